@@ -1,0 +1,119 @@
+//! Bit-wise reading of codec headers, most significant bit first.
+
+/// A reader over a byte slice, bit by bit. Reading past the end is an error, never a panic.
+#[derive(Clone, Debug)]
+pub struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// Position in bits from the start of `bytes`.
+    position: usize,
+}
+
+/// The bits ended before the syntax element did, or the element was out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bitstream ended or was invalid at bit {position}")]
+pub struct BitsError {
+    /// Where, in bits from the start of what was read.
+    pub position: usize,
+}
+
+impl<'a> BitReader<'a> {
+    /// Starts at the first bit of `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, position: 0 }
+    }
+
+    /// Bits that have not been read.
+    pub const fn remaining(&self) -> usize {
+        (self.bytes.len() * 8).saturating_sub(self.position)
+    }
+
+    /// The error for this position.
+    pub const fn invalid(&self) -> BitsError {
+        BitsError {
+            position: self.position,
+        }
+    }
+
+    /// One bit.
+    pub fn flag(&mut self) -> Result<bool, BitsError> {
+        let byte = self
+            .bytes
+            .get(self.position / 8)
+            .ok_or_else(|| self.invalid())?;
+        let bit = byte >> (7 - self.position % 8) & 1;
+        self.position += 1;
+        Ok(bit == 1)
+    }
+
+    /// An unsigned number of `count` bits (at most 32).
+    pub fn bits(&mut self, count: u32) -> Result<u32, BitsError> {
+        if count > 32 || self.remaining() < count as usize {
+            return Err(self.invalid());
+        }
+        let mut value = 0;
+        for _ in 0..count {
+            value = value << 1 | u32::from(self.flag()?);
+        }
+        Ok(value)
+    }
+
+    /// Moves on by `count` bits.
+    pub fn skip(&mut self, count: usize) -> Result<(), BitsError> {
+        if self.remaining() < count {
+            return Err(self.invalid());
+        }
+        self.position += count;
+        Ok(())
+    }
+
+    /// An unsigned Exp-Golomb number, `ue(v)` (ITU-T H.264 clause 9.1).
+    pub fn ue(&mut self) -> Result<u32, BitsError> {
+        let mut zeros = 0;
+        while !self.flag()? {
+            zeros += 1;
+            if zeros > 31 {
+                return Err(self.invalid());
+            }
+        }
+        let suffix = self.bits(zeros)?;
+        Ok((1u32 << zeros) - 1 + suffix)
+    }
+
+    /// A signed Exp-Golomb number, `se(v)` (ITU-T H.264 clause 9.1.1).
+    pub fn se(&mut self) -> Result<i32, BitsError> {
+        let code = i64::from(self.ue()?);
+        let magnitude = (code + 1) / 2;
+        let value = if code % 2 == 1 { magnitude } else { -magnitude };
+        i32::try_from(value).map_err(|_| self.invalid())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_golomb_follows_the_table_of_the_standard() {
+        // Codes 1, 010, 011, 00100 of clause 9.1, table 9-2.
+        let mut reader = BitReader::new(&[0b1010_0110, 0b0100_0000]);
+        let values: Vec<u32> = (0..4).map(|_| reader.ue().unwrap()).collect();
+        assert_eq!(values, [0, 1, 2, 3]);
+        let mut reader = BitReader::new(&[0b1010_0110, 0b0100_0000]);
+        let values: Vec<i32> = (0..4).map(|_| reader.se().unwrap()).collect();
+        assert_eq!(values, [0, 1, -1, 2]);
+    }
+
+    #[test]
+    fn the_end_is_an_error_and_stays_one() {
+        let mut reader = BitReader::new(&[0xff]);
+        assert_eq!(reader.bits(9), Err(BitsError { position: 0 }));
+        assert_eq!(reader.bits(8), Ok(0xff));
+        assert_eq!(reader.flag(), Err(BitsError { position: 8 }));
+        assert_eq!(reader.skip(1), Err(BitsError { position: 8 }));
+    }
+
+    #[test]
+    fn overlong_exp_golomb_is_refused() {
+        assert!(BitReader::new(&[0; 8]).ue().is_err());
+    }
+}

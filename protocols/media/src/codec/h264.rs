@@ -1,0 +1,519 @@
+//! H.264: the AVCDecoderConfigurationRecord, what is needed of the sequence parameter set, and what an
+//! access unit is (ITU-T H.264; ISO/IEC 14496-15 clause 5.3.3).
+
+use super::nal;
+use crate::bits::{BitReader, BitsError};
+use bytes::{BufMut, Bytes, BytesMut};
+
+/// Longest parameter set that is kept, in bytes.
+pub const MAX_PARAMETER_SET: usize = 4_096;
+
+/// NAL unit types, table 7-1.
+pub mod nal_type {
+    /// Coded slice data partition A.
+    pub const PARTITION_A: u8 = 2;
+    /// Coded slice of a non-IDR picture.
+    pub const SLICE: u8 = 1;
+    /// Coded slice of an IDR picture.
+    pub const IDR: u8 = 5;
+    /// Supplemental enhancement information.
+    pub const SEI: u8 = 6;
+    /// Sequence parameter set.
+    pub const SPS: u8 = 7;
+    /// Picture parameter set.
+    pub const PPS: u8 = 8;
+}
+
+/// What a decoder needs before the first picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Sequence parameter sets, as NAL units without start code or length; at least one.
+    pub sps: Vec<Bytes>,
+    /// Picture parameter sets, likewise; at least one.
+    pub pps: Vec<Bytes>,
+    /// What the first sequence parameter set says of the pictures.
+    pub video: Sps,
+}
+
+/// Why a configuration was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The record ends in the middle.
+    #[error("AVC configuration record ends at byte {0}")]
+    Truncated(usize),
+    /// `configurationVersion` is not 1.
+    #[error("AVC configuration record has version {0}, not 1")]
+    Version(u8),
+    /// Lengths of 3 bytes do not exist.
+    #[error("AVC NAL unit lengths of {0} bytes do not exist")]
+    LengthSize(u8),
+    /// No sequence or no picture parameter set.
+    #[error("AVC configuration has no {0}")]
+    Missing(&'static str),
+    /// A parameter set longer than [`MAX_PARAMETER_SET`], or empty.
+    #[error("parameter set of {0} bytes")]
+    ParameterSet(usize),
+    /// The sequence parameter set cannot be read.
+    #[error("sequence parameter set: {0}")]
+    Sps(#[from] BitsError),
+    /// The sequence parameter set describes a picture of an impossible size.
+    #[error("sequence parameter set gives a picture of {width} x {height}")]
+    Size {
+        /// Luma samples per line.
+        width: u32,
+        /// Lines.
+        height: u32,
+    },
+}
+
+impl Config {
+    /// From parameter sets, in the order found.
+    ///
+    /// # Errors
+    /// When there are none, one is too long, or the first SPS cannot be read.
+    pub fn new(sps: Vec<Bytes>, pps: Vec<Bytes>) -> Result<Self, ConfigError> {
+        for set in sps.iter().chain(&pps) {
+            if set.is_empty() || set.len() > MAX_PARAMETER_SET {
+                return Err(ConfigError::ParameterSet(set.len()));
+            }
+        }
+        let first = sps.first().ok_or(ConfigError::Missing("SPS"))?;
+        if pps.is_empty() {
+            return Err(ConfigError::Missing("PPS"));
+        }
+        let video = Sps::parse(first)?;
+        Ok(Self { sps, pps, video })
+    }
+
+    /// Reads an AVCDecoderConfigurationRecord (`avcC`), and the size of the NAL unit lengths it announces.
+    ///
+    /// # Errors
+    /// A [`ConfigError`] that says what is wrong with it.
+    pub fn parse_avcc(record: &Bytes) -> Result<(Self, u8), ConfigError> {
+        let byte = |at: usize| record.get(at).copied().ok_or(ConfigError::Truncated(at));
+        if byte(0)? != 1 {
+            return Err(ConfigError::Version(byte(0)?));
+        }
+        let length_size = (byte(4)? & 3) + 1;
+        if length_size == 3 {
+            return Err(ConfigError::LengthSize(length_size));
+        }
+        let mut at = 5;
+        let sets = |count: u8, at: &mut usize| -> Result<Vec<Bytes>, ConfigError> {
+            let mut sets = Vec::with_capacity(usize::from(count));
+            for _ in 0..count {
+                let length = usize::from(byte(*at)?) << 8 | usize::from(byte(*at + 1)?);
+                let end = *at + 2 + length;
+                if end > record.len() {
+                    return Err(ConfigError::Truncated(record.len()));
+                }
+                sets.push(Bytes::copy_from_slice(
+                    record.get(*at + 2..end).unwrap_or_default(),
+                ));
+                *at = end;
+            }
+            Ok(sets)
+        };
+        let count = byte(at)? & 0x1f;
+        at += 1;
+        let sps = sets(count, &mut at)?;
+        let count = byte(at)?;
+        at += 1;
+        let pps = sets(count, &mut at)?;
+        Ok((Self::new(sps, pps)?, length_size))
+    }
+
+    /// Writes an AVCDecoderConfigurationRecord with 4-byte NAL unit lengths.
+    pub fn avcc(&self) -> Bytes {
+        let sets = self.sps.iter().chain(&self.pps);
+        let mut out = BytesMut::with_capacity(11 + sets.map(|set| set.len() + 2).sum::<usize>());
+        out.put_slice(&[
+            1,
+            self.video.profile_idc,
+            self.video.constraints,
+            self.video.level_idc,
+            0xff,
+        ]);
+        let put_sets = |out: &mut BytesMut, sets: &[Bytes]| {
+            for set in sets {
+                out.put_u16(set.len() as u16);
+                out.put_slice(set);
+            }
+        };
+        out.put_u8(0xe0 | self.sps.len().min(31) as u8);
+        put_sets(&mut out, self.sps.get(..31).unwrap_or(&self.sps));
+        out.put_u8(self.pps.len().min(255) as u8);
+        put_sets(&mut out, self.pps.get(..255).unwrap_or(&self.pps));
+        // High profiles carry their chroma format once more (clause 5.3.3.1.2).
+        if matches!(self.video.profile_idc, 100 | 110 | 122 | 144) {
+            let Sps {
+                chroma_format_idc,
+                bit_depth_luma,
+                bit_depth_chroma,
+                ..
+            } = self.video;
+            out.put_slice(&[
+                0xfc | chroma_format_idc,
+                0xf8 | (bit_depth_luma - 8),
+                0xf8 | (bit_depth_chroma - 8),
+                0,
+            ]);
+        }
+        out.freeze()
+    }
+
+    /// The `codecs` parameter of RFC 6381 section 3.3: `avc1.` with profile, constraints and level in hex.
+    pub fn rfc6381(&self) -> String {
+        let Sps {
+            profile_idc,
+            constraints,
+            level_idc,
+            ..
+        } = self.video;
+        format!("avc1.{profile_idc:02x}{constraints:02x}{level_idc:02x}")
+    }
+}
+
+/// What an access unit's NAL units say of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// It contains an IDR slice, so that a decoder can start here.
+    pub idr: bool,
+    /// None of its slices is referred to (`nal_ref_idc` = 0), so that it may be dropped alone.
+    pub disposable: bool,
+    /// It contains at least one slice.
+    pub has_slice: bool,
+}
+
+impl Picture {
+    /// Looks at the NAL unit headers of a payload with 4-byte lengths.
+    ///
+    /// # Errors
+    /// When a length reaches past the end.
+    pub fn inspect(payload: &[u8]) -> Result<Self, nal::NalError> {
+        let mut picture = Self {
+            disposable: true,
+            ..Self::default()
+        };
+        for unit in nal::units(payload) {
+            let Some(header) = unit?.first() else {
+                continue;
+            };
+            let kind = header & 0x1f;
+            if (nal_type::SLICE..=nal_type::IDR).contains(&kind) {
+                picture.has_slice = true;
+                picture.idr |= kind == nal_type::IDR;
+                picture.disposable &= header & 0x60 == 0;
+            }
+        }
+        picture.disposable &= picture.has_slice;
+        Ok(picture)
+    }
+}
+
+/// What is used of a sequence parameter set (clause 7.3.2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sps {
+    /// `profile_idc`.
+    pub profile_idc: u8,
+    /// The constraint flags byte between profile and level.
+    pub constraints: u8,
+    /// `level_idc`, ten times the level.
+    pub level_idc: u8,
+    /// `chroma_format_idc`: 1 is 4:2:0.
+    pub chroma_format_idc: u8,
+    /// Bits per luma sample, 8 to 14.
+    pub bit_depth_luma: u8,
+    /// Bits per chroma sample, 8 to 14.
+    pub bit_depth_chroma: u8,
+    /// Luma samples per line after cropping.
+    pub width: u32,
+    /// Lines after cropping.
+    pub height: u32,
+    /// Width to height of a sample, from the VUI.
+    pub sample_aspect_ratio: Option<(u16, u16)>,
+    /// Pictures per second as (numerator, denominator), from the VUI; encoders are often wrong about it.
+    pub frame_rate: Option<(u32, u32)>,
+}
+
+impl Sps {
+    /// Reads a sequence parameter set NAL unit (header byte included).
+    ///
+    /// # Errors
+    /// [`ConfigError::Sps`] where it ends early or leaves a range, [`ConfigError::Size`] for pictures of no
+    /// size or of more than 16,384 samples on a side.
+    pub fn parse(nal_unit: &[u8]) -> Result<Self, ConfigError> {
+        let rbsp = unescape(nal_unit);
+        let mut bits = BitReader::new(&rbsp);
+        bits.skip(8)?;
+        let profile_idc = bits.bits(8)? as u8;
+        let constraints = bits.bits(8)? as u8;
+        let level_idc = bits.bits(8)? as u8;
+        bits.ue()?; // seq_parameter_set_id
+        let (mut chroma_format_idc, mut bit_depth_luma, mut bit_depth_chroma) = (1, 8, 8);
+        let mut separate_planes = false;
+        if matches!(
+            profile_idc,
+            100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+        ) {
+            chroma_format_idc = at_most(&mut bits, 3)? as u8;
+            if chroma_format_idc == 3 {
+                separate_planes = bits.flag()?;
+            }
+            bit_depth_luma = 8 + at_most(&mut bits, 6)? as u8;
+            bit_depth_chroma = 8 + at_most(&mut bits, 6)? as u8;
+            bits.flag()?; // qpprime_y_zero_transform_bypass_flag
+            if bits.flag()? {
+                for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
+                    if bits.flag()? {
+                        skip_scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
+                    }
+                }
+            }
+        }
+        at_most(&mut bits, 12)?; // log2_max_frame_num_minus4
+        match at_most(&mut bits, 2)? {
+            0 => {
+                at_most(&mut bits, 12)?; // log2_max_pic_order_cnt_lsb_minus4
+            }
+            1 => {
+                bits.flag()?;
+                bits.se()?;
+                bits.se()?;
+                for _ in 0..at_most(&mut bits, 255)? {
+                    bits.se()?;
+                }
+            }
+            _ => {}
+        }
+        bits.ue()?; // max_num_ref_frames
+        bits.flag()?; // gaps_in_frame_num_value_allowed_flag
+        let width_in_mbs = at_most(&mut bits, 1_023)? + 1;
+        let height_in_map_units = at_most(&mut bits, 1_023)? + 1;
+        let frame_mbs_only = bits.flag()?;
+        if !frame_mbs_only {
+            bits.flag()?; // mb_adaptive_frame_field_flag
+        }
+        bits.flag()?; // direct_8x8_inference_flag
+        let fields = if frame_mbs_only { 1 } else { 2 };
+        let (mut width, mut height) = (width_in_mbs * 16, height_in_map_units * 16 * fields);
+        if bits.flag()? {
+            // Crop units, equations 7-19 to 7-22.
+            let (unit_x, unit_y) = match chroma_format_idc {
+                1 if !separate_planes => (2, 2 * fields),
+                2 if !separate_planes => (2, fields),
+                _ => (1, fields),
+            };
+            let mut crop = |unit: u32| -> Result<u32, BitsError> {
+                Ok(bits.ue()?.saturating_add(bits.ue()?).saturating_mul(unit))
+            };
+            width = width.saturating_sub(crop(unit_x)?);
+            height = height.saturating_sub(crop(unit_y)?);
+        }
+        if width == 0 || height == 0 || width > 16_384 || height > 16_384 {
+            return Err(ConfigError::Size { width, height });
+        }
+        // A VUI that cannot be read costs what it would have told, not the stream.
+        let (sample_aspect_ratio, frame_rate) = match bits.flag() {
+            Ok(true) => vui(&mut bits).unwrap_or_default(),
+            _ => (None, None),
+        };
+        Ok(Self {
+            profile_idc,
+            constraints,
+            level_idc,
+            chroma_format_idc,
+            bit_depth_luma,
+            bit_depth_chroma,
+            width,
+            height,
+            sample_aspect_ratio,
+            frame_rate,
+        })
+    }
+}
+
+/// `vui_parameters()` up to the timing information (clause E.1.1).
+#[expect(
+    clippy::type_complexity,
+    reason = "two optional ratios, used in one place"
+)]
+fn vui(bits: &mut BitReader<'_>) -> Result<(Option<(u16, u16)>, Option<(u32, u32)>), BitsError> {
+    let mut aspect = None;
+    if bits.flag()? {
+        let idc = bits.bits(8)? as usize;
+        aspect = if idc == 255 {
+            Some((bits.bits(16)? as u16, bits.bits(16)? as u16))
+        } else {
+            SAMPLE_ASPECT_RATIOS.get(idc).copied()
+        };
+        aspect = aspect.filter(|(width, height)| *width > 0 && *height > 0);
+    }
+    if bits.flag()? {
+        bits.flag()?; // overscan_appropriate_flag
+    }
+    if bits.flag()? {
+        bits.skip(4)?; // video_format, video_full_range_flag
+        if bits.flag()? {
+            bits.skip(24)?; // colour primaries, transfer, matrix
+        }
+    }
+    if bits.flag()? {
+        bits.ue()?; // chroma sample locations
+        bits.ue()?;
+    }
+    let mut rate = None;
+    if bits.flag()? {
+        let units_in_tick = bits.bits(32)?;
+        let time_scale = bits.bits(32)?;
+        // A tick is a field, two to a picture.
+        rate = units_in_tick
+            .checked_mul(2)
+            .filter(|units| *units > 0 && time_scale > 0)
+            .map(|units| (time_scale, units));
+    }
+    Ok((aspect, rate))
+}
+
+/// Table E-1, sample aspect ratio by `aspect_ratio_idc`.
+const SAMPLE_ASPECT_RATIOS: [(u16, u16); 17] = [
+    (0, 0),
+    (1, 1),
+    (12, 11),
+    (10, 11),
+    (16, 11),
+    (40, 33),
+    (24, 11),
+    (20, 11),
+    (32, 11),
+    (80, 33),
+    (18, 11),
+    (15, 11),
+    (64, 33),
+    (160, 99),
+    (4, 3),
+    (3, 2),
+    (2, 1),
+];
+
+fn at_most(bits: &mut BitReader<'_>, max: u32) -> Result<u32, BitsError> {
+    let value = bits.ue()?;
+    if value > max {
+        Err(bits.invalid())
+    } else {
+        Ok(value)
+    }
+}
+
+/// `scaling_list()`, clause 7.3.2.1.1.1.
+fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Result<(), BitsError> {
+    let (mut last, mut next) = (8i32, 8i32);
+    for _ in 0..size {
+        if next != 0 {
+            next = last.wrapping_add(bits.se()?).rem_euclid(256);
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the emulation prevention bytes out of a NAL unit (clause 7.4.1.1).
+fn unescape(nal_unit: &[u8]) -> Vec<u8> {
+    let mut rbsp = Vec::with_capacity(nal_unit.len());
+    let mut zeros = 0;
+    for byte in nal_unit {
+        if zeros >= 2 && *byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        rbsp.push(*byte);
+    }
+    rbsp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x264, High profile, level 3.1, 1280x720 at 30 pictures per second.
+    const SPS_720P: &[u8] = &[
+        0x67, 0x64, 0x00, 0x1f, 0xac, 0xd9, 0x40, 0x50, 0x05, 0xbb, 0x01, 0x6a, 0x02, 0x02, 0x02,
+        0x80, 0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x1e, 0x07, 0x8c, 0x18, 0xcb,
+    ];
+    /// Constrained Baseline, level 3.0, cropped to 640x360.
+    const SPS_360P: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+    const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+
+    fn config(sps: &'static [u8]) -> Config {
+        Config::new(vec![Bytes::from_static(sps)], vec![Bytes::from_static(PPS)]).unwrap()
+    }
+
+    #[test]
+    fn parameter_sets_of_real_encoders() {
+        let sps = config(SPS_720P).video;
+        assert_eq!(
+            (sps.width, sps.height, sps.frame_rate),
+            (1_280, 720, Some((60, 2)))
+        );
+        assert_eq!(sps.sample_aspect_ratio, Some((1, 1)));
+        assert_eq!(config(SPS_720P).rfc6381(), "avc1.64001f");
+        let sps = config(SPS_360P).video;
+        assert_eq!((sps.width, sps.height), (640, 360));
+    }
+
+    #[test]
+    fn avcc_there_and_back() {
+        for sps in [SPS_720P, SPS_360P] {
+            let written = config(sps).avcc();
+            let (read, length_size) = Config::parse_avcc(&written).unwrap();
+            assert_eq!((read, length_size), (config(sps), 4));
+        }
+    }
+
+    #[test]
+    fn every_truncation_of_avcc_is_refused() {
+        let record = config(SPS_360P).avcc();
+        for length in 0..record.len() {
+            assert!(
+                Config::parse_avcc(&record.slice(..length)).is_err(),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn bad_records_are_named() {
+        let patched = |at: usize, value: u8| {
+            let mut record = config(SPS_360P).avcc().to_vec();
+            record[at] = value;
+            Config::parse_avcc(&Bytes::from(record)).unwrap_err()
+        };
+        assert_eq!(patched(0, 2), ConfigError::Version(2));
+        assert_eq!(patched(4, 0xfe), ConfigError::LengthSize(3));
+        assert_eq!(patched(5, 0xe0), ConfigError::Missing("SPS"));
+        assert!(matches!(
+            Sps::parse(&[0x67, 0x42]),
+            Err(ConfigError::Sps(_))
+        ));
+    }
+
+    #[test]
+    fn a_picture_is_known_by_its_slices() {
+        let unit = |headers: &[u8]| -> Vec<u8> {
+            headers
+                .iter()
+                .flat_map(|header| [0, 0, 0, 1, *header])
+                .collect()
+        };
+        let inspect = |headers| Picture::inspect(&unit(headers)).unwrap();
+        assert!(inspect(&[0x67, 0x68, 0x65]).idr);
+        assert!(!inspect(&[0x41]).idr);
+        assert!(!inspect(&[0x41]).disposable);
+        assert!(inspect(&[0x01]).disposable);
+        assert!(!inspect(&[0x06]).has_slice);
+        assert!(!inspect(&[0x06]).disposable);
+    }
+}
