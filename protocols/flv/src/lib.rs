@@ -1,1 +1,22 @@
-//! x
+//! FLV: the tag bodies that RTMP messages, HTTP-FLV and FLV files have in common, and the framing of the
+//! file (Adobe Flash Video File Format Specification, version 10.1, Annex E).
+//!
+//! There is no socket, no clock and no AMF here: script data passes through [`mod@file`] as bytes, and who
+//! wants to read it has an AMF reader. H.264 and AAC are carried; every other codec, by its FLV number or
+//! by the FourCC of an Enhanced RTMP header, is an [`Error`] that names it.
+//!
+//! Read [`demuxer::Demuxer`] first (bodies to access units), then [`muxer`] (the way back). [`mod@file`] puts
+//! bodies into a file or a never-ending HTTP response, and takes them out again.
+
+pub mod demuxer;
+pub mod file;
+pub mod foreign;
+pub mod muxer;
+
+#[doc(hidden)]
+pub mod fuzz;
+
+mod body;
+mod error;
+
+pub use error::Error;

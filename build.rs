@@ -1,0 +1,277 @@
+//! Makes the web assets that the server embeds: the pages of `src/panel/web`, and hls.js as the lock file pins
+//! it, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
+//!
+//! Nothing outside `OUT_DIR` is written. npm is only asked when the lock file has changed; the file that is
+//! taken from a package is copied, the rest removed. The list is an expression of type `&[Asset]` for
+//! `include!`; the `Asset` it names belongs to the module that includes it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Where the pages are.
+const WEB: &str = "src/panel/web";
+/// What belongs to npm and is not served.
+const NPM_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+/// What is taken from npm packages, and the path it is served under. The light build of hls.js lacks separate
+/// audio renditions, which every stream of this server has.
+const FROM_NPM: [(&str, &str); 2] = [
+    ("hls.js/dist/hls.min.mjs", "assets/hls.mjs"),
+    ("hls.js/LICENSE", "assets/hls.LICENSE.txt"),
+];
+/// A source map comment would make developer tools ask for a file that is not there.
+const SOURCE_MAP: &str = "\n//# sourceMappingURL=";
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match make_assets() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, as Cargo shows it; without this the user reads a Debug dump below other output.
+            println!("cargo::error={}", error.to_string().replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn make_assets() -> Result<()> {
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let web = root.join(WEB);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={WEB}");
+
+    let packages = out.join("npm");
+    fetch_packages(&web, &packages)?;
+
+    // Made anew each time, so that a removed page is gone from the list too.
+    let made = out.join("web");
+    if made.exists() {
+        fs::remove_dir_all(&made)?;
+    }
+    let mut assets = Vec::new();
+    for file in pages(&web)? {
+        let name = file
+            .strip_prefix(&web)?
+            .to_str()
+            .ok_or("a page's file name is not UTF-8")?
+            .replace('\\', "/");
+        let path = if name.ends_with(".html") {
+            name
+        } else {
+            format!("assets/{name}")
+        };
+        assets.push(Asset::make(&made, path, &fs::read(&file)?)?);
+    }
+    for (source, path) in FROM_NPM {
+        let mut content = fs::read(packages.join("taken").join(source))?;
+        if path.ends_with(".mjs") {
+            cut_source_map(&mut content);
+        }
+        assets.push(Asset::make(&made, path.to_owned(), &content)?);
+    }
+    assets.sort_by(|a, b| a.path.cmp(&b.path));
+    fs::write(out.join("assets.rs"), listing(&assets)?)?;
+    Ok(())
+}
+
+/// Leaves what [`FROM_NPM`] names under `packages/taken`, for the lock file as it is now.
+fn fetch_packages(web: &Path, packages: &Path) -> Result<()> {
+    let wanted = fingerprint(web)?;
+    let stamp = packages.join("done");
+    let taken = packages.join("taken");
+    let complete = FROM_NPM
+        .iter()
+        .all(|(source, _)| taken.join(source).is_file());
+    if complete && fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
+        return Ok(());
+    }
+    if packages.exists() {
+        fs::remove_dir_all(packages)?;
+    }
+    fs::create_dir_all(packages)?;
+    for name in NPM_FILES {
+        fs::copy(web.join(name), packages.join(name))?;
+    }
+    run_npm(packages)?;
+    let modules = packages.join("node_modules");
+    for (source, _) in FROM_NPM {
+        let target = taken.join(source);
+        fs::create_dir_all(target.parent().ok_or("a package's file has no folder")?)?;
+        fs::copy(modules.join(source), target)
+            .map_err(|error| format!("npm package file {source}: {error}"))?;
+    }
+    fs::remove_dir_all(modules)?;
+    fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// Changes whenever npm has to be asked again.
+fn fingerprint(web: &Path) -> Result<String> {
+    let mut text = fs::read_to_string(web.join("package-lock.json"))?;
+    for (source, _) in FROM_NPM {
+        writeln!(text, "{source}")?;
+    }
+    Ok(text)
+}
+
+fn run_npm(folder: &Path) -> Result<()> {
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let result = Command::new(npm)
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefer-offline",
+            "--loglevel=error",
+        ])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output();
+    let output = match result {
+        Ok(output) => output,
+        Err(error) => {
+            return Err(format!(
+                "npm is needed to build the play page, and could not be started ({error}): \
+                 install Node.js with npm 9 or newer, or run `cargo xtask`, which does it"
+            )
+            .into());
+        }
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!(
+        "npm ci could not fetch the packages of {WEB}/package-lock.json: {}",
+        said.trim()
+    )
+    .into())
+}
+
+/// Every page file below `folder`, in a stable order.
+fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name == "node_modules" || NPM_FILES.contains(&name.as_ref()) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn cut_source_map(content: &mut Vec<u8>) {
+    let at = content
+        .windows(SOURCE_MAP.len())
+        .rposition(|window| window == SOURCE_MAP.as_bytes());
+    if let Some(at) = at {
+        content.truncate(at + 1);
+    }
+}
+
+struct Asset {
+    path: String,
+    content_type: &'static str,
+    etag: String,
+    raw: PathBuf,
+    /// Only when it is smaller.
+    gzip: Option<PathBuf>,
+}
+
+impl Asset {
+    fn make(folder: &Path, path: String, content: &[u8]) -> Result<Self> {
+        let content_type = content_type(&path)?;
+        let raw = folder.join(&path);
+        fs::create_dir_all(raw.parent().ok_or("an asset has no folder")?)?;
+        fs::write(&raw, content)?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(content)?;
+        let compressed = encoder.finish()?;
+        let gzip = if compressed.len() < content.len() {
+            let name = folder.join(format!("{path}.gz"));
+            fs::write(&name, compressed)?;
+            Some(name)
+        } else {
+            None
+        };
+        let etag = format!("{:032x}", hash(content));
+        Ok(Self {
+            path,
+            content_type,
+            etag,
+            raw,
+            gzip,
+        })
+    }
+}
+
+/// FNV-1a with 128 bits: an entity tag has to tell versions apart, nothing more.
+fn hash(content: &[u8]) -> u128 {
+    const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    content.iter().fold(BASIS, |hash, byte| {
+        (hash ^ u128::from(*byte)).wrapping_mul(PRIME)
+    })
+}
+
+fn content_type(path: &str) -> Result<&'static str> {
+    let ending = path.rsplit('.').next().unwrap_or_default();
+    Ok(match ending {
+        "html" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        _ => {
+            return Err(
+                format!("{WEB}: no content type is known for {path}; add it to build.rs").into(),
+            );
+        }
+    })
+}
+
+/// The Rust source of the list. Paths are written with `{:?}`, which is a Rust string literal.
+fn listing(assets: &[Asset]) -> Result<String> {
+    let mut text = String::from("&[\n");
+    for Asset {
+        path,
+        content_type,
+        etag,
+        raw,
+        gzip,
+    } in assets
+    {
+        writeln!(text, "    Asset {{")?;
+        writeln!(text, "        path: {path:?},")?;
+        writeln!(text, "        content_type: {content_type:?},")?;
+        writeln!(text, "        etag: {etag:?},")?;
+        writeln!(text, "        raw: include_bytes!({raw:?}),")?;
+        match gzip {
+            Some(gzip) => writeln!(text, "        gzip: Some(include_bytes!({gzip:?})),")?,
+            None => writeln!(text, "        gzip: None,")?,
+        }
+        writeln!(text, "    }},")?;
+    }
+    text.push_str("]\n");
+    Ok(text)
+}

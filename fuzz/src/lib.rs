@@ -1,0 +1,103 @@
+//! The fuzz targets: one per entry by which bytes from the network reach a protocol crate.
+//!
+//! The bodies live in the crates (their hidden `fuzz` modules), beside the code that they exercise; those
+//! of the vocabulary are in [`media`]. Here is only the list, [`TARGETS`], so that libFuzzer
+//! (`fuzz_targets/`), the replay of seeds and past crashes (`tests/replay.rs`) and the writing of seeds
+//! (`examples/seeds.rs`) go through the same entries.
+
+#![forbid(unsafe_code)]
+
+pub mod media;
+
+use std::time::Instant;
+
+/// One entry that takes any bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// `CRATE_ENTRY`, as in the folders and in `cargo xtask fuzz`.
+    pub name: &'static str,
+    /// Panics when an assertion about the code under test does not hold.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    target("media_aac_config", media::aac_config),
+    target("media_avcc", media::avcc),
+    target("media_nal", media::nal),
+    target("media_sps", media::sps),
+    target("rtmp_amf0", rtmp::fuzz::amf0),
+    target("rtmp_chunk_reader", rtmp::fuzz::chunk_reader),
+    target("rtmp_server_session", |data| {
+        rtmp::fuzz::server_session(Instant::now(), data)
+    }),
+    target("rtmp_client_session", |data| {
+        rtmp::fuzz::client_session(Instant::now(), data)
+    }),
+    target("flv_demuxer", flv::fuzz::demuxer),
+    target("flv_file_reader", flv::fuzz::file_reader),
+    target("mp4_fragment", mp4::fuzz::fragment),
+    target("hls_directives", hls::fuzz::directives),
+    target("hls_playlist", hls::fuzz::playlist),
+];
+
+const fn target(name: &'static str, run: fn(&[u8])) -> Target {
+    Target { name, run }
+}
+
+/// A seed: the target it is for, its name among that target's seeds, and its bytes.
+pub type Seed = (&'static str, String, Vec<u8>);
+
+/// The seeds that the crates make, the same ones on every call.
+///
+/// # Panics
+/// When a crate makes seeds for an entry that is not listed.
+pub fn seeds() -> Vec<Seed> {
+    let crates = [
+        ("media", named(media::seeds())),
+        ("rtmp", numbered(rtmp::fuzz::seeds())),
+        ("flv", named(flv::fuzz::seeds())),
+        ("mp4", named(mp4::fuzz::seeds())),
+        ("hls", named(hls::fuzz::seeds())),
+    ];
+    let mut all = Vec::new();
+    for (crate_name, seeds) in crates {
+        for (entry, name, bytes) in seeds {
+            let wanted = format!("{crate_name}_{entry}");
+            let Some(target) = TARGETS.iter().find(|target| target.name == wanted) else {
+                panic!("{wanted}: there are seeds for it, but it is in no line of TARGETS");
+            };
+            all.push((target.name, name, bytes));
+        }
+    }
+    all
+}
+
+/// Runs the target of that name.
+///
+/// # Panics
+/// When there is none, or when what it found is wrong.
+pub fn run(name: &str, input: &[u8]) {
+    match TARGETS.iter().find(|target| target.name == name) {
+        Some(target) => (target.run)(input),
+        None => panic!("there is no fuzz target {name}"),
+    }
+}
+
+/// The seeds of a crate that names them.
+fn named(seeds: Vec<(&'static str, &'static str, Vec<u8>)>) -> Vec<Seed> {
+    let seeds = seeds.into_iter();
+    seeds
+        .map(|(entry, name, bytes)| (entry, name.to_owned(), bytes))
+        .collect()
+}
+
+/// The seeds of a crate that does not: they are counted, for each entry from 0.
+fn numbered(seeds: Vec<(&'static str, Vec<u8>)>) -> Vec<Seed> {
+    let mut all: Vec<Seed> = Vec::new();
+    for (entry, bytes) in seeds {
+        let number = all.iter().filter(|seed| seed.0 == entry).count();
+        all.push((entry, number.to_string(), bytes));
+    }
+    all
+}

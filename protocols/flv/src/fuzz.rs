@@ -1,0 +1,234 @@
+//! Entry points for fuzzing, with the seeds they start from. Not part of the crate's interface.
+
+#![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
+
+use crate::demuxer::{AUDIO, Demuxer, Event, VIDEO};
+use crate::file::{self, Reader, Tag, TagKind};
+use crate::muxer;
+use bytes::Bytes;
+use media::{Kind, Track};
+
+/// A video body with an AVCDecoderConfigurationRecord: Constrained Baseline, 640x360.
+pub const AVC_SEQUENCE_HEADER: &[u8] = &[
+    0x17, 0, 0, 0, 0, 1, 0x42, 0xc0, 0x1e, 0xff, 0xe1, 0, 10, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00,
+    0xa0, 0x2f, 0xf9, 0x50, 1, 0, 6, 0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0,
+];
+/// The same with 2-byte NAL unit lengths.
+pub const AVC_SEQUENCE_HEADER_SHORT_LENGTHS: &[u8] = &[
+    0x17, 0, 0, 0, 0, 1, 0x42, 0xc0, 0x1e, 0xfd, 0xe1, 0, 10, 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00,
+    0xa0, 0x2f, 0xf9, 0x50, 1, 0, 6, 0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0,
+];
+
+/// Input: records of kind (odd is video), timestamp step (2 bytes, signed, shifted by the kind's upper
+/// bits), length (2 bytes), body. What comes out is muxed and demuxed again, and has to be the same.
+pub fn demuxer(data: &[u8]) {
+    let (mut first, mut second) = (Demuxer::new(), Demuxer::new());
+    let (mut video, mut audio): (Option<Track>, Option<Track>) = (None, None);
+    let mut timestamp = 0u32;
+    for (kind, step, body) in records(data) {
+        timestamp = timestamp.wrapping_add(step);
+        let body = Bytes::copy_from_slice(body);
+        let (dropped, pushed) = (
+            first.dropped_before_config(),
+            if kind & 1 == 1 {
+                first.push_video(timestamp, body)
+            } else {
+                first.push_audio(timestamp, body)
+            },
+        );
+        let event = first.pull();
+        assert!(first.pull().is_none(), "one body, two events");
+        assert!(event.is_none() || pushed.is_ok() && dropped == first.dropped_before_config());
+        match event {
+            Some(Event::Track(track)) => {
+                let body = muxer::sequence_header(&track);
+                let place = match track.kind() {
+                    Kind::Video => {
+                        second.push_video(timestamp, body).expect("our own header");
+                        &mut video
+                    }
+                    Kind::Audio => {
+                        second.push_audio(timestamp, body).expect("our own header");
+                        &mut audio
+                    }
+                };
+                assert_ne!(place.as_ref(), Some(&track), "announced twice");
+                assert_eq!(second.pull(), Some(Event::Track(track.clone())));
+                *place = Some(track);
+            }
+            Some(Event::Unit(unit)) if unit.track == VIDEO => {
+                let track = video.as_ref().expect("a unit before its track");
+                assert!((-(1 << 23)..1 << 23).contains(&(unit.pts - unit.dts)));
+                let body = [&muxer::video_prefix(&unit, track)[..], &unit.payload].concat();
+                second
+                    .push_video(muxer::timestamp(track, &unit), body.into())
+                    .expect("our own body");
+                let Some(Event::Unit(again)) = second.pull() else {
+                    unreachable!("a body without a unit");
+                };
+                // The second demuxer starts at the first unit's time modulo 2³², not at the same multiple.
+                assert_eq!(again.dts.wrapping_sub(unit.dts) % (1 << 32), 0);
+                let moved = again.dts - unit.dts;
+                assert_eq!(
+                    media::AccessUnit {
+                        dts: again.dts - moved,
+                        pts: again.pts - moved,
+                        ..again
+                    },
+                    unit
+                );
+            }
+            Some(Event::Unit(unit)) => {
+                assert_eq!(unit.track, AUDIO);
+                let track = audio.as_ref().expect("a unit before its track");
+                assert!(unit.pts == unit.dts && unit.random_access);
+                let body = [&muxer::audio_prefix()[..], &unit.payload].concat();
+                second
+                    .push_audio(muxer::timestamp(track, &unit), body.into())
+                    .expect("our own body");
+                let Some(Event::Unit(again)) = second.pull() else {
+                    unreachable!("a body without a unit");
+                };
+                assert_eq!(again.payload, unit.payload);
+            }
+            None => {}
+        }
+    }
+}
+
+fn records(mut data: &[u8]) -> impl Iterator<Item = (u8, u32, &[u8])> {
+    std::iter::from_fn(move || {
+        let ([kind, s1, s0, l1, l0], rest) = data.split_first_chunk()?;
+        let length = usize::from(u16::from_be_bytes([*l1, *l0])).min(rest.len());
+        let (body, rest) = rest.split_at_checked(length)?;
+        data = rest;
+        // Steps of up to 2³¹, so that the wrap is reached.
+        let step = i32::from(i16::from_be_bytes([*s1, *s0])) << (kind >> 4);
+        Some((*kind, step as u32, body))
+    })
+}
+
+/// Input: the size of the pieces (1 byte), then a file. However it is cut, the same tags and the same error
+/// come out; written again, they are read again.
+pub fn file_reader(data: &[u8]) {
+    let Some((piece, data)) = data.split_first() else {
+        return;
+    };
+    let read = |piece: usize| {
+        let mut reader = Reader::with_max_tag(1 << 16);
+        let result = data.chunks(piece).try_for_each(|piece| reader.push(piece));
+        let between = reader.is_between_tags();
+        let tags: Vec<Tag> = std::iter::from_fn(|| reader.pull()).collect();
+        (tags, result, between)
+    };
+    let whole = read(data.len().max(1));
+    assert_eq!(read(usize::from(*piece).max(1)), whole);
+
+    let (tags, ..) = whole;
+    let mut reader = Reader::new();
+    reader
+        .push(&file::header(true, true))
+        .expect("our own header");
+    for tag in &tags {
+        let written = file::tag(tag.kind, tag.timestamp, &[], tag.body.clone()).expect("bounded");
+        reader
+            .push(&written.slices().concat())
+            .expect("our own tag");
+        assert_eq!(reader.pull().as_ref(), Some(tag));
+        assert!(reader.is_between_tags());
+    }
+}
+
+/// Inputs to start from: target, name, bytes.
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    type Bodies<'a> = Vec<(TagKind, &'a [u8])>;
+    const VIDEO: TagKind = TagKind::Video;
+    const AUDIO: TagKind = TagKind::Audio;
+    let idr: &[u8] = &[0x17, 1, 0, 0, 80, 0, 0, 0, 2, 0x65, 0x88];
+    let short: &[u8] = &[0x27, 1, 0xff, 0xff, 0xf0, 0, 2, 0x01, 0x88];
+    let aac: &[u8] = &[0xaf, 0, 0x12, 0x10];
+    let frame: &[u8] = &[0xaf, 1, 0x21, 0x10, 0x04];
+    let lists: [(&'static str, Bodies<'_>); 4] = [
+        (
+            "h264_aac",
+            vec![
+                (VIDEO, AVC_SEQUENCE_HEADER),
+                (AUDIO, aac),
+                (VIDEO, idr),
+                (AUDIO, frame),
+                (VIDEO, &[0x17, 2, 0, 0, 0]),
+            ],
+        ),
+        (
+            "short_lengths",
+            vec![(VIDEO, AVC_SEQUENCE_HEADER_SHORT_LENGTHS), (VIDEO, short)],
+        ),
+        (
+            "enhanced",
+            vec![
+                (VIDEO, b"\x90hvc1\x01"),
+                (VIDEO, b"\x96\x01av01\0"),
+                (VIDEO, b"\xa7\x02\0\0\x09\x01vp09"),
+                (AUDIO, b"\x90OpusOpusHead"),
+            ],
+        ),
+        (
+            "odd",
+            vec![
+                (VIDEO, &[]),
+                (AUDIO, &[]),
+                (VIDEO, &[0x57, 0]),
+                (AUDIO, &[0x2f]),
+            ],
+        ),
+    ];
+    let mut seeds = Vec::new();
+    for (name, list) in lists {
+        let mut records = Vec::new();
+        let mut file = vec![7];
+        file.extend(file::header(true, true));
+        for (kind, body) in list {
+            let number = if kind == TagKind::Video { 1 } else { 0 };
+            records.extend([number, 0, 40, 0, body.len() as u8]);
+            records.extend(body);
+            let tag = file::tag(kind, 40, &[], Bytes::copy_from_slice(body)).expect("short");
+            file.extend(tag.slices().concat());
+        }
+        seeds.push(("demuxer", name, records));
+        seeds.push(("file_reader", name, file));
+    }
+    seeds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed, and thousands of inputs made from it by changing bytes.
+    #[test]
+    fn seeds_and_their_neighbours_hold() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for (target, _, seed) in seeds() {
+            let run = match target {
+                "demuxer" => demuxer,
+                _ => file_reader,
+            };
+            run(&seed);
+            for _ in 0..2_000 {
+                let mut input = seed.clone();
+                for _ in 0..=random(4) {
+                    let at = random(input.len());
+                    input[at] = random(256) as u8;
+                }
+                input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
+                run(&input);
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Entry points for fuzzing, with the seeds they start from. Not part of the crate's interface.
+
+#![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
+
+use crate::fragment::{Run, Sample, write};
+use crate::track_number;
+use bytes::Bytes;
+use media::codec::{aac, h264};
+use media::{Codec, Timebase, Track, TrackId};
+use mp4_atom::{Decode, Header, Moof};
+
+/// H.264 of 640x360 in milliseconds, track 0.
+pub fn video_track() -> Track {
+    const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+    const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+    let sets = |set| vec![Bytes::from_static(set)];
+    let config = h264::Config::new(sets(SPS), sets(PPS)).expect("a known configuration");
+    Track {
+        id: TrackId(0),
+        codec: Codec::H264(config),
+        timebase: Timebase::MILLIS,
+    }
+}
+
+/// AAC-LC, 44.1 kHz, stereo, track 1.
+pub fn audio_track() -> Track {
+    let config = aac::Config::low_complexity(44_100, 2).expect("a known configuration");
+    Track {
+        id: TrackId(1),
+        timebase: config.sample_rate,
+        codec: Codec::Aac(config),
+    }
+}
+
+/// Reads a fragment with another implementation and compares it with what it was made of.
+pub fn check(sequence: u32, runs: &[Run<'_>], bytes: &Bytes) {
+    let mut rest = &bytes[..];
+    let moof = Moof::decode(&mut rest).expect("a moof");
+    let header = Header::decode(&mut rest).expect("a box behind it");
+    assert_eq!(
+        (header.kind.as_ref(), header.size),
+        (b"mdat", Some(rest.len()))
+    );
+    assert_eq!(moof.mfhd.sequence_number, sequence);
+    assert_eq!(moof.traf.len(), runs.len());
+    let mut end = bytes.len() - rest.len();
+    for (run, traf) in runs.iter().zip(&moof.traf) {
+        assert_eq!(traf.tfhd.track_id, track_number(run.track.id));
+        assert!(traf.tfhd.default_base_is_moof);
+        let base = traf.tfdt.as_ref().expect("a tfdt").base_media_decode_time;
+        assert_eq!(base, run.base_decode_time);
+        let [trun] = &traf.trun[..] else {
+            unreachable!("one trun in each traf")
+        };
+        let mut at = trun.data_offset.expect("an offset") as usize;
+        assert_eq!(at, end, "runs lie one behind the other");
+        assert_eq!(trun.samples.len(), run.samples.len());
+        for (sample, entry) in run.samples.iter().zip(&trun.samples) {
+            let value = |own: Option<u32>, default: Option<u32>| own.or(default).expect("a value");
+            let duration = value(entry.duration, traf.tfhd.default_sample_duration);
+            let flags = value(entry.flags, traf.tfhd.default_sample_flags);
+            let size = value(entry.size, traf.tfhd.default_sample_size) as usize;
+            let payload = bytes.get(at..at + size).expect("a payload");
+            assert_eq!(duration, sample.duration);
+            assert_eq!(entry.cts.unwrap_or(0), sample.composition_offset.into());
+            assert_eq!(flags & 0x1_0000 == 0, sample.random_access);
+            assert_eq!(flags & 0x80_0000 != 0, sample.disposable);
+            assert_eq!(payload, &sample.payload[..]);
+            at += size;
+        }
+        end = at;
+    }
+    assert_eq!(end, bytes.len());
+}
+
+/// Input: sequence number (1 byte), base decode time (8 bytes), then samples: flags (bit 0 track, 1 random
+/// access, 2 disposable, 3 offset is meant), duration (2 bytes), offset (2 bytes), length (1 byte), payload.
+pub fn fragment(data: &[u8]) {
+    let Some(([sequence, time @ ..], mut data)) = data.split_first_chunk::<9>() else {
+        return;
+    };
+    let mut samples: [Vec<Sample>; 2] = Default::default();
+    while let Some(([flags, d1, d0, o1, o0, length], rest)) = data.split_first_chunk() {
+        let length = usize::from(*length).min(rest.len());
+        let (payload, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        data = rest;
+        let offset = i32::from(i16::from_be_bytes([*o1, *o0])) << (flags >> 4);
+        let [video, audio] = &mut samples;
+        let track = if flags & 1 == 0 { video } else { audio };
+        track.push(Sample {
+            duration: u16::from_be_bytes([*d1, *d0]).into(),
+            composition_offset: if flags & 8 == 0 { 0 } else { offset },
+            random_access: flags & 2 != 0,
+            disposable: flags & 4 != 0,
+            payload: Bytes::copy_from_slice(payload),
+        });
+    }
+    let tracks = [video_track(), audio_track()];
+    let runs: Vec<Run<'_>> = tracks
+        .iter()
+        .zip(&samples)
+        .filter(|(_, samples)| !samples.is_empty())
+        .map(|(track, samples)| Run {
+            track,
+            base_decode_time: u64::from_be_bytes(*time),
+            samples,
+        })
+        .collect();
+    check((*sequence).into(), &runs, &write((*sequence).into(), &runs));
+}
+
+/// Inputs to start from: target, name, bytes.
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let input = |samples: &[&[u8]]| {
+        let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 3, 0xe8];
+        bytes.extend(samples.concat());
+        bytes
+    };
+    let idr: &[u8] = &[2, 0, 40, 0, 0, 3, 1, 2, 3];
+    let p: &[u8] = &[0, 0, 40, 0, 0, 2, 4, 5];
+    let b: &[u8] = &[0x0c, 0, 40, 0xff, 0xd8, 1, 6];
+    let audio: &[u8] = &[3, 4, 0, 0, 0, 4, 7, 8, 9, 10];
+    vec![
+        ("fragment", "empty", input(&[])),
+        ("fragment", "gop", input(&[idr, p, p])),
+        ("fragment", "mixed", input(&[idr, audio, b, p, audio])),
+        ("fragment", "audio", input(&[audio, audio])),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed, and thousands of inputs made from it by changing bytes.
+    #[test]
+    fn seeds_and_their_neighbours_hold() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for (_, _, seed) in seeds() {
+            fragment(&seed);
+            for _ in 0..2_000 {
+                let mut input = seed.clone();
+                for _ in 0..=random(4) {
+                    let at = random(input.len());
+                    input[at] = random(256) as u8;
+                }
+                input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
+                fragment(&input);
+            }
+        }
+    }
+}

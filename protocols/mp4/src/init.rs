@@ -1,0 +1,346 @@
+//! The initialization section: `ftyp` and `moov`, all that a player has to have before the first fragment.
+//!
+//! It has no samples and no durations; those are in the fragments. Read [`write()`].
+
+use crate::track_number;
+use bytes::{Bytes, BytesMut};
+use media::codec::{aac, h264};
+use media::{Codec, Kind, Track};
+use mp4_atom::{
+    Atom, Audio, Avc1, Avcc, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mp4a, Mvex, Mvhd, Pasp,
+    Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, esds,
+};
+
+/// Why there is no initialization section for these tracks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There are none.
+    #[error("an MP4 file needs at least one track")]
+    NoTracks,
+    /// Two of them have the same [`TrackId`](media::TrackId).
+    #[error("two tracks have the number {0}")]
+    SameNumber(u32),
+    /// A box cannot hold what the track's configuration says.
+    #[error("track {track}: {reason}")]
+    Box {
+        /// Number of the track within the file.
+        track: u32,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+/// Writes the section for fragments of these tracks. A track's number is its [`TrackId`](media::TrackId)
+/// plus one, its timescale its timebase.
+///
+/// A section of one track is a CMAF header and says so (`cmfc`); CMAF knows none of several tracks.
+///
+/// # Errors
+/// Without tracks, with the same track twice, or with a configuration that no box can hold.
+pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
+    if tracks.is_empty() {
+        return Err(Error::NoTracks);
+    }
+    for (at, track) in tracks.iter().enumerate() {
+        if tracks.iter().skip(at + 1).any(|other| other.id == track.id) {
+            return Err(Error::SameNumber(track_number(track.id)));
+        }
+    }
+    let mut out = BytesMut::with_capacity(256 + 768 * tracks.len());
+    write_boxes(&mut out, tracks).map_err(|(track, error)| Error::Box {
+        track,
+        reason: error.to_string(),
+    })?;
+    Ok(out.freeze())
+}
+
+type BoxResult = Result<(), mp4_atom::Error>;
+
+fn write_boxes(out: &mut BytesMut, tracks: &[Track]) -> Result<(), (u32, mp4_atom::Error)> {
+    let whole = |error| (0, error);
+    let brands: &[&[u8; 4]] = match tracks {
+        [_] => &[b"cmfc", b"iso6", b"mp41"],
+        _ => &[b"iso6", b"mp41"],
+    };
+    let brands: Vec<FourCC> = brands.iter().map(|brand| FourCC::new(brand)).collect();
+    let ftyp = Ftyp {
+        major_brand: brands.first().copied().unwrap_or(FourCC::new(b"iso6")),
+        minor_version: 0,
+        compatible_brands: brands,
+    };
+    ftyp.encode(out).map_err(whole)?;
+    let numbers = tracks.iter().map(|track| track_number(track.id));
+    // The order of boxes that players know best: tracks before `mvex`, media headers before tables.
+    within(out, b"moov", |out| {
+        let mvhd = Mvhd {
+            timescale: 1_000,
+            rate: 1.into(),
+            volume: 1.into(),
+            next_track_id: numbers.clone().max().unwrap_or(0).saturating_add(1),
+            ..Mvhd::default()
+        };
+        mvhd.encode(out).map_err(whole)?;
+        for track in tracks {
+            write_track(out, track).map_err(|error| (track_number(track.id), error))?;
+        }
+        let trex = numbers.clone().map(|track_id| Trex {
+            track_id,
+            default_sample_description_index: 1,
+            ..Trex::default()
+        });
+        let mvex = Mvex {
+            mehd: None,
+            trex: trex.collect(),
+        };
+        mvex.encode(out).map_err(whole)
+    })
+}
+
+fn write_track(out: &mut BytesMut, track: &Track) -> BoxResult {
+    let (handler, name) = match track.kind() {
+        Kind::Video => (b"vide", "video"),
+        Kind::Audio => (b"soun", "audio"),
+    };
+    let (width, height) = display_size(track);
+    let tkhd = Tkhd {
+        track_id: track_number(track.id),
+        enabled: true,
+        in_movie: true,
+        volume: u8::from(track.kind() == Kind::Audio).into(),
+        width: width.into(),
+        height: height.into(),
+        ..Tkhd::default()
+    };
+    let mdhd = Mdhd {
+        timescale: track.timebase.ticks_per_second(),
+        language: "und".to_owned(),
+        ..Mdhd::default()
+    };
+    let hdlr = Hdlr {
+        handler: FourCC::new(handler),
+        name: name.to_owned(),
+    };
+    let stbl = Stbl {
+        stsd: Stsd {
+            codecs: vec![sample_entry(track)?],
+        },
+        stco: Some(Stco::default()),
+        ..Stbl::default()
+    };
+    within(out, b"trak", |out| {
+        tkhd.encode(out)?;
+        within(out, b"mdia", |out| {
+            mdhd.encode(out)?;
+            hdlr.encode(out)?;
+            within(out, b"minf", |out| {
+                match track.kind() {
+                    Kind::Video => Vmhd::default().encode(out)?,
+                    Kind::Audio => Smhd::default().encode(out)?,
+                }
+                let dref = Dref {
+                    // Without a location: the samples are in this file.
+                    entries: vec![Url::default().into()],
+                };
+                Dinf { dref }.encode(out)?;
+                stbl.encode(out)
+            })
+        })
+    })
+}
+
+/// Writes a box around what `body` writes.
+fn within<E>(
+    out: &mut BytesMut,
+    kind: &[u8; 4],
+    body: impl FnOnce(&mut BytesMut) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(kind);
+    body(out)?;
+    // Parameter sets and configurations are bounded, so that a section stays far below 4 GiB.
+    let size = u32::try_from(out.len().saturating_sub(start)).unwrap_or(u32::MAX);
+    if let Some(place) = out.get_mut(start..).and_then(<[u8]>::first_chunk_mut) {
+        *place = size.to_be_bytes();
+    }
+    Ok(())
+}
+
+/// Width and height as shown, square pixels; zero for sound.
+fn display_size(track: &Track) -> (u16, u16) {
+    let Codec::H264(config) = &track.codec else {
+        return (0, 0);
+    };
+    let (horizontal, vertical) = config.video.sample_aspect_ratio.unwrap_or((1, 1));
+    let width = u64::from(config.video.width) * u64::from(horizontal) / u64::from(vertical.max(1));
+    (saturated(width), saturated(config.video.height.into()))
+}
+
+fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, mp4_atom::Error> {
+    match &track.codec {
+        Codec::H264(config) => avc1(config).map(Into::into),
+        Codec::Aac(config) => Ok(mp4a(config).into()),
+    }
+}
+
+fn avc1(config: &h264::Config) -> Result<Avc1, mp4_atom::Error> {
+    let video = config.video;
+    Ok(Avc1 {
+        visual: Visual {
+            data_reference_index: 1,
+            width: saturated(video.width.into()),
+            height: saturated(video.height.into()),
+            horizresolution: 72.into(),
+            vertresolution: 72.into(),
+            frame_count: 1,
+            compressor: Default::default(),
+            depth: 24,
+        },
+        avcc: Avcc::decode_body(&mut &config.avcc()[..])?,
+        pasp: video.sample_aspect_ratio.map(|(width, height)| Pasp {
+            h_spacing: width.into(),
+            v_spacing: height.into(),
+        }),
+        ..Avc1::default()
+    })
+}
+
+fn mp4a(config: &aac::Config) -> Mp4a {
+    Mp4a {
+        audio: Audio {
+            data_reference_index: 1,
+            // A program config element can only be read by the decoder; stereo is the convention then.
+            channel_count: match config.channels {
+                0 => 2,
+                channels => channels.into(),
+            },
+            sample_size: 16,
+            // The field ends at 65,535 Hz; what counts is in the AudioSpecificConfig anyway.
+            sample_rate: u16::try_from(config.sample_rate.ticks_per_second())
+                .unwrap_or(0)
+                .into(),
+        },
+        esds: esds::Esds {
+            es_desc: esds::EsDescriptor {
+                es_id: 0,
+                depends_on_es_id: None,
+                url: None,
+                ocr_es_id: None,
+                stream_priority: 0,
+                dec_config: esds::DecoderConfig {
+                    object_type_indication: 0x40, // MPEG-4 audio
+                    stream_type: 5,               // audio
+                    dec_specific: Some(esds::DecoderSpecific {
+                        raw: config.specific_config.to_vec(),
+                        ..esds::DecoderSpecific::default()
+                    }),
+                    ..esds::DecoderConfig::default()
+                },
+                sl_config: esds::SLConfig {},
+            },
+        },
+        btrt: None,
+        taic: None,
+    }
+}
+
+fn saturated(value: u64) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzz::{audio_track, video_track};
+    use media::TrackId;
+    use mp4_atom::{Any, Decode, Moov};
+
+    fn read(bytes: &Bytes) -> (Ftyp, Moov) {
+        let mut rest = &bytes[..];
+        let ftyp = Ftyp::decode(&mut rest).unwrap();
+        let moov = Moov::decode(&mut rest).unwrap();
+        assert!(rest.is_empty());
+        (ftyp, moov)
+    }
+
+    #[test]
+    fn both_tracks_are_read_back() {
+        let tracks = [video_track(), audio_track()];
+        let (ftyp, moov) = read(&write(&tracks).unwrap());
+        assert_eq!(ftyp.major_brand, FourCC::new(b"iso6"));
+        assert_eq!(moov.mvhd.next_track_id, 3);
+        let trex = &moov.mvex.as_ref().unwrap().trex;
+        assert_eq!(trex.iter().map(|trex| trex.track_id).max(), Some(2));
+        let [video, audio] = &moov.trak[..] else {
+            panic!("two tracks")
+        };
+        assert_eq!((video.tkhd.track_id, audio.tkhd.track_id), (1, 2));
+        assert_eq!(video.mdia.mdhd.timescale, 1_000);
+        assert_eq!(audio.mdia.mdhd.timescale, 44_100);
+        let mp4_atom::Codec::Avc1(avc1) = &video.mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no avc1")
+        };
+        assert_eq!((avc1.visual.width, avc1.visual.height), (640, 360));
+        let Codec::H264(config) = video_track().codec else {
+            panic!("no H.264")
+        };
+        assert_eq!(avc1.avcc.sequence_parameter_sets, config.sps);
+        let mp4_atom::Codec::Mp4a(mp4a) = &audio.mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no mp4a")
+        };
+        let specific = mp4a.esds.es_desc.dec_config.dec_specific.as_ref().unwrap();
+        assert_eq!(specific.raw, [0x12, 0x10]);
+        assert_eq!(mp4a.audio.channel_count, 2);
+        assert_eq!(mp4a.audio.sample_rate.integer(), 44_100);
+    }
+
+    #[test]
+    fn one_track_is_a_cmaf_header() {
+        let (ftyp, moov) = read(&write(&[audio_track()]).unwrap());
+        assert_eq!(ftyp.major_brand, FourCC::new(b"cmfc"));
+        assert_eq!(moov.trak[0].tkhd.track_id, 2);
+    }
+
+    #[test]
+    fn boxes_stand_in_the_usual_order() {
+        let bytes = write(&[video_track()]).unwrap();
+        let place = |kind: &[u8; 4]| bytes.windows(4).position(|window| window == kind);
+        let order = [
+            b"mvhd", b"tkhd", b"mdhd", b"hdlr", b"vmhd", b"dinf", b"stbl", b"mvex",
+        ];
+        let places: Vec<_> = order.into_iter().map(place).collect();
+        assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            Any::decode(&mut rest).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_sample_aspect_ratio_is_shown_twice() {
+        let mut track = video_track();
+        if let Codec::H264(config) = &mut track.codec {
+            config.video.sample_aspect_ratio = Some((4, 3));
+        }
+        let (_, moov) = read(&write(&[track]).unwrap());
+        assert_eq!(moov.trak[0].tkhd.width.integer(), 853);
+        let mp4_atom::Codec::Avc1(avc1) = &moov.trak[0].mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no avc1")
+        };
+        assert_eq!(
+            avc1.pasp,
+            Some(Pasp {
+                h_spacing: 4,
+                v_spacing: 3
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        assert_eq!(write(&[]), Err(Error::NoTracks));
+        let mut other = audio_track();
+        other.id = TrackId(0);
+        assert_eq!(write(&[video_track(), other]), Err(Error::SameNumber(1)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Names of the files that make up a stream over HLS.
+
+/// A file below `/APP/streams/` that belongs to this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum File {
+    /// `ID.m3u8`, and `ID_adaptive.m3u8` as Ant Media's players ask first.
+    Multivariant,
+    /// `ID/video.m3u8`.
+    Media(Kind),
+    /// `ID/video_7.mp4`: initialisation section of segment 7 and those after it.
+    Init(Kind, u64),
+    /// `ID/video_7.m4s`.
+    Segment(Kind, u64),
+    /// `ID/video_7.2.m4s`: the third part of segment 7.
+    Part(Kind, u64, usize),
+}
+
+/// Which rendition.
+pub(super) type Kind = media::Kind;
+
+impl File {
+    /// The stream's ID (not checked) and the file, if the path has this protocol's form.
+    pub(super) fn parse(path: &str) -> Option<(&str, Self)> {
+        let Some((id, file)) = path.split_once('/') else {
+            let id = path.strip_suffix(".m3u8")?;
+            return Some((
+                id.strip_suffix("_adaptive").unwrap_or(id),
+                Self::Multivariant,
+            ));
+        };
+        let (kind, rest) = [Kind::Video, Kind::Audio]
+            .into_iter()
+            .find_map(|kind| Some((kind, file.strip_prefix(name(kind))?)))?;
+        if rest == ".m3u8" {
+            return Some((id, Self::Media(kind)));
+        }
+        let rest = rest.strip_prefix('_')?;
+        let file = match (rest.strip_suffix(".mp4"), rest.strip_suffix(".m4s")) {
+            (Some(text), _) => Self::Init(kind, number(text)?),
+            (_, Some(numbers)) => match numbers.split_once('.') {
+                Some((segment, part)) => {
+                    Self::Part(kind, number(segment)?, usize::try_from(number(part)?).ok()?)
+                }
+                None => Self::Segment(kind, number(numbers)?),
+            },
+            _ => return None,
+        };
+        Some((id, file))
+    }
+}
+
+/// `video` or `audio`.
+pub(super) const fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Video => "video",
+        Kind::Audio => "audio",
+    }
+}
+
+/// Digits only: no sign, no more than fit.
+fn number(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_one_name() {
+        let cases = [
+            ("cam.m3u8", Some(("cam", File::Multivariant))),
+            ("cam_adaptive.m3u8", Some(("cam", File::Multivariant))),
+            ("cam/video.m3u8", Some(("cam", File::Media(Kind::Video)))),
+            ("cam/audio.m3u8", Some(("cam", File::Media(Kind::Audio)))),
+            ("cam/video_7.mp4", Some(("cam", File::Init(Kind::Video, 7)))),
+            (
+                "cam/audio_7.m4s",
+                Some(("cam", File::Segment(Kind::Audio, 7))),
+            ),
+            (
+                "cam/video_7.2.m4s",
+                Some(("cam", File::Part(Kind::Video, 7, 2))),
+            ),
+            ("cam/cam.mpd", None),
+            ("cam.flv", None),
+            ("cam/video_.m4s", None),
+            ("cam/video_+7.m4s", None),
+            ("cam/video_99999999999999999999999.m4s", None),
+            ("cam/x/video.m3u8", None),
+            ("../video.m3u8", Some(("..", File::Media(Kind::Video)))),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(File::parse(path), expected, "{path}");
+        }
+    }
+}

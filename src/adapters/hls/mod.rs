@@ -1,0 +1,139 @@
+//! HLS: serves a stream's CMAF parts and segments, to low-latency and to classic players alike.
+//!
+//! A stream is cut while someone asks for it ([`muxer`]): by the first request, and until some time after
+//! the last. What is served is an immutable view, replaced when a part is complete.
+
+mod file;
+mod muxer;
+mod playlist;
+mod response;
+
+use super::{Context, FileRequest, FileResponse, Protocol};
+use crate::auth::{Action, Caller};
+use crate::config::{ConfigError, duration};
+use crate::hub::StreamName;
+use crate::segment;
+use file::File;
+use muxer::Muxers;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Table `[hls]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// A segment ends at the first random access point after this long.
+    #[serde(with = "duration")]
+    pub segment: Duration,
+    /// Longest part, for low latency.
+    #[serde(with = "duration")]
+    pub part: Duration,
+    /// Segments in a playlist.
+    pub segments: usize,
+    /// Memory for the segments of one track, in bytes.
+    pub memory_bytes: usize,
+    /// How long a stream goes on being cut after the last request.
+    #[serde(with = "duration")]
+    pub linger: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cut = segment::Settings::default();
+        Self {
+            segment: cut.segment,
+            part: cut.part,
+            segments: cut.listed,
+            memory_bytes: cut.max_bytes,
+            linger: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Settings {
+    fn cut(&self) -> segment::Settings {
+        let max_segment = (self.segment * 3)
+            .min(Duration::from_secs(10))
+            .max(self.segment);
+        segment::Settings {
+            segment: self.segment,
+            max_segment,
+            part: self.part,
+            listed: self.segments,
+            kept: self.segments.div_ceil(2) + 1,
+            max_bytes: self.memory_bytes,
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong =
+            if !(Duration::from_millis(500)..=Duration::from_secs(30)).contains(&self.segment) {
+                "hls.segment: must lie between 500ms and 30s"
+            } else if !(Duration::from_millis(100)..=self.segment).contains(&self.part) {
+                "hls.part: must lie between 100ms and hls.segment"
+            } else if !(3..=1_000).contains(&self.segments) {
+                "hls.segments: must lie between 3 and 1000"
+            } else if self.memory_bytes < 1 << 20 {
+                "hls.memory_bytes: must be at least 1048576"
+            } else {
+                return Ok(());
+            };
+        Err(ConfigError(wrong.into()))
+    }
+}
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Hls {
+    muxers: Muxers,
+}
+
+impl Hls {
+    /// With these settings.
+    ///
+    /// # Errors
+    /// When a setting is out of its range.
+    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+        settings.check()?;
+        Ok(Self {
+            muxers: Muxers::new(settings.cut(), settings.linger),
+        })
+    }
+}
+
+impl Protocol for Hls {
+    fn name(&self) -> &'static str {
+        "hls"
+    }
+
+    fn file(
+        self: Arc<Self>,
+        context: &Arc<Context>,
+        request: &FileRequest,
+    ) -> Option<FileResponse> {
+        let (id, file) = File::parse(&request.path)?;
+        let name = StreamName::new(&request.app, id);
+        let (context, request) = (context.clone(), request.clone());
+        Some(Box::pin(async move {
+            let Ok(name) = name else {
+                return Ok(response::no_such_file());
+            };
+            let caller = Caller {
+                protocol: "hls",
+                address: request.peer,
+                headers: Some(&request.headers),
+                query: request.query.as_deref(),
+            };
+            if context
+                .auth
+                .check(Action::Play(name.app(), name.id()), caller)
+                .is_err()
+            {
+                return Ok(response::forbidden());
+            }
+            let muxer = self.muxers.of(&context.hub, &name, &request)?;
+            Ok(response::answer(&muxer, file, &request).await)
+        }))
+    }
+}

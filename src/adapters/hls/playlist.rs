@@ -1,0 +1,260 @@
+//! Playlists, written once for each part.
+
+use super::file;
+use super::muxer::{Track, View};
+use crate::segment::{Part, Rendition, Segmenter, Settings};
+use hls::{media as playlist, multivariant};
+use media::{Codec, Kind};
+
+/// Segments at the end of a playlist that still list their parts. A player joins within three target
+/// durations of the end.
+const SEGMENTS_WITH_PARTS: usize = 3;
+
+/// What is assumed of a stream's bit rate until a segment has been measured.
+const UNKNOWN_BANDWIDTH: u64 = 1_000_000;
+
+/// Everything to serve of the stream with that ID now.
+pub(super) fn view(segmenter: &Segmenter, settings: &Settings, id: &str, ended: bool) -> View {
+    // Players read the tracks once, so that all should be there; but none waits for one that stands still.
+    let complete = |rendition: &Rendition| rendition.segments.len();
+    let waiting = segmenter
+        .renditions()
+        .any(|rendition| complete(rendition) == 0)
+        && segmenter
+            .renditions()
+            .all(|rendition| complete(rendition) < 2);
+    let Some(target) = segmenter.target().filter(|_| ended || !waiting) else {
+        return View {
+            ended,
+            ..View::default()
+        };
+    };
+    let tracks: Vec<Track> = segmenter
+        .renditions()
+        .filter(|rendition| !rendition.segments.is_empty())
+        .map(|rendition| Track {
+            playlist: media_playlist(rendition, segmenter, settings, target, ended).into(),
+            rendition: rendition.clone(),
+        })
+        .collect();
+    View {
+        target: Some(target),
+        multivariant: multivariant(&tracks, id).into(),
+        tracks: tracks.into(),
+        ended,
+    }
+}
+
+fn media_playlist(
+    rendition: &Rendition,
+    segmenter: &Segmenter,
+    settings: &Settings,
+    target: u32,
+    ended: bool,
+) -> String {
+    let name = file::name(rendition.track.kind());
+    let (listed, discontinuity_sequence) = rendition.listed();
+    let listed: Vec<_> = listed.collect();
+    let parts_from = listed.len().saturating_sub(SEGMENTS_WITH_PARTS);
+    // The model borrows its texts, so they are made first.
+    let texts: Vec<_> = listed
+        .iter()
+        .enumerate()
+        .map(|(at, segment)| {
+            let parts = if at >= parts_from {
+                part_uris(name, segment.number, &segment.parts)
+            } else {
+                Vec::new()
+            };
+            (
+                format!("{name}_{}.m4s", segment.number),
+                format!("{name}_{}.mp4", segment.init.number),
+                parts,
+            )
+        })
+        .collect();
+    let parts: Vec<_> = listed
+        .iter()
+        .zip(&texts)
+        .map(|(segment, (_, _, uris))| playlist_parts(&segment.parts, uris))
+        .collect();
+    let segments: Vec<_> = listed
+        .iter()
+        .zip(texts.iter().zip(&parts))
+        .map(|(segment, ((uri, map, _), parts))| playlist::Segment {
+            uri,
+            duration: segment.duration,
+            parts,
+            discontinuity: segment.discontinuity,
+            program_date_time: Some(segment.program_date_time),
+            map: Some(map),
+        })
+        .collect();
+    let open_uris = part_uris(name, rendition.open_number, &rendition.open_parts);
+    let open_parts = playlist_parts(&rendition.open_parts, &open_uris);
+    let open_map = format!("{name}_{}.mp4", rendition.init.number);
+    let hint = format!(
+        "{name}_{}.{}.m4s",
+        rendition.open_number,
+        rendition.open_parts.len()
+    );
+    let others: Vec<_> = segmenter
+        .renditions()
+        .filter(|other| other.track.id != rendition.track.id)
+        .collect();
+    let reports: Vec<_> = others
+        .iter()
+        .map(|other| (format!("{}.m3u8", file::name(other.track.kind())), *other))
+        .collect();
+    let reports: Vec<_> = reports
+        .iter()
+        .filter_map(|(uri, other)| report(uri, other))
+        .collect();
+    let playlist = playlist::Playlist {
+        target_duration: target,
+        part_target: Some(settings.part),
+        media_sequence: listed
+            .first()
+            .map_or(rendition.open_number, |segment| segment.number),
+        discontinuity_sequence,
+        segments: &segments,
+        open: (!ended && !open_parts.is_empty()).then_some(playlist::OpenSegment {
+            parts: &open_parts,
+            discontinuity: rendition.open_discontinuity,
+            program_date_time: None,
+            map: Some(&open_map),
+        }),
+        preload_hint: (!ended).then_some(&hint),
+        rendition_reports: &reports,
+        ended,
+    };
+    let mut text = String::with_capacity(4_096);
+    playlist.render(&mut text);
+    text
+}
+
+/// Where the other rendition stands: its newest segment and part.
+fn report<'a>(uri: &'a str, other: &Rendition) -> Option<playlist::RenditionReport<'a>> {
+    let (last_msn, parts) = match other.open_parts.len() {
+        0 => (
+            other.open_number.checked_sub(1)?,
+            other.segments.back()?.parts.len(),
+        ),
+        parts => (other.open_number, parts),
+    };
+    Some(playlist::RenditionReport {
+        uri,
+        last_msn,
+        last_part: parts.checked_sub(1).map(|part| part as u64),
+    })
+}
+
+fn part_uris(name: &str, number: u64, parts: &[Part]) -> Vec<String> {
+    (0..parts.len())
+        .map(|part| format!("{name}_{number}.{part}.m4s"))
+        .collect()
+}
+
+/// Parts with their URIs; none where there are no URIs.
+fn playlist_parts<'a>(parts: &[Part], uris: &'a [String]) -> Vec<playlist::Part<'a>> {
+    let pairs = parts.iter().zip(uris);
+    pairs
+        .map(|(part, uri)| playlist::Part {
+            uri,
+            duration: part.duration,
+            independent: part.independent,
+        })
+        .collect()
+}
+
+fn multivariant(tracks: &[Track], id: &str) -> String {
+    const GROUP: &str = "audio";
+    let of = |kind| {
+        tracks
+            .iter()
+            .map(|track| &track.rendition)
+            .find(|rendition| rendition.track.kind() == kind)
+    };
+    let (video, audio) = (of(Kind::Video), of(Kind::Audio));
+    let audio_uri = format!("{id}/audio.m3u8");
+    let video_uri = format!("{id}/video.m3u8");
+    let codecs: Vec<String> = [video, audio]
+        .into_iter()
+        .flatten()
+        .map(|rendition| rendition.track.codec.rfc6381())
+        .collect();
+    let codecs: Vec<&str> = codecs.iter().map(String::as_str).collect();
+    let mut channels = None;
+    let (mut resolution, mut frame_rate) = (None, None);
+    for rendition in [video, audio].into_iter().flatten() {
+        match &rendition.track.codec {
+            Codec::H264(config) => {
+                resolution = Some((config.video.width, config.video.height));
+                frame_rate = config.video.frame_rate;
+            }
+            Codec::Aac(config) => channels = Some(config.channels).filter(|channels| *channels > 0),
+        }
+    }
+    let rates: Vec<(u64, u64)> = [video, audio]
+        .into_iter()
+        .flatten()
+        .map(bandwidth)
+        .collect();
+    let group = [multivariant::AudioRendition {
+        group_id: GROUP,
+        name: "Audio",
+        language: None,
+        default: true,
+        autoselect: true,
+        channels,
+        uri: Some(&audio_uri),
+    }];
+    let with_group = video.is_some() && audio.is_some();
+    let variant = multivariant::Variant {
+        uri: if video.is_some() {
+            &video_uri
+        } else {
+            &audio_uri
+        },
+        bandwidth: rates.iter().map(|(peak, _)| peak).sum(),
+        average_bandwidth: Some(rates.iter().map(|(_, average)| average).sum()),
+        codecs: &codecs,
+        resolution,
+        frame_rate,
+        audio: with_group.then_some(GROUP),
+    };
+    let playlist = multivariant::Playlist {
+        independent_segments: false,
+        audio: if with_group { &group } else { &[] },
+        variants: &[variant],
+    };
+    let mut text = String::with_capacity(512);
+    playlist.render(&mut text);
+    text
+}
+
+/// Bits per second of a track's segments: the highest and the average.
+fn bandwidth(rendition: &Rendition) -> (u64, u64) {
+    let rate = |bytes: usize, seconds: f64| {
+        if seconds > 0.0 {
+            (bytes as f64 * 8.0 / seconds) as u64
+        } else {
+            0
+        }
+    };
+    let measured = rendition
+        .segments
+        .iter()
+        .map(|segment| (segment.len(), segment.duration.as_secs_f64()));
+    let peak = measured
+        .clone()
+        .map(|(bytes, seconds)| rate(bytes, seconds))
+        .max();
+    let (bytes, seconds) = measured.fold((0, 0.0), |(b, s), (bytes, seconds)| {
+        (b + bytes, s + seconds)
+    });
+    (
+        peak.unwrap_or(UNKNOWN_BANDWIDTH).max(1),
+        rate(bytes, seconds).max(1),
+    )
+}

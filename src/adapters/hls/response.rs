@@ -1,0 +1,209 @@
+//! Answers to requests, at once or when what is asked for has been made.
+
+use super::file::File;
+use super::muxer::{Muxer, Track, View};
+use crate::adapters::FileRequest;
+use crate::net::http::{Rope, ranged};
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+use hls::request::Directives;
+use media::Kind;
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+use tokio::time::timeout;
+
+/// A request for a stream that has no segment yet is held this long.
+const START: Duration = Duration::from_secs(10);
+
+/// A request for what comes next is held for so many target durations.
+const HELD_TARGETS: u32 = 3;
+
+/// Segments ahead of the newest that a request may ask to wait for. Beyond, it is a mistake (section
+/// 6.2.5.2 of draft-pantos-hls-rfc8216bis).
+const MAX_AHEAD: u64 = 2;
+
+const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+
+/// Answers a request for one of a stream's files.
+pub(super) async fn answer(muxer: &Muxer, file: File, request: &FileRequest) -> Response<Body> {
+    let mut views = muxer.view();
+    // Nothing can be said before the first segment: not even the target duration is known.
+    let started = wait(&mut views, START, |view| {
+        view.target.is_some() || view.ended
+    })
+    .await;
+    let Some(view) = started else {
+        return starting();
+    };
+    let Some(target) = view.target else {
+        return no_such_file();
+    };
+    let held = Duration::from_secs(u64::from(target.max(1))) * HELD_TARGETS;
+    match file {
+        File::Multivariant => playlist(view.multivariant),
+        File::Media(kind) => {
+            let directives = match Directives::parse(request.query.as_deref().unwrap_or_default()) {
+                Ok(directives) => directives,
+                Err(error) => return plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
+            };
+            if let (Some(msn), Some(track)) = (directives.msn, view.track(kind)) {
+                if msn > track.rendition.open_number + MAX_AHEAD {
+                    return plain(
+                        StatusCode::BAD_REQUEST,
+                        "_HLS_msn is too far ahead\n".into(),
+                    );
+                }
+            }
+            let there = |view: &View| {
+                view.ended || view.track(kind).is_none_or(|track| has(track, &directives))
+            };
+            match wait(&mut views, held, there).await {
+                Some(view) => view
+                    .track(kind)
+                    .map_or_else(no_such_file, |track| playlist(track.playlist.clone())),
+                None => starting(),
+            }
+        }
+        File::Init(kind, number) => {
+            let init = find(&view, kind, |track| {
+                Some(track.rendition.init(number)?.bytes.clone())
+            });
+            init.map_or_else(no_such_file, |init| media(kind, [init], request))
+        }
+        File::Segment(kind, number) => {
+            let pieces = find(&view, kind, |track| {
+                let segment = track.rendition.segment(number)?;
+                Some(
+                    segment
+                        .parts
+                        .iter()
+                        .map(|part| part.bytes.clone())
+                        .collect::<Vec<Bytes>>(),
+                )
+            });
+            pieces.map_or_else(no_such_file, |pieces| media(kind, pieces, request))
+        }
+        File::Part(kind, number, index) => {
+            let part = |view: &View| {
+                find(view, kind, |track| {
+                    Some(track.rendition.part(number, index)?.bytes.clone())
+                })
+            };
+            // The part that the playlist hints at is on its way: it is sent when it is there.
+            let coming = |view: &View| {
+                !view.ended
+                    && view.track(kind).is_some_and(|Track { rendition, .. }| {
+                        (number, index) == (rendition.open_number, rendition.open_parts.len())
+                    })
+            };
+            let view = wait(&mut views, held, |view| {
+                part(view).is_some() || !coming(view)
+            })
+            .await;
+            let part = view.and_then(|view| part(&view));
+            part.map_or_else(no_such_file, |part| media(kind, [part], request))
+        }
+    }
+}
+
+/// The first view that satisfies `condition`, if it comes in time.
+async fn wait(
+    views: &mut Receiver<View>,
+    time: Duration,
+    condition: impl Fn(&View) -> bool,
+) -> Option<View> {
+    timeout(time, views.wait_for(condition))
+        .await
+        .ok()?
+        .ok()
+        .map(|view| view.clone())
+}
+
+/// Whether a track's playlist has what the directives wait for.
+fn has(track: &Track, directives: &Directives) -> bool {
+    let rendition = &track.rendition;
+    match (directives.msn, directives.part) {
+        (None, _) => true,
+        (Some(msn), None) => msn < rendition.open_number,
+        (Some(msn), Some(part)) => {
+            msn < rendition.open_number
+                || (msn == rendition.open_number && part < rendition.open_parts.len() as u64)
+        }
+    }
+}
+
+fn find<T>(view: &View, kind: Kind, look: impl FnOnce(&Track) -> Option<T>) -> Option<T> {
+    view.track(kind).and_then(look)
+}
+
+fn playlist(text: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, PLAYLIST);
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn media(
+    kind: Kind,
+    pieces: impl IntoIterator<Item = Bytes>,
+    request: &FileRequest,
+) -> Response<Body> {
+    let mut response = ranged(Rope::new(pieces), &request.headers);
+    let content_type = match kind {
+        Kind::Video => "video/mp4",
+        Kind::Audio => "audio/mp4",
+    };
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Numbers are never used twice, so that what a cache keeps stays true.
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=3600"),
+    );
+    response
+}
+
+/// The stream is there, but has nothing to play yet.
+fn starting() -> Response<Body> {
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the stream is starting\n".into(),
+    );
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+pub(super) fn no_such_file() -> Response<Body> {
+    plain(
+        StatusCode::NOT_FOUND,
+        "the stream has no such file\n".into(),
+    )
+}
+
+pub(super) fn forbidden() -> Response<Body> {
+    plain(
+        StatusCode::FORBIDDEN,
+        "this stream may not be played from here\n".into(),
+    )
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

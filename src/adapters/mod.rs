@@ -1,0 +1,152 @@
+//! Protocols at the edge: each folder joins a sans-IO crate of `protocols/` to sockets and to the hub.
+//!
+//! An adapter is a [`Protocol`], and one line in [`ALL`]. It knows no other adapter.
+
+pub mod demo;
+pub mod hls;
+pub mod rtmp;
+
+use crate::auth::Auth;
+use crate::config::{Config, ConfigError};
+use crate::hub::ring::Bounds;
+use crate::hub::{Applications, Hub, Origin, Publisher, StreamName, Taken};
+use crate::net::shard::Shards;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Response};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Every protocol: its name, which is its table in the configuration, and how it is made from that.
+pub const ALL: &[(&str, Build)] = &[
+    ("rtmp", |config| {
+        Ok(Arc::new(rtmp::Rtmp::new(config.section("rtmp")?)))
+    }),
+    ("hls", |config| {
+        Ok(Arc::new(hls::Hls::new(config.section("hls")?)?))
+    }),
+    ("demo", |config| {
+        Ok(Arc::new(demo::Demo::new(config.section("demo")?)))
+    }),
+];
+
+/// Makes a protocol from its configuration.
+pub type Build = fn(&Config) -> Result<Arc<dyn Protocol>, ConfigError>;
+
+/// A future that is owned and may change threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The names in [`ALL`].
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|(name, _)| *name).collect()
+}
+
+/// What adapters have in common.
+#[derive(Debug)]
+pub struct Context {
+    /// Streams.
+    pub hub: Hub,
+    /// Who may do what.
+    pub auth: Auth,
+    /// Applications that exist.
+    pub applications: Applications,
+    /// Threads for fan-out.
+    pub shards: Shards,
+    /// Bounds of memory per stream and reader.
+    pub bounds: Bounds,
+}
+
+/// A socket that listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// What it carries, for the log.
+    pub protocol: &'static str,
+    /// Where, with the port that was taken for 0.
+    pub address: SocketAddr,
+}
+
+/// One protocol at the edge of the server.
+pub trait Protocol: Send + Sync + 'static {
+    /// Its name, as in [`ALL`].
+    fn name(&self) -> &'static str;
+
+    /// Opens its listeners and serves them from now on.
+    ///
+    /// # Errors
+    /// When an address cannot be taken.
+    fn listen(self: Arc<Self>, _context: Arc<Context>) -> io::Result<Vec<Listening>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether it can pull from URLs of this scheme.
+    fn pulls(&self, _scheme: &str) -> bool {
+        false
+    }
+
+    /// Pulls from `url` into the stream that `target` stands for, until it ends or fails.
+    fn pull<'a>(&'a self, _url: &'a str, _target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Err(format!(
+            "{} cannot pull",
+            self.name()
+        ))))
+    }
+
+    /// Answers a request for a file below `/APP/streams/`, if the file is one of this protocol's.
+    fn file(
+        self: Arc<Self>,
+        _context: &Arc<Context>,
+        _request: &FileRequest,
+    ) -> Option<FileResponse> {
+        None
+    }
+
+    /// Streams that exist without being asked for, as (stream, source URL).
+    fn standing_sources(&self, _applications: &Applications) -> Vec<(StreamName, String)> {
+        Vec::new()
+    }
+}
+
+/// The answer to a [`FileRequest`].
+pub type FileResponse = BoxFuture<'static, Result<Response<Body>, NotLive>>;
+
+/// The file would be one of a stream that is not live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotLive(pub StreamName);
+
+/// A GET or HEAD request for a file below `/APP/streams/`.
+#[derive(Clone, Debug)]
+pub struct FileRequest {
+    /// GET or HEAD.
+    pub method: Method,
+    /// The application, which exists.
+    pub app: String,
+    /// The path behind `/APP/streams/`, percent-decoded.
+    pub path: String,
+    /// The query as sent.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The far end of the connection.
+    pub peer: SocketAddr,
+}
+
+/// The stream that a source fills.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it is published.
+    pub context: Arc<Context>,
+    /// Its name.
+    pub name: StreamName,
+}
+
+impl Target {
+    /// Becomes the publisher, as soon as there is something to publish.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn publish(&self, origin: &Origin) -> Result<Publisher, Taken> {
+        self.context.hub.publish(&self.name, origin)
+    }
+}

@@ -1,0 +1,67 @@
+//! RTMP: takes publishers and serves players on one port. The protocol itself is `protocols/rtmp`.
+
+mod player;
+mod server;
+
+use super::{Context, Listening, Protocol};
+use crate::config::{Listen, duration};
+use crate::net::listen;
+use serde::Deserialize;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Table `[rtmp]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Address to listen on; empty for none.
+    pub listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// A publisher that sends nothing for so long is disconnected.
+    #[serde(with = "duration")]
+    pub publisher_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen(Some(([0u16; 8], 1935).into())),
+            max_connections: 10_000,
+            publisher_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Rtmp {
+    settings: Settings,
+}
+
+impl Rtmp {
+    /// With these settings.
+    pub const fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+}
+
+impl Protocol for Rtmp {
+    fn name(&self) -> &'static str {
+        "rtmp"
+    }
+
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+        let Some(address) = self.settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        let listener = listen::tcp(address)?;
+        let listening = Listening {
+            protocol: "rtmp",
+            address: listener.local_addr()?,
+        };
+        tokio::spawn(server::serve(listener, self.settings.clone(), context));
+        Ok(vec![listening])
+    }
+}

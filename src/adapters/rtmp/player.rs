@@ -1,0 +1,168 @@
+//! A player on its shard: the packets all players share, and what one of them still says.
+
+use crate::hub::{Ended, TrackSet};
+use crate::net::fanout::{self, Format, Packet, Peer};
+use bytes::Bytes;
+use media::{AccessUnit, Codec, Track};
+use rtmp::Output;
+use rtmp::amf0::Value;
+use rtmp::chunk::{ChunkStreamId, Header, MessageType};
+use rtmp::message::Message;
+use rtmp::server::{Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
+use std::time::Instant;
+
+/// A stream as RTMP messages, cut into chunks once for all players.
+#[derive(Debug)]
+pub(super) struct Form;
+
+impl Format for Form {
+    const NAME: &'static str = "rtmp";
+
+    fn new() -> Self {
+        Self
+    }
+
+    fn prelude(&mut self, tracks: &TrackSet) -> Packet {
+        let mut prelude = Packet::default();
+        let (kind, body) = Message::Data(vec!["onMetaData".into(), metadata(tracks)]).write();
+        append(
+            &mut prelude,
+            header(ChunkStreamId::DATA, kind, 0),
+            &[],
+            &body,
+        );
+        for track in &tracks.tracks {
+            let (stream, kind) = carrier(track);
+            append(
+                &mut prelude,
+                header(stream, kind, 0),
+                &[],
+                &flv::muxer::sequence_header(track),
+            );
+        }
+        prelude
+    }
+
+    fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
+        let mut packet = Packet::default();
+        if let Some(track) = tracks.get(unit.track) {
+            let (stream, kind) = carrier(track);
+            let header = header(stream, kind, flv::muxer::timestamp(track, unit));
+            match track.codec {
+                Codec::H264(_) => append(
+                    &mut packet,
+                    header,
+                    &flv::muxer::video_prefix(unit, track),
+                    &unit.payload,
+                ),
+                Codec::Aac(_) => append(
+                    &mut packet,
+                    header,
+                    &flv::muxer::audio_prefix(),
+                    &unit.payload,
+                ),
+            }
+        }
+        packet
+    }
+}
+
+const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestamp: u32) -> Header {
+    Header {
+        chunk_stream,
+        timestamp,
+        message_type,
+        message_stream: MESSAGE_STREAM,
+    }
+}
+
+const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
+    match track.kind() {
+        media::Kind::Video => (ChunkStreamId::VIDEO, MessageType::VIDEO),
+        media::Kind::Audio => (ChunkStreamId::AUDIO, MessageType::AUDIO),
+    }
+}
+
+fn append(packet: &mut Packet, header: Header, prefix: &[u8], payload: &Bytes) {
+    // An access unit of 16 MiB or more, which RTMP cannot carry, is left out.
+    if let Ok(message) = rtmp::chunk::packet(&header, prefix, payload, PLAY_CHUNK_SIZE as usize) {
+        packet.slices.extend(message.slices().iter().cloned());
+    }
+}
+
+/// The properties of `onMetaData` that players look at.
+fn metadata(tracks: &TrackSet) -> Value {
+    let mut properties: Vec<(String, Value)> = vec![("server".into(), "Millstream".into())];
+    let mut add = |name: &str, value: f64| properties.push((name.into(), Value::Number(value)));
+    for track in &tracks.tracks {
+        match &track.codec {
+            Codec::H264(config) => {
+                add("videocodecid", 7.0);
+                add("width", f64::from(config.video.width));
+                add("height", f64::from(config.video.height));
+                if let Some((pictures, seconds)) = config.video.frame_rate {
+                    add("framerate", f64::from(pictures) / f64::from(seconds));
+                }
+            }
+            Codec::Aac(config) => {
+                add("audiocodecid", 10.0);
+                add(
+                    "audiosamplerate",
+                    f64::from(config.sample_rate.ticks_per_second()),
+                );
+                add("audiochannels", f64::from(config.channels));
+            }
+        }
+    }
+    Value::EcmaArray(properties)
+}
+
+/// What a player still says: acknowledgements, pings, pause, and that it stops.
+#[derive(Debug)]
+pub(super) struct Player {
+    session: Session,
+    paused: bool,
+}
+
+impl Player {
+    pub(super) const fn new(session: Session) -> Self {
+        Self {
+            session,
+            paused: false,
+        }
+    }
+}
+
+impl Peer for Player {
+    fn handle_input(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.session
+            .handle_input(Instant::now(), bytes)
+            .map_err(|error| error.to_string())
+    }
+
+    fn handle_timeout(&mut self) -> Result<(), String> {
+        self.session
+            .handle_timeout(Instant::now())
+            .map_err(|error| error.to_string())
+    }
+
+    fn poll_output(&mut self) -> fanout::Output {
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => return fanout::Output::Send(bytes),
+                Output::Event(Event::Pause(paused)) => self.paused = paused,
+                Output::Event(Event::Stop) => return fanout::Output::Leave,
+                Output::Event(_) => {}
+                Output::Timeout(at) => return fanout::Output::Timeout(at),
+            }
+        }
+    }
+
+    fn paused(&self) -> bool {
+        self.paused
+    }
+
+    fn end(&mut self, _: Ended) {
+        self.session.end(Instant::now());
+    }
+}

@@ -1,0 +1,362 @@
+//! One connection from its first byte: a publisher stays here, a player moves to a shard.
+
+use super::Settings;
+use super::player::{Form, Player};
+use crate::adapters::Context;
+use crate::auth::{Action, Caller};
+use crate::hub::{Origin, Publisher, Stream, StreamName, Viewer};
+use crate::net::fanout::{self, Subscriber};
+use crate::net::listen;
+use bytes::{Bytes, BytesMut};
+use rtmp::Output;
+use rtmp::server::{Config, Event, Refusal, Request, Session};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Bytes read at a time. One video access unit of a usual stream fits.
+const READ_BUFFER: usize = 32 << 10;
+
+/// A peer that takes nothing of our answers for so long is closed.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a player may wait for a stream that is published but not ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves connections for ever, a bounded number at a time.
+pub(super) async fn serve(listener: TcpListener, settings: Settings, context: Arc<Context>) {
+    let places = Arc::new(Semaphore::new(settings.max_connections));
+    loop {
+        let (socket, address) = listen::accept(&listener).await;
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            tracing::warn!(%address, limit = settings.max_connections, "RTMP connection refused: too many");
+            continue;
+        };
+        let (settings, context) = (settings.clone(), context.clone());
+        tokio::spawn(async move {
+            let session = Session::new(
+                Instant::now().into_std(),
+                Config {
+                    seed: rand::random(),
+                    ..Config::default()
+                },
+            );
+            let connection = Connection {
+                socket,
+                address,
+                session,
+                input: BytesMut::new(),
+                settings,
+                context,
+            };
+            if let Err(closed) = connection.run(place).await {
+                tracing::info!(%address, reason = %closed.0, "RTMP connection closed");
+            }
+        });
+    }
+}
+
+/// Why a connection is over, in words.
+struct Closed(String);
+
+impl<E: std::error::Error> From<E> for Closed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+struct Connection {
+    socket: TcpStream,
+    address: SocketAddr,
+    session: Session,
+    input: BytesMut,
+    settings: Settings,
+    context: Arc<Context>,
+}
+
+impl Connection {
+    /// Until the client has gone or has become a player.
+    async fn run(mut self, place: tokio::sync::OwnedSemaphorePermit) -> Result<(), Closed> {
+        loop {
+            match self.next_event(None).await? {
+                Event::Publish(request, _) => self.publish(&request).await?,
+                Event::Play(request) => {
+                    if let Some(stream) = self.playable(&request).await? {
+                        return self.play(stream, place).await;
+                    }
+                }
+                // Whatever else comes before a request means nothing.
+                _ => {}
+            }
+        }
+    }
+
+    /// Lets the client publish until it stops, or refuses it.
+    async fn publish(&mut self, request: &Request) -> Result<(), Closed> {
+        let publisher = match self.become_publisher(request) {
+            Ok(publisher) => publisher,
+            Err((refusal, words)) => return self.refuse(refusal, &words),
+        };
+        self.session.accept(now())?;
+        let name = publisher.stream().name().clone();
+        tracing::info!(stream = %name, address = %self.address, "publishing by RTMP");
+        let mut demuxer = flv::demuxer::Demuxer::new();
+        let mut complaints = Complaints::default();
+        loop {
+            let deadline = Instant::now() + self.settings.publisher_timeout;
+            let event = tokio::select! {
+                event = self.next_event(Some(deadline)) => event?,
+                () = publisher.kicked() => {
+                    self.session.end(now());
+                    self.send_output().await?;
+                    return Err(Closed("the stream was stopped, or taken over by another publisher".into()));
+                }
+            };
+            let pushed = match event {
+                Event::Video { timestamp, payload } => demuxer.push_video(timestamp, payload),
+                Event::Audio { timestamp, payload } => demuxer.push_audio(timestamp, payload),
+                Event::Stop => {
+                    tracing::info!(stream = %name, address = %self.address, "RTMP publisher finished");
+                    publisher.finish();
+                    return Ok(());
+                }
+                _ => continue,
+            };
+            if let Err(error) = pushed {
+                complaints.hear(&name, self.address, &error);
+            }
+            while let Some(event) = demuxer.pull() {
+                match event {
+                    flv::demuxer::Event::Track(track) => publisher.set_track(track)?,
+                    flv::demuxer::Event::Unit(unit) => publisher.push(unit)?,
+                }
+            }
+        }
+    }
+
+    fn become_publisher(&self, request: &Request) -> Result<Publisher, (Refusal, String)> {
+        let (name, query) = self
+            .name(request)
+            .map_err(|words| (Refusal::BadName, words))?;
+        let action = Action::Publish(name.app(), name.id());
+        self.may(action, query.as_deref())
+            .map_err(|words| (Refusal::Denied, words))?;
+        let origin = Origin {
+            protocol: "rtmp",
+            address: self.address.to_string(),
+            agent: request.connect.flash_ver.clone(),
+        };
+        self.context
+            .hub
+            .publish(&name, &origin)
+            .map_err(|taken| (Refusal::BadName, taken.to_string()))
+    }
+
+    /// The stream that the client may play now; otherwise it has been refused.
+    async fn playable(&mut self, request: &Request) -> Result<Option<Arc<Stream>>, Closed> {
+        let found = match self.name(request) {
+            Ok((name, query)) => {
+                match self.may(Action::Play(name.app(), name.id()), query.as_deref()) {
+                    Ok(()) => self
+                        .ready(&name)
+                        .await
+                        .ok_or_else(|| (Refusal::NotFound, format!("{name} is not live"))),
+                    Err(words) => Err((Refusal::Denied, words)),
+                }
+            }
+            Err(words) => Err((Refusal::NotFound, words)),
+        };
+        match found {
+            Ok(stream) => Ok(Some(stream)),
+            Err((refusal, words)) => self.refuse(refusal, &words).map(|()| None),
+        }
+    }
+
+    async fn ready(&self, name: &StreamName) -> Option<Arc<Stream>> {
+        let stream = self.context.hub.get(name)?;
+        let ready = tokio::time::timeout(READY_TIMEOUT, stream.ready()).await;
+        matches!(ready, Ok(Ok(_))).then_some(stream)
+    }
+
+    /// Hands the connection over to a shard.
+    async fn play(
+        mut self,
+        stream: Arc<Stream>,
+        place: tokio::sync::OwnedSemaphorePermit,
+    ) -> Result<(), Closed> {
+        self.session.accept(now())?;
+        self.send_output().await?;
+        let viewer = Viewer::new(stream, "rtmp");
+        let Self {
+            socket,
+            address,
+            session,
+            context,
+            ..
+        } = self;
+        tracing::info!(stream = %viewer.stream().name(), %address, "playing by RTMP");
+        let bounds = context.bounds;
+        let socket = socket.into_std()?;
+        let start = move || async move {
+            let peer = Player::new(session);
+            fanout::serve::<Form, _>(Subscriber {
+                socket,
+                address,
+                peer,
+                viewer,
+                bounds,
+            })
+            .await;
+            drop(place);
+        };
+        context.shards.spawn(start).await;
+        Ok(())
+    }
+
+    fn refuse(&mut self, refusal: Refusal, words: &str) -> Result<(), Closed> {
+        tracing::info!(address = %self.address, ?refusal, reason = words, "RTMP request refused");
+        Ok(self.session.refuse(now(), refusal, words)?)
+    }
+
+    fn may(&self, action: Action<'_>, query: Option<&str>) -> Result<(), String> {
+        let caller = Caller {
+            protocol: "rtmp",
+            address: self.address,
+            headers: None,
+            query,
+        };
+        self.context
+            .auth
+            .check(action, caller)
+            .map_err(|denied| denied.to_string())
+    }
+
+    /// The stream's name and the query behind it.
+    fn name(&self, request: &Request) -> Result<(StreamName, Option<String>), String> {
+        let (path, query) = path_and_query(&request.connect.app, &request.key);
+        let name = self
+            .context
+            .applications
+            .resolve(&path)
+            .map_err(|error| error.to_string())?;
+        Ok((name, query))
+    }
+
+    /// The next thing the client does, answering it meanwhile. Safe to cancel.
+    async fn next_event(&mut self, deadline: Option<Instant>) -> Result<Event, Closed> {
+        loop {
+            let timeout = match self.session.poll_output() {
+                Output::Transmit(bytes) => {
+                    send(&mut self.socket, bytes).await?;
+                    continue;
+                }
+                Output::Event(event) => return Ok(event),
+                Output::Timeout(timeout) => timeout.map(Instant::from_std),
+            };
+            self.input.reserve(READ_BUFFER);
+            let read = self.socket.read_buf(&mut self.input);
+            let due = [timeout, deadline].into_iter().flatten().min();
+            let read = match due {
+                Some(due) => tokio::time::timeout_at(due, read).await,
+                None => Ok(read.await),
+            };
+            match read {
+                Ok(Ok(0)) => return Err(Closed("the client closed it".into())),
+                Ok(count) => {
+                    count?;
+                    self.session.handle_input(now(), &self.input)?;
+                    self.input.clear();
+                }
+                Err(_) => {
+                    self.session.handle_timeout(now())?;
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return Err(Closed("the publisher sent nothing for too long".into()));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_output(&mut self) -> Result<(), Closed> {
+        while let Output::Transmit(bytes) = self.session.poll_output() {
+            send(&mut self.socket, bytes).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn send(socket: &mut TcpStream, bytes: Bytes) -> Result<(), Closed> {
+    let sent = tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(&bytes)).await;
+    Ok(sent.map_err(|_| Closed("the client does not read our answers".into()))??)
+}
+
+/// Path and query of a stream, from an application and a stream key as clients divide them. Either may carry
+/// the query; ffmpeg divides a URL at its last slash, even one in the query.
+fn path_and_query(app: &str, key: &str) -> (String, Option<String>) {
+    let split = |text: &str| match text.split_once('?') {
+        Some((path, query)) => (path.trim_matches('/').to_owned(), Some(query.to_owned())),
+        None => (text.trim_matches('/').to_owned(), None),
+    };
+    match split(app) {
+        (path, Some(query)) if path.contains('/') => (path, Some(format!("{query}/{key}"))),
+        (app, app_query) => {
+            let (key, query) = split(key);
+            let path = [app, key]
+                .iter()
+                .filter(|part| !part.is_empty())
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join("/");
+            (path, query.or(app_query))
+        }
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// Says once for each kind of fault that a publisher sends what cannot be used, not for each message.
+#[derive(Default)]
+struct Complaints {
+    heard: Vec<std::mem::Discriminant<flv::Error>>,
+}
+
+impl Complaints {
+    fn hear(&mut self, stream: &StreamName, address: SocketAddr, error: &flv::Error) {
+        let kind = std::mem::discriminant(error);
+        if !self.heard.contains(&kind) {
+            self.heard.push(kind);
+            tracing::warn!(%stream, %address, %error, "the publisher sends what cannot be used");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_divide_their_urls_in_many_ways() {
+        let cases = [
+            (("LiveApp", "demo"), "LiveApp/demo", None),
+            (("LiveApp/", "/demo?t=1"), "LiveApp/demo", Some("t=1")),
+            (("LiveApp?t=1", "demo"), "LiveApp/demo", Some("t=1")),
+            (("LiveApp/demo?t=a", "b"), "LiveApp/demo", Some("t=a/b")),
+            (("LiveApp/demo", ""), "LiveApp/demo", None),
+            (("", "demo"), "demo", None),
+            (("a/b", "c"), "a/b/c", None),
+        ];
+        for ((app, key), path, query) in cases {
+            assert_eq!(
+                path_and_query(app, key),
+                (path.to_owned(), query.map(str::to_owned)),
+                "{app} {key}"
+            );
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The broadcast object on the wire: every field of Ant Media's, null where there is nothing.
+
+use crate::control::broadcast::Notes;
+use crate::control::{Broadcast, Kind, Patch, Status, View};
+use media::Codec;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
+
+/// What a caller sends to make or change a broadcast. Fields that the server sets itself are ignored.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Request {
+    pub(super) stream_id: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) stream_url: Option<String>,
+    pub(super) ip_addr: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) auto_start_stop_enabled: Option<bool>,
+    #[serde(flatten)]
+    pub(super) notes: Notes,
+}
+
+impl Request {
+    /// The kind that is asked for; `None` for one that does not exist.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        let Some(kind) = self.kind.as_deref().filter(|kind| !kind.is_empty()) else {
+            return Some(Kind::LiveStream);
+        };
+        [
+            Kind::LiveStream,
+            Kind::IpCamera,
+            Kind::StreamSource,
+            Kind::Vod,
+            Kind::Playlist,
+        ]
+        .into_iter()
+        .find(|known| known.as_str() == kind)
+    }
+
+    pub(super) fn into_broadcast(self, kind: Kind) -> Broadcast {
+        Broadcast {
+            kind,
+            name: self.name,
+            created: SystemTime::now(),
+            stream_url: self.stream_url,
+            ip_addr: self.ip_addr,
+            username: self.username,
+            password: self.password,
+            auto_start_stop: self.auto_start_stop_enabled.unwrap_or_default(),
+            notes: self.notes,
+            ..Broadcast::default()
+        }
+    }
+
+    pub(super) fn into_patch(self) -> Patch {
+        Patch {
+            name: self.name,
+            stream_url: self.stream_url,
+            ip_addr: self.ip_addr,
+            username: self.username,
+            password: self.password,
+            auto_start_stop: self.auto_start_stop_enabled,
+            notes: self.notes,
+        }
+    }
+}
+
+/// The broadcast object. Names and defaults are Ant Media's, `originAdress` included.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Object {
+    stream_id: String,
+    status: &'static str,
+    play_list_status: Option<String>,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    publish_type: Option<String>,
+    name: Option<String>,
+    description: Option<String>,
+    publish: bool,
+    date: u64,
+    planned_start_date: i64,
+    planned_end_date: i64,
+    duration: u64,
+    end_point_list: Option<Vec<()>>,
+    play_list_item_list: Option<Vec<()>>,
+    public_stream: bool,
+    is360: bool,
+    #[serde(rename = "listenerHookURL")]
+    listener_hook_url: Option<String>,
+    category: Option<String>,
+    ip_addr: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    quality: Option<String>,
+    speed: f64,
+    stream_url: Option<String>,
+    #[serde(rename = "originAdress")]
+    origin_address: String,
+    mp4_enabled: i32,
+    web_m_enabled: i32,
+    seek_time_in_ms: i64,
+    subtracks_limit: i32,
+    #[serde(rename = "expireDurationMS")]
+    expire_duration_ms: i32,
+    #[serde(rename = "rtmpURL")]
+    rtmp_url: String,
+    zombi: bool,
+    pending_packet_size: i32,
+    hls_viewer_count: usize,
+    dash_viewer_count: usize,
+    #[serde(rename = "webRTCViewerCount")]
+    web_rtc_viewer_count: usize,
+    rtmp_viewer_count: usize,
+    start_time: u64,
+    received_bytes: u64,
+    bitrate: u64,
+    width: u32,
+    height: u32,
+    encoder_queue_size: i32,
+    drop_packet_count_in_ingestion: i32,
+    drop_frame_count_in_encoding: i32,
+    packet_lost_ratio: f64,
+    packets_lost: i32,
+    jitter_ms: i32,
+    rtt_ms: i32,
+    user_agent: String,
+    remote_ip: Option<String>,
+    latitude: Option<String>,
+    longitude: Option<String>,
+    altitude: Option<String>,
+    main_track_stream_id: Option<String>,
+    absolute_start_time_ms: u64,
+    #[serde(rename = "webRTCViewerLimit")]
+    web_rtc_viewer_limit: i32,
+    hls_viewer_limit: i32,
+    dash_viewer_limit: i32,
+    sub_folder: Option<String>,
+    current_play_index: i32,
+    meta_data: Option<String>,
+    playlist_loop_enabled: bool,
+    update_time: u64,
+    role: Option<String>,
+    hls_parameters: Option<()>,
+    auto_start_stop_enabled: bool,
+    encoder_settings_list: Option<Vec<()>>,
+    #[serde(rename = "virtual")]
+    is_virtual: bool,
+    max_idle_time: i32,
+    anyone_watching: bool,
+}
+
+impl Object {
+    /// A view of a broadcast; `host` is the name by which the caller reached the server, without port.
+    pub(super) fn new(view: View, host: &str) -> Self {
+        let View {
+            name,
+            broadcast,
+            temporary,
+            status,
+            stream,
+            viewers,
+            ..
+        } = view;
+        let live = stream.as_ref().filter(|_| {
+            matches!(
+                status,
+                Status::Broadcasting | Status::TerminatedUnexpectedly
+            )
+        });
+        let started = live.map(|stream| stream.since).or(broadcast.started);
+        let now = SystemTime::now();
+        let size = stream.as_ref().and_then(|stream| {
+            stream
+                .tracks
+                .tracks
+                .iter()
+                .find_map(|track| match &track.codec {
+                    Codec::H264(config) => Some((config.video.width, config.video.height)),
+                    Codec::Aac(_) => None,
+                })
+        });
+        let (width, height) = size.unwrap_or_default();
+        let viewer_count = |protocol| viewers.get(protocol).copied().unwrap_or(0);
+        let notes = broadcast.notes;
+        let origin = stream.as_ref().map(|stream| stream.origin.clone());
+        Self {
+            status: status_text(status),
+            play_list_status: None,
+            kind: broadcast.kind.as_str(),
+            publish_type: origin
+                .as_ref()
+                .map(|origin| publish_type(broadcast.kind, origin.protocol)),
+            name: broadcast.name,
+            description: notes.description,
+            publish: notes.publish.unwrap_or(true),
+            date: millis(broadcast.created),
+            planned_start_date: notes.planned_start_date.unwrap_or(0),
+            planned_end_date: notes.planned_end_date.unwrap_or(0),
+            duration: live.map_or(0, |stream| {
+                whole_millis(now.duration_since(stream.since).unwrap_or_default())
+            }),
+            end_point_list: None,
+            play_list_item_list: None,
+            public_stream: notes.public_stream.unwrap_or(true),
+            is360: notes.is360.unwrap_or(false),
+            listener_hook_url: notes.listener_hook_url,
+            category: notes.category,
+            ip_addr: broadcast.ip_addr,
+            username: broadcast.username,
+            password: broadcast.password,
+            quality: None,
+            speed: live.map_or(0.0, |stream| (stream.speed * 100.0).round() / 100.0),
+            stream_url: broadcast.stream_url,
+            origin_address: host.to_owned(),
+            mp4_enabled: 0,
+            web_m_enabled: 0,
+            seek_time_in_ms: 0,
+            subtracks_limit: -1,
+            expire_duration_ms: 0,
+            rtmp_url: format!("rtmp://{host}/{}", name.as_str()),
+            zombi: temporary,
+            pending_packet_size: 0,
+            hls_viewer_count: viewer_count("hls"),
+            dash_viewer_count: 0,
+            web_rtc_viewer_count: 0,
+            rtmp_viewer_count: viewer_count("rtmp"),
+            start_time: started.map_or(0, millis),
+            received_bytes: stream.as_ref().map_or(0, |stream| stream.bytes),
+            bitrate: stream.as_ref().map_or(0, |stream| stream.bits_per_second),
+            width,
+            height,
+            encoder_queue_size: 0,
+            drop_packet_count_in_ingestion: 0,
+            drop_frame_count_in_encoding: 0,
+            packet_lost_ratio: 0.0,
+            packets_lost: 0,
+            jitter_ms: 0,
+            rtt_ms: 0,
+            user_agent: origin
+                .as_ref()
+                .and_then(|origin| origin.agent.clone())
+                .unwrap_or_else(|| "N/A".into()),
+            remote_ip: origin.map(|origin| origin.address),
+            latitude: notes.latitude,
+            longitude: notes.longitude,
+            altitude: notes.altitude,
+            main_track_stream_id: notes.main_track_stream_id,
+            absolute_start_time_ms: 0,
+            web_rtc_viewer_limit: -1,
+            hls_viewer_limit: -1,
+            dash_viewer_limit: -1,
+            sub_folder: notes.sub_folder,
+            current_play_index: 0,
+            meta_data: notes.meta_data,
+            playlist_loop_enabled: true,
+            update_time: stream.as_ref().map_or(0, |_| millis(now)),
+            role: notes.role,
+            hls_parameters: None,
+            auto_start_stop_enabled: broadcast.auto_start_stop,
+            encoder_settings_list: None,
+            is_virtual: false,
+            max_idle_time: 0,
+            anyone_watching: viewers.values().any(|count| *count > 0),
+            stream_id: name.id().to_owned(),
+        }
+    }
+}
+
+pub(super) const fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Created => "created",
+        Status::Preparing => "preparing",
+        Status::Broadcasting => "broadcasting",
+        Status::TerminatedUnexpectedly => "terminated_unexpectedly",
+        Status::Finished => "finished",
+    }
+}
+
+/// `Pull` for what the server fetches, the protocol's name in capitals for what is published.
+fn publish_type(kind: Kind, protocol: &str) -> String {
+    if kind.is_pulled() {
+        "Pull".into()
+    } else {
+        protocol.to_ascii_uppercase()
+    }
+}
+
+fn millis(time: SystemTime) -> u64 {
+    whole_millis(
+        time.duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,51 @@
+//! The REST API of Ant Media Server, version 2, as a view of [`Control`].
+//!
+//! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
+
+mod broadcast;
+mod envelope;
+mod routes;
+
+pub use envelope::refusal;
+
+use crate::control::Control;
+use crate::hub::Applications;
+use axum::Router;
+use axum::routing::{get, post};
+
+#[derive(Clone)]
+struct Shared {
+    control: Control,
+    applications: Applications,
+}
+
+/// All of `/APP/rest/v2/` and `/rest/v2/`. Whether the caller may is not asked here.
+pub fn router(control: Control, applications: Applications) -> Router {
+    let broadcasts = Router::new()
+        .route("/create", post(routes::create))
+        .route("/", axum::routing::delete(routes::delete_many))
+        .route("/list/{offset}/{size}", get(routes::list))
+        .route("/count", get(routes::count))
+        .route("/count/{search}", get(routes::count_found))
+        .route("/active-live-stream-count", get(routes::count_active))
+        .route("/total-broadcast-statistics", get(routes::total_statistics))
+        .route(
+            "/{id}",
+            get(routes::read).put(routes::update).delete(routes::delete),
+        )
+        .route("/{id}/start", post(routes::start))
+        .route("/{id}/stop", post(routes::stop))
+        .route("/{id}/broadcast-statistics", get(routes::statistics));
+    Router::new()
+        .nest("/{app}/rest/v2/broadcasts", broadcasts)
+        .route("/{app}/rest/v2/version", get(routes::version))
+        .route("/rest/v2/version", get(routes::version))
+        .route("/rest/v2/applications", get(routes::applications))
+        .route("/rest/v2/liveness", get(routes::liveness))
+        .fallback(routes::not_found)
+        .method_not_allowed_fallback(routes::method_not_allowed)
+        .with_state(Shared {
+            control,
+            applications,
+        })
+}

@@ -1,0 +1,208 @@
+//! Everything over HTTP: finds who answers a request, and asks first whether the caller may.
+//!
+//! Media files below `/APP/streams/` go to the adapters, pages to the panel, `/APP/rest/` to the Ant Media
+//! API ([`antmedia`]). All management passes one check, here.
+
+pub mod antmedia;
+pub mod json;
+
+use crate::adapters::{Context, FileRequest, NotLive, Protocol};
+use crate::auth::{Action, Caller, Denied};
+use crate::control::Control;
+use crate::hub::StreamName;
+use crate::net::http::Handler;
+use crate::panel;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tower_service::Service;
+
+/// Longest body of a management request, in bytes.
+const MAX_BODY: usize = 256 << 10;
+
+/// The server's one HTTP handler.
+#[derive(Clone)]
+pub struct Site {
+    context: Arc<Context>,
+    protocols: Arc<[Arc<dyn Protocol>]>,
+    control: Control,
+    management: Router,
+}
+
+impl Site {
+    /// Over these parts of the server.
+    pub fn new(context: Arc<Context>, protocols: Vec<Arc<dyn Protocol>>, control: Control) -> Self {
+        let management = antmedia::router(control.clone(), context.applications.clone())
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
+        Self {
+            context,
+            protocols: protocols.into(),
+            control,
+            management,
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let path = request.uri().path();
+        match path {
+            "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
+            _ => {}
+        }
+        let segments: Vec<&str> = path.trim_start_matches('/').splitn(3, '/').collect();
+        match segments.as_slice() {
+            [app, "streams", file] if self.context.applications.contains(app) => {
+                let (app, file) = ((*app).to_owned(), decode(file));
+                self.file(request, peer, app, file).await
+            }
+            [app, "rest", _] if self.context.applications.contains(app) => {
+                self.manage(request, peer).await
+            }
+            ["rest", ..] => self.manage(request, peer).await,
+            [app, page] if self.context.applications.contains(app) => panel::asset(&request, page),
+            _ => panel::asset(&request, path.trim_start_matches('/')),
+        }
+    }
+
+    /// A media file: the first adapter that knows it answers.
+    async fn file(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        app: String,
+        path: String,
+    ) -> Response<Body> {
+        let mut response = match *request.method() {
+            Method::GET | Method::HEAD => {
+                let (head, _) = request.into_parts();
+                let query = head.uri.query().map(str::to_owned);
+                let file = FileRequest {
+                    method: head.method,
+                    app,
+                    path,
+                    query,
+                    headers: head.headers,
+                    peer,
+                };
+                let found = self
+                    .protocols
+                    .iter()
+                    .find_map(|protocol| protocol.clone().file(&self.context, &file));
+                match found {
+                    Some(answer) => answer
+                        .await
+                        .unwrap_or_else(|NotLive(name)| self.not_live(&name)),
+                    None => text(StatusCode::NOT_FOUND, "there is no such file\n"),
+                }
+            }
+            Method::OPTIONS => preflight(),
+            _ => text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "only GET and HEAD are allowed here\n",
+            ),
+        };
+        open_to_all_origins(response.headers_mut());
+        response
+    }
+
+    /// Tells a player whether waiting makes sense.
+    fn not_live(&self, name: &StreamName) -> Response<Body> {
+        let error = if self.control.get(name).is_some() {
+            "not_live"
+        } else {
+            "no_such_stream"
+        };
+        let body = format!("{{\"error\":\"{error}\"}}\n");
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// A management request, if the caller may.
+    async fn manage(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        if request.method() == Method::OPTIONS {
+            let mut response = preflight();
+            open_to_all_origins(response.headers_mut());
+            return response;
+        }
+        let caller = Caller {
+            protocol: "http",
+            address: peer,
+            headers: Some(request.headers()),
+            query: request.uri().query(),
+        };
+        if let Err(denied) = self.context.auth.check(Action::Manage, caller) {
+            return self::denied(denied);
+        }
+        let Ok(response) = self.management.clone().call(request.map(Body::new)).await;
+        response
+    }
+}
+
+impl Handler for Site {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        self.answer(request, peer).await
+    }
+}
+
+/// A short plain answer.
+pub fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}
+
+fn denied(denied: Denied) -> Response<Body> {
+    let mut response = antmedia::refusal(StatusCode::FORBIDDEN, &denied.to_string());
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Players live on other sites' pages; nothing here depends on cookies.
+fn open_to_all_origins(headers: &mut HeaderMap) {
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    let exposed =
+        HeaderValue::from_static("Content-Length, Content-Range, Date, ETag, Retry-After");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}
+
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static("GET, POST, HEAD, OPTIONS, PUT, DELETE");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+    let allowed =
+        HeaderValue::from_static("Accept, Authorization, Content-Type, Range, X-Requested-With");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("86400"),
+    );
+    response
+}
+
+/// Percent-decodes a path. What is not UTF-8 afterwards becomes U+FFFD, which is part of no name.
+fn decode(path: &str) -> String {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .into_owned()
+}

@@ -1,0 +1,289 @@
+//! The configuration: one TOML file, environment variables over it, `--set` over both.
+//!
+//! The file is checked on its own first, so that an error names its line; then the overrides are laid over
+//! it and the whole is checked again. Tables of protocols are kept as they are: each adapter reads its own
+//! with [`Config::section`], so that this module knows no protocol.
+
+pub mod duration;
+
+mod source;
+
+pub use source::{Overrides, load};
+
+use crate::hub::ring::Bounds;
+use crate::hub::{Applications, Settings, Takeover};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a configuration cannot be used: one sentence that says what and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What belongs to no protocol.
+    pub general: General,
+    /// The tables of protocols, by name.
+    sections: toml::Table,
+}
+
+/// Settings that belong to no protocol.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct General {
+    /// Folder of everything that must survive a restart.
+    pub data_dir: PathBuf,
+    /// Applications that exist; the first is the default one.
+    pub applications: Vec<String>,
+    /// Logging.
+    pub log: Log,
+    /// The HTTP listener.
+    pub http: Http,
+    /// Who may manage the server.
+    pub auth: Auth,
+    /// Bounds and rules of every stream.
+    pub streams: Streams,
+}
+
+/// Table `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,millstream::net=debug`.
+    pub level: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Table `[http]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Address to listen on; empty for none.
+    pub listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+}
+
+/// Table `[auth]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// Bearer tokens that may manage the server from anywhere, at least 16 characters each.
+    pub tokens: Vec<Secret>,
+}
+
+/// Table `[streams]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Streams {
+    /// Most streams at a time.
+    pub max: usize,
+    /// Memory of a stream for its recent access units, in bytes.
+    pub memory_bytes: usize,
+    /// Bytes a reader may fall behind before it is moved to the next random access point.
+    pub reader_bytes: usize,
+    /// Time a reader may fall behind before it is moved to the next random access point.
+    #[serde(with = "duration")]
+    pub reader_time: Duration,
+    /// When a second publisher of a name replaces the first: `silent`, `always`, `never`.
+    pub takeover: Takeover,
+    /// A publisher that has sent nothing for so long is silent.
+    #[serde(with = "duration")]
+    pub silence: Duration,
+    /// How long a stream waits for a publisher that was cut off.
+    #[serde(with = "duration")]
+    pub grace: Duration,
+    /// Threads for fan-out; 0 for one per core.
+    pub shards: usize,
+}
+
+/// An address to listen on, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen(pub Option<SocketAddr>);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|address| Self(Some(address)))
+            .map_err(|_| {
+                serde::de::Error::custom(format!(
+                    "{text:?} is not an address with a port, such as [::]:5080 or 127.0.0.1:5080"
+                ))
+            })
+    }
+}
+
+/// A text that must not be shown: it prints as `***`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself. For comparing and sending, never for showing.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Default for General {
+    fn default() -> Self {
+        Self {
+            data_dir: "./data".into(),
+            applications: Applications::standard().names().to_vec(),
+            log: Log::default(),
+            http: Http::default(),
+            auth: Auth::default(),
+            streams: Streams::default(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Text,
+            level: "info".into(),
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: Listen(Some(SocketAddr::from(([0u16; 8], 5080)))),
+            max_connections: 20_000,
+        }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        let Settings {
+            bounds,
+            max_streams,
+            takeover,
+            silence,
+            grace,
+        } = Settings::default();
+        let Bounds {
+            ring_bytes,
+            reader_bytes,
+            reader_time,
+        } = bounds;
+        Self {
+            max: max_streams,
+            memory_bytes: ring_bytes,
+            reader_bytes,
+            reader_time,
+            takeover,
+            silence,
+            grace,
+            shards: 0,
+        }
+    }
+}
+
+impl Streams {
+    /// What the hub needs of it.
+    pub const fn settings(&self) -> Settings {
+        Settings {
+            bounds: Bounds {
+                ring_bytes: self.memory_bytes,
+                reader_bytes: self.reader_bytes,
+                reader_time: self.reader_time,
+            },
+            max_streams: self.max,
+            takeover: self.takeover,
+            silence: self.silence,
+            grace: self.grace,
+        }
+    }
+}
+
+impl General {
+    /// Rules that types alone do not say.
+    fn check(&self) -> Result<(), ConfigError> {
+        Applications::new(self.applications.clone())
+            .map_err(|error| ConfigError(format!("applications: {error}")))?;
+        if self
+            .auth
+            .tokens
+            .iter()
+            .any(|token| token.reveal().len() < 16)
+        {
+            return Err(ConfigError(
+                "auth.tokens: a token needs at least 16 characters".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Sets a key in the table of a protocol, over everything else.
+    pub fn set(&mut self, name: &str, key: &str, value: impl Into<toml::Value>) {
+        let section = self
+            .sections
+            .entry(name)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        if let Some(section) = section.as_table_mut() {
+            section.insert(key.to_owned(), value.into());
+        }
+    }
+
+    /// The table of a protocol, in the type that its adapter gives it; defaults where there is none.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the key.
+    pub fn section<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, ConfigError> {
+        let Some(value) = self.sections.get(name) else {
+            return Ok(T::default());
+        };
+        source::typed(value.clone()).map_err(|(key, message)| {
+            let key = if key.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{name}.{key}")
+            };
+            ConfigError(format!("{key}: {message}"))
+        })
+    }
+
+    /// The applications, which [`load`] has checked.
+    pub fn applications(&self) -> Applications {
+        Applications::new(self.general.applications.clone())
+            .unwrap_or_else(|_| Applications::standard())
+    }
+}

@@ -1,0 +1,212 @@
+//! What someone asked for by name, as it is kept.
+
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+
+/// Where the stream of a broadcast comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    /// Someone publishes it.
+    #[default]
+    #[serde(rename = "liveStream")]
+    LiveStream,
+    /// Pulled from a camera.
+    #[serde(rename = "ipCamera")]
+    IpCamera,
+    /// Pulled from a URL.
+    #[serde(rename = "streamSource")]
+    StreamSource,
+    /// A recording.
+    #[serde(rename = "VoD")]
+    Vod,
+    /// Several recordings or sources, one after the other.
+    #[serde(rename = "playlist")]
+    Playlist,
+}
+
+impl Kind {
+    /// The name in Ant Media's REST API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LiveStream => "liveStream",
+            Self::IpCamera => "ipCamera",
+            Self::StreamSource => "streamSource",
+            Self::Vod => "VoD",
+            Self::Playlist => "playlist",
+        }
+    }
+
+    /// Whether the server fetches it, rather than waiting for a publisher.
+    pub const fn is_pulled(self) -> bool {
+        !matches!(self, Self::LiveStream)
+    }
+}
+
+/// What was asked for. Its name is its key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Broadcast {
+    /// Where it comes from.
+    pub kind: Kind,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub created: SystemTime,
+    /// When it was last live.
+    pub started: Option<SystemTime>,
+    /// It has been live, and that is over.
+    pub finished: bool,
+    /// Where it is pulled from.
+    pub stream_url: Option<String>,
+    /// Address of the camera.
+    pub ip_addr: Option<String>,
+    /// User on the camera.
+    pub username: Option<String>,
+    /// Password on the camera.
+    pub password: Option<String>,
+    /// Runs only while someone watches.
+    pub auto_start_stop: bool,
+    /// What is kept for whoever wrote it, and means nothing to the server.
+    pub notes: Notes,
+}
+
+impl Default for Broadcast {
+    fn default() -> Self {
+        Self {
+            kind: Kind::default(),
+            name: None,
+            created: SystemTime::UNIX_EPOCH,
+            started: None,
+            finished: false,
+            stream_url: None,
+            ip_addr: None,
+            username: None,
+            password: None,
+            auto_start_stop: false,
+            notes: Notes::default(),
+        }
+    }
+}
+
+/// Fields of the REST API that are kept and given back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+#[expect(
+    missing_docs,
+    reason = "named and explained by the REST API they come from"
+)]
+pub struct Notes {
+    pub description: Option<String>,
+    pub category: Option<String>,
+    pub publish: Option<bool>,
+    pub public_stream: Option<bool>,
+    pub is360: Option<bool>,
+    pub planned_start_date: Option<i64>,
+    pub planned_end_date: Option<i64>,
+    #[serde(rename = "listenerHookURL")]
+    pub listener_hook_url: Option<String>,
+    pub latitude: Option<String>,
+    pub longitude: Option<String>,
+    pub altitude: Option<String>,
+    pub meta_data: Option<String>,
+    pub role: Option<String>,
+    pub sub_folder: Option<String>,
+    pub main_track_stream_id: Option<String>,
+}
+
+/// Changes to a broadcast: what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "the fields of `Broadcast` and `Notes`")]
+pub struct Patch {
+    pub name: Option<String>,
+    pub stream_url: Option<String>,
+    pub ip_addr: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub auto_start_stop: Option<bool>,
+    pub notes: Notes,
+}
+
+impl Patch {
+    /// Makes the changes.
+    pub fn apply(&self, broadcast: &mut Broadcast) {
+        let texts = [
+            (&self.name, &mut broadcast.name),
+            (&self.stream_url, &mut broadcast.stream_url),
+            (&self.ip_addr, &mut broadcast.ip_addr),
+            (&self.username, &mut broadcast.username),
+            (&self.password, &mut broadcast.password),
+        ];
+        for (new, old) in texts {
+            replace(new, old);
+        }
+        if let Some(auto_start_stop) = self.auto_start_stop {
+            broadcast.auto_start_stop = auto_start_stop;
+        }
+        self.notes.apply(&mut broadcast.notes);
+    }
+}
+
+impl Notes {
+    fn apply(&self, notes: &mut Self) {
+        let texts = [
+            (&self.description, &mut notes.description),
+            (&self.category, &mut notes.category),
+            (&self.listener_hook_url, &mut notes.listener_hook_url),
+            (&self.latitude, &mut notes.latitude),
+            (&self.longitude, &mut notes.longitude),
+            (&self.altitude, &mut notes.altitude),
+            (&self.meta_data, &mut notes.meta_data),
+            (&self.role, &mut notes.role),
+            (&self.sub_folder, &mut notes.sub_folder),
+            (&self.main_track_stream_id, &mut notes.main_track_stream_id),
+        ];
+        for (new, old) in texts {
+            replace(new, old);
+        }
+        replace(&self.publish, &mut notes.publish);
+        replace(&self.public_stream, &mut notes.public_stream);
+        replace(&self.is360, &mut notes.is360);
+        replace(&self.planned_start_date, &mut notes.planned_start_date);
+        replace(&self.planned_end_date, &mut notes.planned_end_date);
+    }
+}
+
+fn replace<T: Clone>(new: &Option<T>, old: &mut Option<T>) {
+    if new.is_some() {
+        old.clone_from(new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_what_it_names_and_nothing_else() {
+        let mut broadcast = Broadcast {
+            name: Some("a".into()),
+            stream_url: Some("u".into()),
+            ..Broadcast::default()
+        };
+        let patch = Patch {
+            name: Some("b".into()),
+            notes: Notes {
+                category: Some("c".into()),
+                ..Notes::default()
+            },
+            ..Patch::default()
+        };
+        patch.apply(&mut broadcast);
+        assert_eq!(broadcast.name.as_deref(), Some("b"));
+        assert_eq!(broadcast.stream_url.as_deref(), Some("u"));
+        assert_eq!(broadcast.notes.category.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn documents_of_older_versions_are_read() {
+        let broadcast: Broadcast = serde_json::from_str("{\"kind\":\"streamSource\"}").unwrap();
+        assert_eq!(broadcast.kind, Kind::StreamSource);
+        assert!(serde_json::from_str::<Broadcast>("{}").is_ok());
+    }
+}

@@ -1,0 +1,413 @@
+//! What should run, and what does.
+//!
+//! A [`Broadcast`] is a stream that someone asked for by name; it is kept in the store. What runs is known
+//! by the hub and by the [`supervisor`], which keeps sources alive. [`Control`] brings the two together and
+//! is what every HTTP API is a view of. Streams that nobody asked for but that someone publishes appear as
+//! broadcasts too, for as long as they last.
+
+pub mod broadcast;
+pub mod supervisor;
+
+pub use broadcast::{Broadcast, Kind, Patch};
+
+use crate::adapters::Protocol;
+use crate::hub::{Change, Hub, NameError, Snapshot, StreamName};
+use crate::store::{self, Store, StoreError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+use supervisor::Supervisor;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Most broadcasts that are kept.
+const MAX_BROADCASTS: usize = 100_000;
+
+/// Where a broadcast is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Asked for, and never live.
+    Created,
+    /// Its source is being connected.
+    Preparing,
+    /// Live.
+    Broadcasting,
+    /// Its publisher is gone without a word, and may come back.
+    TerminatedUnexpectedly,
+    /// Was live.
+    Finished,
+}
+
+/// A broadcast with what is known of it now.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub name: StreamName,
+    /// What was asked for.
+    pub broadcast: Broadcast,
+    /// Nobody asked for it: it is here because someone publishes.
+    pub temporary: bool,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The stream, while there is one.
+    pub stream: Option<Snapshot>,
+    /// Viewers by protocol.
+    pub viewers: BTreeMap<&'static str, usize>,
+    /// Why its source does not run, in words.
+    pub last_error: Option<String>,
+}
+
+/// Why a request was refused, in the order in which causes are looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The ID breaks a rule.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// There is a broadcast or a stream of that name.
+    #[error("{0} exists already")]
+    Exists(StreamName),
+    /// There is none.
+    #[error("there is no {0}")]
+    Unknown(StreamName),
+    /// It waits for a publisher: there is nothing to start.
+    #[error("{0} has no source that could be started")]
+    NoSource(StreamName),
+    /// Its source is being pulled already.
+    #[error("{0} is active already")]
+    Active(StreamName),
+    /// It is not running.
+    #[error("{0} is not running")]
+    NotRunning(StreamName),
+    /// No protocol of this server pulls from such a URL.
+    #[error("no protocol of this server pulls {0}:// URLs")]
+    Scheme(String),
+    /// As many are kept as may be.
+    #[error("the server keeps {0} broadcasts, as many as it may")]
+    Full(usize),
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Desired and running, together. Clones share all.
+#[derive(Clone)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    store: Store,
+    supervisor: Supervisor,
+    protocols: Vec<Arc<dyn Protocol>>,
+    broadcasts: Mutex<BTreeMap<StreamName, Broadcast>>,
+    /// Held while a change goes to the store, so that changes reach it in order.
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl Control {
+    /// With what the store holds.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(
+        hub: Hub,
+        store: Store,
+        supervisor: Supervisor,
+        protocols: Vec<Arc<dyn Protocol>>,
+    ) -> Result<Self, StoreError> {
+        let mut broadcasts = BTreeMap::new();
+        for (key, broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
+            match key
+                .split_once('/')
+                .map(|(app, id)| StreamName::new(app, id))
+            {
+                Some(Ok(name)) => drop(broadcasts.insert(name, broadcast)),
+                _ => tracing::warn!(key, "a broadcast in the store has no valid name"),
+            }
+        }
+        let broadcasts = Mutex::new(broadcasts);
+        let writing = tokio::sync::Mutex::default();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                hub,
+                store,
+                supervisor,
+                protocols,
+                broadcasts,
+                writing,
+            }),
+        })
+    }
+
+    /// Remembers for every broadcast whether it has been live. Runs for ever.
+    pub async fn follow_hub(self) {
+        let mut changes = self.shared.hub.changes();
+        loop {
+            match changes.recv().await {
+                Ok(Change::Published(stream)) => {
+                    tracing::info!(stream = %stream.name(), "stream published");
+                    self.mark(stream.name(), |broadcast| {
+                        broadcast.started = Some(SystemTime::now())
+                    })
+                    .await;
+                }
+                Ok(Change::Ended(stream, reason)) => {
+                    tracing::info!(stream = %stream.name(), ?reason, "stream ended");
+                    self.mark(stream.name(), |broadcast| broadcast.finished = true)
+                        .await;
+                }
+                Ok(Change::Interrupted(stream)) => {
+                    tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "too many changes of streams at once")
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Keeps a new broadcast.
+    ///
+    /// # Errors
+    /// When the name is in use, there are too many, or it cannot be kept.
+    pub async fn create(
+        &self,
+        name: StreamName,
+        broadcast: Broadcast,
+    ) -> Result<View, ControlError> {
+        let _writing = self.shared.writing.lock().await;
+        if self.lock().contains_key(&name) || self.shared.hub.get(&name).is_some() {
+            return Err(ControlError::Exists(name));
+        }
+        let count = self.lock().len();
+        if count >= MAX_BROADCASTS {
+            return Err(ControlError::Full(count));
+        }
+        self.shared
+            .store
+            .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
+            .await?;
+        self.lock().insert(name.clone(), broadcast.clone());
+        Ok(self.view(&name, broadcast))
+    }
+
+    /// One broadcast.
+    pub fn get(&self, name: &StreamName) -> Option<View> {
+        let kept = self.lock().get(name).cloned();
+        match kept {
+            Some(broadcast) => Some(self.view(name, broadcast)),
+            None => self.shared.hub.get(name).map(|_| self.temporary_view(name)),
+        }
+    }
+
+    /// All broadcasts of an application, by ID.
+    pub fn list(&self, app: &str) -> Vec<View> {
+        let mut all = self.lock().clone();
+        all.retain(|name, _| name.app() == app);
+        let mut views: Vec<View> = Vec::with_capacity(all.len());
+        for stream in self.shared.hub.list() {
+            if stream.name().app() == app && !all.contains_key(stream.name()) {
+                views.push(self.temporary_view(stream.name()));
+            }
+        }
+        views.extend(
+            all.into_iter()
+                .map(|(name, broadcast)| self.view(&name, broadcast)),
+        );
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// Changes what is given of a broadcast. A source that runs is started again if its URL changed.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be kept.
+    pub async fn update(&self, name: &StreamName, patch: &Patch) -> Result<(), ControlError> {
+        let writing = self.shared.writing.lock().await;
+        let mut changed = self
+            .lock()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| ControlError::Unknown(name.clone()))?;
+        let url_before = changed.stream_url.clone();
+        patch.apply(&mut changed);
+        self.shared
+            .store
+            .put(store::Kind::Broadcasts, name.as_str(), &changed)
+            .await?;
+        self.lock().insert(name.clone(), changed.clone());
+        drop(writing);
+        if changed.stream_url != url_before && self.shared.supervisor.stop(name) {
+            self.start(name)?;
+        }
+        Ok(())
+    }
+
+    /// Starts pulling a broadcast's source.
+    ///
+    /// # Errors
+    /// When there is no such broadcast, it has no source, or it runs already.
+    pub fn start(&self, name: &StreamName) -> Result<(), ControlError> {
+        let broadcast = self
+            .lock()
+            .get(name)
+            .cloned()
+            .ok_or_else(|| ControlError::Unknown(name.clone()))?;
+        let url = broadcast
+            .stream_url
+            .filter(|url| broadcast.kind.is_pulled() && !url.is_empty());
+        let url = url.ok_or_else(|| ControlError::NoSource(name.clone()))?;
+        self.pull(name, &url)
+    }
+
+    /// Keeps a source running into a stream until it is stopped.
+    ///
+    /// # Errors
+    /// When it runs already, or no protocol pulls from such a URL.
+    pub fn pull(&self, name: &StreamName, url: &str) -> Result<(), ControlError> {
+        let scheme = url
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let protocol = self
+            .shared
+            .protocols
+            .iter()
+            .find(|protocol| protocol.pulls(&scheme));
+        let protocol = protocol.cloned().ok_or(ControlError::Scheme(scheme))?;
+        if self.shared.supervisor.start(name, url, protocol) {
+            Ok(())
+        } else {
+            Err(ControlError::Active(name.clone()))
+        }
+    }
+
+    /// Whether some protocol pulls from such URLs.
+    pub fn can_pull(&self, url: &str) -> bool {
+        let scheme = url
+            .split(':')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        self.shared
+            .protocols
+            .iter()
+            .any(|protocol| protocol.pulls(&scheme))
+    }
+
+    /// Stops a source that is pulled, and disconnects a publisher.
+    ///
+    /// # Errors
+    /// When there is no such broadcast, or nothing was running.
+    pub fn stop(&self, name: &StreamName) -> Result<(), ControlError> {
+        if self.get(name).is_none() {
+            return Err(ControlError::Unknown(name.clone()));
+        }
+        let pulled = self.shared.supervisor.stop(name);
+        let published = self.shared.hub.stop(name);
+        if pulled || published {
+            Ok(())
+        } else {
+            Err(ControlError::NotRunning(name.clone()))
+        }
+    }
+
+    /// Stops a broadcast and forgets it.
+    ///
+    /// # Errors
+    /// When there is none, or the store cannot be written.
+    pub async fn delete(&self, name: &StreamName) -> Result<(), ControlError> {
+        let _writing = self.shared.writing.lock().await;
+        if self.get(name).is_none() {
+            return Err(ControlError::Unknown(name.clone()));
+        }
+        self.shared
+            .store
+            .remove(store::Kind::Broadcasts, name.as_str())
+            .await?;
+        self.lock().remove(name);
+        // That nothing ran is no fault here.
+        self.shared.supervisor.stop(name);
+        self.shared.hub.stop(name);
+        Ok(())
+    }
+
+    /// Ends every source and stream, for the end of the process.
+    pub fn shut_down(&self) {
+        self.shared.supervisor.stop_all();
+        for stream in self.shared.hub.list() {
+            self.shared.hub.stop(stream.name());
+        }
+    }
+
+    fn view(&self, name: &StreamName, broadcast: Broadcast) -> View {
+        let stream = self.shared.hub.get(name);
+        let source = self.shared.supervisor.state(name);
+        let viewers = stream
+            .as_ref()
+            .map(|stream| stream.viewers().by_protocol())
+            .unwrap_or_default();
+        let stream = stream.map(|stream| stream.snapshot());
+        let status = match (&stream, &source) {
+            (Some(stream), _) if stream.publishing && stream.ready => Status::Broadcasting,
+            (Some(stream), _) if stream.publishing => Status::Preparing,
+            (_, Some(_)) => Status::Preparing,
+            (Some(_), None) => Status::TerminatedUnexpectedly,
+            (None, None) if broadcast.finished => Status::Finished,
+            (None, None) => Status::Created,
+        };
+        let last_error = source.and_then(|source| source.last_error);
+        View {
+            name: name.clone(),
+            broadcast,
+            temporary: false,
+            status,
+            stream,
+            viewers,
+            last_error,
+        }
+    }
+
+    fn temporary_view(&self, name: &StreamName) -> View {
+        let mut view = self.view(
+            name,
+            Broadcast {
+                name: Some(name.id().to_owned()),
+                ..Broadcast::default()
+            },
+        );
+        if let Some(stream) = &view.stream {
+            view.broadcast.created = stream.since;
+            view.broadcast.started = Some(stream.since);
+        }
+        view.temporary = true;
+        view
+    }
+
+    /// Notes something about a kept broadcast.
+    async fn mark(&self, name: &StreamName, change: impl FnOnce(&mut Broadcast)) {
+        let _writing = self.shared.writing.lock().await;
+        let Some(mut broadcast) = self.lock().get(name).cloned() else {
+            return;
+        };
+        change(&mut broadcast);
+        if let Err(error) = self
+            .shared
+            .store
+            .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
+            .await
+        {
+            tracing::error!(stream = %name, %error, "cannot keep the state of a broadcast");
+        }
+        self.lock().insert(name.clone(), broadcast);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Broadcast>> {
+        self.shared
+            .broadcasts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,23 @@
+//! The hub: streams of access units between whoever publishes and whoever reads them.
+//!
+//! It knows no protocol. A [`Publisher`] declares tracks and pushes access units; any number of
+//! [`Reader`]s take them, each at its own place in the stream's bounded memory ([`ring`]), so that none can
+//! slow the stream or another reader. Time is repaired on the way in ([`timeline`]). [`Hub`] is the register
+//! of streams by name; start there.
+
+pub mod ring;
+pub mod timeline;
+
+mod name;
+mod publisher;
+mod reader;
+mod registry;
+mod stream;
+mod viewers;
+
+pub use name::{Applications, MAX_PART, NameError, StreamName};
+pub use publisher::{Publisher, Replaced, Taken};
+pub use reader::{Item, Reader};
+pub use registry::{Change, Hub, Settings, Takeover};
+pub use stream::{Ended, Origin, Snapshot, Stream, TrackSet};
+pub use viewers::{Viewer, Viewers};

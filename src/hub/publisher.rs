@@ -1,0 +1,92 @@
+//! Putting access units into a stream.
+
+use super::registry::Register;
+use super::{Ended, Stream, StreamName};
+use media::{AccessUnit, Track};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The name has a publisher that sends, and the rule is not to replace it; or the server is full.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Taken {
+    /// Someone publishes under that name.
+    #[error("{0} is being published already")]
+    Publishing(StreamName),
+    /// As many streams exist as the configuration allows.
+    #[error("the server holds {0} streams, as many as it may")]
+    Full(usize),
+}
+
+/// The one publisher of a stream.
+///
+/// Dropped without [`Publisher::finish`], it leaves the stream waiting for a successor for the grace time.
+#[derive(Debug)]
+pub struct Publisher {
+    stream: Arc<Stream>,
+    register: Arc<Register>,
+    number: u64,
+    kicked: CancellationToken,
+}
+
+/// The publisher's right to the stream is gone: it was stopped, or another one has taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stream has been stopped or taken over by another publisher")]
+pub struct Replaced;
+
+impl Publisher {
+    pub(super) fn new(stream: Arc<Stream>, register: Arc<Register>, number: u64) -> Self {
+        let kicked = stream.kicked();
+        Self {
+            stream,
+            register,
+            number,
+            kicked,
+        }
+    }
+
+    /// Declares a track, or changes its configuration.
+    ///
+    /// # Errors
+    /// [`Replaced`] when the stream is no longer this publisher's.
+    pub fn set_track(&self, track: Track) -> Result<(), Replaced> {
+        if self.stream.set_track(self.number, track) {
+            Ok(())
+        } else {
+            Err(Replaced)
+        }
+    }
+
+    /// Adds an access unit, in decoding order within its track. Units of undeclared tracks are dropped.
+    ///
+    /// # Errors
+    /// [`Replaced`] when the stream is no longer this publisher's.
+    pub fn push(&self, unit: AccessUnit) -> Result<(), Replaced> {
+        if self.stream.push(self.number, unit) {
+            Ok(())
+        } else {
+            Err(Replaced)
+        }
+    }
+
+    /// Completes when the publisher should leave.
+    pub async fn kicked(&self) {
+        self.kicked.cancelled().await;
+    }
+
+    /// The stream that is published.
+    pub const fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// Ends the stream at once: the source said that it is over.
+    pub fn finish(self) {
+        self.register
+            .finish(&self.stream, self.number, Ended::Finished);
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.register.interrupt(&self.stream, self.number);
+    }
+}

@@ -1,0 +1,222 @@
+//! All streams by name, and what happens to a name when publishers come and go.
+
+use super::ring::Bounds;
+use super::stream::Origin;
+use super::{Ended, Publisher, Stream, StreamName, Taken};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, broadcast};
+
+/// Changes that may wait for a slow listener; one that is further behind is told so and looks for itself.
+const CHANGES: usize = 1_024;
+
+/// When a second publisher of a name replaces the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Takeover {
+    /// When the first has sent nothing for [`Settings::silence`].
+    #[default]
+    Silent,
+    /// At once.
+    Always,
+    /// Not while the first is connected.
+    Never,
+}
+
+/// Bounds and rules that hold for every stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Memory of each stream and of its readers.
+    pub bounds: Bounds,
+    /// Most streams at a time.
+    pub max_streams: usize,
+    /// When a second publisher replaces the first.
+    pub takeover: Takeover,
+    /// A publisher that has sent nothing for so long is silent.
+    pub silence: Duration,
+    /// How long a stream waits for its publisher to come back.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bounds: Bounds::default(),
+            max_streams: 10_000,
+            takeover: Takeover::Silent,
+            silence: Duration::from_secs(5),
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Something happened to a stream.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A publisher has the stream now; it may be a new stream or one that goes on.
+    Published(Arc<Stream>),
+    /// The publisher is gone, the stream waits for another.
+    Interrupted(Arc<Stream>),
+    /// The stream is over and its name free.
+    Ended(Arc<Stream>, Ended),
+}
+
+/// All streams by name.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    register: Arc<Register>,
+}
+
+/// What publishers need of the hub after they have their stream.
+#[derive(Debug)]
+pub(super) struct Register {
+    settings: Settings,
+    streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    next_publisher: AtomicU64,
+    changes: broadcast::Sender<Change>,
+    appeared: Notify,
+}
+
+impl Hub {
+    /// An empty hub.
+    pub fn new(settings: Settings) -> Self {
+        let register = Register {
+            settings,
+            streams: Mutex::default(),
+            next_publisher: AtomicU64::new(1),
+            changes: broadcast::Sender::new(CHANGES),
+            appeared: Notify::new(),
+        };
+        Self {
+            register: Arc::new(register),
+        }
+    }
+
+    /// Makes the caller the publisher of `name`: of a new stream, of one that waits for its publisher to
+    /// come back, or in place of a publisher that has fallen silent.
+    ///
+    /// # Errors
+    /// [`Taken`] when the name has a publisher that is not replaced, or there are too many streams.
+    pub fn publish(&self, name: &StreamName, origin: &Origin) -> Result<Publisher, Taken> {
+        let register = &self.register;
+        let number = register.next_publisher.fetch_add(1, Ordering::Relaxed);
+        let mut streams = register.lock();
+        let known = streams.get(name);
+        if let Some(silence) = known.and_then(|stream| stream.silence()) {
+            let replace = match register.settings.takeover {
+                Takeover::Silent => silence >= register.settings.silence,
+                Takeover::Always => true,
+                Takeover::Never => false,
+            };
+            if !replace {
+                return Err(Taken::Publishing(name.clone()));
+            }
+        }
+        let stream = match known.filter(|stream| stream.continue_with(number, origin.clone())) {
+            Some(stream) => stream.clone(),
+            None => {
+                if known.is_none() && streams.len() >= register.settings.max_streams {
+                    return Err(Taken::Full(streams.len()));
+                }
+                let stream = Stream::new(
+                    name.clone(),
+                    register.settings.bounds,
+                    origin.clone(),
+                    number,
+                );
+                let stream = Arc::new(stream);
+                streams.insert(name.clone(), stream.clone());
+                stream
+            }
+        };
+        drop(streams);
+        register.tell(Change::Published(stream.clone()));
+        register.appeared.notify_waiters();
+        Ok(Publisher::new(stream, register.clone(), number))
+    }
+
+    /// The stream of that name, if it exists now.
+    pub fn get(&self, name: &StreamName) -> Option<Arc<Stream>> {
+        self.register.lock().get(name).cloned()
+    }
+
+    /// Waits until a stream of that name exists.
+    pub async fn wait(&self, name: &StreamName) -> Arc<Stream> {
+        loop {
+            let mut appeared = std::pin::pin!(self.register.appeared.notified());
+            appeared.as_mut().enable();
+            if let Some(stream) = self.get(name) {
+                return stream;
+            }
+            appeared.await;
+        }
+    }
+
+    /// All streams, in the order of their names.
+    pub fn list(&self) -> Vec<Arc<Stream>> {
+        let mut streams: Vec<_> = self.register.lock().values().cloned().collect();
+        streams.sort_by(|a, b| a.name().cmp(b.name()));
+        streams
+    }
+
+    /// Ends a stream and disconnects its publisher. False when there is none of that name.
+    pub fn stop(&self, name: &StreamName) -> bool {
+        let Some(stream) = self.register.lock().remove(name) else {
+            return false;
+        };
+        stream.stop();
+        self.register.tell(Change::Ended(stream, Ended::Stopped));
+        true
+    }
+
+    /// What happens from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.register.changes.subscribe()
+    }
+}
+
+impl Register {
+    /// The stream is over, unless another publisher has it.
+    pub(super) fn finish(&self, stream: &Arc<Stream>, publisher: u64, reason: Ended) {
+        let mut streams = self.lock();
+        if !stream.finish(publisher, reason) {
+            return;
+        }
+        if streams
+            .get(stream.name())
+            .is_some_and(|known| Arc::ptr_eq(known, stream))
+        {
+            streams.remove(stream.name());
+        }
+        drop(streams);
+        self.tell(Change::Ended(stream.clone(), reason));
+    }
+
+    /// A publisher went without a word: its stream waits for the grace time.
+    pub(super) fn interrupt(self: &Arc<Self>, stream: &Arc<Stream>, publisher: u64) {
+        if !stream.interrupt(publisher) {
+            return;
+        }
+        self.tell(Change::Interrupted(stream.clone()));
+        let (register, stream) = (self.clone(), stream.clone());
+        let grace = async move {
+            tokio::time::sleep(register.settings.grace).await;
+            register.finish(&stream, publisher, Ended::Finished);
+        };
+        // Without a runtime the process is on its way out, and its streams with it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(grace);
+        }
+    }
+
+    fn tell(&self, change: Change) {
+        // No listener is no error.
+        let _ = self.changes.send(change);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,423 @@
+//! The bounded memory of a stream, and the one rule for readers that fall behind.
+//!
+//! A [`Ring`] keeps the newest entries of a stream; each reader is a [`Cursor`] into it. Nothing a reader
+//! does or fails to do touches the ring: entries leave it by age and size alone. A reader that has fallen
+//! behind its bounds, or whose place is gone, continues at the newest random access point.
+//!
+//! The hub uses it for access units, the fan-out for the packets made of them: one rule for both.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What a ring has to know of an entry.
+pub trait Entry {
+    /// Memory that the entry keeps, in bytes.
+    fn bytes(&self) -> usize;
+    /// Media time, in microseconds on the stream's one axis.
+    fn time(&self) -> i64;
+    /// A reader can start here.
+    fn starts(&self) -> bool;
+}
+
+/// How much a ring keeps and how far a reader may fall behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Most bytes the ring keeps, whatever the GOP.
+    pub ring_bytes: usize,
+    /// Bytes a reader may be behind the newest entry.
+    pub reader_bytes: usize,
+    /// Media time a reader may be behind the newest entry. Entries that old leave the ring, except for the
+    /// current GOP.
+    pub reader_time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            ring_bytes: 32 << 20,
+            reader_bytes: 16 << 20,
+            reader_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A reader's place.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    /// Number of the entry to read next.
+    next: u64,
+    /// Everything up to the next random access point is passed over.
+    awaits_start: bool,
+}
+
+/// What a cursor finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step<'a, T> {
+    /// The next entry; the cursor has moved behind it.
+    Entry(&'a T),
+    /// The reader was too far behind and has been moved to a random access point.
+    Skipped(Skip),
+    /// The reader has everything.
+    UpToDate,
+}
+
+/// What a reader that fell behind has missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// Entries not read.
+    pub entries: u64,
+    /// Which bound it was.
+    pub cause: SkipCause,
+}
+
+/// Which bound a reader exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipCause {
+    /// More bytes behind than [`Bounds::reader_bytes`].
+    Bytes,
+    /// More media time behind than [`Bounds::reader_time`].
+    Time,
+    /// The entry had left the ring.
+    Evicted,
+}
+
+impl SkipCause {
+    /// For logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "too many bytes behind",
+            Self::Time => "too long behind",
+            Self::Evicted => "its place left the memory of the stream",
+        }
+    }
+}
+
+/// The newest entries of a stream.
+#[derive(Debug)]
+pub struct Ring<T> {
+    slots: VecDeque<Slot<T>>,
+    /// Number of the entry at the front; grows by one for each entry that leaves.
+    first: u64,
+    /// Number of the newest random access point, while it is in the ring.
+    start: Option<u64>,
+    /// Whether the stream has ever had a random access point.
+    has_starts: bool,
+    /// Bytes of all entries ever pushed.
+    pushed_bytes: u64,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    entry: T,
+    /// Bytes of all entries before this one.
+    bytes_before: u64,
+}
+
+impl<T: Entry> Ring<T> {
+    /// An empty ring.
+    pub const fn new(bounds: Bounds) -> Self {
+        Self {
+            slots: VecDeque::new(),
+            first: 0,
+            start: None,
+            has_starts: false,
+            pushed_bytes: 0,
+            bounds,
+        }
+    }
+
+    /// Adds the newest entry and lets go of those that are no longer needed.
+    pub fn push(&mut self, entry: T) {
+        if entry.starts() {
+            self.start = Some(self.end());
+            self.has_starts = true;
+        }
+        let bytes = entry.bytes() as u64;
+        self.slots.push_back(Slot {
+            entry,
+            bytes_before: self.pushed_bytes,
+        });
+        self.pushed_bytes += bytes;
+        self.evict();
+    }
+
+    /// A cursor at the newest random access point; where there is none, at the newest entry's end, waiting
+    /// for one if the stream is known to have them.
+    pub fn start(&self) -> Cursor {
+        match self.start {
+            Some(start) => Cursor {
+                next: start,
+                awaits_start: false,
+            },
+            None => Cursor {
+                next: self.end(),
+                awaits_start: self.has_starts,
+            },
+        }
+    }
+
+    /// What is next for `cursor`, which moves.
+    pub fn next(&self, cursor: &mut Cursor) -> Step<'_, T> {
+        if let Some(skip) = self.skip(cursor) {
+            return Step::Skipped(skip);
+        }
+        while let Some(slot) = self.slot(cursor.next) {
+            cursor.next += 1;
+            if !cursor.awaits_start || slot.entry.starts() {
+                cursor.awaits_start = false;
+                return Step::Entry(&slot.entry);
+            }
+        }
+        Step::UpToDate
+    }
+
+    /// Takes all entries out. Cursors made before have no place any more.
+    pub fn drain(&mut self) -> Vec<T> {
+        self.first = self.end();
+        self.start = None;
+        self.slots.drain(..).map(|slot| slot.entry).collect()
+    }
+
+    /// Media time from the oldest to the newest entry, in microseconds.
+    pub fn span_micros(&self) -> i64 {
+        match (self.slots.front(), self.slots.back()) {
+            (Some(front), Some(back)) => back.entry.time().saturating_sub(front.entry.time()),
+            _ => 0,
+        }
+    }
+
+    /// Bytes kept.
+    pub fn bytes(&self) -> usize {
+        let before = self
+            .slots
+            .front()
+            .map_or(self.pushed_bytes, |slot| slot.bytes_before);
+        (self.pushed_bytes - before) as usize
+    }
+
+    /// Number of entries kept.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Moves a cursor that is behind its bounds; does nothing when no better place exists.
+    fn skip(&self, cursor: &mut Cursor) -> Option<Skip> {
+        let from = cursor.next;
+        let cause = match self.slot(from) {
+            Some(slot) => {
+                let newest = self.slots.back().map_or(0, |slot| slot.entry.time());
+                let behind = newest.saturating_sub(slot.entry.time());
+                if self.pushed_bytes - slot.bytes_before > self.bounds.reader_bytes as u64 {
+                    SkipCause::Bytes
+                } else if behind > micros(self.bounds.reader_time) {
+                    SkipCause::Time
+                } else {
+                    return None;
+                }
+            }
+            None if from < self.first => SkipCause::Evicted,
+            None => return None,
+        };
+        match self.start.filter(|start| *start > from) {
+            Some(start) => {
+                *cursor = Cursor {
+                    next: start,
+                    awaits_start: false,
+                }
+            }
+            None if cause == SkipCause::Evicted => {
+                *cursor = Cursor {
+                    next: self.first,
+                    awaits_start: self.has_starts,
+                };
+            }
+            None => return None,
+        }
+        Some(Skip {
+            entries: cursor.next - from,
+            cause,
+        })
+    }
+
+    fn slot(&self, number: u64) -> Option<&Slot<T>> {
+        self.slots
+            .get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Number that the next entry will have.
+    fn end(&self) -> u64 {
+        self.first + self.slots.len() as u64
+    }
+
+    fn evict(&mut self) {
+        let newest = self.slots.back().map_or(0, |slot| slot.entry.time());
+        let oldest_kept = newest.saturating_sub(micros(self.bounds.reader_time));
+        let current_gop = self.start.unwrap_or_else(|| self.end());
+        while let Some(front) = self.slots.front() {
+            let outdated = self.first < current_gop && front.entry.time() < oldest_kept;
+            let too_much = self.bytes() > self.bounds.ring_bytes && self.slots.len() > 1;
+            if !outdated && !too_much {
+                return;
+            }
+            if self.start == Some(self.first) {
+                self.start = None;
+            }
+            self.slots.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    struct Unit {
+        number: u64,
+        bytes: usize,
+        starts: bool,
+    }
+
+    /// 100 ms per entry.
+    impl Entry for Unit {
+        fn bytes(&self) -> usize {
+            self.bytes
+        }
+        fn time(&self) -> i64 {
+            self.number as i64 * 100_000
+        }
+        fn starts(&self) -> bool {
+            self.starts
+        }
+    }
+
+    fn bounds(ring_bytes: usize, reader_bytes: usize, seconds: u64) -> Bounds {
+        Bounds {
+            ring_bytes,
+            reader_bytes,
+            reader_time: Duration::from_secs(seconds),
+        }
+    }
+
+    /// A ring with entries `0..count` of 10 bytes, a random access point every `gop` (never for 0).
+    fn ring(bounds: Bounds, count: u64, gop: u64) -> Ring<Unit> {
+        let mut ring = Ring::new(bounds);
+        (0..count).for_each(|number| push(&mut ring, number, gop));
+        ring
+    }
+
+    fn push(ring: &mut Ring<Unit>, number: u64, gop: u64) {
+        ring.push(Unit {
+            number,
+            bytes: 10,
+            starts: gop > 0 && number % gop == 0,
+        });
+    }
+
+    fn read(ring: &Ring<Unit>, cursor: &mut Cursor) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while let Step::Entry(unit) = ring.next(cursor) {
+            numbers.push(unit.number);
+        }
+        numbers
+    }
+
+    #[test]
+    fn a_reader_starts_at_the_newest_random_access_point() {
+        let ring = ring(bounds(10_000, 10_000, 60), 25, 10);
+        let mut cursor = ring.start();
+        assert_eq!(read(&ring, &mut cursor), [20, 21, 22, 23, 24]);
+        assert_eq!(ring.next(&mut cursor), Step::UpToDate);
+    }
+
+    #[test]
+    fn without_random_access_points_a_reader_starts_all_the_same() {
+        let mut ring = ring(bounds(10_000, 10_000, 60), 5, 0);
+        let mut cursor = ring.start();
+        push(&mut ring, 5, 0);
+        assert_eq!(read(&ring, &mut cursor), [5]);
+    }
+
+    #[test]
+    fn a_reader_behind_in_time_skips_to_the_newest_random_access_point() {
+        let mut ring = ring(bounds(10_000, 10_000, 1), 1, 10);
+        let mut cursor = ring.start();
+        (1..25).for_each(|number| push(&mut ring, number, 10));
+        assert_eq!(
+            ring.next(&mut cursor),
+            Step::Skipped(Skip {
+                entries: 20,
+                cause: SkipCause::Evicted
+            })
+        );
+        assert_eq!(read(&ring, &mut cursor), [20, 21, 22, 23, 24]);
+    }
+
+    #[test]
+    fn a_reader_behind_in_bytes_skips_too() {
+        let mut ring = ring(bounds(10_000, 55, 60), 1, 10);
+        let mut cursor = ring.start();
+        (1..12).for_each(|number| push(&mut ring, number, 10));
+        assert_eq!(
+            ring.next(&mut cursor),
+            Step::Skipped(Skip {
+                entries: 10,
+                cause: SkipCause::Bytes
+            })
+        );
+        assert_eq!(read(&ring, &mut cursor), [10, 11]);
+    }
+
+    #[test]
+    fn a_joiner_in_a_gop_longer_than_its_bounds_is_not_skipped() {
+        let ring = ring(bounds(10_000, 50, 1), 40, 100);
+        let mut cursor = ring.start();
+        assert_eq!(read(&ring, &mut cursor), (0..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_current_gop_outlives_the_time_bound_but_not_the_bytes() {
+        assert_eq!(ring(bounds(10_000, 10_000, 1), 50, 100).len(), 50);
+        let full = ring(bounds(200, 10_000, 1), 50, 100);
+        assert_eq!((full.len(), full.bytes()), (20, 200));
+    }
+
+    #[test]
+    fn a_reader_whose_gop_was_evicted_waits_for_the_next() {
+        let mut ring = ring(bounds(100, 10_000, 60), 1, 30);
+        let mut cursor = ring.start();
+        (1..25).for_each(|number| push(&mut ring, number, 30));
+        assert!(matches!(
+            ring.next(&mut cursor),
+            Step::Skipped(Skip {
+                cause: SkipCause::Evicted,
+                ..
+            })
+        ));
+        assert_eq!(ring.next(&mut cursor), Step::UpToDate);
+        (25..32).for_each(|number| push(&mut ring, number, 30));
+        assert_eq!(read(&ring, &mut cursor), [30, 31]);
+    }
+
+    #[test]
+    fn one_huge_entry_is_kept() {
+        let mut ring = Ring::new(bounds(100, 100, 1));
+        ring.push(Unit {
+            number: 0,
+            bytes: 1_000,
+            starts: true,
+        });
+        assert_eq!(ring.len(), 1);
+    }
+}

@@ -1,0 +1,483 @@
+//! One stream: its tracks, its recent access units, and what is going on with it.
+
+use super::StreamName;
+use super::ring::{Bounds, Cursor, Entry, Ring, Skip, Step};
+use super::timeline::{Repairs, Timeline};
+use super::viewers::Viewers;
+use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long a stream with only one kind of track waits for the other before readers are let in, in media
+/// time. Encoders send both configurations within the first few messages; a camera without sound never
+/// sends the second.
+const READY_AFTER_MICROS: i64 = 500_000;
+
+/// Most tracks a stream may have.
+const MAX_TRACKS: usize = 16;
+
+/// The tracks of a stream at one time. A change makes a new set with the next generation number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackSet {
+    /// Grows by one with every change, also across publishers.
+    pub generation: u64,
+    /// In the order of their IDs.
+    pub tracks: Vec<Track>,
+}
+
+impl TrackSet {
+    /// The track of that number.
+    pub fn get(&self, id: TrackId) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.id == id)
+    }
+
+    /// The first track of that kind.
+    pub fn first(&self, kind: Kind) -> Option<&Track> {
+        self.tracks.iter().find(|track| track.kind() == kind)
+    }
+}
+
+/// Who publishes a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The protocol's name as in the configuration, such as `rtmp`.
+    pub protocol: &'static str,
+    /// Address or URL, without secrets.
+    pub address: String,
+    /// What the far side calls itself, if it does.
+    pub agent: Option<String>,
+}
+
+/// Why a stream is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its publisher said goodbye, or was gone for longer than the grace time.
+    Finished,
+    /// Someone with the right to stopped it.
+    Stopped,
+}
+
+/// One stream. Shared by its publisher, its readers and the register.
+#[derive(Debug)]
+pub struct Stream {
+    name: StreamName,
+    state: Mutex<State>,
+    /// Notified after every change that a reader could wait for.
+    changed: Notify,
+    viewers: Viewers,
+}
+
+#[derive(Debug)]
+struct State {
+    ring: Ring<Slot>,
+    tracks: Arc<TrackSet>,
+    /// Readers are let in.
+    ready: bool,
+    ended: Option<Ended>,
+    /// Number of the publisher that may push; none while it is away.
+    publisher: Option<u64>,
+    /// Number of the publisher that was there last.
+    last_publisher: u64,
+    /// Cancelled to make the present publisher leave.
+    kick: tokio_util::sync::CancellationToken,
+    origin: Origin,
+    timeline: Timeline,
+    statistics: Statistics,
+    last_push: Instant,
+}
+
+#[derive(Debug)]
+struct Statistics {
+    since: SystemTime,
+    bytes: u64,
+    access_units: u64,
+    /// Media time of the last random access point, and the longest distance between two.
+    last_start: Option<i64>,
+    gop_micros: Option<i64>,
+    rate: Rate,
+}
+
+/// Bytes of the last two seconds, in two halves.
+#[derive(Debug)]
+struct Rate {
+    since: Instant,
+    bytes: u64,
+    bits_per_second: u64,
+    /// Media time at `since`, for the ratio of media time to time.
+    media_since: Option<i64>,
+    speed: f64,
+}
+
+/// What is known of a stream at one moment, for people and APIs.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Who publishes, or did last.
+    pub origin: Origin,
+    /// A publisher is there now.
+    pub publishing: bool,
+    /// Readers are let in.
+    pub ready: bool,
+    /// The present tracks.
+    pub tracks: Arc<TrackSet>,
+    /// When the stream began.
+    pub since: SystemTime,
+    /// Payload bytes received.
+    pub bytes: u64,
+    /// Access units received.
+    pub access_units: u64,
+    /// Payload bits per second, over about two seconds.
+    pub bits_per_second: u64,
+    /// Media time received per time passed, over about two seconds; 1 for a live source.
+    pub speed: f64,
+    /// Longest distance between two random access points so far.
+    pub gop: Option<Duration>,
+    /// Repairs of time.
+    pub repairs: Repairs,
+    /// Bytes in the stream's memory.
+    pub ring_bytes: usize,
+}
+
+/// An access unit in the stream's memory, with what belongs to it.
+#[derive(Clone, Debug)]
+struct Slot {
+    unit: Arc<AccessUnit>,
+    tracks: Arc<TrackSet>,
+    micros: i64,
+    starts: bool,
+}
+
+impl Entry for Slot {
+    fn bytes(&self) -> usize {
+        self.unit.payload.len() + size_of::<AccessUnit>()
+    }
+    fn time(&self) -> i64 {
+        self.micros
+    }
+    fn starts(&self) -> bool {
+        self.starts
+    }
+}
+
+/// What [`Stream::read`] finds.
+pub(super) enum Read {
+    Unit(Arc<AccessUnit>, Arc<TrackSet>),
+    Skipped(Skip),
+    Ended(Ended),
+    /// Nothing new since the last call.
+    Wait,
+    /// Readers are not let in yet.
+    NotReady,
+}
+
+impl Stream {
+    pub(super) fn new(name: StreamName, bounds: Bounds, origin: Origin, publisher: u64) -> Self {
+        let now = Instant::now();
+        let state = State {
+            ring: Ring::new(bounds),
+            tracks: Arc::new(TrackSet {
+                generation: 0,
+                tracks: Vec::new(),
+            }),
+            ready: false,
+            ended: None,
+            publisher: Some(publisher),
+            last_publisher: publisher,
+            kick: tokio_util::sync::CancellationToken::new(),
+            origin,
+            timeline: Timeline::default(),
+            statistics: Statistics {
+                since: SystemTime::now(),
+                bytes: 0,
+                access_units: 0,
+                last_start: None,
+                gop_micros: None,
+                rate: Rate {
+                    since: now,
+                    bytes: 0,
+                    bits_per_second: 0,
+                    media_since: None,
+                    speed: 0.0,
+                },
+            },
+            last_push: now,
+        };
+        Self {
+            name,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            viewers: Viewers::default(),
+        }
+    }
+
+    /// The stream's name.
+    pub const fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// Who watches, by protocol.
+    pub const fn viewers(&self) -> &Viewers {
+        &self.viewers
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.lock();
+        let statistics = &state.statistics;
+        Snapshot {
+            origin: state.origin.clone(),
+            publishing: state.publisher.is_some(),
+            ready: state.ready,
+            tracks: state.tracks.clone(),
+            since: statistics.since,
+            bytes: statistics.bytes,
+            access_units: statistics.access_units,
+            bits_per_second: statistics.rate.bits_per_second,
+            speed: statistics.rate.speed,
+            gop: statistics
+                .gop_micros
+                .map(|gop| Timebase::MICROS.duration(gop)),
+            repairs: state.timeline.repairs(),
+            ring_bytes: state.ring.bytes(),
+        }
+    }
+
+    /// Why the stream is over, if it is.
+    pub fn ended(&self) -> Option<Ended> {
+        self.lock().ended
+    }
+
+    /// Waits until readers are let in, or the stream is over.
+    ///
+    /// # Errors
+    /// Why it is over.
+    pub async fn ready(&self) -> Result<Arc<TrackSet>, Ended> {
+        self.wait(|state| match (state.ended, state.ready) {
+            (Some(ended), _) => Some(Err(ended)),
+            (None, true) => Some(Ok(state.tracks.clone())),
+            (None, false) => None,
+        })
+        .await
+    }
+
+    /// Waits until the stream is over.
+    pub async fn end(&self) -> Ended {
+        self.wait(|state| state.ended).await
+    }
+
+    pub(super) fn kicked(&self) -> tokio_util::sync::CancellationToken {
+        self.lock().kick.clone()
+    }
+
+    /// Time since the last access unit, while there is a publisher.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        let state = self.lock();
+        state.publisher.map(|_| state.last_push.elapsed())
+    }
+
+    /// Lets another publisher continue the stream. False when the stream is over already.
+    pub(super) fn continue_with(&self, publisher: u64, origin: Origin) -> bool {
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return false;
+        }
+        state.kick.cancel();
+        state.kick = tokio_util::sync::CancellationToken::new();
+        state.publisher = Some(publisher);
+        state.last_publisher = publisher;
+        state.origin = origin;
+        state.timeline.new_source();
+        state.last_push = Instant::now();
+        true
+    }
+
+    /// The publisher is gone. False when another one has taken its place.
+    pub(super) fn interrupt(&self, publisher: u64) -> bool {
+        let mut state = self.lock();
+        let present = state.publisher == Some(publisher);
+        if present {
+            state.publisher = None;
+            state.statistics.rate.bits_per_second = 0;
+            state.statistics.rate.speed = 0.0;
+        }
+        present
+    }
+
+    /// Ends the stream for all, unless another publisher has had it since.
+    pub(super) fn finish(&self, publisher: u64, reason: Ended) -> bool {
+        let mut state = self.lock();
+        if state.ended.is_some() || state.last_publisher != publisher {
+            return false;
+        }
+        state.publisher = None;
+        state.ended = Some(reason);
+        drop(state);
+        self.changed.notify_waiters();
+        true
+    }
+
+    /// Ends the stream for all, whoever publishes.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.kick.cancel();
+        state.publisher = None;
+        state.ended = Some(Ended::Stopped);
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Declares a track, or changes its configuration. Refused beyond [`MAX_TRACKS`], and after the end.
+    pub(super) fn set_track(&self, publisher: u64, track: Track) -> bool {
+        let mut state = self.lock();
+        if state.publisher != Some(publisher) {
+            return false;
+        }
+        let mut tracks = state.tracks.tracks.clone();
+        match tracks.iter().position(|known| known.id == track.id) {
+            Some(at) if tracks.get(at) == Some(&track) => return true,
+            Some(at) => tracks.splice(at..=at, [track]).for_each(drop),
+            None if tracks.len() >= MAX_TRACKS => return false,
+            None => tracks.push(track),
+        }
+        tracks.sort_by_key(|track| track.id);
+        state.set_tracks(tracks);
+        drop(state);
+        self.changed.notify_waiters();
+        true
+    }
+
+    /// Adds an access unit. False when this publisher has been replaced or the stream is over.
+    pub(super) fn push(&self, publisher: u64, mut unit: AccessUnit) -> bool {
+        let mut state = self.lock();
+        if state.publisher != Some(publisher) {
+            return false;
+        }
+        let Some(track) = state.tracks.get(unit.track) else {
+            return true;
+        };
+        let (timebase, kind) = (track.timebase, track.kind());
+        let micros = state.timeline.place(&mut unit, timebase);
+        let has_video = state.tracks.first(Kind::Video).is_some();
+        let starts = unit.random_access && (kind == Kind::Video || !has_video);
+        state.count(&unit, micros, starts);
+        let tracks = state.tracks.clone();
+        state.ring.push(Slot {
+            unit: Arc::new(unit),
+            tracks,
+            micros,
+            starts,
+        });
+        if !state.ready && state.may_be_ready() {
+            state.become_ready();
+        }
+        drop(state);
+        self.changed.notify_waiters();
+        true
+    }
+
+    pub(super) fn cursor(&self) -> Cursor {
+        self.lock().ring.start()
+    }
+
+    pub(super) fn read(&self, cursor: &mut Cursor) -> Read {
+        let state = self.lock();
+        if !state.ready {
+            return state.ended.map_or(Read::NotReady, Read::Ended);
+        }
+        match state.ring.next(cursor) {
+            Step::Entry(slot) => Read::Unit(slot.unit.clone(), slot.tracks.clone()),
+            Step::Skipped(skip) => Read::Skipped(skip),
+            Step::UpToDate => state.ended.map_or(Read::Wait, Read::Ended),
+        }
+    }
+
+    pub(super) const fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    async fn wait<T>(&self, mut look: impl FnMut(&State) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn set_tracks(&mut self, tracks: Vec<Track>) {
+        let generation = self.tracks.generation + 1;
+        self.tracks = Arc::new(TrackSet { generation, tracks });
+    }
+
+    /// Both kinds have come, or one has been alone for long enough.
+    fn may_be_ready(&self) -> bool {
+        let both = [Kind::Video, Kind::Audio]
+            .iter()
+            .all(|kind| self.tracks.first(*kind).is_some());
+        both || self.ring.span_micros() >= READY_AFTER_MICROS
+    }
+
+    /// From here on readers are let in. What came before belongs to the generation they begin with.
+    fn become_ready(&mut self) {
+        self.ready = true;
+        let has_video = self.tracks.first(Kind::Video).is_some();
+        let tracks = self.tracks.clone();
+        let is_video = |id| {
+            tracks
+                .get(id)
+                .is_some_and(|track| track.kind() == Kind::Video)
+        };
+        let slots = self.ring.drain();
+        for mut slot in slots {
+            slot.tracks = tracks.clone();
+            slot.starts = slot.unit.random_access && (!has_video || is_video(slot.unit.track));
+            self.ring.push(slot);
+        }
+    }
+
+    fn count(&mut self, unit: &AccessUnit, micros: i64, starts: bool) {
+        self.last_push = Instant::now();
+        let statistics = &mut self.statistics;
+        statistics.bytes += unit.payload.len() as u64;
+        statistics.access_units += 1;
+        statistics.rate.count(unit.payload.len() as u64, micros);
+        if starts {
+            if let Some(last) = statistics.last_start.replace(micros) {
+                let gop = micros.saturating_sub(last);
+                statistics.gop_micros = Some(
+                    statistics
+                        .gop_micros
+                        .map_or(gop, |longest| longest.max(gop)),
+                );
+            }
+        }
+    }
+}
+
+impl Rate {
+    fn count(&mut self, bytes: u64, micros: i64) {
+        self.bytes += bytes;
+        let media_since = *self.media_since.get_or_insert(micros);
+        let elapsed = self.since.elapsed();
+        if elapsed >= Duration::from_secs(2) {
+            let seconds = elapsed.as_secs_f64();
+            self.bits_per_second = (self.bytes as f64 * 8.0 / seconds) as u64;
+            self.speed = micros.saturating_sub(media_since) as f64 / 1e6 / seconds;
+            *self = Self {
+                since: Instant::now(),
+                bytes: 0,
+                media_since: Some(micros),
+                ..*self
+            };
+        }
+    }
+}

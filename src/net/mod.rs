@@ -1,0 +1,6 @@
+//! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
+
+pub mod fanout;
+pub mod http;
+pub mod listen;
+pub mod shard;

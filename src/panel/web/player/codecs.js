@@ -1,0 +1,44 @@
+// Which codecs of a multivariant playlist this browser cannot play, by the names people know them.
+
+const NAMES = [
+  [/^avc[13]/i, 'H.264'],
+  [/^(hvc1|hev1)/i, 'H.265 (HEVC)'],
+  [/^(dvh1|dvhe|dva1|dvav)/i, 'Dolby Vision'],
+  [/^av01/i, 'AV1'],
+  [/^(vp09|vp9)/i, 'VP9'],
+  [/^(vp08|vp8)/i, 'VP8'],
+  [/^mp4a\.40\.34|^mp4a\.6b|^mp4a\.69|^mp3/i, 'MP3'],
+  [/^mp4a/i, 'AAC'],
+  [/^opus/i, 'Opus'],
+  [/^ac-3/i, 'Dolby Digital (AC-3)'],
+  [/^ec-3/i, 'Dolby Digital Plus (E-AC-3)'],
+  [/^flac/i, 'FLAC'],
+];
+const SOUND = /^(mp4a|mp3|opus|ac-3|ec-3|flac|alac)/i;
+
+/** The name of an RFC 6381 codec string, for example `H.264 (avc1.64001f)`. */
+export function codecName(codec) {
+  const name = NAMES.find(([pattern]) => pattern.test(codec))?.[1];
+  return name ? `${name}, ${codec}` : codec;
+}
+
+/**
+ * @param {string} playlist text of a multivariant playlist
+ * @param {(type: string) => boolean} canPlay
+ * @returns {string[]} names of what cannot be played; empty when one variant can be played in full
+ */
+export function unplayable(playlist, canPlay) {
+  const missing = new Set();
+  for (const line of playlist.split('\n')) {
+    if (!line.startsWith('#EXT-X-STREAM-INF:')) continue;
+    const codecs = /[:,]CODECS="([^"]*)"/.exec(line)?.[1].split(',') ?? [];
+    const bad = codecs.map((codec) => codec.trim()).filter((codec) => codec && !canPlay(mime(codec)));
+    if (bad.length === 0) return [];
+    bad.forEach((codec) => missing.add(codecName(codec)));
+  }
+  return [...missing];
+}
+
+function mime(codec) {
+  return `${SOUND.test(codec) ? 'audio' : 'video'}/mp4; codecs="${codec}"`;
+}

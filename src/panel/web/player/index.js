@@ -1,0 +1,19 @@
+// The players of this page by the name that `playOrder` calls them. A new one is a file and a line here.
+//
+// A player is `{ supported(), start(video, context) }`. `start` returns at once with a handle:
+//
+//   stop()      ends it, frees the video element; nothing is reported afterwards
+//   latency()   seconds behind the newest picture, undefined when not known
+//   behind()    true when a jump to the newest picture would be noticed
+//   starved()   true when there is nothing to play and the player goes on asking by itself; a player that
+//               stands still for another reason is started anew
+//   goLive()    jumps to the newest picture
+//
+// `context` is `{ target, fail(problem) }`. A player plays until it calls `fail` once, with
+// `{ kind, retryAfter?, status?, codecs?, detail? }`; the kinds are the keys of `notices` in texts.js. Whether to
+// try the next player or the same one again, and when, is the session's to decide (session.js).
+
+import { file } from './file.js';
+import { hls } from './hls.js';
+
+export const players = { hls, file };

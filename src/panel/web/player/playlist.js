@@ -1,0 +1,48 @@
+// Asks the server for a stream's multivariant playlist and says in one word what is wrong if it has none.
+
+import { unplayable } from './codecs.js';
+import { withQuery } from './params.js';
+
+/** The stream's playlist with what the server wants to see in every request. */
+export function playlistUrl(target) {
+  return withQuery(new URL(`streams/${encodeURIComponent(target.id)}.m3u8`, target.base), target.query);
+}
+
+/**
+ * @param {URL} url
+ * @param {AbortSignal} signal
+ * @param {(type: string) => boolean} canPlay asked with a MIME type that has one codec
+ * @returns {Promise<import('./session.js').Problem | undefined>} undefined when the stream can be played
+ */
+export async function probe(url, signal, canPlay) {
+  let response;
+  let body;
+  try {
+    response = await fetch(url, { cache: 'no-store', signal });
+    body = await response.text();
+  } catch {
+    return { kind: 'network' };
+  }
+  if (!response.ok) return refusal(response, body);
+  const codecs = unplayable(body, canPlay);
+  return codecs.length > 0 ? { kind: 'unplayable', codecs } : undefined;
+}
+
+/** What an answer other than 200 means. */
+function refusal(response, body) {
+  const { status } = response;
+  const retryAfter = Number(response.headers.get('Retry-After')) || undefined;
+  if (status === 404) return { kind: reason(body) === 'no_such_stream' ? 'no_such_stream' : 'not_live', retryAfter };
+  if (status === 410) return { kind: 'ended', retryAfter };
+  if (status === 401 || status === 403) return { kind: 'refused', retryAfter };
+  if (status === 503) return { kind: 'starting', retryAfter };
+  return { kind: 'server', status, retryAfter };
+}
+
+function reason(body) {
+  try {
+    return JSON.parse(body).error;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,125 @@
+// Every sentence that the play page and the landing page show, in one place.
+//
+// Values are plain strings or functions that return one. They are always put into the page as text,
+// never as markup, so a stream may be called anything.
+
+const seconds = (n) => (n === 1 ? '1 second' : `${n} seconds`);
+
+/** What stands on the stage when there is no picture, by the kind of problem (see player/session.js). */
+export const notices = {
+  connecting: (p) => ({ title: 'Connecting…', text: `Opening “${p.id}”.` }),
+  starting: (p) => ({ title: 'Starting…', text: `The server is starting “${p.id}”. The picture follows in a moment.` }),
+  no_such_stream: (p) => ({
+    title: 'No such stream',
+    text: `The server does not know a stream called “${p.id}” in ${p.app}. Playback begins by itself when somebody publishes under this name.`,
+  }),
+  not_live: (p) => ({
+    title: 'Not live yet',
+    text: `“${p.id}” has not started. Playback begins by itself as soon as it does.`,
+  }),
+  ended: (p) => ({
+    title: 'The stream has ended',
+    text: `“${p.id}” is no longer live. Playback continues by itself if it returns.`,
+  }),
+  refused: (p) => ({
+    title: 'Not allowed',
+    text: p.hasToken
+      ? `The server refused to play “${p.id}”: the link’s token is wrong, used up or out of date.`
+      : `The server refused to play “${p.id}”: it asks for a link with a token.`,
+  }),
+  unplayable: (p) => ({
+    title: 'This browser cannot play it',
+    text: `“${p.id}” is sent as ${list(p.codecs)}, which this browser or device cannot decode. Another browser may, or publish as H.264 with AAC.`,
+  }),
+  unsupported: () => ({
+    title: 'This browser cannot play it',
+    text: 'It has none of the ways this page knows to play a live stream. A current Chrome, Edge, Firefox or Safari has.',
+  }),
+  network: () => ({
+    title: 'Connection lost',
+    text: 'The server does not answer. Playback continues by itself when the connection is back.',
+  }),
+  server: (p) => ({
+    title: 'The server has a problem',
+    text: `It answered with status ${p.status}. Playback continues by itself when it has recovered.`,
+  }),
+  no_picture: (p) => ({
+    title: 'No picture arrives',
+    text: `The server has “${p.id}”, but its pictures do not arrive. The sender or the network may be too slow.`,
+  }),
+  failed: (p) => ({
+    title: 'Playback failed',
+    text: `The browser could not go on playing “${p.id}”${p.detail ? ` (${p.detail})` : ''}.`,
+  }),
+  file_missing: (p) => ({ title: 'No such recording', text: `The server has no file “${p.id}”.` }),
+  no_id: () => ({
+    title: 'Which stream?',
+    text: 'This link does not name a stream. It should end in “play.html?id=” and the stream’s name.',
+  }),
+  bad_id: () => ({
+    title: 'Not a stream’s name',
+    text: 'A name consists of up to 128 letters, digits, hyphens, underscores and dots.',
+  }),
+  no_player: (p) => ({
+    title: 'Nothing to play it with',
+    text: `This link asks for “${p.order}”, and this page knows: ${list(p.known)}.`,
+  }),
+};
+
+export const player = {
+  title: (id) => `${id} · Millstream`,
+  again: (s) => `Trying again in ${seconds(s)}.`,
+  againNow: 'Trying again…',
+  live: 'LIVE',
+  liveLabel: 'Live. Jump to the newest picture',
+  behindLabel: 'Behind live. Jump to the newest picture',
+  latency: (s) => `${s.toFixed(1)} s`,
+  latencyLabel: (s) => `${s.toFixed(1)} seconds behind live`,
+  recording: 'RECORDING',
+  play: 'Play',
+  unmute: 'Unmute',
+  buffering: 'Waiting for the next picture…',
+  soundOnly: 'This stream has sound only',
+};
+
+export const landing = {
+  tagline: 'Live streaming server',
+  streams: 'Streams',
+  loading: 'Asking the server…',
+  none: 'Nothing is live at the moment. Publish a stream as shown below, and it appears here.',
+  refused: 'This server shows its list of streams only to its own machine or to signed-in users. If you know a stream’s name, open it here:',
+  unreachable: 'The server does not answer. The list returns by itself when it does.',
+  open: 'Watch',
+  openLabel: 'Stream name',
+  openPlaceholder: 'name',
+  live: 'live',
+  offline: 'not live',
+  watch: 'Watch',
+  viewers: (n) => (n === 1 ? '1 viewer' : `${n} viewers`),
+  since: (text) => `live for ${text}`,
+  publish: 'Publish',
+  publishIntro: 'Choose a name, then send video to the server with OBS, ffmpeg or any other program that speaks RTMP.',
+  name: 'Stream name',
+  nameRule: 'Letters, digits, hyphens, underscores and dots.',
+  obs: 'OBS Studio',
+  obsHow: 'Settings → Stream → Service “Custom…”. For the shortest delay choose a keyframe interval of 1 or 2 s and the tune “zerolatency”.',
+  obsServer: 'Server',
+  obsKey: 'Stream key',
+  ffmpegTest: 'ffmpeg: a test picture',
+  ffmpegTestHow: 'Needs no camera: a moving test picture with a tone.',
+  ffmpegFile: 'ffmpeg: a file',
+  ffmpegFileHow: 'Sends a file in real time, again and again.',
+  watchAt: 'Then watch at',
+  watchHow: 'Open the link, send it on, or put it into a frame on a page of your own.',
+  hls: 'HLS, for apps and other players',
+  copy: 'Copy',
+  copied: 'Copied',
+  copyFailed: 'Press Ctrl+C',
+  copyLabel: (what) => `Copy: ${what}`,
+};
+
+/** “H.265”, “H.265 and AAC”, “A, B and C”. */
+function list(items) {
+  if (items.length < 2) return items.join('');
+  return `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`;
+}

@@ -1,0 +1,236 @@
+//! Makes parts and segments of one track's access units.
+
+use super::Settings;
+use super::rendition::{Init, Part, Rendition, Segment};
+use media::{AccessUnit, Timebase, Track};
+use mp4::fragment::{self, Run, Sample};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A distance between two access units above this is a hole in the stream, not the length of the first.
+const HOLE_MICROS: i64 = 1_000_000;
+
+/// Length of an access unit whose successor does not tell: the first before a hole, the last of a stream.
+const USUAL_MICROS: i64 = 40_000;
+
+/// One track that is being cut. Where segments end is decided by the segmenter, where parts end here.
+#[derive(Debug)]
+pub(super) struct Cutter {
+    /// What has been cut.
+    pub(super) rendition: Rendition,
+    settings: Settings,
+    /// Sequence number of the next fragment (`mfhd`).
+    sequence: u32,
+    /// The newest access unit: its duration is known when the next one comes.
+    held: Option<AccessUnit>,
+    /// Samples of the part that is being made, and the decoding time of the first, in ticks.
+    samples: Vec<Sample>,
+    samples_dts: i64,
+    samples_ticks: i64,
+    samples_bytes: usize,
+    /// Ticks in the complete parts of the open segment, and the decoding time at which it began.
+    parts_ticks: i64,
+    parts_bytes: usize,
+    segment_dts: i64,
+}
+
+impl Cutter {
+    pub(super) fn new(
+        settings: Settings,
+        track: Track,
+        first_number: u64,
+    ) -> Result<Self, mp4::init::Error> {
+        let bytes = mp4::init::write(std::slice::from_ref(&track))?;
+        let rendition = Rendition {
+            track,
+            init: Arc::new(Init {
+                number: first_number,
+                bytes,
+            }),
+            segments: VecDeque::new(),
+            listed: settings.listed,
+            open_number: first_number,
+            open_parts: Vec::new(),
+            open_discontinuity: false,
+            discontinuities_before: 0,
+        };
+        Ok(Self {
+            rendition,
+            settings,
+            sequence: 1,
+            held: None,
+            samples: Vec::new(),
+            samples_dts: 0,
+            samples_ticks: 0,
+            samples_bytes: 0,
+            parts_ticks: 0,
+            parts_bytes: 0,
+            segment_dts: 0,
+        })
+    }
+
+    /// Another configuration: what follows is a new beginning.
+    pub(super) fn change(
+        &mut self,
+        track: Track,
+        now_offset: Option<Duration>,
+    ) -> Result<(), mp4::init::Error> {
+        self.close_segment(now_offset);
+        let bytes = mp4::init::write(std::slice::from_ref(&track))?;
+        self.rendition.init = Arc::new(Init {
+            number: self.rendition.open_number,
+            bytes,
+        });
+        self.rendition.track = track;
+        self.rendition.open_discontinuity = true;
+        Ok(())
+    }
+
+    /// Media time in the open segment, the held access unit not counted.
+    pub(super) const fn elapsed(&self) -> i64 {
+        self.parts_ticks + self.samples_ticks
+    }
+
+    /// Bytes in the open segment.
+    pub(super) const fn open_bytes(&self) -> usize {
+        self.parts_bytes + self.samples_bytes
+    }
+
+    /// Completes the held access unit with the arrival of its successor at `next_dts`; ends the part where
+    /// it is long enough. True when there was a hole, which ends the segment.
+    pub(super) fn complete_held(&mut self, next_dts: i64) -> bool {
+        let Some(held) = self.held.take() else {
+            return false;
+        };
+        let distance = next_dts.saturating_sub(held.dts);
+        let hole = self.micros(distance) > HOLE_MICROS;
+        let ticks = if hole {
+            self.usual_ticks()
+        } else {
+            distance.max(1)
+        };
+        self.add_sample(&held, ticks);
+        hole
+    }
+
+    /// The newest access unit.
+    pub(super) fn hold(&mut self, unit: AccessUnit) {
+        self.held = Some(unit);
+    }
+
+    /// Ends the segment after the samples it has; the held access unit belongs to it.
+    pub(super) fn close_segment(&mut self, now_offset: Option<Duration>) {
+        if let Some(held) = self.held.take() {
+            let ticks = self.usual_ticks();
+            self.add_sample(&held, ticks);
+        }
+        self.cut_segment(now_offset);
+    }
+
+    /// Ends the segment before the access unit that comes next.
+    pub(super) fn cut_segment(&mut self, now_offset: Option<Duration>) {
+        self.cut_part();
+        if self.rendition.open_parts.is_empty() {
+            return;
+        }
+        let start = self.rendition.track.timebase.duration(self.segment_dts);
+        let segment = Segment {
+            number: self.rendition.open_number,
+            duration: self.rendition.track.timebase.duration(self.parts_ticks),
+            parts: std::mem::take(&mut self.rendition.open_parts),
+            init: self.rendition.init.clone(),
+            discontinuity: std::mem::take(&mut self.rendition.open_discontinuity),
+            program_date_time: SystemTime::UNIX_EPOCH + now_offset.unwrap_or_default() + start,
+        };
+        self.rendition.segments.push_back(Arc::new(segment));
+        self.rendition.open_number += 1;
+        self.parts_ticks = 0;
+        self.parts_bytes = 0;
+        self.forget_old();
+    }
+
+    /// Ends the part that is being made, if it has a sample.
+    fn cut_part(&mut self) {
+        let Some(first) = self.samples.first() else {
+            return;
+        };
+        let independent = first.random_access;
+        let run = Run {
+            track: &self.rendition.track,
+            base_decode_time: u64::try_from(self.samples_dts).unwrap_or(0),
+            samples: &self.samples,
+        };
+        let bytes = fragment::write(self.sequence, &[run]);
+        self.sequence = self.sequence.wrapping_add(1);
+        if self.rendition.open_parts.is_empty() {
+            self.segment_dts = self.samples_dts;
+        }
+        self.parts_ticks += self.samples_ticks;
+        self.parts_bytes += bytes.len();
+        let duration = self.rendition.track.timebase.duration(self.samples_ticks);
+        self.rendition.open_parts.push(Part {
+            duration,
+            independent,
+            bytes,
+        });
+        self.samples.clear();
+        self.samples_ticks = 0;
+        self.samples_bytes = 0;
+    }
+
+    fn add_sample(&mut self, unit: &AccessUnit, ticks: i64) {
+        let part = self.rendition.track.timebase.ticks(self.settings.part);
+        let too_long = self.samples_ticks + ticks > part;
+        let too_large = self.samples_bytes + unit.payload.len() > self.settings.max_bytes / 16;
+        if too_long || too_large {
+            self.cut_part();
+        }
+        if self.samples.is_empty() {
+            self.samples_dts = unit.dts;
+        }
+        self.samples_ticks += ticks;
+        self.samples_bytes += unit.payload.len();
+        self.samples.push(Sample {
+            duration: u32::try_from(ticks).unwrap_or(u32::MAX),
+            composition_offset: i32::try_from(unit.pts.saturating_sub(unit.dts))
+                .unwrap_or(i32::MAX),
+            random_access: unit.random_access,
+            disposable: unit.disposable,
+            payload: unit.payload.clone(),
+        });
+    }
+
+    fn forget_old(&mut self) {
+        let most = (self.settings.listed + self.settings.kept).max(1);
+        let bytes = |segments: &VecDeque<Arc<Segment>>| {
+            segments.iter().map(|segment| segment.len()).sum::<usize>()
+        };
+        while self.rendition.segments.len() > most
+            || (self.rendition.segments.len() > 1
+                && bytes(&self.rendition.segments) > self.settings.max_bytes)
+        {
+            let gone = self.rendition.segments.pop_front();
+            self.rendition.discontinuities_before +=
+                u64::from(gone.is_some_and(|segment| segment.discontinuity));
+        }
+    }
+
+    fn usual_ticks(&self) -> i64 {
+        self.samples.last().map_or_else(
+            || {
+                Timebase::MICROS
+                    .rescale(USUAL_MICROS, self.rendition.track.timebase)
+                    .max(1)
+            },
+            |sample| i64::from(sample.duration),
+        )
+    }
+
+    fn micros(&self, ticks: i64) -> i64 {
+        self.rendition
+            .track
+            .timebase
+            .rescale(ticks, Timebase::MICROS)
+    }
+}

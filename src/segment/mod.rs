@@ -1,0 +1,45 @@
+//! Cuts a stream once into CMAF parts and segments, for every output that wants them.
+//!
+//! A [`Segmenter`] takes access units and fills one [`Rendition`] per track. The video track leads: segments
+//! end at its random access points, and the other tracks end theirs at the same time. It is a pure stage:
+//! no task, no clock of its own, memory bounded by [`Settings`].
+
+mod cutter;
+mod rendition;
+mod segmenter;
+
+pub use rendition::{Init, Part, Rendition, Segment};
+pub use segmenter::Segmenter;
+
+use std::time::Duration;
+
+/// How to cut, and how much to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// A segment ends at the first random access point after this long.
+    pub segment: Duration,
+    /// A segment ends without a random access point after this long, while the target duration is not
+    /// known; afterwards at the target duration.
+    pub max_segment: Duration,
+    /// Longest part.
+    pub part: Duration,
+    /// Segments in the playlist.
+    pub listed: usize,
+    /// Segments kept after they have left the playlist, for players that still ask for them.
+    pub kept: usize,
+    /// Bytes of all segments of a rendition together.
+    pub max_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment: Duration::from_secs(2),
+            max_segment: Duration::from_secs(6),
+            part: Duration::from_millis(500),
+            listed: 7,
+            kept: 5,
+            max_bytes: 128 << 20,
+        }
+    }
+}

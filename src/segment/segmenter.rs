@@ -1,0 +1,418 @@
+//! Where one segment ends and the next begins.
+
+use super::cutter::Cutter;
+use super::{Rendition, Settings};
+use crate::hub::TrackSet;
+use media::{AccessUnit, Kind, Timebase, TrackId};
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+/// A segment may be longer than the target duration by this, and still be rounded to it (RFC 8216
+/// section 4.3.3.1).
+const ROUNDING: Duration = Duration::from_millis(490);
+
+/// Ends of the leading track's segments that other tracks have not reached. A track that stands still
+/// for longer than this many segments misses some.
+const MAX_CUTS: usize = 8;
+
+/// Cuts the tracks of one stream.
+#[derive(Debug)]
+pub struct Segmenter {
+    settings: Settings,
+    cutters: Vec<Cutter>,
+    /// Whole seconds that no segment exceeds when rounded; fixed with the leading track's first segment.
+    target: Option<u32>,
+    /// Where the other tracks have to cut, in microseconds.
+    cuts: VecDeque<i64>,
+    first_number: u64,
+    /// Wall-clock time of media time 0, by the access unit that came with the least delay.
+    epoch: Option<Duration>,
+    generation: Option<u64>,
+}
+
+impl Segmenter {
+    /// A segmenter whose first segments have the media sequence number `first_number`. One that is started
+    /// again for a stream must begin above all it has given out before.
+    pub const fn new(settings: Settings, first_number: u64) -> Self {
+        Self {
+            settings,
+            cutters: Vec::new(),
+            target: None,
+            cuts: VecDeque::new(),
+            first_number,
+            epoch: None,
+            generation: None,
+        }
+    }
+
+    /// One rendition per track, in the order of the tracks' IDs.
+    pub fn renditions(&self) -> impl Iterator<Item = &Rendition> {
+        self.cutters.iter().map(|cutter| &cutter.rendition)
+    }
+
+    /// The target duration in seconds, once the first segment is complete.
+    pub const fn target(&self) -> Option<u32> {
+        self.target
+    }
+
+    /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was.
+    ///
+    /// # Errors
+    /// When a track cannot be carried in MP4.
+    pub fn set_tracks(&mut self, tracks: &TrackSet) -> Result<(), mp4::init::Error> {
+        if self.generation.replace(tracks.generation) == Some(tracks.generation) {
+            return Ok(());
+        }
+        let number = self
+            .lead()
+            .map_or(self.first_number, |lead| lead.open_number);
+        for track in &tracks.tracks {
+            match self
+                .cutters
+                .iter_mut()
+                .find(|cutter| cutter.rendition.track.id == track.id)
+            {
+                Some(cutter) if cutter.rendition.track == *track => {}
+                Some(cutter) => cutter.change(track.clone(), self.epoch)?,
+                None => self
+                    .cutters
+                    .push(Cutter::new(self.settings, track.clone(), number)?),
+            }
+        }
+        self.cutters.sort_by_key(|cutter| cutter.rendition.track.id);
+        Ok(())
+    }
+
+    /// The next access unit, which arrived at `now`. True when a part or segment has been completed.
+    pub fn push(&mut self, unit: &AccessUnit, now: SystemTime) -> bool {
+        let leads = self.lead().is_some_and(|lead| lead.track.id == unit.track);
+        let limit = self.limit();
+        let (settings, cuts) = (self.settings, &mut self.cuts);
+        let Some(cutter) = self
+            .cutters
+            .iter_mut()
+            .find(|cutter| cutter.rendition.track.id == unit.track)
+        else {
+            return false;
+        };
+        let timebase = cutter.rendition.track.timebase;
+        let since_epoch = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let epoch = since_epoch.saturating_sub(timebase.duration(unit.dts));
+        let epoch = self.epoch.map_or(epoch, |known| known.min(epoch));
+        self.epoch = Some(epoch);
+
+        let before = (
+            cutter.rendition.open_number,
+            cutter.rendition.open_parts.len(),
+        );
+        let hole = cutter.complete_held(unit.dts);
+        let elapsed = timebase.duration(cutter.elapsed());
+        let micros = timebase.rescale(unit.dts, Timebase::MICROS);
+        let due = if leads {
+            unit.random_access && elapsed + Duration::from_millis(1) >= settings.segment
+        } else {
+            let reached = cuts.iter().take_while(|cut| **cut <= micros).count();
+            cuts.drain(..reached);
+            reached > 0
+        };
+        let too_long = elapsed >= limit;
+        let too_large = cutter.open_bytes() > settings.max_bytes / 4;
+        if cutter.elapsed() > 0 && (hole || due || too_long || too_large) {
+            cutter.cut_segment(Some(epoch));
+            if leads {
+                cuts.push_back(micros);
+                if cuts.len() > MAX_CUTS {
+                    cuts.pop_front();
+                }
+                let longest = elapsed.max(settings.segment).as_secs_f64();
+                self.target.get_or_insert(longest.round() as u32);
+            }
+        }
+        cutter.hold(unit.clone());
+        before
+            != (
+                cutter.rendition.open_number,
+                cutter.rendition.open_parts.len(),
+            )
+    }
+
+    /// The stream is over: completes what is open.
+    pub fn finish(&mut self) {
+        for cutter in &mut self.cutters {
+            cutter.close_segment(self.epoch);
+        }
+        if self.target.is_none() {
+            let longest = self
+                .renditions()
+                .flat_map(|rendition| &rendition.segments)
+                .map(|segment| segment.duration)
+                .max();
+            self.target = longest.map(|longest| longest.as_secs_f64().round().max(1.0) as u32);
+        }
+    }
+
+    /// Longest that a segment may be without a random access point at its end.
+    fn limit(&self) -> Duration {
+        // One access unit more always fits in the rest of the rounding.
+        match self.target {
+            Some(target) => {
+                Duration::from_secs(u64::from(target)) + ROUNDING - Duration::from_millis(110)
+            }
+            None => self.settings.max_segment,
+        }
+    }
+
+    /// The track at whose random access points segments end.
+    fn lead(&self) -> Option<&Rendition> {
+        let video = self
+            .renditions()
+            .find(|rendition| rendition.track.kind() == Kind::Video);
+        video.or_else(|| self.renditions().next())
+    }
+
+    /// The rendition of a track.
+    pub fn rendition(&self, track: TrackId) -> Option<&Rendition> {
+        self.renditions()
+            .find(|rendition| rendition.track.id == track)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use media::codec::{aac, h264};
+    use media::{Codec, Track};
+
+    const VIDEO: TrackId = TrackId(0);
+    const AUDIO: TrackId = TrackId(1);
+    const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+
+    fn tracks(generation: u64, with_video: bool) -> TrackSet {
+        let video = h264::Config::new(
+            vec![Bytes::from_static(SPS)],
+            vec![Bytes::from_static(&[0x68, 0xeb])],
+        )
+        .unwrap();
+        let audio = aac::Config::low_complexity(48_000, 2).unwrap();
+        let mut tracks = vec![Track {
+            id: AUDIO,
+            timebase: audio.sample_rate,
+            codec: Codec::Aac(audio),
+        }];
+        if with_video {
+            tracks.insert(
+                0,
+                Track {
+                    id: VIDEO,
+                    timebase: Timebase::MILLIS,
+                    codec: Codec::H264(video),
+                },
+            );
+        }
+        TrackSet { generation, tracks }
+    }
+
+    fn unit(track: TrackId, dts: i64, random_access: bool, bytes: usize) -> AccessUnit {
+        AccessUnit {
+            track,
+            dts,
+            pts: dts,
+            random_access,
+            disposable: false,
+            discontinuity: false,
+            capture: None,
+            payload: Bytes::from(vec![0; bytes]),
+        }
+    }
+
+    /// 25 pictures per second with a random access point every `gop`, AAC beside it, for `seconds`.
+    fn run(segmenter: &mut Segmenter, seconds: i64, gop: i64) {
+        let mut audio = 0;
+        for picture in 0..seconds * 25 {
+            let millis = picture * 40;
+            while audio * 1_024 * 1_000 / 48_000 <= millis {
+                segmenter.push(
+                    &unit(AUDIO, audio * 1_024, true, 200),
+                    at(audio * 1_024 * 1_000 / 48_000),
+                );
+                audio += 1;
+            }
+            segmenter.push(&unit(VIDEO, millis, picture % gop == 0, 1_000), at(millis));
+        }
+    }
+
+    fn at(millis: i64) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+            + Duration::from_secs(1_000_000)
+            + Duration::from_millis(millis as u64)
+    }
+
+    fn started(with_video: bool) -> Segmenter {
+        let mut segmenter = Segmenter::new(Settings::default(), 100);
+        segmenter.set_tracks(&tracks(1, with_video)).unwrap();
+        segmenter
+    }
+
+    fn durations(segmenter: &Segmenter, track: TrackId) -> Vec<u128> {
+        let rendition = segmenter.rendition(track).unwrap();
+        rendition
+            .segments
+            .iter()
+            .map(|segment| segment.duration.as_millis())
+            .collect()
+    }
+
+    #[test]
+    fn segments_end_at_random_access_points_on_all_tracks() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 11, 25);
+        assert_eq!(durations(&segmenter, VIDEO), [2_000; 5]);
+        assert_eq!(segmenter.target(), Some(2));
+        for millis in durations(&segmenter, AUDIO) {
+            assert!((1_970..=2_030).contains(&millis), "{millis}");
+        }
+        let (video, audio) = (
+            segmenter.rendition(VIDEO).unwrap(),
+            segmenter.rendition(AUDIO).unwrap(),
+        );
+        assert_eq!(video.open_number, 105);
+        assert_eq!(video.segments.len(), audio.segments.len());
+        for segment in &video.segments {
+            assert!(segment.parts[0].independent);
+            assert!(
+                segment
+                    .parts
+                    .iter()
+                    .all(|part| part.duration <= Duration::from_millis(500))
+            );
+            assert_eq!(
+                segment.program_date_time,
+                at((segment.number as i64 - 100) * 2_000)
+            );
+        }
+        assert!(!video.segments[0].parts[1].independent);
+    }
+
+    #[test]
+    fn a_gop_longer_than_the_target_is_cut_without_one() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 31, 250);
+        let durations = durations(&segmenter, VIDEO);
+        assert_eq!(durations[..2], [6_000, 4_000]);
+        assert!(
+            durations.iter().all(|millis| *millis < 6_500),
+            "{durations:?}"
+        );
+        assert_eq!(segmenter.target(), Some(6));
+    }
+
+    #[test]
+    fn audio_alone_leads_itself() {
+        let mut segmenter = started(false);
+        for frame in 0..500 {
+            segmenter.push(
+                &unit(AUDIO, frame * 1_024, true, 200),
+                at(frame * 1_024 / 48),
+            );
+        }
+        assert!(
+            durations(&segmenter, AUDIO)
+                .iter()
+                .all(|millis| (2_000..2_030).contains(millis))
+        );
+        assert_eq!(segmenter.target(), Some(2));
+    }
+
+    #[test]
+    fn old_segments_are_forgotten_by_number_and_by_bytes() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 60, 25);
+        let video = segmenter.rendition(VIDEO).unwrap();
+        assert_eq!((video.segments.len(), video.listed().0.count()), (12, 7));
+        assert!(video.segment(100).is_none());
+        assert_eq!(
+            video.segment(video.open_number - 1).unwrap().number,
+            video.open_number - 1
+        );
+
+        let settings = Settings {
+            max_bytes: 200_000,
+            ..Settings::default()
+        };
+        let mut segmenter = Segmenter::new(settings, 0);
+        segmenter.set_tracks(&tracks(1, true)).unwrap();
+        run(&mut segmenter, 60, 25);
+        let bytes: usize = segmenter
+            .rendition(VIDEO)
+            .unwrap()
+            .segments
+            .iter()
+            .map(|segment| segment.len())
+            .sum();
+        assert!(bytes <= 200_000, "{bytes}");
+    }
+
+    #[test]
+    fn units_without_time_between_them_do_not_pile_up() {
+        let settings = Settings {
+            max_bytes: 1 << 20,
+            ..Settings::default()
+        };
+        let mut segmenter = Segmenter::new(settings, 0);
+        segmenter.set_tracks(&tracks(1, true)).unwrap();
+        for dts in 0..2_000 {
+            segmenter.push(&unit(VIDEO, dts, false, 10_000), at(0));
+            let video = segmenter.rendition(VIDEO).unwrap();
+            let open: usize = video.open_parts.iter().map(|part| part.bytes.len()).sum();
+            let bytes: usize = video.segments.iter().map(|segment| segment.len()).sum();
+            assert!(bytes + open < 2 << 20, "{bytes} + {open}");
+        }
+    }
+
+    #[test]
+    fn a_hole_ends_the_segment_and_keeps_the_times() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 3, 25);
+        segmenter.push(&unit(VIDEO, 8_000, true, 1_000), at(8_000));
+        let video = segmenter.rendition(VIDEO).unwrap();
+        assert_eq!(durations(&segmenter, VIDEO), [2_000, 1_000]);
+        assert_eq!(video.segments.back().unwrap().number, 101);
+    }
+
+    #[test]
+    fn another_configuration_is_a_discontinuity_with_its_own_init() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 3, 25);
+        let mut changed = tracks(2, true);
+        changed.tracks[1].codec = Codec::Aac(aac::Config::low_complexity(48_000, 1).unwrap());
+        segmenter.set_tracks(&changed).unwrap();
+        segmenter.push(&unit(AUDIO, 3 * 48_000, true, 10), at(3_000));
+        segmenter.push(&unit(AUDIO, 3 * 48_000 + 1_024, true, 10), at(3_021));
+        segmenter.finish();
+        let audio = segmenter.rendition(AUDIO).unwrap();
+        let last = audio.segments.back().unwrap();
+        assert!(last.discontinuity && last.init.number == 102);
+        assert!(
+            !segmenter
+                .rendition(VIDEO)
+                .unwrap()
+                .segments
+                .back()
+                .unwrap()
+                .discontinuity
+        );
+    }
+
+    #[test]
+    fn the_end_completes_everything() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 1, 25);
+        assert_eq!(segmenter.target(), None);
+        segmenter.finish();
+        assert_eq!(durations(&segmenter, VIDEO), [1_000]);
+        assert_eq!(segmenter.target(), Some(1));
+    }
+}

@@ -1,0 +1,157 @@
+//! Puts the parts together, runs them, and takes them down in order.
+
+use crate::adapters::{self, Context, Listening, Protocol};
+use crate::api::Site;
+use crate::auth::Auth;
+use crate::config::{Config, ConfigError};
+use crate::control::Control;
+use crate::control::supervisor::Supervisor;
+use crate::hub::Hub;
+use crate::net::{http, listen, shard::Shards};
+use crate::store::{Store, StoreError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Time that readers have to receive the end of their streams when the server shuts down.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Why the server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The system refused threads, timers or signals.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+    /// An address cannot be taken.
+    #[error("{key}: cannot listen: {error}")]
+    Listen {
+        /// The configuration's key.
+        key: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// What must survive a restart cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Every protocol with its configuration.
+///
+/// # Errors
+/// What is wrong with a protocol's table.
+pub fn protocols(config: &Config) -> Result<Vec<Arc<dyn Protocol>>, ConfigError> {
+    adapters::ALL
+        .iter()
+        .map(|(_, build)| build(config))
+        .collect()
+}
+
+/// Runs the server until it is asked to end by SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), ServerError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(serve(config, protocols));
+    // What still runs is a disk write at most, which the store survives.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), ServerError> {
+    let general = &config.general;
+    let store = Store::open(&general.data_dir)?;
+    let settings = general.streams.settings();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let context = Arc::new(Context {
+        hub: Hub::new(settings),
+        auth: Auth::new(general.auth.tokens.clone()),
+        applications: config.applications(),
+        shards: Shards::start(if general.streams.shards == 0 {
+            cores
+        } else {
+            general.streams.shards
+        })?,
+        bounds: settings.bounds,
+    });
+    let supervisor = Supervisor::new(context.clone());
+    let control = Control::new(context.hub.clone(), store, supervisor, protocols.clone())?;
+    tokio::spawn(control.clone().follow_hub());
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    for protocol in &protocols {
+        let listening =
+            protocol
+                .clone()
+                .listen(context.clone())
+                .map_err(|error| ServerError::Listen {
+                    key: format!("{}.listen", protocol.name()),
+                    error,
+                })?;
+        for Listening { protocol, address } in listening {
+            tracing::info!(protocol, %address, "listening");
+        }
+    }
+    if let Some(address) = general.http.listen.0 {
+        let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
+            key: "http.listen".into(),
+            error,
+        })?;
+        let address = listener.local_addr()?;
+        let site = Site::new(context.clone(), protocols.clone(), control.clone());
+        tokio::spawn(http::serve(listener, site, general.http.max_connections));
+        tracing::info!(protocol = "http", %address, "listening");
+        greet(address, &protocols, &context);
+    }
+    for protocol in &protocols {
+        for (name, url) in protocol.standing_sources(&context.applications) {
+            if let Err(error) = control.pull(&name, &url) {
+                tracing::error!(stream = %name, %error, "cannot start a source");
+            }
+        }
+    }
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("shutting down");
+    let had_streams = !context.hub.list().is_empty();
+    control.shut_down();
+    if had_streams {
+        tokio::time::sleep(FAREWELL).await;
+    }
+    Ok(())
+}
+
+/// Says what to try.
+fn greet(address: SocketAddr, protocols: &[Arc<dyn Protocol>], context: &Context) {
+    let host = if address.ip().is_unspecified() {
+        "localhost".to_owned()
+    } else {
+        address.ip().to_string()
+    };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
+    let site = format!("http://{host}:{}", address.port());
+    tracing::info!("open {site}/ to see what is live and how to publish");
+    for (name, _) in protocols
+        .iter()
+        .flat_map(|protocol| protocol.standing_sources(&context.applications))
+    {
+        tracing::info!(
+            "open {site}/{}/play.html?id={} to watch {name}",
+            name.app(),
+            name.id()
+        );
+    }
+}

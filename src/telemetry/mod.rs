@@ -1,0 +1,41 @@
+//! What the server says of itself: its log, and the count of panics that were contained.
+
+use crate::config::{ConfigError, Log, LogFormat};
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tracing_subscriber::EnvFilter;
+
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// Starts logging to standard error and counting panics. To be called once.
+///
+/// # Errors
+/// When the level is not a filter.
+pub fn start(log: &Log) -> Result<(), ConfigError> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+        ConfigError(format!(
+            "log.level: {:?} is not a level or filter: {error}",
+            log.level
+        ))
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match log.format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|error| ConfigError(format!("log: {error}")))?;
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        default(panic);
+    }));
+    Ok(())
+}
+
+/// Tasks that panicked since the start. Each ended one connection or one stream, and is a defect.
+pub fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}

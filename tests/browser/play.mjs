@@ -1,0 +1,149 @@
+// Opens a play page and checks that a viewer sees moving pictures and hears sound.
+//
+//   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
+//                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
+//
+// Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
+// With --expect-text it waits for that text to be visible instead, and checks no pictures.
+
+import { installMeter } from './meter.mjs';
+import { readArguments, sleep, withPage } from './lib.mjs';
+
+/** Quieter than this (full scale is 1) is silence: -60 dB. */
+const SILENCE = 0.001;
+const SAMPLE_MS = 200;
+
+async function main() {
+  const options = readArguments(process.argv.slice(2), {
+    url: '',
+    seconds: 8,
+    'wait-playing': 20,
+    screenshot: '',
+    'expect-text': '',
+    'no-audio': false,
+    'no-video': false,
+    'block-autoplay': false,
+    dark: false,
+    width: 1280,
+    height: 720,
+  });
+  if (!options.url) throw new Error('--url is needed');
+  const result = await withPage(
+    { autoplay: !options['block-autoplay'], dark: options.dark, width: options.width, height: options.height },
+    (page, consoleErrors) => (options['expect-text'] ? expectText : watch)(page, options, consoleErrors),
+  );
+  console.log(JSON.stringify({ ok: result.problem === undefined, ...result.facts, message: result.problem ?? '' }));
+  if (result.problem !== undefined) {
+    console.error(result.problem);
+    process.exitCode = 1;
+  }
+}
+
+async function expectText(page, options, consoleErrors) {
+  const text = options['expect-text'];
+  const began = Date.now();
+  await page.goto(options.url, { waitUntil: 'domcontentloaded' });
+  // innerText holds what is shown, and only that.
+  const found = await page.waitForFunction(
+    (wanted) => document.body?.innerText.includes(wanted),
+    text,
+    { timeout: options['wait-playing'] * 1000, polling: 50 },
+  ).then(() => true, () => false);
+  await screenshot(page, options);
+  const facts = { startMs: Date.now() - began, text: await page.innerText('body'), consoleErrors };
+  const problem = found
+    ? complaints(consoleErrors)
+    : `the text “${text}” did not appear within ${options['wait-playing']} s; the page says: ${facts.text.replaceAll('\n', ' ')}`;
+  return { facts, problem };
+}
+
+async function watch(page, options, consoleErrors) {
+  await page.addInitScript(installMeter);
+  const began = Date.now();
+  await page.goto(options.url, { waitUntil: 'domcontentloaded' });
+  await page.evaluate(() => window.millstreamMeter.watch());
+  const startMs = await untilPlaying(page, began, options);
+  if (startMs === undefined) {
+    const said = (await page.innerText('body')).replaceAll('\n', ' ').trim();
+    await screenshot(page, options);
+    return {
+      facts: { startMs: null, ...(await page.evaluate(() => window.millstreamMeter.sample())), consoleErrors },
+      problem: `nothing played within ${options['wait-playing']} s; the page says: ${said}`,
+    };
+  }
+  await page.evaluate(() => window.millstreamMeter.reset());
+  const first = await page.evaluate(() => window.millstreamMeter.sample());
+  const until = Date.now() + options.seconds * 1000;
+  let last = first;
+  while (Date.now() < until) {
+    await sleep(SAMPLE_MS);
+    last = await page.evaluate(() => window.millstreamMeter.sample());
+  }
+  await screenshot(page, options);
+  const facts = {
+    startMs,
+    decodedFrames: last.decodedFrames - first.decodedFrames,
+    droppedFrames: last.droppedFrames - first.droppedFrames,
+    distinctPictures: last.distinctPictures,
+    audioRms: round(last.audioRms),
+    audioBytes: last.audioBytes === null ? null : last.audioBytes - first.audioBytes,
+    played: round(last.time - first.time),
+    latency: last.latency,
+    stalls: last.stalls,
+    player: last.player,
+    muted: last.muted,
+    width: last.width,
+    height: last.height,
+    consoleErrors,
+  };
+  return { facts, problem: judge(facts, options) };
+}
+
+/** Milliseconds until time moved and, unless there is none, a picture was decoded. */
+async function untilPlaying(page, began, options) {
+  const limit = began + options['wait-playing'] * 1000;
+  let before;
+  while (Date.now() < limit) {
+    const now = await page.evaluate(() => window.millstreamMeter.sample());
+    const picture = options['no-video'] || (now?.width > 0 && now.decodedFrames > 0);
+    if (now && before && picture && !now.paused && now.time > before.time && before.time > 0) return Date.now() - began;
+    before = now;
+    await sleep(50);
+  }
+  return undefined;
+}
+
+/** The first thing that is wrong, in words; undefined when nothing is. */
+function judge(facts, options) {
+  const { seconds } = options;
+  if (facts.played < seconds * 0.7) return `only ${facts.played} s were played in ${seconds} s`;
+  if (!options['no-video']) {
+    if (facts.decodedFrames < seconds * 4) return `only ${facts.decodedFrames} frames were decoded in ${seconds} s`;
+    if (facts.distinctPictures < Math.max(2, seconds)) {
+      return `the picture stands still: ${facts.distinctPictures} different pictures in ${seconds} s`;
+    }
+  }
+  if (!options['no-audio']) {
+    if (facts.audioBytes === 0) return 'no audio was decoded';
+    if (facts.audioRms < SILENCE) return `the audio is silent (RMS ${facts.audioRms})`;
+  }
+  return complaints(facts.consoleErrors);
+}
+
+function complaints(consoleErrors) {
+  return consoleErrors.length > 0 ? `the page logged an error: ${consoleErrors[0]}` : undefined;
+}
+
+async function screenshot(page, options) {
+  if (options.screenshot) await page.screenshot({ path: options.screenshot });
+}
+
+const round = (value) => Math.round(value * 1000) / 1000;
+
+try {
+  await main();
+} catch (error) {
+  console.log(JSON.stringify({ ok: false, message: error.message }));
+  console.error(error.message);
+  process.exitCode = 1;
+}

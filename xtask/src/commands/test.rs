@@ -1,0 +1,83 @@
+//! `cargo xtask test` and `cargo xtask setup`: all tests, and what they need.
+
+use crate::shell::{self, Result};
+use crate::steps::Steps;
+use crate::{chromium, project, tools};
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// Installs what is missing and runs every test.
+///
+/// # Errors
+/// When something cannot be installed, or a test fails.
+pub(crate) fn test() -> Result<ExitCode> {
+    all(&mut Steps::new())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Only the installs.
+///
+/// # Errors
+/// When something cannot be installed.
+pub(crate) fn setup() -> Result<ExitCode> {
+    install(&mut Steps::new())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The steps of `test`, which are the last ones of `ci` too.
+///
+/// # Errors
+/// That of the first step that fails.
+pub(crate) fn all(steps: &mut Steps) -> Result<()> {
+    let browser = install(steps)?;
+    // Built apart from the run, so that the durations tell the one from the other.
+    steps.step("build the tests", || {
+        shell::run(project::cargo().args(["test", "--release", "--workspace", "--no-run"]))
+    })?;
+    // Not only up to the first failure: a run is long, and the next one should not find what this one knew.
+    steps.step("run the tests", || {
+        shell::run(
+            project::cargo()
+                .args(["test", "--release", "--workspace", "--no-fail-fast"])
+                .env(chromium::VARIABLE, browser),
+        )
+    })
+}
+
+/// Gives the browser that the tests shall drive.
+fn install(steps: &mut Steps) -> Result<String> {
+    steps.step("install missing tools", || {
+        tools::ensure(&[tools::BUILD, tools::TEST], true)
+    })?;
+    steps.step("install the browser tests' packages", browser_packages)?;
+    steps.step("find a browser", chromium::find_or_download)
+}
+
+fn browser_packages() -> Result<()> {
+    let folder = project::root().join("tests/browser");
+    if !folder.join("package-lock.json").exists() || is_current(&folder) {
+        println!("    nothing to do");
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+        .current_dir(&folder);
+    shell::run_with_retries(3, &mut npm)
+}
+
+/// Whether npm wrote its record of what is installed after the lock file was last changed.
+fn is_current(folder: &Path) -> bool {
+    let modified = |name: &str| {
+        folder
+            .join(name)
+            .metadata()
+            .and_then(|file| file.modified())
+    };
+    match (
+        modified("node_modules/.package-lock.json"),
+        modified("package-lock.json"),
+    ) {
+        (Ok(installed), Ok(wanted)) => installed >= wanted,
+        _ => false,
+    }
+}

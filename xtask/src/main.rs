@@ -1,0 +1,84 @@
+//! The one place for developer commands: `cargo xtask help` lists them.
+//!
+//! Each command is a list of steps that call other programs ([`shell`]); what those programs need is
+//! installed when it is missing ([`tools`]). Nothing here knows how the server works. Read
+//! [`commands`] first.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program: its output is for the person who called it"
+)]
+
+mod chromium;
+mod commands;
+mod debian;
+mod project;
+mod shell;
+mod steps;
+mod tools;
+
+use shell::{Error, Result};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: cargo xtask COMMAND
+
+  run [ARGS…]             build the server in release mode and run it with ARGS
+  test                    install the test tools and run every test: unit, architecture, fuzz seeds, end to end
+  ci                      what has to pass before a change is merged: format, licences, lints, docs, test
+  setup                   only the installs that run, test and ci would make
+  advisories              check the dependencies against the advisory database (needs the network)
+  fuzz TARGET [--seconds N] [-- ARGS…]
+                          fuzz one target, for ever or for N seconds; ARGS go to libFuzzer
+  fuzz --all [--seconds N]
+                          fuzz each target in turn, for N seconds (60)
+  seeds                   write the seeds that the protocol crates make for their fuzz targets
+  bench [NAME [ARGS…]]    run a benchmark program in release mode; without NAME, list them
+  dist                    build the static binary that is shipped
+  help                    this text
+
+Environment: MILLSTREAM_CHROMIUM names the browser that the tests drive; MILLSTREAM_CORPUS a folder of
+recorded streams for extra test cases.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let Some((command, rest)) = args.split_first() else {
+        return Err(Error::usage("no command given; see cargo xtask help"));
+    };
+    // Only these take arguments: a misspelt flag of the others must not be ignored.
+    let takes_arguments = matches!(command.as_str(), "run" | "fuzz" | "bench");
+    if let (false, Some(extra)) = (takes_arguments, rest.first()) {
+        return Err(Error::usage(format!(
+            "{command} takes no argument, but {extra:?} was given"
+        )));
+    }
+    match command.as_str() {
+        "run" => commands::run::run(rest),
+        "test" => commands::test::test(),
+        "ci" => commands::ci::ci(),
+        "setup" => commands::test::setup(),
+        "advisories" => commands::ci::advisories(),
+        "fuzz" => commands::fuzz::fuzz(rest),
+        "seeds" => commands::fuzz::seeds(),
+        "bench" => commands::bench::bench(rest),
+        "dist" => commands::dist::dist(),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => Err(Error::usage(format!(
+            "there is no command {unknown:?}; see cargo xtask help"
+        ))),
+    }
+}

@@ -1,0 +1,39 @@
+//! Where things are: the checkout, cargo, and what cargo has built.
+
+use crate::shell::{Error, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of the root `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    // Cargo sets the variable at run time too; a checkout that was moved after the build is found by it.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+        .unwrap_or_else(|| OsString::from(env!("CARGO_MANIFEST_DIR")));
+    let manifest = PathBuf::from(manifest);
+    let root = manifest.parent().map(Path::to_path_buf);
+    root.unwrap_or(manifest)
+}
+
+/// The cargo that runs us, in the root of the project.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(cargo);
+    command.current_dir(root());
+    command
+}
+
+/// Cargo's target folder: the one in which this program was built, whatever the configuration says.
+///
+/// # Errors
+/// When the operating system does not say where this program is.
+pub(crate) fn target() -> Result<PathBuf> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::new(format!("cannot find out where xtask itself is: {error}")))?;
+    // TARGET/xtask/xtask: the middle one is the profile.
+    program
+        .ancestors()
+        .nth(2)
+        .map(Path::to_path_buf)
+        .ok_or_else(|| Error::new(format!("{} is in no target folder", program.display())))
+}
