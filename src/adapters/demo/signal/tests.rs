@@ -1,3 +1,5 @@
+//! The signal by itself, and through the eyes and ears of a decoder.
+
 use super::super::canvas::{Canvas, Colour, HEIGHT};
 use super::*;
 use media::Kind;
