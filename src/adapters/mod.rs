@@ -25,7 +25,7 @@ pub const ALL: &[(&str, Build)] = &[
         Ok(Arc::new(rtmp::Rtmp::new(config.section("rtmp")?)))
     }),
     ("hls", |config| {
-        Ok(Arc::new(hls::Hls::new(config.section("hls")?)?))
+        Ok(Arc::new(hls::Hls::new(&config.section("hls")?)?))
     }),
     ("demo", |config| {
         Ok(Arc::new(demo::Demo::new(config.section("demo")?)))

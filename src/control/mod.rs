@@ -147,7 +147,7 @@ impl Control {
                 Ok(Change::Published(stream)) => {
                     tracing::info!(stream = %stream.name(), "stream published");
                     self.mark(stream.name(), |broadcast| {
-                        broadcast.started = Some(SystemTime::now())
+                        broadcast.started = Some(SystemTime::now());
                     })
                     .await;
                 }
@@ -160,7 +160,7 @@ impl Control {
                     tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
                 }
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "too many changes of streams at once")
+                    tracing::warn!(missed, "too many changes of streams at once");
                 }
                 Err(RecvError::Closed) => return,
             }

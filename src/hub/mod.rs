@@ -15,6 +15,9 @@ mod registry;
 mod stream;
 mod viewers;
 
+#[cfg(test)]
+mod tests;
+
 pub use name::{Applications, MAX_PART, NameError, StreamName};
 pub use publisher::{Publisher, Replaced, Taken};
 pub use reader::{Item, Reader};

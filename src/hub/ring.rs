@@ -321,7 +321,7 @@ mod tests {
         ring.push(Unit {
             number,
             bytes: 10,
-            starts: gop > 0 && number % gop == 0,
+            starts: gop > 0 && number.is_multiple_of(gop),
         });
     }
 

@@ -450,15 +450,10 @@ impl State {
         statistics.bytes += unit.payload.len() as u64;
         statistics.access_units += 1;
         statistics.rate.count(unit.payload.len() as u64, micros);
-        if starts {
-            if let Some(last) = statistics.last_start.replace(micros) {
-                let gop = micros.saturating_sub(last);
-                statistics.gop_micros = Some(
-                    statistics
-                        .gop_micros
-                        .map_or(gop, |longest| longest.max(gop)),
-                );
-            }
+        if starts && let Some(last) = statistics.last_start.replace(micros) {
+            let gop = micros.saturating_sub(last);
+            let longest = statistics.gop_micros.unwrap_or(0);
+            statistics.gop_micros = Some(longest.max(gop));
         }
     }
 }

@@ -217,9 +217,12 @@ impl Entry for Packaged {
     }
 }
 
+/// Groups by the address of their stream and the name of their form.
+type Groups = HashMap<(usize, &'static str), Weak<dyn Any>>;
+
 thread_local! {
-    /// The groups of this shard, by stream and form. A group lives as long as its task and its members.
-    static GROUPS: RefCell<HashMap<(usize, &'static str), Weak<dyn Any>>> = RefCell::default();
+    /// The groups of this shard. A group lives as long as its task and its members.
+    static GROUPS: RefCell<Groups> = RefCell::default();
 }
 
 impl<F: Format, P: Peer> Group<F, P> {

@@ -94,7 +94,7 @@ impl Hls {
     ///
     /// # Errors
     /// When a setting is out of its range.
-    pub fn new(settings: Settings) -> Result<Self, ConfigError> {
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         settings.check()?;
         Ok(Self {
             muxers: Muxers::new(settings.cut(), settings.linger),

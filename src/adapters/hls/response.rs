@@ -47,13 +47,11 @@ pub(super) async fn answer(muxer: &Muxer, file: File, request: &FileRequest) -> 
                 Ok(directives) => directives,
                 Err(error) => return plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
             };
-            if let (Some(msn), Some(track)) = (directives.msn, view.track(kind)) {
-                if msn > track.rendition.open_number + MAX_AHEAD {
-                    return plain(
-                        StatusCode::BAD_REQUEST,
-                        "_HLS_msn is too far ahead\n".into(),
-                    );
-                }
+            if let (Some(msn), Some(track)) = (directives.msn, view.track(kind))
+                && msn > track.rendition.open_number + MAX_AHEAD
+            {
+                let words = "_HLS_msn is too far ahead\n".into();
+                return plain(StatusCode::BAD_REQUEST, words);
             }
             let there = |view: &View| {
                 view.ended || view.track(kind).is_none_or(|track| has(track, &directives))

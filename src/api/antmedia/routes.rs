@@ -330,7 +330,7 @@ pub(super) async fn list(
     }
     match filter.sort_by.as_deref().zip(filter.order_by.as_deref()) {
         Some(("name", _)) => {
-            views.sort_by_key(|view| view.broadcast.name.as_deref().map(str::to_lowercase))
+            views.sort_by_key(|view| view.broadcast.name.as_deref().map(str::to_lowercase));
         }
         Some(("date", _)) => views.sort_by_key(|view| view.broadcast.created),
         Some(("status", _)) => views.sort_by_key(|view| status_text(view.status)),

@@ -1,0 +1,319 @@
+//! The hub as publishers and readers see it.
+
+use super::ring::Bounds;
+use super::*;
+use bytes::Bytes;
+use media::codec::{aac, h264};
+use media::{AccessUnit, Codec, Timebase, Track, TrackId};
+use std::sync::Arc;
+use std::time::Duration;
+
+const VIDEO: TrackId = TrackId(0);
+const AUDIO: TrackId = TrackId(1);
+const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+
+fn name() -> StreamName {
+    StreamName::new("LiveApp", "cam").unwrap()
+}
+
+fn origin() -> Origin {
+    Origin {
+        protocol: "test",
+        address: "here".into(),
+        agent: None,
+    }
+}
+
+fn video(pps: u8) -> Track {
+    let sets = |set: &[u8]| vec![Bytes::copy_from_slice(set)];
+    let config = h264::Config::new(sets(SPS), sets(&[0x68, pps])).unwrap();
+    Track {
+        id: VIDEO,
+        codec: Codec::H264(config),
+        timebase: Timebase::MILLIS,
+    }
+}
+
+fn audio() -> Track {
+    let config = aac::Config::low_complexity(48_000, 2).unwrap();
+    Track {
+        id: AUDIO,
+        timebase: config.sample_rate,
+        codec: Codec::Aac(config),
+    }
+}
+
+fn unit(track: TrackId, dts: i64, random_access: bool) -> AccessUnit {
+    AccessUnit {
+        track,
+        dts,
+        pts: dts,
+        random_access,
+        disposable: false,
+        discontinuity: false,
+        capture: None,
+        payload: Bytes::from_static(&[0; 100]),
+    }
+}
+
+/// A publisher of both tracks that has sent one GOP of ten pictures.
+fn live(hub: &Hub) -> Publisher {
+    let publisher = hub.publish(&name(), &origin()).unwrap();
+    publisher.set_track(video(1)).unwrap();
+    publisher.set_track(audio()).unwrap();
+    for picture in 0..10 {
+        publisher
+            .push(unit(VIDEO, picture * 40, picture == 0))
+            .unwrap();
+    }
+    publisher
+}
+
+fn hub() -> Hub {
+    Hub::new(Settings::default())
+}
+
+/// The items that are there: `T` for tracks with the generation, `*` and `.` for access units with and
+/// without random access, `!` for a skip, `#` for the end.
+fn read(reader: &mut Reader) -> String {
+    let mut text = String::new();
+    while let Some(item) = reader.try_next() {
+        match item {
+            Item::Tracks(tracks) => text += &format!("T{}", tracks.generation),
+            Item::Unit(unit) => text += if unit.random_access { "*" } else { "." },
+            Item::Skipped(_) => text += "!",
+            Item::Ended(_) => return text + "#",
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_reader_gets_the_tracks_and_then_the_current_gop() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut reader), "T2*.........");
+    publisher.push(unit(VIDEO, 400, true)).unwrap();
+    let mut second = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut second), "T2*");
+    assert_eq!(read(&mut reader), "*");
+}
+
+#[tokio::test]
+async fn readers_wait_until_both_kinds_of_track_are_there() {
+    let hub = hub();
+    let publisher = hub.publish(&name(), &origin()).unwrap();
+    let stream = hub.get(&name()).unwrap();
+    let mut reader = Reader::new(stream.clone());
+    publisher.set_track(video(1)).unwrap();
+    publisher.push(unit(VIDEO, 0, true)).unwrap();
+    assert_eq!(read(&mut reader), "");
+    assert!(!stream.snapshot().ready);
+    publisher.set_track(audio()).unwrap();
+    publisher.push(unit(AUDIO, 0, true)).unwrap();
+    // The picture that came first belongs to the generation that the reader begins with.
+    assert_eq!(read(&mut reader), "T2**");
+}
+
+#[tokio::test]
+async fn a_stream_without_sound_does_not_wait_for_it_for_ever() {
+    let hub = hub();
+    let publisher = hub.publish(&name(), &origin()).unwrap();
+    publisher.set_track(video(1)).unwrap();
+    let stream = hub.get(&name()).unwrap();
+    for picture in 0..=12 {
+        assert!(!stream.snapshot().ready);
+        publisher
+            .push(unit(VIDEO, picture * 40, picture == 0))
+            .unwrap();
+    }
+    publisher.push(unit(VIDEO, 520, false)).unwrap();
+    assert!(stream.snapshot().ready);
+    assert!(stream.ready().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_stream_without_random_access_points_starts_all_the_same() {
+    let hub = hub();
+    let publisher = hub.publish(&name(), &origin()).unwrap();
+    publisher.set_track(video(1)).unwrap();
+    publisher.set_track(audio()).unwrap();
+    publisher.push(unit(VIDEO, 0, false)).unwrap();
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut reader), "");
+    publisher.push(unit(VIDEO, 40, false)).unwrap();
+    publisher.push(unit(VIDEO, 80, false)).unwrap();
+    assert_eq!(read(&mut reader), "T2..");
+}
+
+#[tokio::test]
+async fn a_change_of_configuration_is_a_new_generation() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    read(&mut reader);
+    publisher.set_track(video(1)).unwrap();
+    publisher.push(unit(VIDEO, 400, true)).unwrap();
+    publisher.set_track(video(2)).unwrap();
+    publisher.push(unit(VIDEO, 440, true)).unwrap();
+    assert_eq!(read(&mut reader), "*T3*");
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_moved_and_no_other_notices() {
+    let bounds = Bounds {
+        reader_time: Duration::from_secs(1),
+        ..Bounds::default()
+    };
+    let hub = Hub::new(Settings {
+        bounds,
+        ..Settings::default()
+    });
+    let publisher = live(&hub);
+    let stream = hub.get(&name()).unwrap();
+    let (mut slow, mut quick) = (Reader::new(stream.clone()), Reader::new(stream));
+    assert!(slow.try_next().is_some() && slow.try_next().is_some());
+    read(&mut quick);
+    let mut text = String::new();
+    for picture in 10..100 {
+        publisher
+            .push(unit(VIDEO, picture * 40, picture % 10 == 0))
+            .unwrap();
+        text += &read(&mut quick);
+    }
+    assert_eq!(text, "*.........".repeat(9));
+    assert_eq!(read(&mut slow), "!*.........");
+}
+
+#[tokio::test]
+async fn a_name_has_one_publisher() {
+    let hub = hub();
+    let first = live(&hub);
+    let error = hub.publish(&name(), &origin()).unwrap_err();
+    assert_eq!(error, Taken::Publishing(name()));
+    first.finish();
+    assert!(hub.get(&name()).is_none());
+    assert!(hub.publish(&name(), &origin()).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_publisher_is_replaced_and_its_readers_stay() {
+    let hub = hub();
+    let first = live(&hub);
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    read(&mut reader);
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let second = live(&hub);
+    first.kicked().await;
+    assert_eq!(first.push(unit(VIDEO, 400, true)), Err(Replaced));
+    drop(first);
+    assert_eq!(read(&mut reader), "*.........");
+    drop(second);
+}
+
+#[tokio::test]
+async fn always_and_never_replace_as_they_say() {
+    for (takeover, replaced) in [(Takeover::Always, true), (Takeover::Never, false)] {
+        let hub = Hub::new(Settings {
+            takeover,
+            silence: Duration::ZERO,
+            ..Settings::default()
+        });
+        let _first = live(&hub);
+        assert_eq!(hub.publish(&name(), &origin()).is_ok(), replaced);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_comes_back_in_time_continues_its_stream() {
+    let hub = hub();
+    drop(live(&hub));
+    let stream = hub.get(&name()).unwrap();
+    assert!(!stream.snapshot().publishing);
+    let mut reader = Reader::new(stream.clone());
+    read(&mut reader);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let publisher = live(&hub);
+    assert!(Arc::ptr_eq(&stream, publisher.stream()));
+    let Some(Item::Unit(first)) = reader.try_next() else {
+        panic!("a unit")
+    };
+    assert!(first.discontinuity && first.dts > 1_360);
+    // The grace time of the first disappearance does not end the second's stream.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(stream.ended(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_stays_away_ends_its_stream() {
+    let hub = hub();
+    let mut changes = hub.changes();
+    drop(live(&hub));
+    let stream = hub.get(&name()).unwrap();
+    let mut reader = Reader::new(stream.clone());
+    assert_eq!(stream.end().await, Ended::Finished);
+    assert!(read(&mut reader).ends_with('#'));
+    assert!(hub.get(&name()).is_none());
+    let changes: Vec<Change> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+    assert!(matches!(
+        changes[..],
+        [
+            Change::Published(_),
+            Change::Interrupted(_),
+            Change::Ended(_, Ended::Finished)
+        ]
+    ));
+}
+
+#[tokio::test]
+async fn a_stopped_stream_ends_for_all_and_frees_its_name() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    assert!(hub.stop(&name()));
+    assert!(!hub.stop(&name()));
+    publisher.kicked().await;
+    assert_eq!(publisher.push(unit(VIDEO, 400, true)), Err(Replaced));
+    assert!(read(&mut reader).ends_with('#'));
+    let _next = live(&hub);
+    drop(publisher);
+    assert!(hub.get(&name()).unwrap().snapshot().publishing);
+}
+
+#[tokio::test]
+async fn viewers_are_counted_while_they_watch() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let stream = publisher.stream().clone();
+    let viewers = [
+        Viewer::new(stream.clone(), "rtmp"),
+        Viewer::new(stream.clone(), "hls"),
+    ];
+    assert_eq!(stream.viewers().total(), 2);
+    drop(viewers);
+    assert_eq!(stream.viewers().total(), 0);
+}
+
+#[tokio::test]
+async fn the_server_holds_no_more_streams_than_it_may() {
+    let hub = Hub::new(Settings {
+        max_streams: 1,
+        ..Settings::default()
+    });
+    let _publisher = live(&hub);
+    let other = StreamName::new("LiveApp", "other").unwrap();
+    assert_eq!(hub.publish(&other, &origin()).unwrap_err(), Taken::Full(1));
+}
+
+#[tokio::test]
+async fn waiting_for_a_name_ends_when_it_is_published() {
+    let hub = hub();
+    let waiting = tokio::spawn({
+        let hub = hub.clone();
+        async move { hub.wait(&name()).await }
+    });
+    tokio::task::yield_now().await;
+    let _publisher = live(&hub);
+    assert_eq!(waiting.await.unwrap().name(), &name());
+}
