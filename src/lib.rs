@@ -26,3 +26,6 @@ pub mod panel;
 pub mod api;
 
 pub mod server;
+
+#[doc(hidden)]
+pub mod fuzz;

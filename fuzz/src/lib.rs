@@ -39,6 +39,10 @@ pub const TARGETS: &[Target] = &[
     target("mp4_fragment", mp4::fuzz::fragment),
     target("hls_directives", hls::fuzz::directives),
     target("hls_playlist", hls::fuzz::playlist),
+    target("server_stream_name", millstream::fuzz::stream_name),
+    target("server_hls_file", millstream::fuzz::hls_file),
+    target("server_range", millstream::fuzz::range),
+    target("server_json", millstream::fuzz::json),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {
@@ -59,6 +63,7 @@ pub fn seeds() -> Vec<Seed> {
         ("flv", named(flv::fuzz::seeds())),
         ("mp4", named(mp4::fuzz::seeds())),
         ("hls", named(hls::fuzz::seeds())),
+        ("server", named(millstream::fuzz::seeds())),
     ];
     let mut all = Vec::new();
     for (crate_name, seeds) in crates {

@@ -21,15 +21,9 @@ use std::sync::Arc;
 
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
 pub const ALL: &[(&str, Build)] = &[
-    ("rtmp", |config| {
-        Ok(Arc::new(rtmp::Rtmp::new(config.section("rtmp")?)))
-    }),
-    ("hls", |config| {
-        Ok(Arc::new(hls::Hls::new(&config.section("hls")?)?))
-    }),
-    ("demo", |config| {
-        Ok(Arc::new(demo::Demo::new(config.section("demo")?)))
-    }),
+    ("rtmp", |config| Ok(Arc::new(rtmp::Rtmp::new(config)?))),
+    ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
+    ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
 
 /// Makes a protocol from its configuration.
@@ -97,7 +91,7 @@ pub trait Protocol: Send + Sync + 'static {
     fn file(
         self: Arc<Self>,
         _context: &Arc<Context>,
-        _request: &FileRequest,
+        _request: &Arc<FileRequest>,
     ) -> Option<FileResponse> {
         None
     }

@@ -78,14 +78,14 @@ impl Site {
             Method::GET | Method::HEAD => {
                 let (head, _) = request.into_parts();
                 let query = head.uri.query().map(str::to_owned);
-                let file = FileRequest {
+                let file = Arc::new(FileRequest {
                     method: head.method,
                     app,
                     path,
                     query,
                     headers: head.headers,
                     peer,
-                };
+                });
                 let found = self
                     .protocols
                     .iter()

@@ -30,6 +30,7 @@ pub struct Config {
     pub general: General,
     /// The tables of protocols, by name.
     sections: toml::Table,
+    origins: source::Origins,
 }
 
 /// Settings that belong to no protocol.
@@ -233,19 +234,17 @@ impl Streams {
 }
 
 impl General {
-    /// Rules that types alone do not say.
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Rules that types alone do not say; errors as (key, message).
+    fn check(&self) -> Result<(), (&'static str, String)> {
         Applications::new(self.applications.clone())
-            .map_err(|error| ConfigError(format!("applications: {error}")))?;
+            .map_err(|error| ("applications", error.to_string()))?;
         if self
             .auth
             .tokens
             .iter()
             .any(|token| token.reveal().len() < 16)
         {
-            return Err(ConfigError(
-                "auth.tokens: a token needs at least 16 characters".into(),
-            ));
+            return Err(("auth.tokens", "a token needs at least 16 characters".into()));
         }
         Ok(())
     }
@@ -263,6 +262,11 @@ impl Config {
         }
     }
 
+    /// An error about a key, with where it was set.
+    pub fn error(&self, key: &str, message: &str) -> ConfigError {
+        self.origins.place(key, message)
+    }
+
     /// The table of a protocol, in the type that its adapter gives it; defaults where there is none.
     ///
     /// # Errors
@@ -271,13 +275,13 @@ impl Config {
         let Some(value) = self.sections.get(name) else {
             return Ok(T::default());
         };
-        source::typed(value.clone()).map_err(|(key, message)| {
+        source::typed(value.clone(), &[]).map_err(|(key, message)| {
             let key = if key.is_empty() {
                 name.to_owned()
             } else {
                 format!("{name}.{key}")
             };
-            ConfigError(format!("{key}: {message}"))
+            self.origins.place(&key, &message)
         })
     }
 

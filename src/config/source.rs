@@ -2,6 +2,7 @@
 
 use super::{Config, ConfigError, General};
 use serde::de::DeserializeOwned;
+use std::fmt;
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -54,6 +55,51 @@ impl Overrides {
     }
 }
 
+/// Where a loaded configuration came from, for messages about it.
+#[derive(Clone, Default)]
+pub(super) struct Origins {
+    /// Path and text of the file.
+    file: Option<(String, String)>,
+    /// What was laid over it: (key, how), the last first.
+    overrides: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Origins {
+    /// Without the file's text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.file.as_ref().map(|(path, _)| path);
+        f.debug_struct("Origins")
+            .field("file", &path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Origins {
+    /// A message about a key, with the override or the line of the file that gave it.
+    pub(super) fn place(&self, key: &str, message: &str) -> ConfigError {
+        let over = self
+            .overrides
+            .iter()
+            .find(|(name, _)| name == key || key.starts_with(&format!("{name}.")));
+        if let Some((_, how)) = over {
+            return ConfigError(format!("{how}: {key}: {message}"));
+        }
+        let (place, colon) = match &self.file {
+            Some((path, text)) => match line_of_key(text, key) {
+                Some(line) => (format!("{path}:{line}"), ": "),
+                None => (path.clone(), ": "),
+            },
+            None => (String::new(), ""),
+        };
+        let key = if key.is_empty() {
+            String::new()
+        } else {
+            format!("{key}: ")
+        };
+        ConfigError(format!("{place}{colon}{key}{message}"))
+    }
+}
+
 /// Reads the file, if one is given, and lays the overrides over it. `protocols` are the names of the tables
 /// that belong to adapters.
 ///
@@ -65,91 +111,110 @@ pub fn load(
     protocols: &[&str],
 ) -> Result<Config, ConfigError> {
     let mut table = Table::new();
+    let mut origins = Origins::default();
     if let Some(file) = file {
+        let path = file.display().to_string();
         let text = std::fs::read_to_string(file)
-            .map_err(|error| ConfigError(format!("{}: {error}", file.display())))?;
-        table = parse(&text, protocols).map_err(|(line, message)| {
-            let place = line.map_or(String::new(), |line| format!(":{line}"));
-            ConfigError(format!("{}{place}: {message}", file.display()))
+            .map_err(|error| ConfigError(format!("{path}: {error}")))?;
+        table = toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let line = error
+                .span()
+                .map(|span| line_at(&text, span.start))
+                .unwrap_or(1);
+            ConfigError(format!("{path}:{line}: {}", error.message()))
         })?;
+        origins.file = Some((path, text));
+        // On its own first: an override must not hide what is wrong with the file.
+        build(table.clone(), protocols, &origins)?;
     }
-    for (origin, key, value) in overrides.assignments()? {
+    for (how, key, value) in overrides.assignments()? {
         assign(&mut table, &key, &value)
-            .map_err(|message| ConfigError(format!("{origin}: {message}")))?;
-        build(table.clone(), protocols)
-            .map_err(|error| ConfigError(format!("{origin}: {error}")))?;
+            .map_err(|message| ConfigError(format!("{how}: {message}")))?;
+        origins.overrides.insert(0, (key, how));
     }
-    build(table, protocols)
+    build(table, protocols, &origins)
 }
 
-/// The table of a file, with the line of the first error.
-fn parse(text: &str, protocols: &[&str]) -> Result<Table, (Option<usize>, String)> {
-    let line_of = |span: Option<std::ops::Range<usize>>| {
-        span.map(|span| {
-            text.bytes()
-                .take(span.start)
-                .filter(|byte| *byte == b'\n')
-                .count()
-                + 1
-        })
-    };
-    let table: Table = toml::from_str(text)
-        .map_err(|error| (line_of(error.span()), error.message().to_owned()))?;
-    build(table.clone(), protocols).map_err(|error| {
-        // The key is known; its line is the last one that assigns it.
-        let key = error
-            .0
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .rsplit('.')
-            .next()
-            .unwrap_or_default();
-        let line = text.lines().position(|line| {
-            let line = line.trim_start().trim_start_matches('[');
-            !key.is_empty()
-                && line
-                    .strip_prefix(key)
-                    .is_some_and(|rest| rest.trim_start().starts_with(['=', ']', '.']))
-        });
-        (line.map(|line| line + 1), error.0)
-    })?;
-    Ok(table)
-}
-
-fn build(mut table: Table, protocols: &[&str]) -> Result<Config, ConfigError> {
+fn build(mut table: Table, protocols: &[&str], origins: &Origins) -> Result<Config, ConfigError> {
     let mut sections = Table::new();
     for name in protocols {
         if let Some((name, section)) = table.remove_entry(*name) {
             sections.insert(name, section);
         }
     }
-    let general: General = typed(Value::Table(table)).map_err(|(key, message)| {
-        let message = if message.starts_with("unknown field") {
-            nearest(&message, protocols)
-        } else {
-            message
-        };
-        ConfigError(if key.is_empty() {
-            message
-        } else {
-            format!("{key}: {message}")
-        })
-    })?;
-    general.check()?;
-    Ok(Config { general, sections })
+    let general: General = typed(Value::Table(table), protocols)
+        .map_err(|(key, message)| origins.place(&key, &message))?;
+    general
+        .check()
+        .map_err(|(key, message)| origins.place(key, &message))?;
+    Ok(Config {
+        general,
+        sections,
+        origins: origins.clone(),
+    })
 }
 
-/// A value in its type; errors as (dotted key, message).
-pub(super) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, (String, String)> {
+/// The line, from 1, on which the byte at an offset stands.
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
+}
+
+/// The line, from 1, that assigns a dotted key or opens its table.
+fn line_of_key(text: &str, key: &str) -> Option<usize> {
+    let parts: Vec<&str> = key
+        .split('.')
+        .map(|part| part.split('[').next().unwrap_or(part))
+        .collect();
+    let mut table = String::new();
+    let mut found = None;
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        let name = if let Some(header) = line.strip_prefix('[') {
+            table = header
+                .trim_start_matches('[')
+                .split(']')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned();
+            table.clone()
+        } else if let Some((name, _)) = line.split_once('=') {
+            let name = name.trim();
+            if table.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{table}.{name}")
+            }
+        } else {
+            continue;
+        };
+        let name: Vec<&str> = name.split('.').collect();
+        // The longest beginning of the key that a line names is nearest to it.
+        if parts.starts_with(&name) && found.is_none_or(|(length, _)| name.len() > length) {
+            found = Some((name.len(), number));
+        }
+    }
+    found.map(|(_, number)| number)
+}
+
+/// A value in its type; errors as (dotted key, message). `more` are keys that exist besides those of the type.
+pub(super) fn typed<T: DeserializeOwned>(
+    value: Value,
+    more: &[&str],
+) -> Result<T, (String, String)> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let key = error.path().to_string();
         let message = error.into_inner().to_string();
-        let message = message.lines().next().unwrap_or_default().to_owned();
-        (
-            if key == "." { String::new() } else { key },
-            nearest(&message, &[]),
-        )
+        let message = message.lines().next().unwrap_or_default();
+        // The name of a type of ours means nothing to who writes the file.
+        let message = match message.split_once("expected struct ") {
+            Some((before, _)) => format!("{before}expected a table"),
+            None => nearest(message, more),
+        };
+        (if key == "." { String::new() } else { key }, message)
     })
 }
 
@@ -291,7 +356,7 @@ mod tests {
         let config = self::config("[rtmp]\nlistn = \"x\"\n", &[]).unwrap();
         let error = config.section::<Section>("rtmp").unwrap_err().0;
         assert!(
-            error.contains("unknown key `listn`; did you mean `listen`?"),
+            error.contains(":2: rtmp.listn: unknown key `listn`; did you mean `listen`?"),
             "{error}"
         );
     }

@@ -15,6 +15,9 @@ use tokio::time::Instant;
 /// sends the second.
 const READY_AFTER_MICROS: i64 = 500_000;
 
+/// Time over which rates are measured.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
 /// Most tracks a stream may have.
 const MAX_TRACKS: usize = 16;
 
@@ -99,7 +102,7 @@ struct Statistics {
     rate: Rate,
 }
 
-/// Bytes of the last two seconds, in two halves.
+/// What came in the last whole window of [`RATE_WINDOW`], and in the present one.
 #[derive(Debug)]
 struct Rate {
     since: Instant,
@@ -225,6 +228,8 @@ impl Stream {
     pub fn snapshot(&self) -> Snapshot {
         let state = self.lock();
         let statistics = &state.statistics;
+        // Rates are measured by what comes; when nothing does, the last ones are no longer true.
+        let silent = state.publisher.is_none() || state.last_push.elapsed() > RATE_WINDOW * 2;
         Snapshot {
             origin: state.origin.clone(),
             publishing: state.publisher.is_some(),
@@ -233,8 +238,12 @@ impl Stream {
             since: statistics.since,
             bytes: statistics.bytes,
             access_units: statistics.access_units,
-            bits_per_second: statistics.rate.bits_per_second,
-            speed: statistics.rate.speed,
+            bits_per_second: if silent {
+                0
+            } else {
+                statistics.rate.bits_per_second
+            },
+            speed: if silent { 0.0 } else { statistics.rate.speed },
             gop: statistics
                 .gop_micros
                 .map(|gop| Timebase::MICROS.duration(gop)),
@@ -298,8 +307,6 @@ impl Stream {
         let present = state.publisher == Some(publisher);
         if present {
             state.publisher = None;
-            state.statistics.rate.bits_per_second = 0;
-            state.statistics.rate.speed = 0.0;
         }
         present
     }
@@ -463,7 +470,7 @@ impl Rate {
         self.bytes += bytes;
         let media_since = *self.media_since.get_or_insert(micros);
         let elapsed = self.since.elapsed();
-        if elapsed >= Duration::from_secs(2) {
+        if elapsed >= RATE_WINDOW {
             let seconds = elapsed.as_secs_f64();
             self.bits_per_second = (self.bytes as f64 * 8.0 / seconds) as u64;
             self.speed = micros.saturating_sub(media_since) as f64 / 1e6 / seconds;

@@ -166,10 +166,10 @@ pub fn ranged(body: Rope, headers: &HeaderMap) -> Response<Body> {
 }
 
 /// No byte of the range exists.
-struct Unsatisfiable;
+pub(crate) struct Unsatisfiable;
 
 /// Start and end (exclusive) of a single byte range; `None` for what is to be ignored.
-fn parse_range(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
+pub(crate) fn parse_range(range: &str, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
     let (first, last) = range.strip_prefix("bytes=")?.trim().split_once('-')?;
     let (start, end) = match (first, last) {
         ("", suffix) => (length.saturating_sub(suffix.parse().ok()?), length),

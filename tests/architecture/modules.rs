@@ -5,7 +5,7 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
 /// The modules of `src`, lowest first. A module uses those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "hub",
     "config",
     "telemetry",
@@ -20,6 +20,7 @@ const ORDER: [&str; 14] = [
     "panel",
     "api",
     "server",
+    "fuzz",
 ];
 
 /// These stand on one level and may use each other.

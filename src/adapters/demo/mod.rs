@@ -20,6 +20,7 @@ mod transform;
 mod wheel;
 
 use super::{BoxFuture, Protocol, Target};
+use crate::config::{Config, ConfigError};
 use crate::hub::{Applications, Origin, StreamName};
 use serde::Deserialize;
 use signal::Signal;
@@ -41,9 +42,13 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// With these settings.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings = config.section("demo")?;
+        Ok(Self { settings })
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// A file below `/APP/streams/` that belongs to this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum File {
+pub(crate) enum File {
     /// `ID.m3u8`, and `ID_adaptive.m3u8` as Ant Media's players ask first.
     Multivariant,
     /// `ID/video.m3u8`.
@@ -16,11 +16,11 @@ pub(super) enum File {
 }
 
 /// Which rendition.
-pub(super) type Kind = media::Kind;
+pub(crate) type Kind = media::Kind;
 
 impl File {
     /// The stream's ID (not checked) and the file, if the path has this protocol's form.
-    pub(super) fn parse(path: &str) -> Option<(&str, Self)> {
+    pub(crate) fn parse(path: &str) -> Option<(&str, Self)> {
         let Some((id, file)) = path.split_once('/') else {
             let id = path.strip_suffix(".m3u8")?;
             return Some((

@@ -3,14 +3,14 @@
 //! A stream is cut while someone asks for it ([`muxer`]): by the first request, and until some time after
 //! the last. What is served is an immutable view, replaced when a part is complete.
 
-mod file;
+pub(crate) mod file;
 mod muxer;
 mod playlist;
 mod response;
 
 use super::{Context, FileRequest, FileResponse, Protocol};
 use crate::auth::{Action, Caller};
-use crate::config::{ConfigError, duration};
+use crate::config::{Config, ConfigError, duration};
 use crate::hub::StreamName;
 use crate::segment;
 use file::File;
@@ -66,20 +66,22 @@ impl Settings {
         }
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let wrong =
-            if !(Duration::from_millis(500)..=Duration::from_secs(30)).contains(&self.segment) {
-                "hls.segment: must lie between 500ms and 30s"
-            } else if !(Duration::from_millis(100)..=self.segment).contains(&self.part) {
-                "hls.part: must lie between 100ms and hls.segment"
-            } else if !(3..=1_000).contains(&self.segments) {
-                "hls.segments: must lie between 3 and 1000"
-            } else if self.memory_bytes < 1 << 20 {
-                "hls.memory_bytes: must be at least 1048576"
-            } else {
-                return Ok(());
-            };
-        Err(ConfigError(wrong.into()))
+    /// Rules that types alone do not say; errors as (key, message).
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let segment = Duration::from_millis(500)..=Duration::from_secs(30);
+        if !segment.contains(&self.segment) {
+            return Err(("hls.segment", "must lie between 500ms and 30s"));
+        }
+        if !(Duration::from_millis(100)..=self.segment).contains(&self.part) {
+            return Err(("hls.part", "must lie between 100ms and hls.segment"));
+        }
+        if !(3..=1_000).contains(&self.segments) {
+            return Err(("hls.segments", "must lie between 3 and 1000"));
+        }
+        if self.memory_bytes < 1 << 20 {
+            return Err(("hls.memory_bytes", "must be at least 1048576"));
+        }
+        Ok(())
     }
 }
 
@@ -90,12 +92,15 @@ pub struct Hls {
 }
 
 impl Hls {
-    /// With these settings.
+    /// With the settings of its table.
     ///
     /// # Errors
-    /// When a setting is out of its range.
-    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
-        settings.check()?;
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings: Settings = config.section("hls")?;
+        settings
+            .check()
+            .map_err(|(key, message)| config.error(key, message))?;
         Ok(Self {
             muxers: Muxers::new(settings.cut(), settings.linger),
         })
@@ -110,7 +115,7 @@ impl Protocol for Hls {
     fn file(
         self: Arc<Self>,
         context: &Arc<Context>,
-        request: &FileRequest,
+        request: &Arc<FileRequest>,
     ) -> Option<FileResponse> {
         let (id, file) = File::parse(&request.path)?;
         let name = StreamName::new(&request.app, id);

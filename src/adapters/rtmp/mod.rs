@@ -4,7 +4,7 @@ mod player;
 mod server;
 
 use super::{Context, Listening, Protocol};
-use crate::config::{Listen, duration};
+use crate::config::{Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
 use std::io;
@@ -41,9 +41,13 @@ pub struct Rtmp {
 }
 
 impl Rtmp {
-    /// With these settings.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings = config.section("rtmp")?;
+        Ok(Self { settings })
     }
 }
 
