@@ -127,7 +127,7 @@ impl Segmenter {
                     cuts.pop_front();
                 }
                 let longest = elapsed.max(settings.segment).as_secs_f64();
-                self.target = self.target.or(Some(longest.round() as u32));
+                self.target = self.target.or_else(|| Some(longest.round() as u32));
             }
         }
         cutter.hold(unit.clone());
