@@ -3,8 +3,10 @@
 use super::*;
 use crate::hub::{Hub, Origin, Publisher, Settings, StreamName};
 use media::codec::h264;
-use media::{Codec, Track, TrackId};
-use std::io::Read;
+use media::{Codec, Timebase, Track, TrackId};
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::time::Duration;
 use tokio::task::LocalSet;
 
 /// Each packet is its length and the picture's number, both in 4 bytes, and then the payload; the prelude
@@ -238,7 +240,7 @@ async fn answers_go_between_packets() {
         let mut scene = Scene::new(100, Bounds::default());
         let mut far = scene.join().await;
         read_until(&far, 25 + 19).await;
-        io::Write::write_all(&mut far, b"??").unwrap();
+        far.write_all(b"??").unwrap();
         settle().await;
         scene.push(1);
         assert_eq!(read_until(&far, 25 + 20).await, [7, 7, 45]);
@@ -268,7 +270,7 @@ async fn a_reader_that_leaves_or_talks_nonsense_is_let_go() {
             let mut far = scene.join().await;
             read_until(&far, 25 + scene.picture as u32 - 1).await;
             assert_eq!(scene.publisher.stream().viewers().total(), 1);
-            io::Write::write_all(&mut far, words).unwrap();
+            far.write_all(words).unwrap();
             let rest = tokio::task::spawn_blocking(move || {
                 let rest = far.read(&mut [0; 8]);
                 drop(far);

@@ -1,0 +1,217 @@
+//! The sockets of one shard that get the same stream in the same form.
+
+use super::member::Member;
+use super::{Format, Packet, Peer, sleep_until};
+use crate::hub::ring::{Bounds, Entry, Ring};
+use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
+use media::{Kind, Timebase};
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Audio waits for the next picture this long at most, so that one write carries both. Longer than the
+/// distance of two pictures at 25 per second; too short to be noticed.
+const AUDIO_WAIT: Duration = Duration::from_millis(45);
+
+/// The sockets of this shard that get one stream in one form.
+pub(super) struct Group<F, P> {
+    pub(super) stream: Arc<Stream>,
+    pub(super) packets: RefCell<Packets<F>>,
+    pub(super) members: RefCell<Vec<Rc<Member<P>>>>,
+}
+
+/// The stream's recent past in the group's form.
+pub(super) struct Packets<F> {
+    format: F,
+    pub(super) ring: Ring<Packaged>,
+    tracks: Option<(Arc<TrackSet>, Rc<Prelude>)>,
+}
+
+/// A packet in a group's memory.
+pub(super) struct Packaged {
+    pub(super) packet: Packet,
+    pub(super) bytes: usize,
+    pub(super) prelude: Rc<Prelude>,
+    micros: i64,
+    starts: bool,
+}
+
+/// What comes before the packets of one generation of tracks.
+pub(super) struct Prelude {
+    pub(super) generation: u64,
+    pub(super) packet: Packet,
+}
+
+impl Entry for Packaged {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+    fn time(&self) -> i64 {
+        self.micros
+    }
+    fn starts(&self) -> bool {
+        self.starts
+    }
+}
+
+/// Groups by the address of their stream and the name of their form.
+type Groups = HashMap<(usize, &'static str), Weak<dyn Any>>;
+
+thread_local! {
+    /// The groups of this shard. A group lives as long as its task and its members.
+    static GROUPS: RefCell<Groups> = RefCell::default();
+}
+
+impl<F: Format, P: Peer> Group<F, P> {
+    /// The group of this shard for `stream`, started if there is none.
+    pub(super) fn of(stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+        let key = (Arc::as_ptr(stream) as usize, F::NAME);
+        GROUPS.with_borrow_mut(|groups| {
+            let known = groups
+                .get(&key)
+                .and_then(Weak::upgrade)
+                .and_then(|group| group.downcast::<Self>().ok());
+            known.unwrap_or_else(|| {
+                groups.retain(|_, group| group.strong_count() > 0);
+                let group = Self::start(stream, bounds);
+                let any: Rc<dyn Any> = group.clone();
+                groups.insert(key, Rc::downgrade(&any));
+                group
+            })
+        })
+    }
+
+    fn start(stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+        let packets = Packets {
+            format: F::new(),
+            ring: Ring::new(bounds),
+            tracks: None,
+        };
+        let group = Rc::new(Self {
+            stream: stream.clone(),
+            packets: RefCell::new(packets),
+            members: RefCell::default(),
+        });
+        // With the current GOP packaged, the first member starts as every later one does.
+        let mut reader = Reader::new(stream.clone());
+        let ended = group.take_all(&mut reader).1;
+        tokio::task::spawn_local(group.clone().run(reader, ended));
+        group
+    }
+
+    /// Packages and hands out what comes, until the stream ends or the last member has left.
+    async fn run(self: Rc<Self>, mut reader: Reader, mut ended: Option<Ended>) {
+        let farewell = Farewell(&self);
+        let mut flush_at: Option<Instant> = None;
+        while ended.is_none() {
+            let due = flush_at;
+            let more = tokio::select! {
+                item = reader.next() => {
+                    let (urgent, end) = match item {
+                        Item::Ended(end) => (true, Some(end)),
+                        item => {
+                            let first = self.packets.borrow_mut().take(&item);
+                            let (rest, end) = self.take_all(&mut reader);
+                            (first || rest, end)
+                        }
+                    };
+                    ended = end;
+                    !urgent
+                }
+                () = sleep_until(due) => false,
+            };
+            if more {
+                flush_at.get_or_insert_with(|| Instant::now() + AUDIO_WAIT);
+                continue;
+            }
+            flush_at = None;
+            let packets = self.packets.borrow();
+            let members = self.members.borrow();
+            for member in members.iter() {
+                member.flush(&packets.ring, &self.stream);
+            }
+            if members.is_empty() {
+                break;
+            }
+        }
+        farewell.say(ended);
+    }
+
+    /// Packages all that the reader has now: whether it should go out at once, and whether that was the end.
+    fn take_all(&self, reader: &mut Reader) -> (bool, Option<Ended>) {
+        let mut packets = self.packets.borrow_mut();
+        let mut urgent = false;
+        while let Some(item) = reader.try_next() {
+            match item {
+                Item::Ended(ended) => return (true, Some(ended)),
+                item => urgent |= packets.take(&item),
+            }
+        }
+        (urgent, None)
+    }
+}
+
+/// Tells the members that no more will come, also when the group's task panics.
+struct Farewell<'a, F: Format, P: Peer>(&'a Group<F, P>);
+
+impl<F: Format, P: Peer> Farewell<'_, F, P> {
+    fn say(self, ended: Option<Ended>) {
+        if let Some(ended) = ended {
+            for member in self.0.members.borrow().iter() {
+                member.end(ended);
+            }
+        }
+    }
+}
+
+impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
+    fn drop(&mut self) {
+        for member in self.0.members.borrow().iter() {
+            member.close("the stream ended");
+        }
+    }
+}
+
+impl<F: Format> Packets<F> {
+    /// Packages an item. True when it should go out at once rather than wait for the next picture.
+    fn take(&mut self, item: &Item) -> bool {
+        match item {
+            Item::Tracks(tracks) => {
+                let packet = self.format.prelude(tracks);
+                self.tracks = Some((
+                    tracks.clone(),
+                    Rc::new(Prelude {
+                        generation: tracks.generation,
+                        packet,
+                    }),
+                ));
+                false
+            }
+            Item::Unit(unit) => {
+                let Some((tracks, prelude)) = &self.tracks else {
+                    return false;
+                };
+                let Some(track) = tracks.get(unit.track) else {
+                    return false;
+                };
+                let packet = self.format.packet(tracks, unit);
+                let has_video = tracks.first(Kind::Video).is_some();
+                let is_video = track.kind() == Kind::Video;
+                self.ring.push(Packaged {
+                    bytes: packet.len() + size_of::<Packaged>(),
+                    packet,
+                    prelude: prelude.clone(),
+                    micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
+                    starts: unit.random_access && (is_video || !has_video),
+                });
+                is_video || !has_video
+            }
+            // The group's own reader is never behind; were it, its members would find a later start.
+            Item::Skipped(_) | Item::Ended(_) => false,
+        }
+    }
+}

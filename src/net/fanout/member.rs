@@ -1,0 +1,335 @@
+//! One socket of a group: its place in the stream, and what waits to be written.
+
+use super::group::{Group, Packaged};
+use super::{Format, Output, Packet, Peer, sleep_until};
+use crate::hub::ring::{Cursor, Ring, Skip, Step};
+use crate::hub::{Ended, Stream};
+use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A socket that takes nothing for so long is closed.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// Slices and bytes handed to one write at most; a single packet may be larger. What a full socket leaves
+/// of them stays in memory for it.
+const MAX_SLICES: usize = 256;
+const MAX_WRITE: usize = 512 << 10;
+
+/// Bytes read from a peer at a time; players have little to say.
+const READ_BUFFER: usize = 1_024;
+
+/// Slices that may wait for one socket: what a write left, and answers to the peer. A peer that asks more
+/// without reading is closed.
+const MAX_UNSENT: usize = 2 * MAX_SLICES;
+
+/// How long a socket may take for the last words after the stream's end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// One socket.
+pub(super) struct Member<P> {
+    socket: TcpStream,
+    address: SocketAddr,
+    /// Its task should look at its state again.
+    wake: Notify,
+    state: RefCell<MemberState<P>>,
+}
+
+struct MemberState<P> {
+    peer: P,
+    /// What has to go out before anything else: the rest of a write, and answers to the peer.
+    unsent: VecDeque<Bytes>,
+    /// When the peer's session wants to be woken.
+    timeout: Option<Instant>,
+    cursor: Cursor,
+    /// Generation of tracks whose prelude has been sent.
+    generation: Option<u64>,
+    /// The socket is full, and has taken nothing since.
+    blocked_since: Option<Instant>,
+    /// Packets that were skipped.
+    skipped: u64,
+    /// Why the connection is to be closed once `unsent` is.
+    closing: Option<&'static str>,
+}
+
+impl<P: Peer> MemberState<P> {
+    /// Collects what the session wants.
+    fn drain_peer(&mut self) {
+        loop {
+            match self.peer.poll_output() {
+                Output::Send(bytes) => self.unsent.push_back(bytes),
+                Output::Leave => {
+                    self.closing.get_or_insert("it stopped playing");
+                }
+                Output::Timeout(timeout) => {
+                    self.timeout = timeout.map(Instant::from_std);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl<P: Peer> Member<P> {
+    /// A socket that begins at `cursor` in its group's packets.
+    pub(super) fn new(socket: TcpStream, address: SocketAddr, peer: P, cursor: Cursor) -> Self {
+        let mut state = MemberState {
+            peer,
+            unsent: VecDeque::new(),
+            timeout: None,
+            cursor,
+            generation: None,
+            blocked_since: None,
+            skipped: 0,
+            closing: None,
+        };
+        state.drain_peer();
+        Self {
+            socket,
+            address,
+            wake: Notify::new(),
+            state: RefCell::new(state),
+        }
+    }
+
+    /// Packets that were skipped because the peer was too slow.
+    pub(super) fn skipped(&self) -> u64 {
+        self.state.borrow().skipped
+    }
+
+    /// The stream is over: lets the session say so.
+    pub(super) fn end(&self, reason: Ended) {
+        let mut state = self.state.borrow_mut();
+        state.peer.end(reason);
+        state.drain_peer();
+    }
+
+    /// Reads what the peer says and waits while the socket is full, until the connection ends. Says why.
+    pub(super) async fn run<F: Format>(&self, group: &Group<F, P>) -> &'static str {
+        let mut buffer = [0; READ_BUFFER];
+        self.flush(&group.packets.borrow().ring, &group.stream);
+        loop {
+            let (blocked_since, timeout, closing) = {
+                let state = self.state.borrow();
+                (
+                    state.blocked_since,
+                    state.timeout,
+                    state.closing.filter(|_| state.unsent.is_empty()),
+                )
+            };
+            if let Some(reason) = closing {
+                self.shut_down(&mut buffer).await;
+                return reason;
+            }
+            let interest = match blocked_since {
+                Some(_) => Interest::READABLE | Interest::WRITABLE,
+                None => Interest::READABLE,
+            };
+            let ready = tokio::select! {
+                ready = self.socket.ready(interest) => ready,
+                () = self.wake.notified() => continue,
+                () = sleep_until(timeout) => {
+                    let mut state = self.state.borrow_mut();
+                    if state.peer.handle_timeout().is_err() {
+                        return "it gave no sign of life";
+                    }
+                    state.drain_peer();
+                    drop(state);
+                    self.flush(&group.packets.borrow().ring, &group.stream);
+                    continue;
+                }
+                () = sleep_until(blocked_since.map(|since| since + STALLED)) => return "it took nothing for 30 s",
+            };
+            let Ok(ready) = ready else {
+                return "the connection broke";
+            };
+            if ready.is_readable() || ready.is_read_closed() {
+                match self.socket.try_read(&mut buffer) {
+                    Ok(0) => return "it closed the connection",
+                    Ok(count) => {
+                        let heard = self.hear(buffer.get(..count).unwrap_or_default(), group);
+                        if let Err(reason) = heard {
+                            tracing::debug!(address = %self.address, %reason, "closing a reader");
+                            return "it broke the protocol";
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return "the connection broke",
+                }
+            }
+            self.flush(&group.packets.borrow().ring, &group.stream);
+        }
+    }
+
+    /// Passes what the peer said to its session.
+    fn hear<F: Format>(&self, bytes: &[u8], group: &Group<F, P>) -> Result<(), String> {
+        let mut state = self.state.borrow_mut();
+        let was_paused = state.peer.paused();
+        state.peer.handle_input(bytes)?;
+        state.drain_peer();
+        if was_paused && !state.peer.paused() {
+            state.cursor = group.packets.borrow().ring.start();
+        }
+        Ok(())
+    }
+
+    /// Writes what the socket takes.
+    pub(super) fn flush(&self, ring: &Ring<Packaged>, stream: &Stream) {
+        let mut state = self.state.borrow_mut();
+        if let Err(error) = self.write(&mut state, ring, stream) {
+            let was_open = state.blocked_since.is_none();
+            if error.kind() == io::ErrorKind::WouldBlock {
+                state.blocked_since.get_or_insert_with(Instant::now);
+            } else {
+                state.unsent.clear();
+                state.closing = Some("the connection broke");
+            }
+            if was_open {
+                self.wake.notify_one();
+            }
+        }
+    }
+
+    /// Writes until there is nothing left or the socket is full (an error of that kind).
+    fn write(
+        &self,
+        state: &mut MemberState<P>,
+        ring: &Ring<Packaged>,
+        stream: &Stream,
+    ) -> io::Result<()> {
+        if state.unsent.len() > MAX_UNSENT {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        while !state.unsent.is_empty() {
+            let written = self.write_unsent(&state.unsent)?;
+            drop_front(&mut state.unsent, written);
+            state.blocked_since = None;
+        }
+        while state.closing.is_none() && !state.peer.paused() {
+            let packets = self.batch(state, ring, stream);
+            let slices: SmallVec<[IoSlice<'_>; 16]> = packets
+                .iter()
+                .flat_map(|packet| &packet.slices)
+                .map(|bytes| IoSlice::new(bytes))
+                .collect();
+            if slices.is_empty() {
+                break;
+            }
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            let written = match self.socket.try_write_vectored(&slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                result => result?,
+            };
+            if written < length {
+                // What has been begun must be completed, whatever is skipped behind it.
+                state.unsent.extend(
+                    packets
+                        .iter()
+                        .flat_map(|packet| packet.slices.iter().cloned()),
+                );
+                drop_front(&mut state.unsent, written);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            state.blocked_since = None;
+        }
+        Ok(())
+    }
+
+    fn write_unsent(&self, unsent: &VecDeque<Bytes>) -> io::Result<usize> {
+        let slices: SmallVec<[IoSlice<'_>; 16]> = unsent
+            .iter()
+            .take(MAX_SLICES)
+            .map(|bytes| IoSlice::new(bytes))
+            .collect();
+        self.socket.try_write_vectored(&slices)
+    }
+
+    /// The packets that come next for this member, as many as one write should carry. The cursor moves.
+    fn batch<'a>(
+        &self,
+        state: &mut MemberState<P>,
+        ring: &'a Ring<Packaged>,
+        stream: &Stream,
+    ) -> SmallVec<[&'a Packet; 8]> {
+        let mut packets = SmallVec::new();
+        let (mut slices, mut bytes) = (0, 0);
+        while slices < MAX_SLICES && bytes < MAX_WRITE {
+            match ring.next(&mut state.cursor) {
+                Step::Entry(entry) => {
+                    if state.generation.replace(entry.prelude.generation)
+                        != Some(entry.prelude.generation)
+                    {
+                        slices += entry.prelude.packet.slices.len();
+                        packets.push(&entry.prelude.packet);
+                    }
+                    slices += entry.packet.slices.len();
+                    bytes += entry.bytes;
+                    packets.push(&entry.packet);
+                }
+                Step::Skipped(Skip { entries, cause }) => {
+                    state.skipped += entries;
+                    let (address, cause) = (self.address, cause.as_str());
+                    tracing::warn!(stream = %stream.name(), %address, entries, cause, "reader too slow, skipped");
+                }
+                Step::UpToDate => break,
+            }
+        }
+        packets
+    }
+
+    /// The connection is to be closed once all has been sent.
+    pub(super) fn close(&self, reason: &'static str) {
+        let mut state = self.state.borrow_mut();
+        state.closing.get_or_insert(reason);
+        let written = self.write_unsent(&state.unsent);
+        match written {
+            Ok(written) => drop_front(&mut state.unsent, written),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                state.blocked_since.get_or_insert_with(Instant::now);
+            }
+            Err(_) => state.unsent.clear(),
+        }
+        self.wake.notify_one();
+    }
+
+    /// Ends the sending side and lets the peer read what is on its way: closing at once would reset it.
+    async fn shut_down(&self, buffer: &mut [u8]) {
+        if socket2::SockRef::from(&self.socket)
+            .shutdown(std::net::Shutdown::Write)
+            .is_err()
+        {
+            return;
+        }
+        let read = async {
+            while self.socket.readable().await.is_ok() {
+                match self.socket.try_read(buffer) {
+                    Ok(0) => break,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                    _ => {}
+                }
+            }
+        };
+        // A peer that keeps the connection has had its time.
+        let _ = tokio::time::timeout(FAREWELL, read).await;
+    }
+}
+
+/// Takes the first `count` bytes away.
+fn drop_front(unsent: &mut VecDeque<Bytes>, mut count: usize) {
+    while let Some(front) = unsent.front_mut() {
+        if front.len() > count {
+            front.advance(count);
+            return;
+        }
+        count -= front.len();
+        unsent.pop_front();
+    }
+}
