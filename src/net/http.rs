@@ -18,10 +18,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 
 /// A client has this long to send the head of a request, the first one and each one after it on a
 /// connection that is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client that takes nothing of an answer for so long is disconnected.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 32 << 10;
@@ -51,13 +55,15 @@ pub async fn serve<H: Handler>(listener: TcpListener, handler: H, max_connection
             return;
         };
         let (socket, peer) = listen::accept(&listener).await;
+        let mut socket = TimeoutStream::new(socket);
+        socket.set_write_timeout(Some(STALLED));
         let handler = handler.clone();
         let service = hyper::service::service_fn(move |request| {
             let handler = handler.clone();
             async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
         });
         let connection = builder
-            .serve_connection(TokioIo::new(socket), service)
+            .serve_connection(TokioIo::new(Box::pin(socket)), service)
             .with_upgrades();
         tokio::spawn(async move {
             if let Err(error) = connection.await {
