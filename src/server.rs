@@ -85,6 +85,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
+    let mut all_listening = Vec::new();
     for protocol in &protocols {
         let listening =
             protocol
@@ -94,9 +95,10 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
                     key: format!("{}.listen", protocol.name()),
                     error,
                 })?;
-        for Listening { protocol, address } in listening {
+        for Listening { protocol, address } in &listening {
             tracing::info!(protocol, %address, "listening");
         }
+        all_listening.extend(listening);
     }
     if let Some(address) = general.http.listen.0 {
         let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
@@ -104,7 +106,12 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             error,
         })?;
         let address = listener.local_addr()?;
-        let site = Site::new(context.clone(), protocols.clone(), control.clone());
+        let site = Site::new(
+            context.clone(),
+            protocols.clone(),
+            control.clone(),
+            all_listening,
+        );
         tokio::spawn(http::serve(listener, site, general.http.max_connections));
         tracing::info!(protocol = "http", %address, "listening");
         greet(address, &protocols, &context);

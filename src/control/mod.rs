@@ -148,6 +148,7 @@ impl Control {
                     tracing::info!(stream = %stream.name(), "stream published");
                     self.mark(stream.name(), |broadcast| {
                         broadcast.started = Some(SystemTime::now());
+                        broadcast.finished = false;
                     })
                     .await;
                 }

@@ -4,7 +4,7 @@ mod player;
 mod server;
 
 use super::{Context, Listening, Protocol};
-use crate::config::{Config, ConfigError, Listen, duration};
+use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
 use std::io;
@@ -46,7 +46,10 @@ impl Rtmp {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        let settings = config.section("rtmp")?;
+        let settings: Settings = config.section("rtmp")?;
+        if !CONNECTIONS.contains(&settings.max_connections) {
+            return Err(config.error("rtmp.max_connections", CONNECTIONS_RULE));
+        }
         Ok(Self { settings })
     }
 }

@@ -154,8 +154,9 @@ pub(super) struct Object {
 }
 
 impl Object {
-    /// A view of a broadcast; `host` is the name by which the caller reached the server, without port.
-    pub(super) fn new(view: View, host: &str) -> Self {
+    /// A view of a broadcast; `host` is the name by which the caller reached the server, without port, and
+    /// `rtmp_port` what stands behind it in a URL for publishing by RTMP.
+    pub(super) fn new(view: View, host: &str, rtmp_port: &str) -> Self {
         let View {
             name,
             broadcast,
@@ -221,7 +222,7 @@ impl Object {
             seek_time_in_ms: 0,
             subtracks_limit: -1,
             expire_duration_ms: 0,
-            rtmp_url: format!("rtmp://{host}/{}", name.as_str()),
+            rtmp_url: format!("rtmp://{host}{rtmp_port}/{name}"),
             zombi: temporary,
             pending_packet_size: 0,
             hls_viewer_count: viewer_count("hls"),

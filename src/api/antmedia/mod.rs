@@ -8,22 +8,35 @@ mod routes;
 
 pub use envelope::refusal;
 
+use crate::adapters::Listening;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
+
+/// The protocol that `rtmpURL` is for, and the port that such a URL need not name.
+const RTMP: &str = "rtmp";
+const RTMP_PORT: u16 = 1935;
 
 #[derive(Clone)]
 struct Shared {
     control: Control,
     applications: Applications,
+    /// Where RTMP is published, as it stands behind the host in a URL: nothing for the usual port.
+    rtmp_port: String,
 }
 
 /// All of `/APP/rest/v2/` and `/rest/v2/`. Whether the caller may is not asked here.
-pub fn router(control: Control, applications: Applications) -> Router {
+pub fn router(control: Control, applications: Applications, listening: &[Listening]) -> Router {
+    let rtmp = listening
+        .iter()
+        .find(|listening| listening.protocol == RTMP);
+    let rtmp_port = rtmp
+        .map(|rtmp| rtmp.address.port())
+        .filter(|port| *port != RTMP_PORT)
+        .map_or_else(String::new, |port| format!(":{port}"));
     let broadcasts = Router::new()
         .route("/create", post(routes::create))
-        .route("/", axum::routing::delete(routes::delete_many))
         .route("/list/{offset}/{size}", get(routes::list))
         .route("/count", get(routes::count))
         .route("/count/{search}", get(routes::count_found))
@@ -38,6 +51,8 @@ pub fn router(control: Control, applications: Applications) -> Router {
         .route("/{id}/broadcast-statistics", get(routes::statistics));
     Router::new()
         .nest("/{app}/rest/v2/broadcasts", broadcasts)
+        .route("/{app}/rest/v2/broadcasts", delete(routes::delete_many))
+        .route("/{app}/rest/v2/broadcasts/", delete(routes::delete_many))
         .route("/{app}/rest/v2/version", get(routes::version))
         .route("/rest/v2/version", get(routes::version))
         .route("/rest/v2/applications", get(routes::applications))
@@ -47,5 +62,6 @@ pub fn router(control: Control, applications: Applications) -> Router {
         .with_state(Shared {
             control,
             applications,
+            rtmp_port,
         })
 }

@@ -6,7 +6,7 @@ use crate::hub::ring::{Bounds, Entry, Ring};
 use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
 use media::{Kind, Timebase};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) struct Group<F, P> {
     pub(super) stream: Arc<Stream>,
     pub(super) packets: RefCell<Packets<F>>,
     pub(super) members: RefCell<Vec<Rc<Member<P>>>>,
+    /// Its task is over: what is left of its members says goodbye, and nobody may join.
+    finished: Cell<bool>,
 }
 
 /// The stream's recent past in the group's form.
@@ -74,7 +76,8 @@ impl<F: Format, P: Peer> Group<F, P> {
             let known = groups
                 .get(&key)
                 .and_then(Weak::upgrade)
-                .and_then(|group| group.downcast::<Self>().ok());
+                .and_then(|group| group.downcast::<Self>().ok())
+                .filter(|group| !group.finished.get());
             known.unwrap_or_else(|| {
                 groups.retain(|_, group| group.strong_count() > 0);
                 let group = Self::start(stream, bounds);
@@ -95,6 +98,7 @@ impl<F: Format, P: Peer> Group<F, P> {
             stream: stream.clone(),
             packets: RefCell::new(packets),
             members: RefCell::default(),
+            finished: Cell::new(false),
         });
         // With the current GOP packaged, the first member starts as every later one does.
         let mut reader = Reader::new(stream.clone());
@@ -170,6 +174,7 @@ impl<F: Format, P: Peer> Farewell<'_, F, P> {
 
 impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
     fn drop(&mut self) {
+        self.0.finished.set(true);
         for member in self.0.members.borrow().iter() {
             member.close("the stream ended");
         }

@@ -29,7 +29,7 @@ const READ_BUFFER: usize = 1_024;
 
 /// Slices that may wait for one socket: what a write left, and answers to the peer. A peer that asks more
 /// without reading is closed.
-const MAX_UNSENT: usize = 2 * MAX_SLICES;
+const MAX_UNSENT: usize = 8 * MAX_SLICES;
 
 /// How long a socket may take for the last words after the stream's end.
 const FAREWELL: Duration = Duration::from_secs(3);
