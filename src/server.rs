@@ -25,7 +25,7 @@ pub enum ServerError {
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
     /// An address cannot be taken.
-    #[error("{key}: cannot listen: {error}")]
+    #[error("{key}: cannot listen on {error}")]
     Listen {
         /// The configuration's key.
         key: String,
@@ -96,7 +96,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
                     error,
                 })?;
         for Listening { protocol, address } in &listening {
-            tracing::info!(protocol, %address, "listening");
+            tracing::info!(%protocol, %address, "listening");
         }
         all_listening.extend(listening);
     }
@@ -113,7 +113,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             all_listening,
         );
         tokio::spawn(http::serve(listener, site, general.http.max_connections));
-        tracing::info!(protocol = "http", %address, "listening");
+        tracing::info!(protocol = %"http", %address, "listening");
         greet(address, &protocols, &context);
     }
     for protocol in &protocols {

@@ -139,7 +139,7 @@ impl Control {
         })
     }
 
-    /// Remembers for every broadcast whether it has been live. Runs for ever.
+    /// Logs what happens to streams, and remembers when each broadcast was live. Runs for ever.
     pub async fn follow_hub(self) {
         let mut changes = self.shared.hub.changes();
         loop {
@@ -148,14 +148,11 @@ impl Control {
                     tracing::info!(stream = %stream.name(), "stream published");
                     self.mark(stream.name(), |broadcast| {
                         broadcast.started = Some(SystemTime::now());
-                        broadcast.finished = false;
                     })
                     .await;
                 }
                 Ok(Change::Ended(stream, reason)) => {
                     tracing::info!(stream = %stream.name(), ?reason, "stream ended");
-                    self.mark(stream.name(), |broadcast| broadcast.finished = true)
-                        .await;
                 }
                 Ok(Change::Interrupted(stream)) => {
                     tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
@@ -356,7 +353,7 @@ impl Control {
             (Some(stream), _) if stream.publishing => Status::Preparing,
             (_, Some(_)) => Status::Preparing,
             (Some(_), None) => Status::TerminatedUnexpectedly,
-            (None, None) if broadcast.finished => Status::Finished,
+            (None, None) if broadcast.started.is_some() => Status::Finished,
             (None, None) => Status::Created,
         };
         let last_error = source.and_then(|source| source.last_error);

@@ -245,7 +245,7 @@ impl Object {
                 .as_ref()
                 .and_then(|origin| origin.agent.clone())
                 .unwrap_or_else(|| "N/A".into()),
-            remote_ip: origin.map(|origin| origin.address),
+            remote_ip: origin.map(|origin| host_of(&origin.address)),
             latitude: notes.latitude,
             longitude: notes.longitude,
             altitude: notes.altitude,
@@ -299,4 +299,10 @@ fn millis(time: SystemTime) -> u64 {
 
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The address without its port, where it has one.
+fn host_of(address: &str) -> String {
+    let socket = address.parse::<std::net::SocketAddr>();
+    socket.map_or_else(|_| address.to_owned(), |socket| socket.ip().to_string())
 }
