@@ -51,13 +51,7 @@ pub(crate) fn ci() -> Result<ExitCode> {
     steps.step("documentation", || {
         shell::run(
             project::cargo()
-                .args([
-                    "doc",
-                    "--release",
-                    "--workspace",
-                    "--no-deps",
-                    "--document-private-items",
-                ])
+                .args(["doc", "--release", "--workspace", "--no-deps"])
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     })?;
