@@ -3,4 +3,5 @@
 pub mod fanout;
 pub mod http;
 pub mod listen;
+pub mod redacted;
 pub mod shard;
