@@ -1,6 +1,7 @@
 //! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
 
 pub mod fanout;
+pub mod file;
 pub mod http;
 pub mod listen;
 pub mod redacted;

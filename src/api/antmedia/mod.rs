@@ -3,7 +3,9 @@
 //! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
 
 mod broadcast;
+mod endpoints;
 mod envelope;
+mod recording;
 mod routes;
 
 pub use envelope::refusal;
@@ -11,7 +13,7 @@ pub use envelope::refusal;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 #[derive(Clone)]
 struct Shared {
@@ -35,9 +37,25 @@ pub fn router(control: Control, applications: Applications) -> Router {
         )
         .route("/{id}/start", post(routes::start))
         .route("/{id}/stop", post(routes::stop))
-        .route("/{id}/broadcast-statistics", get(routes::statistics));
+        .route("/{id}/broadcast-statistics", get(routes::statistics))
+        .route(
+            "/{id}/endpoint",
+            post(endpoints::add).delete(endpoints::remove),
+        )
+        .route(
+            "/{id}/rtmp-endpoint",
+            post(endpoints::add).delete(endpoints::remove),
+        )
+        .route("/{id}/recording/{record}", put(recording::set));
+    let vods = Router::new()
+        .route("/", axum::routing::delete(recording::delete_many))
+        .route("/list/{offset}/{size}", get(recording::list))
+        .route("/count", get(recording::count))
+        .route("/count/{search}", get(recording::count_found))
+        .route("/{id}", get(recording::read).delete(recording::delete));
     Router::new()
         .nest("/{app}/rest/v2/broadcasts", broadcasts)
+        .nest("/{app}/rest/v2/vods", vods)
         .route("/{app}/rest/v2/version", get(routes::version))
         .route("/rest/v2/version", get(routes::version))
         .route("/rest/v2/applications", get(routes::applications))
