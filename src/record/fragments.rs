@@ -242,7 +242,7 @@ pub(super) mod tests {
 
     #[test]
     fn fragments_are_short_and_begin_at_random_access_points_where_they_can() {
-        for (gop, expected) in [(25, 10), (250, 11), (10, 25)] {
+        for (gop, expected) in [(25, 12), (250, 11), (10, 25)] {
             let mut fragments = Fragments::new(&tracks());
             let mut count = 0;
             for unit in stream(10, gop) {

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn headers_of_every_form() {
-        let cases: [(&[u8], Option<(u64, Option<u64>)>); 6] = [
+        type Expected = Option<(u64, Option<u64>)>;
+        let cases: [(&[u8], Expected); 6] = [
             (b"\0\0\0\x08free", Some((8, Some(8)))),
             (b"\0\0\0\0mdat", Some((8, None))),
             (

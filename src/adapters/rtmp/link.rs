@@ -22,6 +22,13 @@ const MAX_ADDRESSES: usize = 4;
 /// A server that takes no byte for so long, or acknowledges none, is given up.
 const STALLED: Duration = Duration::from_secs(10);
 
+/// A server that closes within this time did not want the stream.
+const SOON: Duration = Duration::from_secs(2);
+
+/// What a server that closes without a word most likely means.
+const REFUSED_SILENTLY: &str = "the server closed the connection instead of taking the stream; \
+    a wrong application or stream key is the usual cause";
+
 /// Slices in one call of the system.
 const MAX_SLICES: usize = 64;
 
@@ -32,6 +39,7 @@ const FLASH_VERSION: &str = "FMLE/3.0 (compatible; Millstream)";
 pub(super) struct Link {
     socket: TcpStream,
     pub(super) session: Session,
+    live_since: Instant,
 }
 
 impl Link {
@@ -43,20 +51,22 @@ impl Link {
         session
             .publish(now, &address.key, PublishKind::Live)
             .map_err(|error| error.to_string())?;
-        let mut link = Self { socket, session };
+        let mut link = Self {
+            socket,
+            session,
+            live_since: Instant::now(),
+        };
         loop {
             let (is_live, deadline) = link.settle().await?;
             if is_live {
+                link.live_since = Instant::now();
                 return Ok(link);
             }
             let deadline = deadline.unwrap_or_else(|| Instant::now() + STALLED);
             tokio::select! {
                 input = link.socket.readable() => {
                     input.map_err(lost)?;
-                    link.read(
-                        "the server closed the connection before it took the stream; \
-                         a wrong application or stream key is the usual cause",
-                    )?;
+                    link.read(REFUSED_SILENTLY)?;
                 }
                 () = sleep_until(deadline) => link
                     .session
@@ -73,7 +83,13 @@ impl Link {
 
     /// Reads what the server says while it gets media.
     pub(super) async fn read_answers(&mut self) -> Result<(), String> {
-        self.read("the server closed the connection")?;
+        // Some servers say yes before they have looked at the key.
+        let at_end = if self.live_since.elapsed() < SOON {
+            REFUSED_SILENTLY
+        } else {
+            "the server closed the connection"
+        };
+        self.read(at_end)?;
         self.settle().await.map(drop)
     }
 
@@ -90,6 +106,8 @@ impl Link {
                     .map_err(|error| format!("the server does not speak RTMP: {error}"))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            // A server that closes with input unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(at_end.to_owned()),
             Err(error) => Err(lost(error)),
         }
     }

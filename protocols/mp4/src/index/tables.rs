@@ -173,7 +173,7 @@ impl TrackTables {
                         let (kind, body) = found?;
                         match &kind {
                             b"stbl" => {
-                                boxes::within(out, b"stbl", |out| self.put_tables(out, &body))?
+                                boxes::within(out, b"stbl", |out| self.put_tables(out, &body))?;
                             }
                             kind => boxes::put(out, kind, &body),
                         }
