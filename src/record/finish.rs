@@ -186,3 +186,106 @@ fn read(file: &File, from: u64, to: u64) -> io::Result<Bytes> {
     file.read_exact_at(&mut bytes, from)?;
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::file::Writer;
+    use crate::record::fragments::{Fragments, tests};
+
+    /// An unfinished file of so many seconds; where each fragment ends.
+    fn unfinished(folder: &Path, seconds: i64) -> (Writer, PathBuf, Vec<u64>) {
+        let tracks = tests::tracks();
+        let mut writer = Writer::create(folder, "cam", &tracks.tracks).unwrap();
+        let mut fragments = Fragments::new(&tracks);
+        let path = folder.join("cam.mp4.tmp_extension");
+        let length = || path.metadata().unwrap().len();
+        let mut ends = vec![length()];
+        let mut append = |fragment: Option<Bytes>| {
+            if let Some(fragment) = fragment {
+                writer.append(&fragment).unwrap();
+                ends.push(length());
+            }
+        };
+        for unit in tests::stream(seconds, 25) {
+            append(fragments.push(&unit));
+        }
+        append(fragments.finish());
+        (writer, path, ends)
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_anywhere_keeps_its_whole_fragments() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path, ends) = unfinished(folder.path(), 4);
+        drop(writer);
+        let whole = std::fs::read(&path).unwrap();
+        let mut last = 0;
+        for cut in (0..whole.len()).step_by(37).chain([whole.len()]) {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let finished = match finish(&path) {
+                Ok(finished) => finished,
+                Err(RecordError::Foreign(_)) if (cut as u64) < ends[0] => continue,
+                Err(error) => panic!("{cut}: {error}"),
+            };
+            let kept = ends.iter().rev().find(|end| **end <= cut as u64).unwrap();
+            let file = std::fs::read(&finished.path).unwrap();
+            assert_eq!(file.len() as u64, finished.bytes, "{cut}");
+            // The fragments stay where they are, and the index stands behind them.
+            let head = usize::try_from(ends[0]).unwrap();
+            assert!(
+                file[head..*kept as usize] == whole[head..*kept as usize],
+                "{cut}"
+            );
+            assert_eq!(
+                &file[*kept as usize + 4..*kept as usize + 8],
+                b"moov",
+                "{cut}"
+            );
+            assert!(finished.samples >= last, "{cut}");
+            last = finished.samples;
+            assert_eq!(inspect(&finished.path).unwrap().samples, last);
+            std::fs::remove_file(finished.path).unwrap();
+        }
+        // 100 pictures, and the sound from the first of them on.
+        assert!((280..=290).contains(&last), "{last}");
+    }
+
+    #[test]
+    fn a_server_killed_before_the_last_name_is_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path, _) = unfinished(folder.path(), 2);
+        let first = writer.finish().unwrap();
+        let bytes = std::fs::read(&first.path).unwrap();
+        std::fs::rename(&first.path, &path).unwrap();
+        assert_eq!(finish(&path).unwrap(), first);
+        assert!(std::fs::read(&first.path).unwrap() == bytes);
+    }
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mp4.tmp_extension");
+        for contents in [
+            &b""[..],
+            b"hello, hello, hello",
+            b"\0\0\0\x08ftyp\0\0\0\x08mdia",
+        ] {
+            std::fs::write(&path, contents).unwrap();
+            assert!(matches!(finish(&path), Err(RecordError::Foreign(_))));
+            assert_eq!(std::fs::read(&path).unwrap(), contents);
+        }
+    }
+
+    #[test]
+    fn files_of_one_name_are_numbered_also_while_they_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let make = || Writer::create(folder.path(), "cam", &tests::tracks().tracks).unwrap();
+        let writers = [make(), make()];
+        assert_eq!(writers[1].final_name(), "cam_1.mp4");
+        for writer in writers {
+            writer.finish().unwrap();
+        }
+        assert_eq!(make().final_name(), "cam_2.mp4");
+    }
+}
