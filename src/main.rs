@@ -98,6 +98,7 @@ fn serve(arguments: Serve) -> Result<ExitCode, ConfigError> {
 
 fn check(arguments: ConfigArguments) -> Result<ExitCode, ConfigError> {
     let config = load(arguments)?;
+    telemetry::check(&config.general.log)?;
     server::protocols(&config)?;
     Ok(ExitCode::SUCCESS)
 }

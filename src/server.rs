@@ -28,7 +28,7 @@ pub enum ServerError {
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
     /// An address cannot be taken.
-    #[error("{key}: cannot listen: {error}")]
+    #[error("{key}: cannot listen on {error}")]
     Listen {
         /// The configuration's key.
         key: String,
@@ -96,6 +96,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
+    let mut all_listening = Vec::new();
     for protocol in &protocols {
         let listening =
             protocol
@@ -105,9 +106,10 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
                     key: format!("{}.listen", protocol.name()),
                     error,
                 })?;
-        for Listening { protocol, address } in listening {
-            tracing::info!(protocol, %address, "listening");
+        for Listening { protocol, address } in &listening {
+            tracing::info!(%protocol, %address, "listening");
         }
+        all_listening.extend(listening);
     }
     if let Some(address) = general.http.listen.0 {
         let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
@@ -115,9 +117,14 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             error,
         })?;
         let address = listener.local_addr()?;
-        let site = Site::new(context.clone(), protocols.clone(), control.clone());
+        let site = Site::new(
+            context.clone(),
+            protocols.clone(),
+            control.clone(),
+            all_listening,
+        );
         tokio::spawn(http::serve(listener, site, general.http.max_connections));
-        tracing::info!(protocol = "http", %address, "listening");
+        tracing::info!(protocol = %"http", %address, "listening");
         greet(address, &protocols, &context);
     }
     for protocol in &protocols {

@@ -1,5 +1,7 @@
 //! The documents say what the program does.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
 use std::process::Command;
 
 /// Runs `check-config` with one assignment and returns what it complains about.
@@ -46,4 +48,53 @@ fn every_key_of_the_configuration_is_documented() {
         }
     }
     assert_eq!(missing, [""; 0], "not in docs/ref/config.md");
+}
+
+#[test]
+fn every_configuration_shown_is_a_good_one() {
+    let documents = [
+        include_str!("../README.md"),
+        include_str!("../docs/ref/config.md"),
+    ];
+    let blocks = documents
+        .iter()
+        .flat_map(|document| document.split("```toml\n").skip(1))
+        .map(|rest| rest.split("```").next().unwrap());
+    for block in blocks {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), block).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_millstream"))
+            .args(["check-config", "--config"])
+            .arg(file.path())
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{complaint}{block}");
+    }
+}
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    documents.push(root.join("CONTRIBUTING.md"));
+    for folder in ["guide", "ref", "design"] {
+        let entries = std::fs::read_dir(root.join("docs").join(folder)).unwrap();
+        documents.extend(entries.map(|entry| entry.unwrap().path()));
+    }
+    documents.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    for document in documents {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let target = target.split('#').next().unwrap();
+            if !target.is_empty() && !target.contains("://") {
+                let path = document.parent().unwrap().join(target);
+                assert!(path.exists(), "{}: {target}", document.display());
+            }
+        }
+    }
 }

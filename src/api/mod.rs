@@ -6,16 +6,19 @@
 pub mod antmedia;
 pub mod json;
 
-use crate::adapters::{Context, FileRequest, NotLive, Protocol};
+mod metrics;
+
+use crate::adapters::{Context, FileRequest, Listening, NotLive, Protocol};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
 use crate::hub::StreamName;
 use crate::net::file;
 use crate::net::http::Handler;
 use crate::panel;
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::{Json, Router};
 use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,18 +35,27 @@ pub struct Site {
     protocols: Arc<[Arc<dyn Protocol>]>,
     control: Control,
     management: Router,
+    listening: Arc<[Listening]>,
 }
 
 impl Site {
     /// Over these parts of the server.
-    pub fn new(context: Arc<Context>, protocols: Vec<Arc<dyn Protocol>>, control: Control) -> Self {
-        let management = antmedia::router(control.clone(), context.applications.clone())
-            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
+    pub fn new(
+        context: Arc<Context>,
+        protocols: Vec<Arc<dyn Protocol>>,
+        control: Control,
+        listening: Vec<Listening>,
+    ) -> Self {
+        let listening: Arc<[Listening]> = listening.into();
+        let management =
+            antmedia::router(control.clone(), context.applications.clone(), &listening)
+                .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         Self {
             context,
             protocols: protocols.into(),
             control,
             management,
+            listening,
         }
     }
 
@@ -51,6 +63,8 @@ impl Site {
         let path = request.uri().path();
         match path {
             "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
+            "/metrics" => return self.metrics(&request, peer),
+            "/server.json" => return self.description(),
             _ => {}
         }
         let segments: Vec<&str> = path.trim_start_matches('/').splitn(3, '/').collect();
@@ -63,9 +77,54 @@ impl Site {
                 self.manage(request, peer).await
             }
             ["rest", ..] => self.manage(request, peer).await,
+            [_, "rest", ..] => {
+                antmedia::refusal(StatusCode::NOT_FOUND, "there is no such application")
+            }
             [app, page] if self.context.applications.contains(app) => panel::asset(&request, page),
             _ => panel::asset(&request, path.trim_start_matches('/')),
         }
+    }
+
+    /// What pages have to know before they may ask anything else: nothing secret.
+    fn description(&self) -> Response<Body> {
+        let listeners: Vec<_> = self
+            .listening
+            .iter()
+            .map(|listening| serde_json::json!({ "protocol": listening.protocol, "port": listening.address.port() }))
+            .collect();
+        let description = serde_json::json!({
+            "name": "Millstream",
+            "version": env!("CARGO_PKG_VERSION"),
+            "applications": self.context.applications.names(),
+            "listeners": listeners,
+        });
+        let mut response = Json(description).into_response();
+        response
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+
+    fn metrics(&self, request: &Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        if let Err(denied) = self.may_manage(request, peer) {
+            return self::denied(denied);
+        }
+        let mut response = Response::new(Body::from(metrics::render(&self.context.hub)));
+        let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+        response
+    }
+
+    fn may_manage(&self, request: &Request<Incoming>, peer: SocketAddr) -> Result<(), Denied> {
+        let caller = Caller {
+            protocol: "http",
+            address: peer,
+            headers: Some(request.headers()),
+            query: request.uri().query(),
+        };
+        self.context.auth.check(Action::Manage, caller)
     }
 
     /// A media file: the first adapter that knows it answers.
@@ -141,13 +200,7 @@ impl Site {
             open_to_all_origins(response.headers_mut());
             return response;
         }
-        let caller = Caller {
-            protocol: "http",
-            address: peer,
-            headers: Some(request.headers()),
-            query: request.uri().query(),
-        };
-        if let Err(denied) = self.context.auth.check(Action::Manage, caller) {
+        if let Err(denied) = self.may_manage(&request, peer) {
             return self::denied(denied);
         }
         let Ok(response) = self.management.clone().call(request.map(Body::new)).await;

@@ -18,6 +18,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Connections that a listener may be told to hold at a time.
+pub const CONNECTIONS: std::ops::RangeInclusive<usize> = 1..=1_000_000;
+
+/// The same in words.
+pub const CONNECTIONS_RULE: &str = "must lie between 1 and 1000000";
+
 /// Why a configuration cannot be used: one sentence that says what and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -238,6 +244,9 @@ impl General {
     fn check(&self) -> Result<(), (&'static str, String)> {
         Applications::new(self.applications.clone())
             .map_err(|error| ("applications", error.to_string()))?;
+        if !CONNECTIONS.contains(&self.http.max_connections) {
+            return Err(("http.max_connections", CONNECTIONS_RULE.into()));
+        }
         if self
             .auth
             .tokens

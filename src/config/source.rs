@@ -212,6 +212,7 @@ pub(super) fn typed<T: DeserializeOwned>(
         // The name of a type of ours means nothing to who writes the file.
         let message = match message.split_once("expected struct ") {
             Some((before, _)) => format!("{before}expected a table"),
+            None if key.contains('.') => nearest(message, &[]),
             None => nearest(message, more),
         };
         (if key == "." { String::new() } else { key }, message)

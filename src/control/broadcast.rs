@@ -53,10 +53,8 @@ pub struct Broadcast {
     pub name: Option<String>,
     /// When it was made.
     pub created: SystemTime,
-    /// When it was last live.
+    /// When it was last published; none if it never was.
     pub started: Option<SystemTime>,
-    /// It has been live, and that is over.
-    pub finished: bool,
     /// Where it is pulled from.
     pub stream_url: Option<String>,
     /// Address of the camera.
@@ -97,7 +95,6 @@ impl Default for Broadcast {
             name: None,
             created: SystemTime::UNIX_EPOCH,
             started: None,
-            finished: false,
             stream_url: None,
             ip_addr: None,
             username: None,

@@ -174,7 +174,7 @@ impl Control {
         })
     }
 
-    /// Remembers for every broadcast whether it has been live. Runs for ever.
+    /// Logs what happens to streams, and remembers when each broadcast was live. Runs for ever.
     pub async fn follow_hub(self) {
         let mut changes = self.shared.hub.changes();
         loop {
@@ -189,8 +189,6 @@ impl Control {
                 }
                 Ok(Change::Ended(stream, reason)) => {
                     tracing::info!(stream = %stream.name(), ?reason, "stream ended");
-                    self.mark(stream.name(), |broadcast| broadcast.finished = true)
-                        .await;
                     self.forget_passing(stream.name());
                 }
                 Ok(Change::Interrupted(stream)) => {
@@ -399,7 +397,7 @@ impl Control {
             (Some(stream), _) if stream.publishing => Status::Preparing,
             (_, Some(_)) => Status::Preparing,
             (Some(_), None) => Status::TerminatedUnexpectedly,
-            (None, None) if broadcast.finished => Status::Finished,
+            (None, None) if broadcast.started.is_some() => Status::Finished,
             (None, None) => Status::Created,
         };
         let last_error = source.and_then(|source| source.last_error);

@@ -44,7 +44,7 @@ impl Publisher {
         }
     }
 
-    /// Declares a track, or changes its configuration.
+    /// Declares a track, or changes its configuration. Tracks beyond the sixteenth are left out.
     ///
     /// # Errors
     /// [`Replaced`] when the stream is no longer this publisher's.

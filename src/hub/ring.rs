@@ -42,7 +42,7 @@ impl Default for Bounds {
 }
 
 /// A reader's place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// Number of the entry to read next.
     next: u64,
@@ -130,7 +130,7 @@ impl<T: Entry> Ring<T> {
     /// Adds the newest entry and lets go of those that are no longer needed.
     pub fn push(&mut self, entry: T) {
         if entry.starts() {
-            self.start = Some(self.end());
+            self.start = Some(self.end_number());
             self.has_starts = true;
         }
         let bytes = entry.bytes() as u64;
@@ -151,9 +151,17 @@ impl<T: Entry> Ring<T> {
                 awaits_start: false,
             },
             None => Cursor {
-                next: self.end(),
+                next: self.end_number(),
                 awaits_start: self.has_starts,
             },
+        }
+    }
+
+    /// A cursor behind the newest entry.
+    pub fn end(&self) -> Cursor {
+        Cursor {
+            next: self.end_number(),
+            awaits_start: false,
         }
     }
 
@@ -174,7 +182,7 @@ impl<T: Entry> Ring<T> {
 
     /// Takes all entries out. Cursors made before have no place any more.
     pub fn drain(&mut self) -> Vec<T> {
-        self.first = self.end();
+        self.first = self.end_number();
         self.start = None;
         self.slots.drain(..).map(|slot| slot.entry).collect()
     }
@@ -251,14 +259,14 @@ impl<T: Entry> Ring<T> {
     }
 
     /// Number that the next entry will have.
-    fn end(&self) -> u64 {
+    fn end_number(&self) -> u64 {
         self.first + self.slots.len() as u64
     }
 
     fn evict(&mut self) {
         let newest = self.slots.back().map_or(0, |slot| slot.entry.time());
         let oldest_kept = newest.saturating_sub(micros(self.bounds.reader_time));
-        let current_gop = self.start.unwrap_or_else(|| self.end());
+        let current_gop = self.start.unwrap_or_else(|| self.end_number());
         while let Some(front) = self.slots.front() {
             let outdated = self.first < current_gop && front.entry.time() < oldest_kept;
             let too_much = self.bytes() > self.bounds.ring_bytes && self.slots.len() > 1;

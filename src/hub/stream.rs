@@ -334,7 +334,8 @@ impl Stream {
         self.changed.notify_waiters();
     }
 
-    /// Declares a track, or changes its configuration. Refused beyond [`MAX_TRACKS`], and after the end.
+    /// Declares a track, or changes its configuration; left out beyond [`MAX_TRACKS`]. False when this
+    /// publisher has been replaced or the stream is over.
     pub(super) fn set_track(&self, publisher: u64, track: Track) -> bool {
         let mut state = self.lock();
         if state.publisher != Some(publisher) {
@@ -344,7 +345,7 @@ impl Stream {
         match tracks.iter().position(|known| known.id == track.id) {
             Some(at) if tracks.get(at) == Some(&track) => return true,
             Some(at) => tracks.splice(at..=at, [track]).for_each(drop),
-            None if tracks.len() >= MAX_TRACKS => return false,
+            None if tracks.len() >= MAX_TRACKS => return true,
             None => tracks.push(track),
         }
         tracks.sort_by_key(|track| track.id);

@@ -13,14 +13,15 @@ const BACKLOG: i32 = 1_024;
 /// the machine has no IPv6.
 ///
 /// # Errors
-/// What the system said to the socket, its options, or the address.
+/// What the system said to the socket, its options, or the address, which is named.
 pub fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    match bind(address) {
+    let listener = match bind(address) {
         Err(error) if address.is_ipv6() && address.ip().is_unspecified() && lacks_ipv6(&error) => {
             bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
         }
         result => result,
-    }
+    };
+    listener.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -12,12 +12,7 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// When the level is not a filter.
 pub fn start(log: &Log) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
-        ConfigError(format!(
-            "log.level: {:?} is not a level or filter: {error}",
-            log.level
-        ))
-    })?;
+    let filter = filter(log)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -33,6 +28,23 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
         default(panic);
     }));
     Ok(())
+}
+
+/// Whether the level is one, without starting anything.
+///
+/// # Errors
+/// When it is not.
+pub fn check(log: &Log) -> Result<(), ConfigError> {
+    filter(log).map(drop)
+}
+
+fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
+    EnvFilter::try_new(&log.level).map_err(|error| {
+        let level = &log.level;
+        ConfigError(format!(
+            "log.level: {level:?} is not a level or filter: {error}"
+        ))
+    })
 }
 
 /// Tasks that panicked since the start. Each ended one connection or one stream, and is a defect.

@@ -16,10 +16,10 @@ const FLAGS = [
 /** What a page logs about a request that was answered with an error; the pages expect these and speak of them. */
 const FAILED_REQUEST = /^Failed to load resource:/;
 
-/** The browser to drive: MILLSTREAM_BROWSER, or where distributions put it. */
+/** The browser to drive: MILLSTREAM_CHROMIUM, or where distributions put it. */
 export function browserPath() {
-  const found = process.env.MILLSTREAM_BROWSER ?? BROWSERS.find((path) => existsSync(path));
-  if (!found) throw new Error('no Chromium found: install the package "chromium" or set MILLSTREAM_BROWSER to its path');
+  const found = process.env.MILLSTREAM_CHROMIUM ?? BROWSERS.find((path) => existsSync(path));
+  if (!found) throw new Error('no Chromium found: install the package "chromium" or set MILLSTREAM_CHROMIUM to its path');
   return found;
 }
 

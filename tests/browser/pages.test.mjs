@@ -67,7 +67,7 @@ test('a session tries the next player, waits as long as the server asks, and ign
     start(_, context) {
       started.push({ name, context, stopped: 0 });
       const mine = started.at(-1);
-      return { stop: () => { mine.stopped += 1; }, latency: () => undefined, behind: () => false, starved: () => false };
+      return { stop: () => { mine.stopped += 1; }, latency: () => undefined, behind: () => false, over: () => mine.over ?? false, starved: () => false };
     },
   }];
   const session = new Session(video, { file: false }, [fake('none', false), fake('one'), fake('two')], (s) => states.push(s));

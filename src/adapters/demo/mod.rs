@@ -1,6 +1,6 @@
 //! A stream that the server makes itself, so that a first picture needs nothing else.
 //!
-//! With `--demo`, `LiveApp/demo` is pulled from `demo:`. Pictures and sound are computed ([`signal`]), not
+//! With `--demo`, `LiveApp/demo` is pulled from `demo:`. Pictures and sound are computed (`signal`), not
 //! played from a file.
 
 mod aac;

@@ -1,6 +1,6 @@
 //! HLS: serves a stream's CMAF parts and segments, to low-latency and to classic players alike.
 //!
-//! A stream is cut while someone asks for it ([`muxer`]): by the first request, and until some time after
+//! A stream is cut while someone asks for it (`muxer`): by the first request, and until some time after
 //! the last. What is served is an immutable view, replaced when a part is complete.
 
 pub(crate) mod file;

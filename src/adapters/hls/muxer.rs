@@ -4,6 +4,7 @@ use super::playlist;
 use crate::adapters::{FileRequest, NotLive};
 use crate::hub::{Hub, Item, Reader, Stream, StreamName, Viewer};
 use crate::segment::{Rendition, Segmenter, Settings};
+use axum::http::Method;
 use bytes::Bytes;
 use media::Kind;
 use std::collections::HashMap;
@@ -113,7 +114,10 @@ impl Muxers {
             (None, None) => return Err(NotLive(name.clone())),
         };
         drop(muxers);
-        muxer.count(request);
+        // Whoever only asks whether it is there does not watch it.
+        if request.method != Method::HEAD {
+            muxer.count(request);
+        }
         Ok(muxer)
     }
 

@@ -55,7 +55,9 @@ fn media_playlist(
     let name = file::name(rendition.track.kind());
     let (listed, discontinuity_sequence) = rendition.listed();
     let listed: Vec<_> = listed.collect();
-    let parts_from = listed.len().saturating_sub(SEGMENTS_WITH_PARTS);
+    // Parts are for who follows a live edge.
+    let with_parts = if ended { 0 } else { SEGMENTS_WITH_PARTS };
+    let parts_from = listed.len().saturating_sub(with_parts);
     // The model borrows its texts, so they are made first.
     let texts: Vec<_> = listed
         .iter()
@@ -112,7 +114,7 @@ fn media_playlist(
         .collect();
     let playlist = playlist::Playlist {
         target_duration: target,
-        part_target: Some(settings.part),
+        part_target: (!ended).then_some(settings.part),
         media_sequence: listed
             .first()
             .map_or(rendition.open_number, |segment| segment.number),

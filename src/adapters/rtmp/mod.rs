@@ -8,7 +8,7 @@ mod server;
 mod sink;
 
 use super::{BoxFuture, Context, Feed, Listening, Protocol};
-use crate::config::{Config, ConfigError, Listen, duration};
+use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
 use std::io;
@@ -50,7 +50,10 @@ impl Rtmp {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        let settings = config.section("rtmp")?;
+        let settings: Settings = config.section("rtmp")?;
+        if !CONNECTIONS.contains(&settings.max_connections) {
+            return Err(config.error("rtmp.max_connections", CONNECTIONS_RULE));
+        }
         Ok(Self { settings })
     }
 }

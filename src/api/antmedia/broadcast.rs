@@ -187,8 +187,9 @@ impl EndpointObject {
 }
 
 impl Object {
-    /// A view of a broadcast; `host` is the name by which the caller reached the server, without port.
-    pub(super) fn new(view: View, host: &str) -> Self {
+    /// A view of a broadcast; `host` is the name by which the caller reached the server, without port, and
+    /// `rtmp_port` what stands behind it in a URL for publishing by RTMP.
+    pub(super) fn new(view: View, host: &str, rtmp_port: &str) -> Self {
         let View {
             name,
             broadcast,
@@ -260,7 +261,7 @@ impl Object {
             seek_time_in_ms: 0,
             subtracks_limit: -1,
             expire_duration_ms: 0,
-            rtmp_url: format!("rtmp://{host}/{}", name.as_str()),
+            rtmp_url: format!("rtmp://{host}{rtmp_port}/{name}"),
             zombi: temporary,
             pending_packet_size: 0,
             hls_viewer_count: viewer_count("hls"),
@@ -283,7 +284,7 @@ impl Object {
                 .as_ref()
                 .and_then(|origin| origin.agent.clone())
                 .unwrap_or_else(|| "N/A".into()),
-            remote_ip: origin.map(|origin| origin.address),
+            remote_ip: origin.map(|origin| host_of(&origin.address)),
             latitude: notes.latitude,
             longitude: notes.longitude,
             altitude: notes.altitude,
@@ -337,4 +338,10 @@ pub(super) fn millis(time: SystemTime) -> u64 {
 
 pub(super) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The address without its port, where it has one.
+fn host_of(address: &str) -> String {
+    let socket = address.parse::<std::net::SocketAddr>();
+    socket.map_or_else(|_| address.to_owned(), |socket| socket.ip().to_string())
 }

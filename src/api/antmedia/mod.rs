@@ -10,22 +10,35 @@ mod routes;
 
 pub use envelope::refusal;
 
+use crate::adapters::Listening;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
+
+/// The protocol that `rtmpURL` is for, and the port that such a URL need not name.
+const RTMP: &str = "rtmp";
+const RTMP_PORT: u16 = 1935;
 
 #[derive(Clone)]
 struct Shared {
     control: Control,
     applications: Applications,
+    /// Where RTMP is published, as it stands behind the host in a URL: nothing for the usual port.
+    rtmp_port: String,
 }
 
 /// All of `/APP/rest/v2/` and `/rest/v2/`. Whether the caller may is not asked here.
-pub fn router(control: Control, applications: Applications) -> Router {
+pub fn router(control: Control, applications: Applications, listening: &[Listening]) -> Router {
+    let rtmp = listening
+        .iter()
+        .find(|listening| listening.protocol == RTMP);
+    let rtmp_port = rtmp
+        .map(|rtmp| rtmp.address.port())
+        .filter(|port| *port != RTMP_PORT)
+        .map_or_else(String::new, |port| format!(":{port}"));
     let broadcasts = Router::new()
         .route("/create", post(routes::create))
-        .route("/", axum::routing::delete(routes::delete_many))
         .route("/list/{offset}/{size}", get(routes::list))
         .route("/count", get(routes::count))
         .route("/count/{search}", get(routes::count_found))
@@ -48,7 +61,6 @@ pub fn router(control: Control, applications: Applications) -> Router {
         )
         .route("/{id}/recording/{record}", put(recording::set));
     let vods = Router::new()
-        .route("/", axum::routing::delete(recording::delete_many))
         .route("/list/{offset}/{size}", get(recording::list))
         .route("/count", get(recording::count))
         .route("/count/{search}", get(recording::count_found))
@@ -56,6 +68,10 @@ pub fn router(control: Control, applications: Applications) -> Router {
     Router::new()
         .nest("/{app}/rest/v2/broadcasts", broadcasts)
         .nest("/{app}/rest/v2/vods", vods)
+        .route("/{app}/rest/v2/vods", delete(recording::delete_many))
+        .route("/{app}/rest/v2/vods/", delete(recording::delete_many))
+        .route("/{app}/rest/v2/broadcasts", delete(routes::delete_many))
+        .route("/{app}/rest/v2/broadcasts/", delete(routes::delete_many))
         .route("/{app}/rest/v2/version", get(routes::version))
         .route("/rest/v2/version", get(routes::version))
         .route("/rest/v2/applications", get(routes::applications))
@@ -65,5 +81,6 @@ pub fn router(control: Control, applications: Applications) -> Router {
         .with_state(Shared {
             control,
             applications,
+            rtmp_port,
         })
 }

@@ -102,7 +102,7 @@ pub(super) async fn create(
         .create(name, request.into_broadcast(kind))
         .await
     {
-        Ok(view) => Json(Object::new(view, host(&headers))).into_response(),
+        Ok(view) => Json(Object::new(view, host(&headers), &shared.rtmp_port)).into_response(),
         Err(ControlError::Exists(_)) => id_in_use(),
         Err(error) => control_failure(&error),
     }
@@ -165,7 +165,7 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Response<Body> {
     match find(&shared, &app, &id) {
-        Some(view) => Json(Object::new(view, host(&headers))).into_response(),
+        Some(view) => Json(Object::new(view, host(&headers), &shared.rtmp_port)).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -347,7 +347,7 @@ pub(super) async fn list(
             .into_iter()
             .skip(offset)
             .take(size)
-            .map(|view| Object::new(view, host))
+            .map(|view| Object::new(view, host, &shared.rtmp_port))
             .collect(),
     )
 }

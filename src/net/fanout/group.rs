@@ -2,11 +2,12 @@
 
 use super::member::Member;
 use super::{Format, Packet, Peer, sleep_until};
-use crate::hub::ring::{Bounds, Entry, Ring};
+use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Step};
 use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
+use bytes::{Bytes, BytesMut};
 use media::{Kind, Timebase};
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -17,11 +18,16 @@ use tokio::time::Instant;
 /// distance of two pictures at 25 per second; too short to be noticed.
 const AUDIO_WAIT: Duration = Duration::from_millis(45);
 
+/// More bytes than this are written from where they are rather than joined.
+const MAX_FRESH: usize = 1 << 20;
+
 /// The sockets of this shard that get one stream in one form.
 pub(super) struct Group<F, P> {
     pub(super) stream: Arc<Stream>,
     pub(super) packets: RefCell<Packets<F>>,
     pub(super) members: RefCell<Vec<Rc<Member<P>>>>,
+    /// Its task is over: what is left of its members says goodbye, and nobody may join.
+    finished: Cell<bool>,
 }
 
 /// The stream's recent past in the group's form.
@@ -29,6 +35,22 @@ pub(super) struct Packets<F> {
     format: F,
     pub(super) ring: Ring<Packaged>,
     tracks: Option<(Arc<TrackSet>, Rc<Prelude>)>,
+    /// Where the packets begin that no member has been shown, and their length in bytes.
+    fresh_from: Cursor,
+    fresh_length: usize,
+}
+
+/// The newest packets in one piece. One write of one piece costs the system less than one of many, and the
+/// copy is made once for all members that have everything before it.
+pub(super) struct Fresh {
+    /// Where such a member stands before it,
+    pub(super) from: Cursor,
+    /// and behind it.
+    pub(super) to: Cursor,
+    /// Generation of all of its packets.
+    pub(super) generation: u64,
+    /// The packets.
+    pub(super) bytes: Bytes,
 }
 
 /// A packet in a group's memory.
@@ -74,7 +96,8 @@ impl<F: Format, P: Peer> Group<F, P> {
             let known = groups
                 .get(&key)
                 .and_then(Weak::upgrade)
-                .and_then(|group| group.downcast::<Self>().ok());
+                .and_then(|group| group.downcast::<Self>().ok())
+                .filter(|group| !group.finished.get());
             known.unwrap_or_else(|| {
                 groups.retain(|_, group| group.strong_count() > 0);
                 let group = Self::start(stream, bounds);
@@ -86,19 +109,24 @@ impl<F: Format, P: Peer> Group<F, P> {
     }
 
     fn start(stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+        let ring = Ring::new(bounds);
         let packets = Packets {
             format: F::new(),
-            ring: Ring::new(bounds),
+            fresh_from: ring.end(),
+            fresh_length: 0,
+            ring,
             tracks: None,
         };
         let group = Rc::new(Self {
             stream: stream.clone(),
             packets: RefCell::new(packets),
             members: RefCell::default(),
+            finished: Cell::new(false),
         });
         // With the current GOP packaged, the first member starts as every later one does.
         let mut reader = Reader::new(stream.clone());
         let ended = group.take_all(&mut reader).1;
+        group.packets.borrow_mut().forget_fresh();
         tokio::task::spawn_local(group.clone().run(reader, ended));
         group
     }
@@ -129,10 +157,11 @@ impl<F: Format, P: Peer> Group<F, P> {
                 continue;
             }
             flush_at = None;
+            let fresh = self.packets.borrow_mut().join_fresh();
             let packets = self.packets.borrow();
             let members = self.members.borrow();
             for member in members.iter() {
-                member.flush(&packets.ring, &self.stream);
+                member.flush(&packets.ring, &self.stream, fresh.as_ref());
             }
             if members.is_empty() {
                 break;
@@ -170,6 +199,7 @@ impl<F: Format, P: Peer> Farewell<'_, F, P> {
 
 impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
     fn drop(&mut self) {
+        self.0.finished.set(true);
         for member in self.0.members.borrow().iter() {
             member.close("the stream ended");
         }
@@ -177,6 +207,39 @@ impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
 }
 
 impl<F: Format> Packets<F> {
+    /// What there is has been shown to all members: to none.
+    fn forget_fresh(&mut self) {
+        self.fresh_from = self.ring.end();
+        self.fresh_length = 0;
+    }
+
+    /// Joins what has come since the last call. None where that is too large to be worth a copy, or of more
+    /// than one generation: members then write packet by packet.
+    fn join_fresh(&mut self) -> Option<Fresh> {
+        let from = std::mem::replace(&mut self.fresh_from, self.ring.end());
+        let length = std::mem::take(&mut self.fresh_length);
+        if length == 0 || length > MAX_FRESH {
+            return None;
+        }
+        let mut bytes = BytesMut::with_capacity(length);
+        let mut cursor = from.clone();
+        let mut generation = None;
+        while let Step::Entry(entry) = self.ring.next(&mut cursor) {
+            if *generation.get_or_insert(entry.prelude.generation) != entry.prelude.generation {
+                return None;
+            }
+            for slice in &entry.packet.slices {
+                bytes.extend_from_slice(slice);
+            }
+        }
+        Some(Fresh {
+            from,
+            to: cursor,
+            generation: generation?,
+            bytes: bytes.freeze(),
+        })
+    }
+
     /// Packages an item. True when it should go out at once rather than wait for the next picture.
     fn take(&mut self, item: &Item) -> bool {
         match item {
@@ -201,6 +264,7 @@ impl<F: Format> Packets<F> {
                 let packet = self.format.packet(tracks, unit);
                 let has_video = tracks.first(Kind::Video).is_some();
                 let is_video = track.kind() == Kind::Video;
+                self.fresh_length += packet.len();
                 self.ring.push(Packaged {
                     bytes: packet.len() + size_of::<Packaged>(),
                     packet,

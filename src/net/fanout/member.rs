@@ -1,6 +1,6 @@
 //! One socket of a group: its place in the stream, and what waits to be written.
 
-use super::group::{Group, Packaged};
+use super::group::{Fresh, Group, Packaged};
 use super::{Format, Output, Packet, Peer, sleep_until};
 use crate::hub::ring::{Cursor, Ring, Skip, Step};
 use crate::hub::{Ended, Stream};
@@ -25,14 +25,29 @@ const MAX_SLICES: usize = 256;
 const MAX_WRITE: usize = 512 << 10;
 
 /// Bytes read from a peer at a time; players have little to say.
-const READ_BUFFER: usize = 1_024;
+const READ_BUFFER: usize = 4_096;
 
 /// Slices that may wait for one socket: what a write left, and answers to the peer. A peer that asks more
 /// without reading is closed.
-const MAX_UNSENT: usize = 2 * MAX_SLICES;
+const MAX_UNSENT: usize = 8 * MAX_SLICES;
 
 /// How long a socket may take for the last words after the stream's end.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+thread_local! {
+    /// Where all members of a shard read to, one after the other.
+    static INPUT: RefCell<[u8; READ_BUFFER]> = const { RefCell::new([0; READ_BUFFER]) };
+}
+
+/// What reading from a peer came to.
+enum Heard {
+    /// What it said has been passed on, if it said something.
+    Something,
+    /// It will say no more.
+    End,
+    /// What it said is none of the protocol, for this reason.
+    Nonsense(String),
+}
 
 /// One socket.
 pub(super) struct Member<P> {
@@ -61,6 +76,14 @@ struct MemberState<P> {
 }
 
 impl<P: Peer> MemberState<P> {
+    /// Whether the newest packets are what comes next for this member.
+    fn has_all_before(&self, fresh: &Fresh) -> bool {
+        self.cursor == fresh.from
+            && self.generation == Some(fresh.generation)
+            && self.closing.is_none()
+            && !self.peer.paused()
+    }
+
     /// Collects what the session wants.
     fn drain_peer(&mut self) {
         loop {
@@ -114,8 +137,7 @@ impl<P: Peer> Member<P> {
 
     /// Reads what the peer says and waits while the socket is full, until the connection ends. Says why.
     pub(super) async fn run<F: Format>(&self, group: &Group<F, P>) -> &'static str {
-        let mut buffer = [0; READ_BUFFER];
-        self.flush(&group.packets.borrow().ring, &group.stream);
+        self.flush(&group.packets.borrow().ring, &group.stream, None);
         loop {
             let (blocked_since, timeout, closing) = {
                 let state = self.state.borrow();
@@ -126,7 +148,7 @@ impl<P: Peer> Member<P> {
                 )
             };
             if let Some(reason) = closing {
-                self.shut_down(&mut buffer).await;
+                self.shut_down().await;
                 return reason;
             }
             let interest = match blocked_since {
@@ -143,7 +165,7 @@ impl<P: Peer> Member<P> {
                     }
                     state.drain_peer();
                     drop(state);
-                    self.flush(&group.packets.borrow().ring, &group.stream);
+                    self.flush(&group.packets.borrow().ring, &group.stream, None);
                     continue;
                 }
                 () = sleep_until(blocked_since.map(|since| since + STALLED)) => return "it took nothing for 30 s",
@@ -152,39 +174,50 @@ impl<P: Peer> Member<P> {
                 return "the connection broke";
             };
             if ready.is_readable() || ready.is_read_closed() {
-                match self.socket.try_read(&mut buffer) {
-                    Ok(0) => return "it closed the connection",
-                    Ok(count) => {
-                        let heard = self.hear(buffer.get(..count).unwrap_or_default(), group);
-                        if let Err(reason) = heard {
-                            tracing::debug!(address = %self.address, %reason, "closing a reader");
-                            return "it broke the protocol";
-                        }
+                match self.hear(group) {
+                    Ok(Heard::Something) => {}
+                    Ok(Heard::End) => return "it closed the connection",
+                    Ok(Heard::Nonsense(reason)) => {
+                        tracing::debug!(address = %self.address, %reason, "closing a reader");
+                        return "it broke the protocol";
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(_) => return "the connection broke",
                 }
             }
-            self.flush(&group.packets.borrow().ring, &group.stream);
+            self.flush(&group.packets.borrow().ring, &group.stream, None);
         }
     }
 
-    /// Passes what the peer said to its session.
-    fn hear<F: Format>(&self, bytes: &[u8], group: &Group<F, P>) -> Result<(), String> {
-        let mut state = self.state.borrow_mut();
-        let was_paused = state.peer.paused();
-        state.peer.handle_input(bytes)?;
-        state.drain_peer();
-        if was_paused && !state.peer.paused() {
-            state.cursor = group.packets.borrow().ring.start();
-        }
-        Ok(())
+    /// Passes what the peer says to its session.
+    fn hear<F: Format>(&self, group: &Group<F, P>) -> io::Result<Heard> {
+        INPUT.with_borrow_mut(|buffer| {
+            let count = match self.socket.try_read(buffer) {
+                Ok(0) => return Ok(Heard::End),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Heard::Something);
+                }
+                count => count?,
+            };
+            let mut state = self.state.borrow_mut();
+            let was_paused = state.peer.paused();
+            if let Err(reason) = state
+                .peer
+                .handle_input(buffer.get(..count).unwrap_or_default())
+            {
+                return Ok(Heard::Nonsense(reason));
+            }
+            state.drain_peer();
+            if was_paused && !state.peer.paused() {
+                state.cursor = group.packets.borrow().ring.start();
+            }
+            Ok(Heard::Something)
+        })
     }
 
     /// Writes what the socket takes.
-    pub(super) fn flush(&self, ring: &Ring<Packaged>, stream: &Stream) {
+    pub(super) fn flush(&self, ring: &Ring<Packaged>, stream: &Stream, fresh: Option<&Fresh>) {
         let mut state = self.state.borrow_mut();
-        if let Err(error) = self.write(&mut state, ring, stream) {
+        if let Err(error) = self.write(&mut state, ring, stream, fresh) {
             let was_open = state.blocked_since.is_none();
             if error.kind() == io::ErrorKind::WouldBlock {
                 state.blocked_since.get_or_insert_with(Instant::now);
@@ -204,6 +237,7 @@ impl<P: Peer> Member<P> {
         state: &mut MemberState<P>,
         ring: &Ring<Packaged>,
         stream: &Stream,
+        fresh: Option<&Fresh>,
     ) -> io::Result<()> {
         if state.unsent.len() > MAX_UNSENT {
             return Err(io::ErrorKind::OutOfMemory.into());
@@ -212,6 +246,23 @@ impl<P: Peer> Member<P> {
             let written = self.write_unsent(&state.unsent)?;
             drop_front(&mut state.unsent, written);
             state.blocked_since = None;
+        }
+        if state.unsent.capacity() > 0 {
+            // Most sockets are full only once, at the start: they need not keep room for that.
+            state.unsent = VecDeque::new();
+        }
+        if let Some(fresh) = fresh.filter(|fresh| state.has_all_before(fresh)) {
+            let written = none_if_full(self.socket.try_write(&fresh.bytes))?;
+            if written > 0 {
+                state.cursor = fresh.to.clone();
+                state.blocked_since = None;
+            }
+            if written < fresh.bytes.len() {
+                if written > 0 {
+                    state.unsent.push_back(fresh.bytes.slice(written..));
+                }
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
         }
         while state.closing.is_none() && !state.peer.paused() {
             let packets = self.batch(state, ring, stream);
@@ -224,10 +275,7 @@ impl<P: Peer> Member<P> {
                 break;
             }
             let length: usize = slices.iter().map(|slice| slice.len()).sum();
-            let written = match self.socket.try_write_vectored(&slices) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                result => result?,
-            };
+            let written = none_if_full(self.socket.try_write_vectored(&slices))?;
             if written < length {
                 // What has been begun must be completed, whatever is skipped behind it.
                 state.unsent.extend(
@@ -301,7 +349,7 @@ impl<P: Peer> Member<P> {
     }
 
     /// Ends the sending side and lets the peer read what is on its way: closing at once would reset it.
-    async fn shut_down(&self, buffer: &mut [u8]) {
+    async fn shut_down(&self) {
         if socket2::SockRef::from(&self.socket)
             .shutdown(std::net::Shutdown::Write)
             .is_err()
@@ -310,7 +358,7 @@ impl<P: Peer> Member<P> {
         }
         let read = async {
             while self.socket.readable().await.is_ok() {
-                match self.socket.try_read(buffer) {
+                match INPUT.with_borrow_mut(|buffer| self.socket.try_read(buffer)) {
                     Ok(0) => break,
                     Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
                     _ => {}
@@ -319,6 +367,14 @@ impl<P: Peer> Member<P> {
         };
         // A peer that keeps the connection has had its time.
         let _ = tokio::time::timeout(FAREWELL, read).await;
+    }
+}
+
+/// A full socket has taken no bytes, which is no error yet.
+fn none_if_full(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        written => written,
     }
 }
 

@@ -1,9 +1,9 @@
 //! One stream to many TCP sockets.
 //!
-//! On each shard, the sockets that want the same stream in the same form share a [`Group`]: it reads the
+//! On each shard, the sockets that want the same stream in the same form share a `Group`: it reads the
 //! stream once, packages each access unit once, and when one arrives walks its sockets and writes to them
 //! directly. A socket has a task of its own only to read what its peer says and to wait while it is full.
-//! Packets are kept in a [`Ring`] of the same bounds as the stream's, so that the hub's rule for slow
+//! Packets are kept in a [`Ring`](crate::hub::ring::Ring) of the same bounds as the stream's, so that the hub's rule for slow
 //! readers is the rule here as well.
 
 mod group;

@@ -3,7 +3,6 @@
 import { copyButton } from './copy.js';
 import { landing as texts } from './texts.js';
 
-const APPS = ['LiveApp', 'live'];
 const REFRESH = 5000;
 const SHOWN = 50;
 
@@ -11,19 +10,32 @@ const at = (id) => document.getElementById(id);
 const here = (path) => new URL(path, new URL('.', location.href)).href;
 const playPage = (app, id) => here(`${app}/play.html?id=${encodeURIComponent(id)}`);
 
+// What the server says of itself; these are its defaults.
+const server = { applications: ['LiveApp', 'live'], listeners: [{ protocol: 'rtmp', port: 1935 }] };
+
 for (const element of document.querySelectorAll('[data-text]')) element.textContent = texts[element.dataset.text];
 document.querySelector('#open input').placeholder = texts.openPlaceholder;
 at('streams-note').textContent = texts.loading;
 at('name').addEventListener('input', showRecipes);
 document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && refresh());
+await learn();
 showRecipes();
 refresh();
 setInterval(() => document.visibilityState === 'visible' && refresh(), REFRESH);
 
+async function learn() {
+  try {
+    const response = await fetch(here('server.json'));
+    if (response.ok) Object.assign(server, await response.json());
+  } catch {
+    // The defaults are most likely right.
+  }
+}
+
 // ---- what is live ----
 
 async function refresh() {
-  const answers = await Promise.all(APPS.map(listOf));
+  const answers = await Promise.all(server.applications.map(listOf));
   const known = answers.filter((answer) => answer.streams);
   const refused = answers.some((answer) => answer.refused);
   const streams = known.flatMap((answer) => answer.streams).sort((a, b) => Number(b.live) - Number(a.live));
@@ -105,14 +117,15 @@ function duration(ms) {
 function showRecipes() {
   if (!at('name').checkValidity()) return;
   const id = at('name').value;
-  const [app] = APPS;
-  const server = `rtmp://${location.hostname}/${app}`;
+  const [app] = server.applications;
+  const rtmp = server.listeners.find((listener) => listener.protocol === 'rtmp')?.port ?? 1935;
+  const target = `rtmp://${location.hostname}${rtmp === 1935 ? '' : `:${rtmp}`}/${app}`;
   const encode = '-c:v libx264 -preset veryfast -tune zerolatency -pix_fmt yuv420p -b:v 2500k -g 60 -c:a aac -b:a 128k';
   const test = '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000';
   at('recipes').replaceChildren(
-    recipe(texts.obs, texts.obsHow, [[texts.obsServer, server], [texts.obsKey, id]]),
-    recipe(texts.ffmpegTest, texts.ffmpegTestHow, [['', `ffmpeg -re ${test} ${encode} -f flv ${server}/${id}`]]),
-    recipe(texts.ffmpegFile, texts.ffmpegFileHow, [['', `ffmpeg -re -stream_loop -1 -i video.mp4 ${encode} -f flv ${server}/${id}`]]),
+    recipe(texts.obs, texts.obsHow, [[texts.obsServer, target], [texts.obsKey, id]]),
+    recipe(texts.ffmpegTest, texts.ffmpegTestHow, [['', `ffmpeg -re ${test} ${encode} -f flv ${target}/${id}`]]),
+    recipe(texts.ffmpegFile, texts.ffmpegFileHow, [['', `ffmpeg -re -stream_loop -1 -i video.mp4 ${encode} -f flv ${target}/${id}`]]),
     recipe(texts.watchAt, texts.watchHow, [['', playPage(app, id), true], [texts.hls, here(`${app}/streams/${id}.m3u8`)]]),
   );
 }

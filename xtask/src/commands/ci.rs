@@ -51,7 +51,13 @@ pub(crate) fn ci() -> Result<ExitCode> {
     steps.step("documentation", || {
         shell::run(
             project::cargo()
-                .args(["doc", "--release", "--workspace", "--no-deps"])
+                .args([
+                    "doc",
+                    "--release",
+                    "--workspace",
+                    "--no-deps",
+                    "--document-private-items",
+                ])
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     })?;

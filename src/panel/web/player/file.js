@@ -24,6 +24,7 @@ export const file = {
       },
       latency: () => undefined,
       behind: () => false,
+      over: () => false,
       starved: () => true,
       goLive: () => undefined,
     };

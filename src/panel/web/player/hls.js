@@ -39,6 +39,7 @@ export const hls = {
       },
       latency: () => inner?.latency(),
       behind: () => inner?.behind() ?? false,
+      over: () => inner?.over() ?? false,
       starved: () => inner !== undefined && ahead(video) < DRY,
       goLive: () => inner?.goLive(),
     };
@@ -78,6 +79,7 @@ function attach(Hls, url, video, context) {
   const { Events, ErrorTypes } = Hls;
   const player = new Hls(settings(context.target));
   let lastEnd = -1;
+  let over = false;
   let recovered = -Infinity;
   let done = false;
   let resume;
@@ -99,6 +101,7 @@ function attach(Hls, url, video, context) {
     // Numbers that run backwards: the stream began anew under the same address.
     else if (details.endSN < lastEnd) fail({ kind: 'restarted' });
     lastEnd = details.endSN;
+    over = !details.live;
     // hls.js can do this too, but only with a distance of its own in place of the playlist's.
     if (details.live && !video.paused && excess() > FAR_BEHIND) goLive();
   });
@@ -127,6 +130,7 @@ function attach(Hls, url, video, context) {
     },
     latency,
     behind: () => excess() > BEHIND,
+    over: () => over,
     goLive,
   };
 }
@@ -189,6 +193,7 @@ async function startNative(video, context, signal) {
     },
     latency,
     behind: () => (latency() ?? 0) > 6 + BEHIND,
+    over: () => video.ended,
     goLive() {
       if (edge() !== undefined) video.currentTime = Math.max(0, edge() - 1);
     },

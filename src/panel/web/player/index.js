@@ -5,6 +5,7 @@
 //   stop()      ends it, frees the video element; nothing is reported afterwards
 //   latency()   seconds behind the newest picture, undefined when not known
 //   behind()    true when a jump to the newest picture would be noticed
+//   over()      true when the stream has ended and no more will come
 //   starved()   true when there is nothing to play and the player goes on asking by itself; a player that
 //               stands still for another reason is started anew
 //   goLive()    jumps to the newest picture

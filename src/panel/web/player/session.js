@@ -22,6 +22,8 @@ const OVER = new Set(['no_such_stream', 'not_live']);
 /** No first picture, or no further one though there is something to play, for this long (ms): begin again. */
 const FIRST_PICTURE = 15_000;
 const STALLED = 8_000;
+/** Nothing to play for this long (ms): whatever the player waits for, begin again. */
+const STARVED = 20_000;
 /** No progress for this long (ms) is shown as buffering. */
 const BUFFERING = 1_200;
 const TICK = 250;
@@ -156,12 +158,20 @@ export class Session {
     if (this.#video.ended) return;
     const still = now - this.#lastProgress;
     if (!this.#playing && still > FIRST_PICTURE) this.#fail({ kind: 'no_picture' });
-    else if (this.#playing && still > STALLED && !this.#handle.starved()) this.#fail({ kind: 'stalled' });
+    // The last seconds of a stream that is over may never come as the player wants them.
+    else if (this.#playing && still > BUFFERING && this.#handle.over()) this.#fail({ kind: 'ended' });
+    else if (this.#playing && still > this.#patience()) this.#fail({ kind: 'stalled' });
     else if (this.#playing && still > BUFFERING && !this.#buffering) {
       this.#buffering = true;
       this.stalls += 1;
       this.#onState({ kind: 'buffering' });
     }
+  }
+
+  /** How long (ms) without progress is too long. A recording is never begun again while it loads. */
+  #patience() {
+    if (!this.#handle.starved()) return STALLED;
+    return this.#target.file ? Infinity : STARVED;
   }
 
   #progress() {

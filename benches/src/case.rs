@@ -1,0 +1,299 @@
+//! One measurement: a server, a publisher, a number of readers, and a window of time.
+
+use crate::clock::percentile;
+use crate::error::{Context as _, Error, Result};
+use crate::helper::Helper;
+use crate::load::Report;
+use crate::process::usage::{CpuTime, resident};
+use crate::servers::{Millstream, Nginx};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a helper may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Case {
+    /// RTMP players of Millstream.
+    Rtmp,
+    /// RTMP players of nginx.
+    NginxRtmp,
+    /// The bare sender.
+    Floor,
+    /// HLS viewers of Millstream.
+    Hls,
+    /// HLS viewers of nginx, which serves the same files.
+    NginxHls,
+    /// Low-latency HLS viewers of Millstream.
+    HlsLowLatency,
+}
+
+impl Case {
+    /// As it stands in the table.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Rtmp => "RTMP, Millstream",
+            Self::NginxRtmp => "RTMP, nginx-rtmp",
+            Self::Floor => "floor: bare sender",
+            Self::Hls => "HLS, Millstream",
+            Self::NginxHls => "HLS, nginx with files",
+            Self::HlsLowLatency => "LL-HLS, Millstream",
+        }
+    }
+
+    /// The case that shows what a peer needs for the same.
+    pub const fn peer(self) -> Option<Self> {
+        match self {
+            Self::Rtmp => Some(Self::NginxRtmp),
+            Self::Hls => Some(Self::NginxHls),
+            _ => None,
+        }
+    }
+
+    /// The case that shows what is needed at least.
+    pub const fn floor(self) -> Option<Self> {
+        match self {
+            Self::Rtmp | Self::NginxRtmp => Some(Self::Floor),
+            _ => None,
+        }
+    }
+
+    /// How long a publisher runs before the server's memory is looked at: until the past that the server
+    /// keeps is full, so that what it takes afterwards is taken by readers. Millstream keeps five seconds for
+    /// readers that fall behind, and twelve segments for HLS.
+    const fn settle(self) -> Duration {
+        match self {
+            Self::Rtmp | Self::NginxRtmp => Duration::from_secs(6),
+            Self::Hls | Self::HlsLowLatency => Duration::from_secs(20),
+            Self::Floor | Self::NginxHls => Duration::from_millis(500),
+        }
+    }
+
+    const fn way(self) -> &'static str {
+        match self {
+            Self::Rtmp | Self::NginxRtmp => "rtmp",
+            Self::Floor => "raw",
+            Self::Hls | Self::NginxHls => "hls",
+            Self::HlsLowLatency => "low-latency",
+        }
+    }
+}
+
+/// What all cases of a run have in common.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The Millstream to test.
+    pub millstream: PathBuf,
+    /// The nginx to compare with, or why there is none.
+    pub nginx: Result<PathBuf>,
+    /// From the last reader's arrival to the start of the measurement.
+    pub warm_up: Duration,
+    /// Length of the measurement.
+    pub window: Duration,
+}
+
+/// What one measurement found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// What was measured.
+    pub case: Case,
+    /// With so many readers.
+    pub readers: usize,
+    /// CPU time of the server in the window, in seconds.
+    pub cpu_seconds: f64,
+    /// Received by all readers in the window, in Gbit.
+    pub gbit: f64,
+    /// The window's true length in seconds.
+    pub seconds: f64,
+    /// Resident memory of the server without a stream, in kB.
+    pub rss_idle_kb: u64,
+    /// With the stream and without readers, in kB.
+    pub rss_stream_kb: u64,
+    /// With all readers at the end of the window, in kB.
+    pub rss_readers_kb: u64,
+    /// Access units that readers should have got and did not.
+    pub missing: u64,
+    /// Access units that came again or late.
+    pub repeated: u64,
+    /// Readers that failed or were disconnected.
+    pub lost: u64,
+    /// Why the first of them.
+    pub error: Option<String>,
+    /// From connecting to the first complete random access point, in ms; median of the readers.
+    pub first_picture_ms: Option<f64>,
+    /// From sending a random access point to a reader having all of it, in ms; median.
+    pub delay_p50_ms: Option<f64>,
+    /// The same; 99th percentile.
+    pub delay_p99_ms: Option<f64>,
+    /// CPU time of the readers' process in the window, in seconds: near the window's length, the readers
+    /// themselves are what is slow.
+    pub load_cpu_seconds: f64,
+}
+
+impl Row {
+    /// CPU seconds of the server for each Gbit that its readers got.
+    pub fn cpu_per_gbit(&self) -> Option<f64> {
+        (self.gbit > 0.0).then(|| self.cpu_seconds / self.gbit)
+    }
+
+    /// What a reader adds to the server's memory in kB; too few readers cannot show it.
+    pub fn rss_per_reader_kb(&self) -> Option<f64> {
+        let more = self.rss_readers_kb as f64 - self.rss_stream_kb as f64;
+        (self.readers >= 20).then(|| more / self.readers as f64)
+    }
+
+    /// What the readers got in Mbit/s.
+    pub fn megabits_per_second(&self) -> f64 {
+        self.gbit * 1_000.0 / self.seconds
+    }
+}
+
+/// The parts of a case that run; they end when this is dropped, the server last.
+struct Stage {
+    _helpers: Vec<Helper>,
+    _server: Server,
+    process: u32,
+    address: SocketAddr,
+    rss_idle_kb: u64,
+}
+
+/// Whatever is measured.
+enum Server {
+    Millstream(#[expect(dead_code, reason = "held while it is measured")] Millstream),
+    Nginx(#[expect(dead_code, reason = "held while it is measured")] Nginx),
+    /// The floor is a helper.
+    Helper,
+    /// nginx with files, and the Millstream that makes them.
+    Both(#[expect(dead_code, reason = "held while it is measured")] (Nginx, Millstream)),
+}
+
+/// Makes one measurement.
+///
+/// # Errors
+/// When something cannot be started or ends early.
+pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
+    let stage = set_up(case, setup)?;
+    std::thread::sleep(case.settle());
+    let rss_stream_kb = resident(stage.process)?;
+    let args = [
+        case.way().into(),
+        stage.address.to_string(),
+        readers.to_string(),
+    ];
+    let mut load = Helper::start("load", &args)?;
+    load.ready(PATIENCE)?;
+    std::thread::sleep(setup.warm_up);
+
+    let (before, load_before) = (CpuTime::of(stage.process)?, CpuTime::of(load.id())?);
+    load.begin()?;
+    let start = std::time::Instant::now();
+    std::thread::sleep(setup.window);
+    let (after, load_after) = (CpuTime::of(stage.process)?, CpuTime::of(load.id())?);
+    let seconds = start.elapsed().as_secs_f64();
+    let text = load.end()?;
+    let rss_readers_kb = resident(stage.process)?;
+    let mut report: Report = serde_json::from_str(&text)
+        .map_err(|_| Error::new(format!("the load reports {text:?}")))?;
+    let millis = |micros: Option<u32>| micros.map(|micros| f64::from(micros) / 1_000.0);
+    Ok(Row {
+        case,
+        readers,
+        cpu_seconds: after.since(&before).as_secs_f64(),
+        gbit: report.bytes as f64 * 8.0 / 1e9,
+        seconds,
+        rss_idle_kb: stage.rss_idle_kb,
+        rss_stream_kb,
+        rss_readers_kb,
+        missing: report.missing,
+        repeated: report.repeated,
+        lost: report.lost,
+        error: report.error,
+        // The floor has no past to start a reader from.
+        first_picture_ms: millis(percentile(&mut report.first_pictures, 50))
+            .filter(|_| case != Case::Floor),
+        delay_p50_ms: millis(percentile(&mut report.delays, 50)),
+        delay_p99_ms: millis(percentile(&mut report.delays, 99)),
+        load_cpu_seconds: load_after.since(&load_before).as_secs_f64(),
+    })
+}
+
+/// Starts a server and its publisher.
+fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
+    match case {
+        Case::Floor => {
+            let floor = Helper::start("floor", &[])?;
+            let address = floor.ready(PATIENCE)?;
+            Ok(Stage {
+                process: floor.id(),
+                address: address.parse().context("the floor gives no address")?,
+                rss_idle_kb: resident(floor.id())?,
+                _helpers: vec![floor],
+                _server: Server::Helper,
+            })
+        }
+        Case::Rtmp | Case::Hls | Case::HlsLowLatency => {
+            let server = Millstream::start(&setup.millstream)?;
+            let rss_idle_kb = resident(server.id())?;
+            let publisher = publish(server.rtmp)?;
+            let address = if case == Case::Rtmp {
+                server.rtmp
+            } else {
+                // A stream is cut while someone asks for it: viewers find one that is being cut.
+                let scratch = tempfile::TempDir::new().context("cannot make a temporary folder")?;
+                drop(mirror(server.http, scratch.path())?);
+                server.http
+            };
+            Ok(Stage {
+                process: server.id(),
+                address,
+                rss_idle_kb,
+                _helpers: vec![publisher],
+                _server: Server::Millstream(server),
+            })
+        }
+        Case::NginxRtmp => {
+            let server = Nginx::start(setup.nginx.as_ref().map_err(Clone::clone)?)?;
+            let rss_idle_kb = resident(server.id())?;
+            Ok(Stage {
+                process: server.id(),
+                address: server.rtmp,
+                rss_idle_kb,
+                _helpers: vec![publish(server.rtmp)?],
+                _server: Server::Nginx(server),
+            })
+        }
+        Case::NginxHls => {
+            let nginx = Nginx::start(setup.nginx.as_ref().map_err(Clone::clone)?)?;
+            let rss_idle_kb = resident(nginx.id())?;
+            let origin = Millstream::start(&setup.millstream)?;
+            let publisher = publish(origin.rtmp)?;
+            let mirror = mirror(origin.http, &nginx.folder())?;
+            Ok(Stage {
+                process: nginx.id(),
+                address: nginx.http,
+                rss_idle_kb,
+                _helpers: vec![mirror, publisher],
+                _server: Server::Both((nginx, origin)),
+            })
+        }
+    }
+}
+
+fn publish(address: SocketAddr) -> Result<Helper> {
+    let publisher = Helper::start("publisher", &[address.to_string()])?;
+    publisher.ready(PATIENCE)?;
+    Ok(publisher)
+}
+
+fn mirror(address: SocketAddr, folder: &std::path::Path) -> Result<Helper> {
+    let mirror = Helper::start(
+        "mirror",
+        &[address.to_string(), folder.display().to_string()],
+    )?;
+    mirror.ready(PATIENCE)?;
+    Ok(mirror)
+}

@@ -1,0 +1,80 @@
+//! What this program can be besides the benchmark itself. Not for use by hand.
+
+use crate::error::{Context as _, Error, Result};
+use crate::{floor, helper, load, mirror, publisher};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A process of its own.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Role {
+    /// Publish the signal by RTMP.
+    Publisher {
+        /// The server.
+        address: SocketAddr,
+    },
+    /// Send the signal to every connection.
+    Floor,
+    /// Receive the signal many times.
+    Load {
+        /// How.
+        way: load::Way,
+        /// The server.
+        address: SocketAddr,
+        /// How many times.
+        readers: usize,
+    },
+    /// Keep a folder equal to a server's HLS.
+    Mirror {
+        /// The server.
+        address: SocketAddr,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Become another program that ends with this one's parent.
+    Exec {
+        /// The program and its arguments.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+impl Role {
+    /// Plays the role until it is over.
+    ///
+    /// # Errors
+    /// When it cannot; helpers have told the benchmark then.
+    pub fn play(self) -> Result<()> {
+        set_parent_process_death_signal(Some(Signal::TERM))
+            .context("cannot be tied to the parent")?;
+        let result = match self {
+            Self::Exec { command } => return become_program(&command),
+            Self::Publisher { address } => publisher::run(address),
+            Self::Floor => floor::run(),
+            Self::Load {
+                way,
+                address,
+                readers,
+            } => load::run(way, address, readers),
+            Self::Mirror { address, folder } => mirror::run(address, &folder),
+        };
+        if let Err(error) = &result {
+            // A benchmark that has gone needs no telling.
+            let _ = helper::say(&format!("error {error}"));
+        }
+        result
+    }
+}
+
+/// Only ever returns with an error.
+fn become_program(command: &[OsString]) -> Result<()> {
+    let (program, args) = command
+        .split_first()
+        .ok_or_else(|| Error::new("no program is named"))?;
+    Err(Command::new(program).args(args).exec())
+        .context(format!("cannot start {}", program.display()))
+}

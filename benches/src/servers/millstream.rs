@@ -1,0 +1,103 @@
+//! Millstream with its defaults, but for the addresses.
+
+use crate::error::{Context as _, Error, Result};
+use crate::process::{Program, this_program};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A running Millstream.
+#[derive(Debug)]
+pub struct Millstream {
+    program: Program,
+    /// Where it takes and gives RTMP.
+    pub rtmp: SocketAddr,
+    /// Where it gives HLS.
+    pub http: SocketAddr,
+    _home: TempDir,
+}
+
+impl Millstream {
+    /// Starts the server at `path`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(path: &Path) -> Result<Self> {
+        let home = TempDir::new().context("cannot make a temporary folder")?;
+        let mut program = Program::start(
+            path,
+            home.path(),
+            [
+                "--data-dir",
+                "data",
+                "--set",
+                "rtmp.listen=127.0.0.1:0",
+                "--set",
+                "http.listen=127.0.0.1:0",
+            ],
+        )?;
+        let (rtmp, http) =
+            program.wait_for(|log| Some((listening(log, "rtmp")?, listening(log, "http")?)))?;
+        Ok(Self {
+            program,
+            rtmp,
+            http,
+            _home: home,
+        })
+    }
+
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.program.id()
+    }
+}
+
+/// The server to test: the one named, or that beside this program.
+///
+/// # Errors
+/// When there is none.
+pub fn find(named: Option<&Path>) -> Result<PathBuf> {
+    let path = match named {
+        Some(path) => path.to_owned(),
+        None => this_program()?.with_file_name("millstream"),
+    };
+    // Programs are started in another folder.
+    path.canonicalize().map_err(|_| {
+        Error::new(format!(
+            "there is no server at {}: build it with `cargo build --release`, or name one with --server",
+            path.display()
+        ))
+    })
+}
+
+/// The address in the line that says that `protocol` is listening.
+fn listening(log: &str, protocol: &str) -> Option<SocketAddr> {
+    let quoted = format!("protocol=\"{protocol}\" ");
+    let plain = format!("protocol={protocol} ");
+    log.lines()
+        .filter(|line| line.contains("listening"))
+        .filter(|line| line.contains(&quoted) || line.contains(&plain))
+        .find_map(|line| {
+            line.split_once("address=")?
+                .1
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_found_in_the_log() {
+        let log = "2026-01-01T00:00:00Z  INFO listening protocol=\"rtmp\" address=127.0.0.1:44857\n\
+                   2026-01-01T00:00:00Z  INFO listening protocol=http address=127.0.0.1:45083\n\
+                   2026-01-01T00:00:00Z  INFO open http://127.0.0.1:45083/\n";
+        assert_eq!(listening(log, "rtmp"), "127.0.0.1:44857".parse().ok());
+        assert_eq!(listening(log, "http"), "127.0.0.1:45083".parse().ok());
+        assert_eq!(listening(log, "rtsp"), None);
+    }
+}

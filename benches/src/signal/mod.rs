@@ -1,0 +1,237 @@
+//! What is published: a 720p stream of 30 pictures per second with AAC sound, the same in every run.
+//!
+//! Parameter sets, NAL unit headers, slice headers and sizes are those of a real stream; the picture data
+//! behind them is filler, since no server in a benchmark looks there. Each access unit carries a
+//! [`Stamp`] with its number and the time at which it was sent.
+
+mod stamp;
+
+pub use stamp::{Scanner, Stamp, Unit};
+
+use std::time::Duration;
+
+/// Pictures per second.
+pub const PICTURE_RATE: u64 = 30;
+/// Pictures from one random access point to the next: one second.
+pub const GOP: u64 = 30;
+/// Video, in bits per second.
+pub const VIDEO_BITRATE: u64 = 2_000_000;
+/// Sound, in bits per second.
+pub const AUDIO_BITRATE: u64 = 128_000;
+/// Samples of sound per second.
+pub const SAMPLE_RATE: u64 = 48_000;
+/// Samples in a frame of sound.
+pub const FRAME_SAMPLES: u64 = 1_024;
+
+/// A random access picture is so many times larger than the others.
+const IDR_FACTOR: u64 = 5;
+
+/// Bytes of a GOP, divided as `IDR_FACTOR` says.
+const GOP_BYTES: u64 = VIDEO_BITRATE / 8 * GOP / PICTURE_RATE;
+const PICTURE_BYTES: u64 = GOP_BYTES / (GOP - 1 + IDR_FACTOR);
+const IDR_BYTES: u64 = GOP_BYTES - PICTURE_BYTES * (GOP - 1);
+const FRAME_BYTES: u64 = AUDIO_BITRATE / 8 * FRAME_SAMPLES / SAMPLE_RATE;
+
+/// Baseline, level 3.1, 1280 × 720, 30 pictures per second, order of output = order of decoding.
+const SPS: [u8; 19] = [
+    0x67, 0x42, 0xc0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe8, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00,
+    0x00, 0x0f, 0x21,
+];
+const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
+/// AAC-LC, 48 kHz, two channels.
+const AUDIO_CONFIG: [u8; 2] = [0x11, 0x90];
+
+/// Access units in the order and at the times at which an encoder sends them.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    pictures: u64,
+    frames: u64,
+}
+
+/// One access unit of the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// What it is.
+    pub unit: Unit,
+    /// Its number within its track, from 0.
+    pub number: u64,
+    /// Its time since the start of the stream.
+    pub at: Duration,
+}
+
+impl Due {
+    /// The time in milliseconds modulo 2³², as RTMP carries it.
+    pub const fn timestamp(&self) -> u32 {
+        self.at.as_millis() as u32
+    }
+}
+
+impl Iterator for Schedule {
+    type Item = Due;
+
+    fn next(&mut self) -> Option<Due> {
+        let picture = Duration::from_nanos(self.pictures * 1_000_000_000 / PICTURE_RATE);
+        let frame = Duration::from_nanos(self.frames * FRAME_SAMPLES * 1_000_000_000 / SAMPLE_RATE);
+        Some(if picture <= frame {
+            let number = self.pictures;
+            self.pictures += 1;
+            let unit = if number.is_multiple_of(GOP) {
+                Unit::RandomAccess
+            } else {
+                Unit::Picture
+            };
+            Due {
+                unit,
+                number,
+                at: picture,
+            }
+        } else {
+            let number = self.frames;
+            self.frames += 1;
+            Due {
+                unit: Unit::Audio,
+                number,
+                at: frame,
+            }
+        })
+    }
+}
+
+/// What stands before an access unit in the body of an FLV tag.
+pub const fn prefix(unit: Unit) -> &'static [u8] {
+    match unit {
+        Unit::RandomAccess => &[0x17, 1, 0, 0, 0],
+        Unit::Picture => &[0x27, 1, 0, 0, 0],
+        Unit::Audio => &[0xaf, 1],
+    }
+}
+
+/// Bodies of the FLV tags that have to come first: of video and of audio.
+pub fn sequence_headers() -> (Vec<u8>, Vec<u8>) {
+    let mut video = vec![
+        0x17,
+        0,
+        0,
+        0,
+        0,
+        1,
+        0x42,
+        0xc0,
+        0x1f,
+        0xff,
+        0xe1,
+        0,
+        SPS.len() as u8,
+    ];
+    video.extend_from_slice(&SPS);
+    video.extend_from_slice(&[1, 0, PPS.len() as u8]);
+    video.extend_from_slice(&PPS);
+    (video, [&[0xaf, 0][..], &AUDIO_CONFIG].concat())
+}
+
+/// The access unit, sent at `sent` (nanoseconds of [`clock::now`](crate::clock::now)): one NAL unit with a
+/// length of four bytes, or a raw AAC frame.
+pub fn payload(due: &Due, sent: u64) -> Vec<u8> {
+    let length = match due.unit {
+        Unit::RandomAccess => IDR_BYTES,
+        Unit::Picture => PICTURE_BYTES,
+        Unit::Audio => FRAME_BYTES,
+    } as usize;
+    let mut payload = Vec::with_capacity(length);
+    match due.unit {
+        Unit::Audio => {
+            // A data stream element, which decoders pass over: id 4, tag 0, aligned, and its length.
+            let data = length - 4;
+            payload.extend_from_slice(&[0x81, 255, (data - 255) as u8]);
+        }
+        Unit::RandomAccess | Unit::Picture => {
+            payload.extend_from_slice(&((length - 4) as u32).to_be_bytes());
+            // first_mb_in_slice 0, slice_type 7 (I) or 5 (P), pic_parameter_set_id 0, frame_num in 4 bits.
+            let frame = (due.number % GOP % 16) as u8;
+            if due.unit == Unit::RandomAccess {
+                payload.extend_from_slice(&[0x65, 0x88, 0x84]);
+            } else {
+                payload.extend_from_slice(&[0x41, 0x9a | frame >> 3, (frame << 5) | 0x10]);
+            }
+        }
+    }
+    Stamp {
+        unit: due.unit,
+        number: due.number,
+        sent,
+    }
+    .write(&mut payload);
+    // Filler without a zero byte: nothing that looks like a start code or needs an escape.
+    payload.extend((payload.len()..length).map(|at| (at % 251) as u8 + 3));
+    if due.unit == Unit::Audio
+        && let Some(last) = payload.last_mut()
+    {
+        // The end of the raw data block.
+        *last = 0xe0;
+    }
+    payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use flv::demuxer::{Demuxer, Event};
+    use media::Codec;
+
+    #[test]
+    fn ten_seconds_have_the_sizes_and_rates_they_should() {
+        let units: Vec<Due> = Schedule::default()
+            .take_while(|due| due.at < Duration::from_secs(10))
+            .collect();
+        assert!(units.is_sorted_by_key(|due| due.at));
+        let bytes = |of: fn(Unit) -> bool| -> usize {
+            let units = units.iter().filter(|due| of(due.unit));
+            units.map(|due| payload(due, 1).len()).sum()
+        };
+        let video = bytes(|unit| unit != Unit::Audio);
+        assert_eq!(video as u64 * 8 / 10, VIDEO_BITRATE);
+        let audio = bytes(|unit| unit == Unit::Audio) as u64 * 8 / 10;
+        assert!(
+            audio.abs_diff(AUDIO_BITRATE) < AUDIO_BITRATE / 100,
+            "{audio}"
+        );
+        let count = |unit| units.iter().filter(|due| due.unit == unit).count();
+        assert_eq!(count(Unit::RandomAccess), 10);
+        assert_eq!(count(Unit::Picture), 290);
+        assert_eq!(count(Unit::Audio), 469);
+        let ratio = IDR_BYTES as f64 / PICTURE_BYTES as f64;
+        assert!((4.9..5.1).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn our_own_demuxer_takes_it_for_a_real_stream() {
+        let mut demuxer = Demuxer::new();
+        let (video, audio) = sequence_headers();
+        demuxer.push_video(0, video.into()).unwrap();
+        demuxer.push_audio(0, audio.into()).unwrap();
+        let Some(Event::Track(track)) = demuxer.pull() else {
+            panic!("no video track");
+        };
+        let Codec::H264(config) = track.codec else {
+            panic!("{:?}", track.codec);
+        };
+        assert_eq!((config.video.width, config.video.height), (1280, 720));
+        let (pictures, seconds) = config.video.frame_rate.unwrap();
+        assert_eq!(u64::from(pictures), PICTURE_RATE * u64::from(seconds));
+        assert!(matches!(demuxer.pull(), Some(Event::Track(_))));
+        for due in Schedule::default().take(200) {
+            let payload = payload(&due, 77);
+            let body: Bytes = [prefix(due.unit), &payload].concat().into();
+            match due.unit {
+                Unit::Audio => demuxer.push_audio(due.timestamp(), body).unwrap(),
+                _ => demuxer.push_video(due.timestamp(), body).unwrap(),
+            }
+            let Some(Event::Unit(unit)) = demuxer.pull() else {
+                panic!("no unit for {due:?}");
+            };
+            assert_eq!(unit.payload, payload);
+            assert_eq!(unit.random_access, due.unit != Unit::Picture, "{due:?}");
+        }
+    }
+}

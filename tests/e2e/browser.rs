@@ -1,0 +1,287 @@
+//! The play page in a real browser: pictures that move, sound that is not silence, and words that are true
+//! when there is nothing to play. The checks themselves are in `tests/browser`.
+
+use crate::support::clips::Clip;
+use crate::support::limit;
+use crate::support::media::{publish, start_publishing};
+use crate::support::peer::{Finished, Peer};
+use crate::support::seconds;
+use crate::support::server::Server;
+use crate::support::tools::{browser, tool};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[test]
+fn the_parts_that_need_no_browser() {
+    let mut node = tool("node");
+    node.arg("--test").current_dir(folder());
+    let finished = Peer::start(&mut node).finish(seconds(60));
+    assert!(
+        finished.status.success(),
+        "{}\n{}",
+        finished.stdout,
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_published_stream_plays() {
+    let server = Server::start();
+    let _publisher = publish(&server, "demo2", Clip::Standard);
+    let facts = watch(&server, "/LiveApp/play.html?id=demo2", &["--seconds", "6"]);
+    assert_eq!(
+        (&facts["width"], &facts["height"]),
+        (&640.into(), &360.into())
+    );
+    assert!(
+        facts["decodedFrames"].as_f64().unwrap() > 6.0 * 20.0,
+        "{facts}"
+    );
+    assert!(facts["startMs"].as_f64().unwrap() < 10_000.0, "{facts}");
+}
+
+#[test]
+fn the_servers_own_stream_plays() {
+    let server = Server::with(&["--demo"]);
+    server.wait_live("demo");
+    watch(&server, "/LiveApp/play.html?id=demo", &["--seconds", "5"]);
+}
+
+#[test]
+fn b_frames_play() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::BFrames);
+    watch(&server, "/LiveApp/play.html?id=cam", &["--seconds", "5"]);
+}
+
+#[test]
+fn a_stream_of_sound_alone_or_of_pictures_alone_plays() {
+    let server = Server::start();
+    let _sound = publish(&server, "sound", Clip::SoundOnly);
+    let _pictures = publish(&server, "pictures", Clip::Silent);
+    watch(
+        &server,
+        "/LiveApp/play.html?id=sound",
+        &["--seconds", "3", "--no-video"],
+    );
+    watch(
+        &server,
+        "/LiveApp/play.html?id=pictures",
+        &["--seconds", "3", "--no-audio"],
+    );
+}
+
+#[test]
+fn the_page_says_what_is_wrong() {
+    let server = Server::start();
+    server.rest("POST", "/create", r#"{"streamId":"later"}"#);
+    for (query, text) in [
+        ("?id=nobody", "No such stream"),
+        ("?id=later", "Not live yet"),
+        ("", "Which stream?"),
+        ("?id=a..b", "Not a stream’s name"),
+        ("?id=%3Cscript%3E", "Not a stream’s name"),
+        ("?id=later&playOrder=dash", "Nothing to play it with"),
+    ] {
+        expect(&server, &format!("/LiveApp/play.html{query}"), text);
+    }
+}
+
+#[test]
+fn a_stream_that_starts_later_comes_by_itself() {
+    let server = Server::start();
+    server.rest("POST", "/create", r#"{"streamId":"later"}"#);
+    let _place = limit::BROWSER.take();
+    let path = "/LiveApp/play.html?id=later";
+    let player = Peer::start(&mut play(
+        &server,
+        path,
+        &["--seconds", "4", "--wait-playing", "40"],
+    ));
+    // The page has asked and been told.
+    std::thread::sleep(seconds(4));
+    let _publisher = publish(&server, "later", Clip::Standard);
+    judge(&server, player.finish(seconds(70)));
+}
+
+#[test]
+fn a_publisher_that_is_cut_off_and_returns_in_time_is_seen_again_without_a_reload() {
+    comes_back(&Server::start(), |server, publisher, page| {
+        publisher.kill();
+        page("stands still");
+        publish(server, "cam", Clip::Standard)
+    });
+}
+
+#[test]
+fn a_publisher_that_returns_after_the_stream_has_ended_is_seen_again_without_a_reload() {
+    comes_back(
+        &Server::with(&["--set", "streams.grace=1s"]),
+        |server, publisher, page| {
+            publisher.kill();
+            page("has ended");
+            publish(server, "cam", Clip::Standard)
+        },
+    );
+}
+
+#[test]
+fn a_publisher_that_says_goodbye_and_starts_again_at_once_is_seen_again_without_a_reload() {
+    comes_back(&Server::start(), |server, publisher, _| {
+        publisher.signal("TERM");
+        publisher.finish(seconds(5));
+        publish(server, "cam", Clip::Standard)
+    });
+}
+
+/// Plays in one page that is never loaded again, while `happens` to the publisher, and after it.
+#[track_caller]
+fn comes_back(server: &Server, happens: impl FnOnce(&Server, Peer, &dyn Fn(&str)) -> Peer) {
+    let publisher = publish(server, "cam", Clip::Standard);
+    let _place = limit::BROWSER.take();
+    let mut script = node(server);
+    script.args([
+        "--input-type=module",
+        "--eval",
+        WATCH,
+        &server.url("/LiveApp/play.html?id=cam"),
+    ]);
+    let page = Peer::start(&mut script);
+    let says = |what: &str| {
+        let said = page
+            .stdout
+            .wait_for(seconds(30), |line| line.contains(what).then_some(()));
+        assert!(
+            said.is_some(),
+            "the page does not say {what:?}: {}{}",
+            page.stdout.text(),
+            page.stderr.text()
+        );
+    };
+    says("moves");
+    std::thread::sleep(seconds(3));
+    let _publisher = happens(server, publisher, &says);
+    let marked = page.stdout.count(|_| true);
+    // Whatever was still buffered is over after this.
+    std::thread::sleep(seconds(6));
+    let moves = |line: &str| line.starts_with("moves");
+    let settled = page.stdout.count(|_| true);
+    std::thread::sleep(seconds(6));
+    let all = page.stdout.text();
+    let lately = all.lines().skip(settled).filter(|line| moves(line)).count();
+    assert!(
+        lately >= 4,
+        "it does not play again; what the page did after the publisher was back:\n{}\n{}",
+        all.lines().skip(marked).collect::<Vec<_>>().join("\n"),
+        page.stderr.text()
+    );
+    assert_eq!(page.stderr.text(), "");
+}
+
+/// Prints every second whether the picture `moves` or `stands still`, and what the page says.
+const WATCH: &str = r"
+import { withPage, sleep } from './lib.mjs';
+await withPage({}, async (page, errors) => {
+  await page.goto(process.argv.at(-1));
+  await page.evaluate(() => { window.neverLoadedAgain = true; });
+  let before;
+  for (;;) {
+    await sleep(1000);
+    const now = await page.evaluate(() => {
+      const video = document.querySelector('video');
+      return {
+        time: video?.currentTime ?? 0,
+        frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
+        buffered: video?.buffered.length ? video.buffered.end(video.buffered.length - 1) : null,
+        kept: window.neverLoadedAgain === true,
+        words: document.body.innerText.replaceAll('\n', ' '),
+      };
+    });
+    // Another player in the same page counts from zero again.
+    const moves = before !== undefined && now.frames > 0 && now.frames !== before.frames && now.time !== before.time;
+    before = now;
+    console.log(`${moves ? 'moves' : 'stands still'} ${JSON.stringify(now)}`);
+    if (!now.kept) throw new Error('the page was loaded again');
+    if (errors.length > 0) throw new Error(`the page logged an error: ${errors[0]}`);
+  }
+});
+";
+
+#[test]
+fn the_landing_page_lists_what_is_live() {
+    let server = Server::start();
+    expect(&server, "/", "Nothing is live at the moment");
+    let _publisher = start_publishing(&server, "front-door", Clip::Standard);
+    server.wait_live("front-door");
+    let facts = expect(&server, "/", "front-door");
+    assert!(
+        facts["text"].as_str().unwrap().contains("rtmp://"),
+        "{facts}"
+    );
+}
+
+/// Plays a page and gives what was seen.
+#[track_caller]
+fn watch(server: &Server, path: &str, more: &[&str]) -> Value {
+    let _place = limit::BROWSER.take();
+    let player = Peer::start(&mut play(server, path, more));
+    judge(server, player.finish(seconds(60)))
+}
+
+/// Waits for a text to be shown on a page.
+#[track_caller]
+fn expect(server: &Server, path: &str, text: &str) -> Value {
+    watch(server, path, &["--expect-text", text])
+}
+
+#[track_caller]
+fn judge(server: &Server, finished: Finished) -> Value {
+    let Finished {
+        what,
+        status,
+        stdout,
+        stderr,
+    } = finished;
+    if status.success() {
+        return serde_json::from_str(&stdout).unwrap();
+    }
+    // The folder goes with the server; what is to be looked at stays.
+    let kept =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("failed-{}.png", std::process::id()));
+    let shot = match std::fs::copy(screenshot(server), &kept) {
+        Ok(_) => format!("screenshot: {}", kept.display()),
+        Err(error) => format!("no screenshot: {error}"),
+    };
+    panic!("{what}\n{stdout}\n{stderr}\n{shot}");
+}
+
+fn play(server: &Server, path: &str, more: &[&str]) -> Command {
+    let mut node = node(server);
+    node.args(["play.mjs", "--url", &server.url(path)])
+        .arg("--screenshot")
+        .arg(screenshot(server))
+        .args(more);
+    node
+}
+
+/// Node in the folder of the checks, with the browser that they shall use.
+fn node(server: &Server) -> Command {
+    assert!(
+        folder().join("node_modules/playwright-core").is_dir(),
+        "playwright-core is not installed; `cargo xtask setup` installs it"
+    );
+    let mut node = tool("node");
+    node.current_dir(folder())
+        .env("MILLSTREAM_CHROMIUM", browser())
+        .env("TMPDIR", server.folder());
+    node
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser")
+}
+
+fn screenshot(server: &Server) -> PathBuf {
+    server.folder().join("page.png")
+}

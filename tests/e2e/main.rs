@@ -1,0 +1,31 @@
+//! The release binary, as its users meet it: with real peers, a real browser, and hostile callers.
+//!
+//! One module for each behaviour. Every test starts a server of its own on free ports with a data folder of
+//! its own (see [`support::server::Server`], which also sees to it that the server ends well), and waits for
+//! conditions with a limit. A tool that is missing fails the test that needs it, by its name.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "what cannot be done here is a failed test"
+)]
+
+mod bad_input;
+mod bad_rtmp;
+mod browser;
+mod configuration;
+mod hls;
+mod hls_playlists;
+mod hls_waiting;
+mod publish_and_play;
+mod publishers;
+mod record;
+mod rest;
+mod rest_access;
+mod rest_create;
+mod rest_lifecycle;
+mod restream;
+mod server;
+mod slow_reader;
+mod support;

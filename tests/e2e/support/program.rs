@@ -1,0 +1,51 @@
+//! The program itself, started with whatever arguments.
+
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The program, without settings from the environment.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    clean_environment(&mut command);
+    command
+}
+
+/// Runs the program to its end.
+#[track_caller]
+pub(crate) fn run_to_end(command: &mut Command, limit: Duration) -> std::process::Output {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    if wait(&mut child, limit).is_none() {
+        child.kill().unwrap();
+        panic!(
+            "did not end within {limit:?}: {command:?}: {:?}",
+            child.wait_with_output()
+        );
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Takes settings out of the environment of a command.
+pub(crate) fn clean_environment(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MILLSTREAM_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// Waits for the end of a process.
+pub(crate) fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    None
+}

@@ -1,0 +1,129 @@
+//! An RTMP client over a socket, for what no real peer can be made to do.
+
+use bytes::Bytes;
+use rtmp::client::{Config, Connect, Event, Session};
+use rtmp::{Output, PublishKind};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+/// A connection with its session.
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
+    pub(crate) session: Session,
+}
+
+impl Client {
+    /// Connects; nothing has been sent yet.
+    #[track_caller]
+    pub(crate) fn connect(port: u16, app: &str) -> Self {
+        let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        socket.set_nodelay(true).unwrap();
+        let connect = Connect {
+            app: app.to_owned(),
+            tc_url: format!("rtmp://127.0.0.1:{port}/{app}"),
+            flash_ver: "FMLE/3.0 (test)".to_owned(),
+            page_url: None,
+            swf_url: None,
+        };
+        Self {
+            socket,
+            session: Session::new(Instant::now(), Config::default(), connect),
+        }
+    }
+
+    /// Asks to play; what the server says to it. The connection stays open.
+    #[track_caller]
+    pub(crate) fn play(port: u16, app: &str, key: &str) -> (Self, Answer) {
+        let mut client = Self::connect(port, app);
+        client.session.play(Instant::now(), key).unwrap();
+        let answer = client.answer(|event| matches!(event, Event::Playing));
+        (client, answer)
+    }
+
+    /// Asks to publish; what the server says to it. The connection stays open.
+    #[track_caller]
+    pub(crate) fn publish(port: u16, app: &str, key: &str) -> (Self, Answer) {
+        let mut client = Self::connect(port, app);
+        client
+            .session
+            .publish(Instant::now(), key, PublishKind::Live)
+            .unwrap();
+        let answer = client.answer(|event| matches!(event, Event::Publishing));
+        (client, answer)
+    }
+
+    fn answer(&mut self, granted: impl Fn(&Event) -> bool) -> Answer {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            match self.next(deadline) {
+                Ok(Some(event)) if granted(&event) => return Answer::Granted,
+                Ok(Some(Event::Rejected { code, .. })) => return Answer::Rejected(code),
+                Ok(Some(_)) => {}
+                Ok(None) => return Answer::Nothing,
+                Err(problem) => return Answer::Closed(problem),
+            }
+        }
+    }
+
+    /// The next event; `None` when there is none until the deadline, an error when the connection is over.
+    pub(crate) fn next(&mut self, deadline: Instant) -> Result<Option<Event>, String> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => {
+                    self.socket
+                        .write_all(&bytes)
+                        .map_err(|error| error.to_string())?;
+                    continue;
+                }
+                Output::Event(event) => return Ok(Some(event)),
+                Output::Timeout(_) => {}
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            self.socket
+                .set_read_timeout(Some(left))
+                .map_err(|error| error.to_string())?;
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Err("the server closed the connection".to_owned()),
+                Ok(count) => self
+                    .session
+                    .handle_input(Instant::now(), &buffer[..count])
+                    .map_err(|error| error.to_string())?,
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Sends a message of audio, video or data.
+    pub(crate) fn send(
+        &mut self,
+        kind: rtmp::chunk::MessageType,
+        timestamp: u32,
+        payload: &Bytes,
+    ) -> std::io::Result<()> {
+        let packet = self.session.packet(kind, timestamp, &[], payload).unwrap();
+        packet
+            .slices()
+            .iter()
+            .try_for_each(|bytes| self.socket.write_all(bytes))
+    }
+}
+
+/// What the server said to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Yes.
+    Granted,
+    /// No, with this code.
+    Rejected(String),
+    /// It ended the connection.
+    Closed(String),
+    /// Nothing in time.
+    Nothing,
+}

@@ -1,0 +1,275 @@
+//! The server under test.
+
+use super::http::{self, Response};
+use super::lines::Lines;
+use super::peer::signal;
+use super::program::{clean_environment, command, wait};
+use super::{seconds, wait_for};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long the server may take to end.
+const END: Duration = seconds(5);
+
+/// A running server. Dropped, it is asked to end, and has to end well: in time, with status 0, and without a
+/// panic in its log.
+pub(crate) struct Server {
+    child: Option<Child>,
+    pid: u32,
+    pub(crate) log: Lines,
+    pub(crate) rtmp: u16,
+    pub(crate) http: u16,
+    /// Its data folder lies in it, and what the test wants to keep beside it.
+    folder: Option<TempDir>,
+    data: PathBuf,
+}
+
+impl Server {
+    /// With nothing but free ports set.
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With more arguments.
+    #[track_caller]
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut command = command();
+        command.args(arguments);
+        Self::run(command, data, Some(folder))
+    }
+
+    /// On a data folder that outlives it.
+    #[track_caller]
+    pub(crate) fn on(data: &Path) -> Self {
+        Self::run(command(), data.to_owned(), None)
+    }
+
+    /// With at most `files` open files.
+    #[track_caller]
+    pub(crate) fn with_open_files(files: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_millstream")]);
+        clean_environment(&mut command);
+        Self::run(command, data, Some(folder))
+    }
+
+    #[track_caller]
+    fn run(mut command: Command, data: PathBuf, folder: Option<TempDir>) -> Self {
+        command
+            .arg("--data-dir")
+            .arg(&data)
+            .args(["--set", "http.listen=127.0.0.1:0"])
+            .args(["--set", "rtmp.listen=127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Lines::follow(child.stderr.take().unwrap());
+        let pid = child.id();
+        let mut server = Self {
+            child: Some(child),
+            pid,
+            log,
+            rtmp: 0,
+            http: 0,
+            folder,
+            data,
+        };
+        server.rtmp = server.port("rtmp");
+        server.http = server.port("http");
+        server
+    }
+
+    #[track_caller]
+    fn port(&self, protocol: &str) -> u16 {
+        let port = self
+            .log
+            .wait_for(seconds(10), |line| listening(line, protocol));
+        port.unwrap_or_else(|| {
+            panic!(
+                "the server does not listen for {protocol}:\n{}",
+                self.log.text()
+            )
+        })
+    }
+
+    /// `rtmp://…/LiveApp/ID`.
+    pub(crate) fn rtmp_url(&self, id: &str) -> String {
+        format!("rtmp://127.0.0.1:{}/LiveApp/{id}", self.rtmp)
+    }
+
+    /// `http://…` and the path, which begins with a slash.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.http)
+    }
+
+    /// What a GET request is answered.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Response {
+        http::get(self.http, path)
+    }
+
+    /// A call of the REST API of LiveApp, `path` behind `/broadcasts`.
+    #[track_caller]
+    pub(crate) fn rest(&self, method: &str, path: &str, body: &str) -> Response {
+        let path = format!("/LiveApp/rest/v2/broadcasts{path}");
+        let headers = [("Content-Type", "application/json")];
+        http::request(self.http, method, &path, &headers, body.as_bytes())
+    }
+
+    /// The broadcast object, if there is one.
+    #[track_caller]
+    pub(crate) fn broadcast(&self, id: &str) -> Option<Value> {
+        let response = self.rest("GET", &format!("/{id}"), "");
+        (response.status == 200).then(|| response.json())
+    }
+
+    /// Waits until the broadcast has that status.
+    #[track_caller]
+    pub(crate) fn wait_status(&self, id: &str, status: &str) {
+        let mut last = None;
+        let begun = Instant::now();
+        while begun.elapsed() < seconds(20) {
+            last = self
+                .broadcast(id)
+                .map(|broadcast| broadcast["status"].clone());
+            if last.as_ref().and_then(Value::as_str) == Some(status) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!(
+            "{id} did not become {status}, but is {last:?}; log:\n{}",
+            self.log.text()
+        );
+    }
+
+    /// Waits until the stream is live.
+    #[track_caller]
+    pub(crate) fn wait_live(&self, id: &str) {
+        self.wait_status(id, "broadcasting");
+    }
+
+    /// Waits for a line of the log that holds all the words.
+    #[track_caller]
+    pub(crate) fn wait_log(&self, limit: Duration, words: &[&str]) -> String {
+        let has = |line: &str| {
+            words
+                .iter()
+                .all(|word| line.contains(word))
+                .then(|| line.to_owned())
+        };
+        let line = self.log.wait_for(limit, has);
+        line.unwrap_or_else(|| panic!("no line with {words:?} in the log:\n{}", self.log.text()))
+    }
+
+    /// Memory in use, in bytes.
+    #[track_caller]
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes: u64 = line
+            .unwrap()
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap();
+        kibibytes << 10
+    }
+
+    /// A folder that lives as long as the server.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Asks it to end, which has to take less than the time that is promised, and checks how it did. The
+    /// time it took.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> Duration {
+        let Some(mut child) = self.child.take() else {
+            return Duration::ZERO;
+        };
+        let begun = Instant::now();
+        if child.try_wait().unwrap().is_none() {
+            signal(self.pid, "TERM");
+        }
+        let status = wait(&mut child, END);
+        let took = begun.elapsed();
+        if status.is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        self.log.wait_end(seconds(2));
+        let log = self.log.text();
+        let problem = match status {
+            None => Some(format!("the server did not end within {END:?}")),
+            Some(status) if status.code() != Some(0) => {
+                Some(format!("the server ended with {status}"))
+            }
+            Some(_) if log.contains("panicked at") => Some("the server panicked".to_owned()),
+            Some(_) => None,
+        };
+        if let Some(problem) = problem {
+            // A second panic would abort the run.
+            if std::thread::panicking() {
+                eprintln!("{problem}");
+            } else {
+                panic!("{problem}; its log:\n{log}");
+            }
+        }
+        took
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- log of the server\n{}\n----", self.log.text());
+        }
+        self.stop();
+    }
+}
+
+/// The port that a line of the log says is listened on for the protocol.
+fn listening(line: &str, protocol: &str) -> Option<u16> {
+    let (_, fields) = line.split_once("listening ")?;
+    let field = |name: &str| {
+        let value = fields
+            .split_whitespace()
+            .find_map(|field| field.strip_prefix(name));
+        value.map(|value| value.trim_matches('"'))
+    };
+    if field("protocol=")? != protocol {
+        return None;
+    }
+    field("address=")?.rsplit(':').next()?.parse().ok()
+}
+
+/// Waits until nothing answers on the port.
+#[track_caller]
+pub(crate) fn wait_closed(port: u16) {
+    wait_for("the port is closed", seconds(5), || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).err()
+    });
+}

@@ -1,0 +1,48 @@
+//! Programs that the tests need. A missing one is a failure with its name.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A command for the program of that name in the path.
+#[track_caller]
+pub(crate) fn tool(name: &str) -> Command {
+    Command::new(path_of(name))
+}
+
+/// Where the program of that name is.
+#[track_caller]
+pub(crate) fn path_of(name: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .unwrap_or_else(|| {
+            panic!("{name} is not installed; `cargo xtask setup` installs what the tests need")
+        })
+}
+
+/// The browser for `tests/browser`: the one that the environment names, or one in the path.
+#[track_caller]
+pub(crate) fn browser() -> PathBuf {
+    if let Ok(named) = std::env::var("MILLSTREAM_CHROMIUM") {
+        let named = PathBuf::from(named);
+        return if named.components().count() > 1 {
+            named
+        } else {
+            path_of(&named.to_string_lossy())
+        };
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+    ]
+    .iter()
+    .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+    .find(|file| file.is_file())
+    .expect("chromium is not installed; `cargo xtask setup` installs what the tests need")
+}
