@@ -18,6 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Time that readers have to receive the end of their streams when the server shuts down.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// Time that recordings have to be completed when the server shuts down.
+const FINISH_RECORDINGS: Duration = Duration::from_secs(3);
+
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -79,7 +82,15 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         bounds: settings.bounds,
     });
     let supervisor = Supervisor::new(context.clone());
-    let control = Control::new(context.hub.clone(), store, supervisor, protocols.clone())?;
+    let control = Control::new(
+        context.hub.clone(),
+        store,
+        supervisor,
+        protocols.clone(),
+        &general.data_dir.join("recordings"),
+    )?;
+    control.recover_recordings().await?;
+    control.start_targets();
     tokio::spawn(control.clone().follow_hub());
 
     let mut terminate = signal(SignalKind::terminate())?;
@@ -133,6 +144,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     control.shut_down();
     if had_streams {
         tokio::time::sleep(FAREWELL).await;
+        control.recordings_done(FINISH_RECORDINGS).await;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ pub mod rtmp;
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
-use crate::hub::{Applications, Hub, Origin, Publisher, StreamName, Taken};
+use crate::hub::{Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken};
 use crate::net::shard::Shards;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response};
@@ -18,6 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
 pub const ALL: &[(&str, Build)] = &[
@@ -87,6 +88,20 @@ pub trait Protocol: Send + Sync + 'static {
         ))))
     }
 
+    /// Whether it can push to URLs of this scheme.
+    fn pushes(&self, _scheme: &str) -> bool {
+        false
+    }
+
+    /// Pushes the stream of `feed` to `url` until the stream ends, or this fails. What fails is said in
+    /// words that hold no secret of the URL. Dropping the future stops at once.
+    fn push<'a>(&'a self, _url: &'a str, _feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(std::future::ready(Err(format!(
+            "{} cannot push",
+            self.name()
+        ))))
+    }
+
     /// Answers a request for a file below `/APP/streams/`, if the file is one of this protocol's.
     fn file(
         self: Arc<Self>,
@@ -142,5 +157,65 @@ impl Target {
     /// When the name is taken.
     pub fn publish(&self, origin: &Origin) -> Result<Publisher, Taken> {
         self.context.hub.publish(&self.name, origin)
+    }
+}
+
+/// The stream that a target is sent.
+#[derive(Debug)]
+pub struct Feed {
+    /// The rest of the server.
+    pub context: Arc<Context>,
+    /// The stream, which is ready.
+    pub stream: Arc<Stream>,
+    /// What is told of the sending.
+    pub progress: Arc<Progress>,
+}
+
+impl Feed {
+    /// Reads the stream from its newest random access point, and never makes it wait.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.stream.clone())
+    }
+}
+
+/// How far one attempt to push has come. Whoever pushes writes it, whoever asks reads it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    live: AtomicBool,
+    access_units: AtomicU64,
+    bytes: AtomicU64,
+    skipped: AtomicU64,
+}
+
+impl Progress {
+    /// The far side takes media from now on.
+    pub fn set_live(&self) {
+        self.live.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the far side takes media.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// So many access units have been handed to the system, as so many bytes.
+    pub fn sent(&self, access_units: u64, bytes: u64) {
+        self.access_units.fetch_add(access_units, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many access units have been passed over because the far side was too slow.
+    pub fn skipped(&self, access_units: u64) {
+        self.skipped.fetch_add(access_units, Ordering::Relaxed);
+    }
+
+    /// Access units sent, bytes sent, access units passed over.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (
+            load(&self.access_units),
+            load(&self.bytes),
+            load(&self.skipped),
+        )
     }
 }

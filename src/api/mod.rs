@@ -12,6 +12,7 @@ use crate::adapters::{Context, FileRequest, Listening, NotLive, Protocol};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
 use crate::hub::StreamName;
+use crate::net::file;
 use crate::net::http::Handler;
 use crate::panel;
 use axum::body::Body;
@@ -20,6 +21,7 @@ use axum::response::IntoResponse;
 use axum::{Json, Router};
 use hyper::body::Incoming;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tower_service::Service;
 
@@ -133,7 +135,12 @@ impl Site {
         app: String,
         path: String,
     ) -> Response<Body> {
+        let recording = self.control.vod_path(&app, &path);
         let mut response = match *request.method() {
+            Method::GET | Method::HEAD if recording.is_some() => {
+                let path = recording.unwrap_or_default();
+                recorded(&path, request.method(), request.headers()).await
+            }
             Method::GET | Method::HEAD => {
                 let (head, _) = request.into_parts();
                 let query = head.uri.query().map(str::to_owned);
@@ -204,6 +211,23 @@ impl Site {
 impl Handler for Site {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         self.answer(request, peer).await
+    }
+}
+
+/// A complete recording.
+async fn recorded(path: &Path, method: &Method, headers: &HeaderMap) -> Response<Body> {
+    match file::respond(path, "video/mp4", method, headers).await {
+        Ok(response) => response,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            text(StatusCode::NOT_FOUND, "there is no such file\n")
+        }
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "cannot read a recording");
+            text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the file cannot be read\n",
+            )
+        }
     }
 }
 

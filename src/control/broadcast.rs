@@ -1,5 +1,6 @@
 //! What someone asked for by name, as it is kept.
 
+use crate::net::redacted::Redacted;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
@@ -64,8 +65,27 @@ pub struct Broadcast {
     pub password: Option<String>,
     /// Runs only while someone watches.
     pub auto_start_stop: bool,
+    /// Where it is pushed to while it is live.
+    pub endpoints: Vec<Endpoint>,
+    /// Whether it is recorded as MP4 while it is live; none where nobody has said.
+    pub record: Option<bool>,
     /// What is kept for whoever wrote it, and means nothing to the server.
     pub notes: Notes,
+}
+
+/// A server that a stream is pushed to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Unique within the broadcast.
+    pub id: String,
+    /// Where to push. Holds a secret, more often than not.
+    pub url: String,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} to {}", self.id, Redacted(&self.url))
+    }
 }
 
 impl Default for Broadcast {
@@ -80,6 +100,8 @@ impl Default for Broadcast {
             username: None,
             password: None,
             auto_start_stop: false,
+            endpoints: Vec::new(),
+            record: None,
             notes: Notes::default(),
         }
     }

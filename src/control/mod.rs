@@ -6,17 +6,23 @@
 //! broadcasts too, for as long as they last.
 
 pub mod broadcast;
+pub mod recordings;
 pub mod supervisor;
+pub mod targets;
+pub mod vod;
 
-pub use broadcast::{Broadcast, Kind, Patch};
+pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
 
 use crate::adapters::Protocol;
 use crate::hub::{Change, Hub, NameError, Snapshot, StreamName};
 use crate::store::{self, Store, StoreError};
+use recordings::Recordings;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
+use targets::TargetView;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Most broadcasts that are kept.
@@ -54,6 +60,10 @@ pub struct View {
     pub viewers: BTreeMap<&'static str, usize>,
     /// Why its source does not run, in words.
     pub last_error: Option<String>,
+    /// Its targets.
+    pub targets: Vec<TargetView>,
+    /// It is being recorded.
+    pub recording: bool,
 }
 
 /// Why a request was refused, in the order in which causes are looked for.
@@ -80,6 +90,24 @@ pub enum ControlError {
     /// No protocol of this server pulls from such a URL.
     #[error("no protocol of this server pulls {0}:// URLs")]
     Scheme(String),
+    /// No protocol of this server pushes to such a URL.
+    #[error("no protocol of this server pushes to {0}:// URLs")]
+    PushScheme(String),
+    /// The stream is pushed to that URL already.
+    #[error("{0} is pushed there already")]
+    TargetExists(StreamName),
+    /// There is no target of that ID.
+    #[error("{0} has no such target")]
+    UnknownTarget(StreamName),
+    /// The stream has as many targets as it may.
+    #[error("the stream has {0} targets, as many as it may")]
+    TargetsFull(usize),
+    /// The stream is being recorded already, or is not.
+    #[error("the recording of {0} is in that state already")]
+    RecordingState(StreamName),
+    /// The recording could not be begun.
+    #[error("the recording could not be started: {0}")]
+    Recording(String),
     /// As many are kept as may be.
     #[error("the server keeps {0} broadcasts, as many as it may")]
     Full(usize),
@@ -100,12 +128,15 @@ struct Shared {
     supervisor: Supervisor,
     protocols: Vec<Arc<dyn Protocol>>,
     broadcasts: Mutex<BTreeMap<StreamName, Broadcast>>,
+    /// What was asked of streams that nobody announced; forgotten when they end.
+    passing: Mutex<BTreeMap<StreamName, Broadcast>>,
+    recordings: Recordings,
     /// Held while a change goes to the store, so that changes reach it in order.
     writing: tokio::sync::Mutex<()>,
 }
 
 impl Control {
-    /// With what the store holds.
+    /// With what the store holds. Recordings go to the folder `recordings`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -114,6 +145,7 @@ impl Control {
         store: Store,
         supervisor: Supervisor,
         protocols: Vec<Arc<dyn Protocol>>,
+        recordings: &Path,
     ) -> Result<Self, StoreError> {
         let mut broadcasts = BTreeMap::new();
         for (key, broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
@@ -125,6 +157,7 @@ impl Control {
                 _ => tracing::warn!(key, "a broadcast in the store has no valid name"),
             }
         }
+        let recordings = Recordings::new(recordings, &store)?;
         let broadcasts = Mutex::new(broadcasts);
         let writing = tokio::sync::Mutex::default();
         Ok(Self {
@@ -134,6 +167,8 @@ impl Control {
                 supervisor,
                 protocols,
                 broadcasts,
+                passing: Mutex::default(),
+                recordings,
                 writing,
             }),
         })
@@ -150,15 +185,20 @@ impl Control {
                         broadcast.started = Some(SystemTime::now());
                     })
                     .await;
+                    self.record_if_asked(&stream);
                 }
                 Ok(Change::Ended(stream, reason)) => {
                     tracing::info!(stream = %stream.name(), ?reason, "stream ended");
+                    self.forget_passing(stream.name());
                 }
                 Ok(Change::Interrupted(stream)) => {
                     tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
                 }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "too many changes of streams at once");
+                    for stream in self.shared.hub.list() {
+                        self.record_if_asked(&stream);
+                    }
                 }
                 Err(RecvError::Closed) => return,
             }
@@ -325,9 +365,13 @@ impl Control {
             .store
             .remove(store::Kind::Broadcasts, name.as_str())
             .await?;
-        self.lock().remove(name);
+        let removed = self.lock().remove(name);
         // That nothing ran is no fault here.
         self.shared.supervisor.stop(name);
+        let passing = self.lock_passing().remove(name);
+        for broadcast in [removed, passing].into_iter().flatten() {
+            self.stop_targets(name, &broadcast);
+        }
         self.shared.hub.stop(name);
         Ok(())
     }
@@ -357,6 +401,8 @@ impl Control {
             (None, None) => Status::Created,
         };
         let last_error = source.and_then(|source| source.last_error);
+        let targets = self.target_views(name, &broadcast);
+        let recording = self.shared.recordings.is_running(name);
         View {
             name: name.clone(),
             broadcast,
@@ -365,17 +411,18 @@ impl Control {
             stream,
             viewers,
             last_error,
+            targets,
+            recording,
         }
     }
 
     fn temporary_view(&self, name: &StreamName) -> View {
-        let mut view = self.view(
-            name,
-            Broadcast {
-                name: Some(name.id().to_owned()),
-                ..Broadcast::default()
-            },
-        );
+        let passing = self.lock_passing().get(name).cloned();
+        let broadcast = Broadcast {
+            name: Some(name.id().to_owned()),
+            ..passing.unwrap_or_default()
+        };
+        let mut view = self.view(name, broadcast);
         if let Some(stream) = &view.stream {
             view.broadcast.created = stream.since;
             view.broadcast.started = Some(stream.since);

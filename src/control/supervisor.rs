@@ -1,8 +1,12 @@
-//! Keeps sources running: connects, watches for silence, and tries again for ever, more slowly each time.
+//! Keeps sources and targets running: connects, watches for silence, and tries again for ever, more slowly
+//! each time. A target runs while its stream is live.
 
-use crate::adapters::{Context, Protocol, Target};
-use crate::hub::StreamName;
+use crate::adapters::{Context, Feed, Progress, Protocol, Target};
+use crate::hub::{Stream, StreamName};
+use crate::net::redacted::Redacted;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::task::AbortHandle;
@@ -29,17 +33,42 @@ pub struct State {
     pub attempts: u64,
 }
 
-/// Keeps sources running. Clones share them.
+/// Where a target is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Its stream has not been live since.
+    #[default]
+    Waiting,
+    /// Its server is being connected.
+    Connecting,
+    /// Its server takes the stream.
+    Live,
+    /// It failed, and is tried again soon.
+    Failed,
+    /// Its stream has ended; it waits for the next.
+    Finished,
+}
+
+/// What is known of a target that is kept running.
+#[derive(Clone, Debug, Default)]
+pub struct TargetState {
+    /// Where it is.
+    pub phase: Phase,
+    /// Why it failed the last time, in words; none once it is live again.
+    pub last_error: Option<String>,
+    /// How often it has been connected.
+    pub attempts: u64,
+    /// What the present attempt has sent, or the last one did.
+    pub progress: Arc<Progress>,
+}
+
+/// Keeps sources and targets running. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     context: Arc<Context>,
-    running: Arc<Mutex<HashMap<StreamName, Running>>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    task: AbortHandle,
-    state: Arc<Mutex<State>>,
+    sources: Jobs<StreamName, State>,
+    /// By stream and the target's ID.
+    targets: Jobs<(StreamName, String), TargetState>,
 }
 
 impl Supervisor {
@@ -47,61 +76,134 @@ impl Supervisor {
     pub fn new(context: Arc<Context>) -> Self {
         Self {
             context,
-            running: Arc::default(),
+            sources: Jobs::default(),
+            targets: Jobs::default(),
         }
     }
 
     /// Keeps `url` running into the stream `name`. False when that stream has a source already.
     pub fn start(&self, name: &StreamName, url: &str, protocol: Arc<dyn Protocol>) -> bool {
-        let mut running = lock(&self.running);
-        if running.contains_key(name) {
-            return false;
-        }
-        let state = Arc::new(Mutex::new(State::default()));
         let target = Target {
             context: self.context.clone(),
             name: name.clone(),
         };
-        let task = tokio::spawn(keep_running(
-            protocol,
-            url.to_owned(),
-            target,
-            state.clone(),
-        ));
-        running.insert(
-            name.clone(),
-            Running {
-                task: task.abort_handle(),
-                state,
-            },
-        );
-        true
+        let url = url.to_owned();
+        self.sources.start(name.clone(), |state| {
+            keep_pulling(protocol, url, target, state)
+        })
     }
 
     /// Stops the source of a stream at once, whatever it is doing. False when there is none.
     pub fn stop(&self, name: &StreamName) -> bool {
-        lock(&self.running)
-            .remove(name)
-            .map(|running| running.task.abort())
-            .is_some()
+        self.sources.stop(name)
     }
 
-    /// Stops all.
+    /// Stops all sources. Targets end with their streams.
     pub fn stop_all(&self) {
-        for (_, running) in lock(&self.running).drain() {
-            running.task.abort();
-        }
+        self.sources.stop_all();
     }
 
     /// What is known of the source of a stream, if it has one that is kept running.
     pub fn state(&self, name: &StreamName) -> Option<State> {
-        lock(&self.running)
-            .get(name)
-            .map(|running| lock(&running.state).clone())
+        self.sources.state(name)
+    }
+
+    /// Pushes the stream `name` to `url` whenever it is live. False when the stream has a target of that ID
+    /// already.
+    pub fn start_target(
+        &self,
+        name: &StreamName,
+        id: &str,
+        url: &str,
+        protocol: Arc<dyn Protocol>,
+    ) -> bool {
+        let key = (name.clone(), id.to_owned());
+        let (context, name, url) = (self.context.clone(), name.clone(), url.to_owned());
+        self.targets.start(key, |state| {
+            keep_pushing(protocol, url, context, name, state)
+        })
+    }
+
+    /// Stops a target at once, whatever it is doing. False when there is none.
+    pub fn stop_target(&self, name: &StreamName, id: &str) -> bool {
+        self.targets.stop(&(name.clone(), id.to_owned()))
+    }
+
+    /// What is known of a target that is kept running.
+    pub fn target_state(&self, name: &StreamName, id: &str) -> Option<TargetState> {
+        let mut state = self.targets.state(&(name.clone(), id.to_owned()))?;
+        if state.phase == Phase::Connecting && state.progress.is_live() {
+            state.phase = Phase::Live;
+            state.last_error = None;
+        }
+        Some(state)
     }
 }
 
-async fn keep_running(
+/// Tasks that run until they are stopped, by key, each with what is known of it.
+#[derive(Debug)]
+struct Jobs<K, S> {
+    running: Arc<Mutex<HashMap<K, Job<S>>>>,
+}
+
+#[derive(Debug)]
+struct Job<S> {
+    task: AbortHandle,
+    state: Arc<Mutex<S>>,
+}
+
+impl<K, S> Clone for Jobs<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            running: self.running.clone(),
+        }
+    }
+}
+
+impl<K, S> Default for Jobs<K, S> {
+    fn default() -> Self {
+        Self {
+            running: Arc::default(),
+        }
+    }
+}
+
+impl<K: Eq + Hash, S: Clone + Default> Jobs<K, S> {
+    /// Runs what `make` gives. False when something runs under that key.
+    fn start<F>(&self, key: K, make: impl FnOnce(Arc<Mutex<S>>) -> F) -> bool
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match lock(&self.running).entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                let state = Arc::new(Mutex::new(S::default()));
+                let task = tokio::spawn(make(state.clone())).abort_handle();
+                place.insert(Job { task, state });
+                true
+            }
+        }
+    }
+
+    fn stop(&self, key: &K) -> bool {
+        let job = lock(&self.running).remove(key);
+        job.map(|job| job.task.abort()).is_some()
+    }
+
+    fn stop_all(&self) {
+        for (_, job) in lock(&self.running).drain() {
+            job.task.abort();
+        }
+    }
+
+    fn state(&self, key: &K) -> Option<S> {
+        lock(&self.running)
+            .get(key)
+            .map(|job| lock(&job.state).clone())
+    }
+}
+
+async fn keep_pulling(
     protocol: Arc<dyn Protocol>,
     url: String,
     target: Target,
@@ -119,6 +221,69 @@ async fn keep_running(
         tracing::warn!(stream = %target.name, %error, retry_in = ?pause, "source failed");
         lock(&state).last_error = Some(error);
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Waits for the stream, pushes it until it ends, and waits for the next of that name.
+async fn keep_pushing(
+    protocol: Arc<dyn Protocol>,
+    url: String,
+    context: Arc<Context>,
+    name: StreamName,
+    state: Arc<Mutex<TargetState>>,
+) {
+    loop {
+        let stream = context.hub.wait(&name).await;
+        if stream.ready().await.is_err() {
+            // It is about to leave the register.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        }
+        push_while_live(&*protocol, &url, &context, &stream, &state).await;
+        lock(&state).phase = Phase::Finished;
+    }
+}
+
+async fn push_while_live(
+    protocol: &dyn Protocol,
+    url: &str,
+    context: &Arc<Context>,
+    stream: &Arc<Stream>,
+    state: &Mutex<TargetState>,
+) {
+    let mut backoff = Backoff::default();
+    loop {
+        let progress = Arc::new(Progress::default());
+        let feed = Feed {
+            context: context.clone(),
+            stream: stream.clone(),
+            progress: progress.clone(),
+        };
+        let begun = Instant::now();
+        {
+            let mut state = lock(state);
+            state.phase = Phase::Connecting;
+            state.attempts += 1;
+            state.progress = progress.clone();
+        }
+        let pushed = protocol.push(url, &feed).await;
+        let target = Redacted(url);
+        let error = match pushed {
+            _ if stream.ended().is_some() => return,
+            Ok(()) => "the target ended".to_owned(),
+            Err(error) => error,
+        };
+        let pause = backoff.next(begun.elapsed(), rand::random());
+        tracing::warn!(stream = %stream.name(), %target, %error, retry_in = ?pause, "target failed");
+        {
+            let mut state = lock(state);
+            state.phase = Phase::Failed;
+            state.last_error = Some(error);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stream.end() => return,
+        }
     }
 }
 

@@ -77,6 +77,16 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
+/// Prepares a connection that was made from here: it is given up when the far side acknowledges nothing for
+/// the time of `stalled`.
+///
+/// # Errors
+/// What the system says of the socket.
+pub fn prepare_client(socket: &TcpStream, stalled: Duration) -> io::Result<()> {
+    prepare(socket)?;
+    SockRef::from(socket).set_tcp_user_timeout(Some(stalled))
+}
+
 /// The address with an IPv4 address written as such, also where it came through an IPv6 socket.
 fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())

@@ -1,6 +1,8 @@
 //! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
 
 pub mod fanout;
+pub mod file;
 pub mod http;
 pub mod listen;
+pub mod redacted;
 pub mod shard;

@@ -19,12 +19,15 @@ const CACHE: usize = 1 << 20;
 pub enum Kind {
     /// Broadcasts by `APP/ID`.
     Broadcasts,
+    /// Recordings by `APP/ID`.
+    Vods,
 }
 
 impl Kind {
     const fn table(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
         match self {
             Self::Broadcasts => TableDefinition::new("broadcasts"),
+            Self::Vods => TableDefinition::new("vods"),
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Fragmented MP4: what HLS, DASH and recordings are made of (ISO/IEC 14496-12; CMAF, ISO/IEC 23000-19).
 //!
 //! It writes an initialization section per set of tracks, [`init::write`], and fragments of whole access
-//! units, [`fragment::write`]. When a fragment begins and ends, and what it is called, is decided
-//! elsewhere; there is no file, no playlist and no clock here. Plain files with one table at the front or
-//! end are not written.
+//! units, [`fragment::write`]. [`index`] makes a plain file of fragments without moving them. When a
+//! fragment begins and ends, and what it is called, is decided elsewhere; there is no file, no playlist and
+//! no clock here.
 
+pub mod boxes;
 pub mod fragment;
+pub mod index;
 pub mod init;
 
 #[doc(hidden)]

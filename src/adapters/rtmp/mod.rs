@@ -1,9 +1,13 @@
-//! RTMP: takes publishers and serves players on one port. The protocol itself is `protocols/rtmp`.
+//! RTMP: takes publishers and serves players on one port, and publishes to other servers. The protocol
+//! itself is `protocols/rtmp`.
 
+mod address;
+mod link;
 mod player;
 mod server;
+mod sink;
 
-use super::{Context, Listening, Protocol};
+use super::{BoxFuture, Context, Feed, Listening, Protocol};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
@@ -70,5 +74,12 @@ impl Protocol for Rtmp {
         };
         tokio::spawn(server::serve(listener, self.settings.clone(), context));
         Ok(vec![listening])
+    }
+    fn pushes(&self, scheme: &str) -> bool {
+        scheme == "rtmp"
+    }
+
+    fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(sink::push(url, feed))
     }
 }

@@ -9,6 +9,7 @@ use rtmp::amf0::Value;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
 use rtmp::message::Message;
 use rtmp::server::{Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
+use smallvec::SmallVec;
 use std::time::Instant;
 
 /// A stream as RTMP messages, cut into chunks once for all players.
@@ -48,20 +49,7 @@ impl Format for Form {
         if let Some(track) = tracks.get(unit.track) {
             let (stream, kind) = carrier(track);
             let header = header(stream, kind, flv::muxer::timestamp(track, unit));
-            match track.codec {
-                Codec::H264(_) => append(
-                    &mut packet,
-                    header,
-                    &flv::muxer::video_prefix(unit, track),
-                    &unit.payload,
-                ),
-                Codec::Aac(_) => append(
-                    &mut packet,
-                    header,
-                    &flv::muxer::audio_prefix(),
-                    &unit.payload,
-                ),
-            }
+            append(&mut packet, header, &prefix(track, unit), &unit.payload);
         }
         packet
     }
@@ -76,7 +64,7 @@ const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestam
     }
 }
 
-const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
+pub(super) const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
     match track.kind() {
         media::Kind::Video => (ChunkStreamId::VIDEO, MessageType::VIDEO),
         media::Kind::Audio => (ChunkStreamId::AUDIO, MessageType::AUDIO),
@@ -90,8 +78,16 @@ fn append(packet: &mut Packet, header: Header, prefix: &[u8], payload: &Bytes) {
     }
 }
 
+/// What stands before a unit's payload in the body of its message.
+pub(super) fn prefix(track: &Track, unit: &AccessUnit) -> SmallVec<[u8; 8]> {
+    match track.codec {
+        Codec::H264(_) => SmallVec::from_slice(&flv::muxer::video_prefix(unit, track)),
+        Codec::Aac(_) => SmallVec::from_slice(&flv::muxer::audio_prefix()),
+    }
+}
+
 /// The properties of `onMetaData` that players look at.
-fn metadata(tracks: &TrackSet) -> Value {
+pub(super) fn metadata(tracks: &TrackSet) -> Value {
     let mut properties: Vec<(String, Value)> = vec![("server".into(), "Millstream".into())];
     let mut add = |name: &str, value: f64| properties.push((name.into(), Value::Number(value)));
     for track in &tracks.tracks {

@@ -1,6 +1,8 @@
 //! The broadcast object on the wire: every field of Ant Media's, null where there is nothing.
 
 use crate::control::broadcast::Notes;
+use crate::control::supervisor::Phase;
+use crate::control::targets::TargetView;
 use crate::control::{Broadcast, Kind, Patch, Status, View};
 use media::Codec;
 use serde::{Deserialize, Serialize};
@@ -85,7 +87,7 @@ pub(super) struct Object {
     planned_start_date: i64,
     planned_end_date: i64,
     duration: u64,
-    end_point_list: Option<Vec<()>>,
+    end_point_list: Option<Vec<EndpointObject>>,
     play_list_item_list: Option<Vec<()>>,
     public_stream: bool,
     is360: bool,
@@ -153,6 +155,37 @@ pub(super) struct Object {
     anyone_watching: bool,
 }
 
+/// An endpoint on the wire. `lastError` is ours: why it is not live, in words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EndpointObject {
+    status: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    endpoint_url: String,
+    endpoint_service_id: String,
+    last_error: Option<String>,
+}
+
+impl EndpointObject {
+    fn new(view: TargetView) -> Self {
+        let status = match view.state.phase {
+            Phase::Waiting => "created",
+            Phase::Connecting => "preparing",
+            Phase::Live => "broadcasting",
+            Phase::Failed => "failed",
+            Phase::Finished => "finished",
+        };
+        Self {
+            status,
+            kind: "generic",
+            endpoint_url: view.endpoint.url,
+            endpoint_service_id: view.endpoint.id,
+            last_error: view.state.last_error,
+        }
+    }
+}
+
 impl Object {
     /// A view of a broadcast; `host` is the name by which the caller reached the server, without port, and
     /// `rtmp_port` what stands behind it in a URL for publishing by RTMP.
@@ -164,6 +197,7 @@ impl Object {
             status,
             stream,
             viewers,
+            targets,
             ..
         } = view;
         let live = stream.as_ref().filter(|_| {
@@ -204,7 +238,8 @@ impl Object {
             duration: live.map_or(0, |stream| {
                 whole_millis(now.duration_since(stream.since).unwrap_or_default())
             }),
-            end_point_list: None,
+            end_point_list: (!targets.is_empty())
+                .then(|| targets.into_iter().map(EndpointObject::new).collect()),
             play_list_item_list: None,
             public_stream: notes.public_stream.unwrap_or(true),
             is360: notes.is360.unwrap_or(false),
@@ -217,7 +252,11 @@ impl Object {
             speed: live.map_or(0.0, |stream| (stream.speed * 100.0).round() / 100.0),
             stream_url: broadcast.stream_url,
             origin_address: host.to_owned(),
-            mp4_enabled: 0,
+            mp4_enabled: match broadcast.record {
+                Some(true) => 1,
+                Some(false) => -1,
+                None => 0,
+            },
             web_m_enabled: 0,
             seek_time_in_ms: 0,
             subtracks_limit: -1,
@@ -290,14 +329,14 @@ fn publish_type(kind: Kind, protocol: &str) -> String {
     }
 }
 
-fn millis(time: SystemTime) -> u64 {
+pub(super) fn millis(time: SystemTime) -> u64 {
     whole_millis(
         time.duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default(),
     )
 }
 
-fn whole_millis(duration: Duration) -> u64 {
+pub(super) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -3,7 +3,9 @@
 //! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
 
 mod broadcast;
+mod endpoints;
 mod envelope;
+mod recording;
 mod routes;
 
 pub use envelope::refusal;
@@ -12,7 +14,7 @@ use crate::adapters::Listening;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 /// The protocol that `rtmpURL` is for, and the port that such a URL need not name.
 const RTMP: &str = "rtmp";
@@ -48,9 +50,26 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         )
         .route("/{id}/start", post(routes::start))
         .route("/{id}/stop", post(routes::stop))
-        .route("/{id}/broadcast-statistics", get(routes::statistics));
+        .route("/{id}/broadcast-statistics", get(routes::statistics))
+        .route(
+            "/{id}/endpoint",
+            post(endpoints::add).delete(endpoints::remove),
+        )
+        .route(
+            "/{id}/rtmp-endpoint",
+            post(endpoints::add).delete(endpoints::remove),
+        )
+        .route("/{id}/recording/{record}", put(recording::set));
+    let vods = Router::new()
+        .route("/list/{offset}/{size}", get(recording::list))
+        .route("/count", get(recording::count))
+        .route("/count/{search}", get(recording::count_found))
+        .route("/{id}", get(recording::read).delete(recording::delete));
     Router::new()
         .nest("/{app}/rest/v2/broadcasts", broadcasts)
+        .nest("/{app}/rest/v2/vods", vods)
+        .route("/{app}/rest/v2/vods", delete(recording::delete_many))
+        .route("/{app}/rest/v2/vods/", delete(recording::delete_many))
         .route("/{app}/rest/v2/broadcasts", delete(routes::delete_many))
         .route("/{app}/rest/v2/broadcasts/", delete(routes::delete_many))
         .route("/{app}/rest/v2/version", get(routes::version))

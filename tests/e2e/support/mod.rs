@@ -5,6 +5,7 @@ pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod lines;
 pub(crate) mod media;
+pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod playlist;
 pub(crate) mod program;

@@ -1,0 +1,326 @@
+//! The tables of one track, and the headers that say how long it is.
+
+use super::fragment::{Run, Sample};
+use super::{IndexError, MOVIE_TIMESCALE, put_edit_list, ticks};
+use crate::boxes;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::time::Duration;
+
+/// What is known of the samples of a track. Values that repeat are kept once.
+#[derive(Debug)]
+pub(super) struct TrackTables {
+    pub(super) number: u32,
+    timescale: u32,
+    /// Decoding time of the first sample.
+    start: u64,
+    /// Sum of the durations.
+    length: u64,
+    sizes: Vec<u32>,
+    /// Samples in a row, and how long each lasts.
+    durations: Vec<(u32, u32)>,
+    /// Samples in a row, and how much later than decoded each is shown.
+    offsets: Vec<(u32, i32)>,
+    /// Numbers of those where a decoder can start, from 1.
+    syncs: Vec<u32>,
+    /// Where each row of samples begins in the file.
+    chunks: Vec<u64>,
+    /// Number of a chunk from 1, and samples in it and those that follow.
+    per_chunk: Vec<(u32, u32)>,
+}
+
+impl TrackTables {
+    /// For the track of this `trak` box, without its header.
+    pub(super) fn new(trak: &Bytes) -> Result<Self, IndexError> {
+        let tkhd = boxes::child(trak, b"tkhd")?.ok_or(IndexError::Missing("tkhd"))?;
+        let mdia = boxes::child(trak, b"mdia")?.ok_or(IndexError::Missing("mdia"))?;
+        let mdhd = boxes::child(&mdia, b"mdhd")?.ok_or(IndexError::Missing("mdhd"))?;
+        let timescale = Times::read(&mdhd)
+            .ok_or(IndexError::Missing("whole mdhd"))?
+            .third;
+        let number = Times::read(&tkhd)
+            .ok_or(IndexError::Missing("whole tkhd"))?
+            .third;
+        Ok(Self {
+            number,
+            timescale: timescale.max(1),
+            start: 0,
+            length: 0,
+            sizes: Vec::new(),
+            durations: Vec::new(),
+            offsets: Vec::new(),
+            syncs: Vec::new(),
+            chunks: Vec::new(),
+            per_chunk: Vec::new(),
+        })
+    }
+
+    /// Adds samples. A gap before them makes the sample before last longer.
+    pub(super) fn push(&mut self, run: &Run) {
+        if run.samples.is_empty() {
+            return;
+        }
+        if self.sizes.is_empty() {
+            self.start = run.base;
+        }
+        let gap = run
+            .base
+            .saturating_sub(self.start.saturating_add(self.length));
+        self.lengthen_last(u32::try_from(gap).unwrap_or(u32::MAX));
+        self.chunks.push(run.at);
+        let chunk = narrow(self.chunks.len());
+        let samples = narrow(run.samples.len());
+        if self
+            .per_chunk
+            .last()
+            .is_none_or(|(_, before)| *before != samples)
+        {
+            self.per_chunk.push((chunk, samples));
+        }
+        for Sample {
+            duration,
+            size,
+            offset,
+            is_sync,
+        } in run.samples.iter().copied()
+        {
+            self.sizes.push(size);
+            self.length += u64::from(duration);
+            repeat(&mut self.durations, duration);
+            repeat(&mut self.offsets, offset);
+            if is_sync {
+                self.syncs.push(narrow(self.sizes.len()));
+            }
+        }
+    }
+
+    fn lengthen_last(&mut self, by: u32) {
+        if by == 0 || self.sizes.is_empty() {
+            return;
+        }
+        if let Some((count, duration)) = self.durations.pop() {
+            if count > 1 {
+                self.durations.push((count - 1, duration));
+            }
+            let longer = duration.saturating_add(by);
+            self.length += u64::from(longer - duration);
+            self.durations.push((1, longer));
+        }
+    }
+
+    pub(super) const fn samples(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// From the beginning of the file to the end of the last sample.
+    pub(super) fn end(&self) -> Duration {
+        if self.sizes.is_empty() {
+            return Duration::ZERO;
+        }
+        self.seconds(self.start.saturating_add(self.length))
+    }
+
+    fn seconds(&self, ticks: u64) -> Duration {
+        let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(self.timescale);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Writes the body of the `trak` box: that of the fragmented file, with durations and tables.
+    pub(super) fn write(&self, out: &mut BytesMut, trak: &Bytes) -> Result<(), IndexError> {
+        for found in boxes::children(trak) {
+            let (kind, body) = found?;
+            match &kind {
+                b"tkhd" => {
+                    boxes::within(out, b"tkhd", |out| put_track_header(out, &body, self.end()))?;
+                    self.put_edits(out)?;
+                }
+                b"edts" => {}
+                b"mdia" => boxes::within(out, b"mdia", |out| self.put_media(out, &body))?,
+                kind => boxes::put(out, kind, &body),
+            }
+        }
+        Ok(())
+    }
+
+    /// A track that begins later than the file is moved there.
+    fn put_edits(&self, out: &mut BytesMut) -> Result<(), IndexError> {
+        let delay = ticks(self.seconds(self.start), MOVIE_TIMESCALE);
+        if delay == 0 || self.sizes.is_empty() {
+            return Ok(());
+        }
+        let duration = ticks(self.seconds(self.length), MOVIE_TIMESCALE);
+        boxes::within(out, b"edts", |out| {
+            boxes::within(out, b"elst", |out| {
+                put_edit_list(out, delay, duration);
+                Ok(())
+            })
+        })
+    }
+
+    fn put_media(&self, out: &mut BytesMut, mdia: &Bytes) -> Result<(), IndexError> {
+        for found in boxes::children(mdia) {
+            let (kind, body) = found?;
+            match &kind {
+                b"mdhd" => boxes::within(out, b"mdhd", |out| {
+                    let times = Times::read(&body).ok_or(IndexError::Missing("whole mdhd"))?;
+                    times.put_start(out);
+                    out.put_u32(times.third);
+                    out.put_u64(self.length);
+                    out.put_slice(&times.rest_of_media_header);
+                    Ok::<(), IndexError>(())
+                })?,
+                b"minf" => boxes::within(out, b"minf", |out| {
+                    for found in boxes::children(&body) {
+                        let (kind, body) = found?;
+                        match &kind {
+                            b"stbl" => {
+                                boxes::within(out, b"stbl", |out| self.put_tables(out, &body))?;
+                            }
+                            kind => boxes::put(out, kind, &body),
+                        }
+                    }
+                    Ok::<(), IndexError>(())
+                })?,
+                kind => boxes::put(out, kind, &body),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the tables of clause 8.6 and 8.7, the sample entries as they were.
+    fn put_tables(&self, out: &mut BytesMut, stbl: &Bytes) -> Result<(), IndexError> {
+        let stsd = boxes::child(stbl, b"stsd")?.ok_or(IndexError::Missing("stsd"))?;
+        boxes::put(out, b"stsd", &stsd);
+        put_table(out, b"stts", 0, self.durations.len(), |out| {
+            for (count, duration) in &self.durations {
+                out.put_u32(*count);
+                out.put_u32(*duration);
+            }
+        })?;
+        if self.offsets.iter().any(|(_, offset)| *offset != 0) {
+            put_table(out, b"ctts", 1, self.offsets.len(), |out| {
+                for (count, offset) in &self.offsets {
+                    out.put_u32(*count);
+                    out.put_i32(*offset);
+                }
+            })?;
+        }
+        if self.syncs.len() < self.sizes.len() {
+            put_table(out, b"stss", 0, self.syncs.len(), |out| {
+                self.syncs.iter().for_each(|number| out.put_u32(*number));
+            })?;
+        }
+        put_table(out, b"stsc", 0, self.per_chunk.len(), |out| {
+            for (chunk, samples) in &self.per_chunk {
+                out.put_u32(*chunk);
+                out.put_u32(*samples);
+                out.put_u32(1);
+            }
+        })?;
+        boxes::within(out, b"stsz", |out| {
+            out.put_u32(0);
+            out.put_u32(0);
+            out.put_u32(narrow(self.sizes.len()));
+            self.sizes.iter().for_each(|size| out.put_u32(*size));
+            Ok::<(), IndexError>(())
+        })?;
+        put_table(out, b"co64", 0, self.chunks.len(), |out| {
+            self.chunks.iter().for_each(|at| out.put_u64(*at));
+        })
+    }
+}
+
+/// Writes the body of an `mvhd` box with another duration.
+pub(super) fn put_movie_header(
+    out: &mut BytesMut,
+    mvhd: &Bytes,
+    duration: Duration,
+) -> Result<(), IndexError> {
+    let times = Times::read(mvhd).ok_or(IndexError::Missing("whole mvhd"))?;
+    times.put_start(out);
+    out.put_u32(times.third);
+    out.put_u64(ticks(duration, times.third));
+    out.put_slice(&times.rest_of_media_header);
+    Ok(())
+}
+
+fn put_track_header(
+    out: &mut BytesMut,
+    tkhd: &Bytes,
+    duration: Duration,
+) -> Result<(), IndexError> {
+    let times = Times::read(tkhd).ok_or(IndexError::Missing("whole tkhd"))?;
+    times.put_start(out);
+    out.put_u32(times.third);
+    // A reserved field stands between the track's number and its duration.
+    out.put_u32(0);
+    out.put_u64(ticks(duration, MOVIE_TIMESCALE));
+    // In either version, this much of reserved field and duration is still in front.
+    let rest = times.rest_of_media_header;
+    out.put_slice(rest.get(4..).unwrap_or_default());
+    Ok(())
+}
+
+/// The beginning that `mvhd`, `tkhd` and `mdhd` have in common, in version 0 or 1: two dates, then a
+/// timescale or the track's number, then a duration.
+struct Times {
+    flags: u32,
+    created: u64,
+    modified: u64,
+    third: u32,
+    /// What follows a duration that stands at once behind `third`.
+    rest_of_media_header: Bytes,
+}
+
+impl Times {
+    fn read(body: &Bytes) -> Option<Self> {
+        let mut rest = body.clone();
+        let flags = rest.try_get_u32().ok()?;
+        let width = if flags >> 24 == 0 { 4 } else { 8 };
+        let mut date = || rest.try_get_uint(width).ok();
+        let (created, modified) = (date()?, date()?);
+        let third = rest.try_get_u32().ok()?;
+        let rest_of_media_header = (rest.len() >= width).then(|| rest.split_off(width))?;
+        Some(Self {
+            flags: flags & 0xff_ffff,
+            created,
+            modified,
+            third,
+            rest_of_media_header,
+        })
+    }
+
+    /// Writes version, flags and dates, as version 1.
+    fn put_start(&self, out: &mut BytesMut) {
+        out.put_u32(1 << 24 | self.flags);
+        out.put_u64(self.created);
+        out.put_u64(self.modified);
+    }
+}
+
+fn put_table(
+    out: &mut BytesMut,
+    kind: &[u8; 4],
+    version: u8,
+    entries: usize,
+    put: impl FnOnce(&mut BytesMut),
+) -> Result<(), IndexError> {
+    boxes::within(out, kind, |out| {
+        out.put_u32(u32::from(version) << 24);
+        out.put_u32(narrow(entries));
+        put(out);
+        Ok(())
+    })
+}
+
+/// Counts a value once more if it is the last one again.
+fn repeat<T: PartialEq>(rows: &mut Vec<(u32, T)>, value: T) {
+    match rows.last_mut() {
+        Some((count, last)) if *last == value => *count += 1,
+        _ => rows.push((1, value)),
+    }
+}
+
+/// Counts that fit 32 bits: a file of more samples would be years long.
+fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,219 @@
+//! Where to publish: the parts of an RTMP URL.
+
+/// The port of URLs without one.
+const DEFAULT_PORT: u16 = 1935;
+
+/// Secrets shorter than this are not looked for in the words of a server: they would be found everywhere.
+const SHORTEST_SECRET: usize = 4;
+
+/// Longest text of a server that is passed on, in characters.
+const MAX_WORDS: usize = 300;
+
+/// `rtmp://[user:password@]host[:port]/app/key`, taken apart. It has no `Debug`, because it holds secrets.
+pub(super) struct Address {
+    /// Name or address, an IPv6 address without its brackets.
+    pub(super) host: String,
+    /// TCP port.
+    pub(super) port: u16,
+    /// Application: all of the path up to its last slash.
+    pub(super) app: String,
+    /// What is published: the rest, with its query.
+    pub(super) key: String,
+    /// The URL without user and key, as the server is told.
+    pub(super) tc_url: String,
+    user: Option<String>,
+}
+
+/// Why a text is no such URL. None of the words come from the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AddressError {
+    /// Not `rtmp://`.
+    #[error("the URL does not begin with rtmp://")]
+    Scheme,
+    /// Nothing between the slashes.
+    #[error("the URL has no host")]
+    Host,
+    /// Something behind the colon that is no port.
+    #[error("the URL's port is not a number from 1 to 65535")]
+    Port,
+    /// Nothing to publish as.
+    #[error("the URL has no stream key; it is rtmp://host/application/key")]
+    Key,
+}
+
+impl Address {
+    /// Takes a URL apart. The key is what follows the last slash of the path; where the path has no second
+    /// segment but a query with a slash in it, the query belongs to the application (`app?token=x/key`).
+    pub(super) fn parse(url: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = url.trim().split_once("://").ok_or(AddressError::Scheme)?;
+        if !scheme.eq_ignore_ascii_case("rtmp") {
+            return Err(AddressError::Scheme);
+        }
+        let (authority, path) = rest.split_once('/').ok_or(AddressError::Key)?;
+        let (user, place) = match authority.rsplit_once('@') {
+            Some((user, place)) => (Some(user.to_owned()), place),
+            None => (None, authority),
+        };
+        let (host, port) = host_and_port(place)?;
+        let query = path.find('?').unwrap_or(path.len());
+        let before_query = path.get(..query).unwrap_or(path);
+        let slash = before_query
+            .rfind('/')
+            .or_else(|| path.rfind('/'))
+            .ok_or(AddressError::Key)?;
+        let (app, key) = path.split_at_checked(slash).ok_or(AddressError::Key)?;
+        let key = key.trim_start_matches('/');
+        if app.is_empty() || key.is_empty() {
+            return Err(AddressError::Key);
+        }
+        let shown_host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        let tc_url = match port {
+            DEFAULT_PORT => format!("rtmp://{shown_host}/{app}"),
+            port => format!("rtmp://{shown_host}:{port}/{app}"),
+        };
+        Ok(Self {
+            host,
+            port,
+            app: app.to_owned(),
+            key: key.to_owned(),
+            tc_url,
+            user,
+        })
+    }
+
+    /// Words of the server, without the secrets that it may have repeated, and not too many of them.
+    pub(super) fn scrub(&self, words: &str) -> String {
+        let without_query = self.key.split('?').next().unwrap_or_default();
+        let query = self.key.split_once('?').map_or("", |(_, query)| query);
+        let app_query = self.app.split_once('?').map_or("", |(_, query)| query);
+        let user = self.user.as_deref().unwrap_or_default();
+        let password = user.split_once(':').map_or("", |(_, password)| password);
+        let mut words = words.replace(char::is_control, " ");
+        for secret in [&self.key, without_query, query, app_query, user, password] {
+            if secret.len() >= SHORTEST_SECRET {
+                words = words.replace(secret, "***");
+            }
+        }
+        words.chars().take(MAX_WORDS).collect()
+    }
+}
+
+fn host_and_port(place: &str) -> Result<(String, u16), AddressError> {
+    let (host, port) = match place.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or(AddressError::Host)?;
+            (host, port.strip_prefix(':'))
+        }
+        None => match place.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (place, None),
+        },
+    };
+    if host.is_empty() || host.contains(char::is_whitespace) {
+        return Err(AddressError::Host);
+    }
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or(AddressError::Port)?,
+    };
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let cases = [
+            (
+                "rtmp://a/live2/key",
+                "a",
+                1935,
+                "live2",
+                "key",
+                "rtmp://a/live2",
+            ),
+            (
+                "RTMP://a:1936/app/in/key",
+                "a",
+                1936,
+                "app/in",
+                "key",
+                "rtmp://a:1936/app/in",
+            ),
+            (
+                "rtmp://a/app/key?a=/b&c=d",
+                "a",
+                1935,
+                "app",
+                "key?a=/b&c=d",
+                "rtmp://a/app",
+            ),
+            (
+                "rtmp://a/app?t=x/key",
+                "a",
+                1935,
+                "app?t=x",
+                "key",
+                "rtmp://a/app?t=x",
+            ),
+            (
+                "rtmp://u:p@[::1]:19350/app/key",
+                "::1",
+                19350,
+                "app",
+                "key",
+                "rtmp://[::1]:19350/app",
+            ),
+        ];
+        for (url, host, port, app, key, tc_url) in cases {
+            let address = Address::parse(url)
+                .map_err(|error| format!("{url}: {error}"))
+                .unwrap();
+            let found = (
+                &*address.host,
+                address.port,
+                &*address.app,
+                &*address.key,
+                &*address.tc_url,
+            );
+            assert_eq!(found, (host, port, app, key, tc_url), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused_in_words() {
+        let cases = [
+            ("http://a/b/c", AddressError::Scheme),
+            ("a/b/c", AddressError::Scheme),
+            ("rtmp:///app/key", AddressError::Host),
+            ("rtmp://[::1/app/key", AddressError::Host),
+            ("rtmp://a:0/app/key", AddressError::Port),
+            ("rtmp://a:x/app/key", AddressError::Port),
+            ("rtmp://a", AddressError::Key),
+            ("rtmp://a/app", AddressError::Key),
+            ("rtmp://a/app/", AddressError::Key),
+            ("rtmp://a//key", AddressError::Key),
+        ];
+        for (url, error) in cases {
+            assert_eq!(Address::parse(url).err(), Some(error), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_repeats_the_key_does_not_get_it_into_the_log() {
+        let address = Address::parse("rtmp://joe:password@a/app/stream-key?sign=abcd").unwrap();
+        let words = address
+            .scrub("no stream-key?sign=abcd here, stream-key,\nnor sign=abcd of joe:password");
+        assert_eq!(words, "no *** here, ***, nor *** of ***");
+    }
+}

@@ -1,0 +1,225 @@
+//! Publishes a stream to another server.
+//!
+//! The connection reads the stream at its own place: a server that is slow makes the reader skip, and one
+//! that takes nothing is given up; neither is felt elsewhere. Access units that are there together leave in
+//! one write, and sound waits a moment for the picture that follows it.
+
+use super::address::Address;
+use super::link::Link;
+use super::player::{carrier, metadata, prefix};
+use crate::adapters::Feed;
+use crate::hub::{Item, TrackSet};
+use bytes::Bytes;
+use media::{AccessUnit, Kind};
+use rtmp::chunk::MessageType;
+use rtmp::client::Session;
+use rtmp::message::Message;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Sound waits so long for the next picture.
+const SOUND_WAITS: Duration = Duration::from_millis(20);
+
+/// What is gathered for one write ends at so many bytes.
+const MAX_BATCH: usize = 256 << 10;
+
+/// Publishes until the stream ends.
+pub(super) async fn push(url: &str, feed: &Feed) -> Result<(), String> {
+    let address = Address::parse(url).map_err(|error| error.to_string())?;
+    let pushed = publish(&address, feed).await;
+    pushed.map_err(|words| address.scrub(&words))
+}
+
+async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
+    let mut link = Link::open(address).await?;
+    feed.progress.set_live();
+    let mut reader = feed.reader();
+    let mut batch = Batch::default();
+    let mut due = None;
+    loop {
+        let flush_at = due.unwrap_or_else(Instant::now);
+        let mut next = tokio::select! {
+            item = reader.next() => Some(item),
+            () = sleep_until(flush_at), if due.is_some() => None,
+            input = link.readable() => {
+                input?;
+                link.read_answers().await?;
+                continue;
+            }
+        };
+        let mut ended = false;
+        while let Some(item) = next {
+            match item {
+                Item::Tracks(tracks) => batch.set_tracks(&link.session, tracks),
+                Item::Unit(unit) => batch.push(&link.session, &unit),
+                Item::Skipped(skip) => {
+                    feed.progress.skipped(skip.entries);
+                    tracing::warn!(
+                        stream = %feed.stream.name(), server = %address.tc_url.split('?').next().unwrap_or_default(),
+                        entries = skip.entries, cause = skip.cause.as_str(),
+                        "a target is slow and misses part of the stream"
+                    );
+                }
+                Item::Ended(_) => ended = true,
+            }
+            if ended || batch.bytes >= MAX_BATCH {
+                break;
+            }
+            next = reader.try_next();
+        }
+        let full = ended || batch.bytes >= MAX_BATCH;
+        if batch.awaits_picture() && !full && due.is_none_or(|due| Instant::now() < due) {
+            due.get_or_insert_with(|| Instant::now() + SOUND_WAITS);
+            continue;
+        }
+        due = None;
+        let (units, bytes) = (batch.units, batch.bytes);
+        link.write(batch.take()).await?;
+        feed.progress.sent(units, bytes as u64);
+        if ended {
+            return link.finish().await;
+        }
+    }
+}
+
+/// What is to be written together.
+#[derive(Default)]
+struct Batch {
+    slices: Vec<Bytes>,
+    bytes: usize,
+    units: u64,
+    has_picture: bool,
+    tracks: Option<Arc<TrackSet>>,
+    /// RTMP time of the first unit sent, which is sent as 0.
+    origin: Option<u32>,
+    /// Time of the newest unit, for what announces a change of tracks.
+    newest: u32,
+}
+
+impl Batch {
+    /// Announces the tracks of what follows.
+    fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) {
+        let values = vec![
+            "@setDataFrame".into(),
+            "onMetaData".into(),
+            metadata(&tracks),
+        ];
+        let (kind, body) = Message::Data(values).write();
+        self.append(session, kind, self.newest, &[], &body);
+        for track in &tracks.tracks {
+            let (_, kind) = carrier(track);
+            let header = flv::muxer::sequence_header(track);
+            self.append(session, kind, self.newest, &[], &header);
+        }
+        self.tracks = Some(tracks);
+    }
+
+    /// Adds an access unit. What lies before the first one in time, which is sound of a picture that is not
+    /// sent, is left out.
+    fn push(&mut self, session: &Session, unit: &AccessUnit) {
+        let Some(tracks) = self.tracks.clone() else {
+            return;
+        };
+        let Some(track) = tracks.get(unit.track) else {
+            return;
+        };
+        let time = flv::muxer::timestamp(track, unit);
+        let time = time.wrapping_sub(*self.origin.get_or_insert(time));
+        if time > u32::MAX / 2 && self.newest < u32::MAX / 4 {
+            return;
+        }
+        self.newest = time;
+        let (_, kind) = carrier(track);
+        self.append(session, kind, time, &prefix(track, unit), &unit.payload);
+        self.units += 1;
+        self.has_picture |= track.kind() == Kind::Video;
+    }
+
+    fn append(
+        &mut self,
+        session: &Session,
+        kind: MessageType,
+        time: u32,
+        prefix: &[u8],
+        body: &Bytes,
+    ) {
+        // An access unit of 16 MiB or more, which RTMP cannot carry, is left out.
+        if let Ok(packet) = session.packet(kind, time, prefix, body) {
+            self.bytes += packet.len();
+            self.slices.extend(packet.slices().iter().cloned());
+        }
+    }
+
+    /// There is sound only, and pictures will come.
+    fn awaits_picture(&self) -> bool {
+        let has_video = |tracks: &Arc<TrackSet>| tracks.first(Kind::Video).is_some();
+        !self.has_picture && self.tracks.as_ref().is_some_and(has_video)
+    }
+
+    fn take(&mut self) -> Vec<Bytes> {
+        self.bytes = 0;
+        self.units = 0;
+        self.has_picture = false;
+        std::mem::take(&mut self.slices)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::rtmp::address::Address;
+    use media::codec::aac;
+    use media::{Codec, Timebase, Track, TrackId};
+
+    fn tracks() -> Arc<TrackSet> {
+        let audio = aac::Config::low_complexity(48_000, 2).unwrap();
+        let track = |id| Track {
+            id: TrackId(id),
+            timebase: Timebase::MILLIS,
+            codec: Codec::Aac(audio.clone()),
+        };
+        let tracks = vec![track(0), track(1)];
+        Arc::new(TrackSet {
+            generation: 1,
+            tracks,
+        })
+    }
+
+    fn unit(track: u16, dts: i64) -> AccessUnit {
+        AccessUnit {
+            track: TrackId(track),
+            dts,
+            pts: dts,
+            random_access: true,
+            disposable: false,
+            discontinuity: false,
+            capture: None,
+            payload: Bytes::from_static(b"unit"),
+        }
+    }
+
+    #[test]
+    fn times_begin_at_zero_and_what_lies_before_is_left_out() {
+        let address = Address::parse("rtmp://a/b/c").unwrap();
+        let session = super::super::link::session(&address);
+        let mut batch = Batch::default();
+        batch.push(&session, &unit(0, 5_000));
+        assert_eq!(batch.units, 0, "no tracks yet");
+        batch.set_tracks(&session, tracks());
+        for (track, dts, units, newest) in [
+            (0, 5_000, 1, 0),
+            (1, 4_990, 1, 0),
+            (1, 5_010, 2, 10),
+            (0, 5_040, 3, 40),
+            // Back within what was sent: another track's times need not grow with this one's.
+            (1, 5_031, 4, 31),
+        ] {
+            batch.push(&session, &unit(track, dts));
+            assert_eq!((batch.units, batch.newest), (units, newest), "{dts}");
+        }
+        assert!(!batch.awaits_picture());
+        assert!(!batch.take().is_empty() && batch.take().is_empty());
+        assert_eq!((batch.units, batch.bytes), (0, 0));
+    }
+}

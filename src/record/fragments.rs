@@ -1,0 +1,278 @@
+//! Gathers access units into fragments of at most a second, whatever the GOP.
+
+use crate::hub::TrackSet;
+use bytes::Bytes;
+use media::{AccessUnit, Kind, Timebase, Track};
+use mp4::fragment::{Run, Sample};
+use std::sync::Arc;
+
+/// A fragment ends before it is longer than this. The access unit that waits for its successor, by which
+/// its length is known, makes it at most a second.
+const LONGEST: i64 = 900_000;
+
+/// A fragment that is so long ends at a random access point.
+const LONG_ENOUGH: i64 = 400_000;
+
+/// A fragment of so many bytes ends, however short it is.
+const MAX_BYTES: usize = 8 << 20;
+
+/// A file begins with a random access point, unless none has come for so long.
+const PATIENCE: i64 = 10_000_000;
+
+/// What an access unit lasts that has neither successor nor predecessor.
+const UNKNOWN_DURATION: i64 = 40_000;
+
+/// Fragments of one set of tracks, from the beginning of a file. Times are microseconds unless they are
+/// said to be ticks.
+#[derive(Debug)]
+pub struct Fragments {
+    tracks: Vec<Pending>,
+    has_video: bool,
+    /// Time of the first unit that came, while none has been taken.
+    waits_since: Option<i64>,
+    /// Time of the first unit that was taken, which is zero in the file.
+    origin: Option<i64>,
+    /// Time of the oldest unit that is in no fragment.
+    begins: Option<i64>,
+    bytes: usize,
+    sequence: u32,
+}
+
+#[derive(Debug)]
+struct Pending {
+    track: Track,
+    /// Decoding time in the file of the first of `samples`, in ticks.
+    base: u64,
+    samples: Vec<Sample>,
+    /// The newest unit, whose duration its successor will tell.
+    held: Option<Arc<AccessUnit>>,
+    /// Duration of the last sample, in ticks.
+    last_duration: Option<u32>,
+}
+
+impl Fragments {
+    /// For a file of these tracks.
+    pub fn new(tracks: &TrackSet) -> Self {
+        let pending = |track: &Track| Pending {
+            track: track.clone(),
+            base: 0,
+            samples: Vec::new(),
+            held: None,
+            last_duration: None,
+        };
+        Self {
+            has_video: tracks.first(Kind::Video).is_some(),
+            tracks: tracks.tracks.iter().map(pending).collect(),
+            waits_since: None,
+            origin: None,
+            begins: None,
+            bytes: 0,
+            sequence: 0,
+        }
+    }
+
+    /// Adds the next access unit. Gives the fragment that ends before it, if one does.
+    pub fn push(&mut self, unit: &Arc<AccessUnit>) -> Option<Bytes> {
+        let pending = self
+            .tracks
+            .iter()
+            .find(|pending| pending.track.id == unit.track)?;
+        let (kind, timebase) = (pending.track.kind(), pending.track.timebase);
+        let time = timebase.rescale(unit.dts, Timebase::MICROS);
+        let starts = unit.random_access && (kind == Kind::Video || !self.has_video);
+        let origin = match self.origin {
+            Some(origin) => origin,
+            None => {
+                let waits_since = *self.waits_since.get_or_insert(time);
+                if !starts && time.saturating_sub(waits_since) < PATIENCE {
+                    return None;
+                }
+                *self.origin.insert(time)
+            }
+        };
+        // Sound that belongs to a picture before the first one.
+        if time < origin {
+            return None;
+        }
+        let origin = Timebase::MICROS.rescale(origin, timebase);
+        let length = time.saturating_sub(*self.begins.get_or_insert(time));
+        let ends = length >= LONGEST
+            || (length >= LONG_ENOUGH && kind == Kind::Video && starts)
+            || self.bytes >= MAX_BYTES;
+        let pending = self
+            .tracks
+            .iter_mut()
+            .find(|pending| pending.track.id == unit.track)?;
+        pending.complete_held(origin, Some(unit.dts));
+        let fragment = if ends { self.flush() } else { None };
+        self.begins.get_or_insert(time);
+        self.bytes = self.bytes.saturating_add(unit.payload.len());
+        let pending = self
+            .tracks
+            .iter_mut()
+            .find(|pending| pending.track.id == unit.track)?;
+        pending.held = Some(unit.clone());
+        fragment
+    }
+
+    /// Something waits for a fragment.
+    pub const fn is_empty(&self) -> bool {
+        self.begins.is_none()
+    }
+
+    /// The fragment of all that is there, but for the newest unit of each track.
+    pub fn flush(&mut self) -> Option<Bytes> {
+        let runs: Vec<Run<'_>> = self
+            .tracks
+            .iter()
+            .filter(|pending| !pending.samples.is_empty())
+            .map(|pending| Run {
+                track: &pending.track,
+                base_decode_time: pending.base,
+                samples: &pending.samples,
+            })
+            .collect();
+        let fragment = (!runs.is_empty()).then(|| {
+            self.sequence = self.sequence.wrapping_add(1);
+            mp4::fragment::write(self.sequence, &runs)
+        });
+        self.begins = None;
+        self.bytes = 0;
+        for pending in &mut self.tracks {
+            pending.samples.clear();
+            if let Some(held) = &pending.held {
+                let time = pending.track.timebase.rescale(held.dts, Timebase::MICROS);
+                self.begins = Some(self.begins.map_or(time, |begins| begins.min(time)));
+                self.bytes += held.payload.len();
+            }
+        }
+        fragment
+    }
+
+    /// The last fragment, with the newest units as well.
+    pub fn finish(&mut self) -> Option<Bytes> {
+        let origin = self.origin?;
+        for pending in &mut self.tracks {
+            let origin = Timebase::MICROS.rescale(origin, pending.track.timebase);
+            pending.complete_held(origin, None);
+        }
+        self.flush()
+    }
+}
+
+impl Pending {
+    /// Makes a sample of the newest unit, which lasts until `next` (in ticks of the stream).
+    fn complete_held(&mut self, origin: i64, next: Option<i64>) {
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        let timebase = self.track.timebase;
+        let duration = match (next, self.last_duration) {
+            (Some(next), _) => u32::try_from(next.saturating_sub(held.dts)).unwrap_or(u32::MAX),
+            (None, Some(last)) => last,
+            (None, None) => {
+                let unknown = Timebase::MICROS.rescale(UNKNOWN_DURATION, timebase);
+                u32::try_from(unknown).unwrap_or(1)
+            }
+        };
+        if self.samples.is_empty() {
+            self.base = u64::try_from(held.dts.saturating_sub(origin)).unwrap_or(0);
+        }
+        self.last_duration = Some(duration);
+        self.samples.push(Sample::new(&held, duration));
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use media::codec::{aac, h264};
+    use media::{Codec, TrackId};
+
+    pub(in crate::record) fn tracks() -> TrackSet {
+        const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+        let sets = |set: &'static [u8]| vec![Bytes::from_static(set)];
+        let video = h264::Config::new(sets(SPS), sets(&[0x68, 0xeb])).unwrap();
+        let audio = aac::Config::low_complexity(48_000, 2).unwrap();
+        let tracks = vec![
+            Track {
+                id: TrackId(0),
+                timebase: Timebase::MILLIS,
+                codec: Codec::H264(video),
+            },
+            Track {
+                id: TrackId(1),
+                timebase: audio.sample_rate,
+                codec: Codec::Aac(audio),
+            },
+        ];
+        TrackSet {
+            generation: 1,
+            tracks,
+        }
+    }
+
+    pub(in crate::record) fn unit(track: u16, dts: i64, random_access: bool) -> Arc<AccessUnit> {
+        Arc::new(AccessUnit {
+            track: TrackId(track),
+            dts,
+            pts: dts,
+            random_access,
+            disposable: false,
+            discontinuity: false,
+            capture: None,
+            payload: Bytes::from_static(b"payload"),
+        })
+    }
+
+    /// 25 pictures a second with a random access point every `gop`, sound beside it.
+    pub(in crate::record) fn stream(seconds: i64, gop: i64) -> Vec<Arc<AccessUnit>> {
+        let mut units = Vec::new();
+        let mut sounds = 0;
+        for picture in 0..seconds * 25 {
+            let millis = 1_000 + picture * 40;
+            while 48_000 + sounds * 1_024 <= millis * 48 {
+                units.push(unit(1, 48_000 + sounds * 1_024, true));
+                sounds += 1;
+            }
+            units.push(unit(0, millis, picture % gop == 0));
+        }
+        units
+    }
+
+    #[test]
+    fn fragments_are_short_and_begin_at_random_access_points_where_they_can() {
+        for (gop, expected) in [(25, 12), (250, 11), (10, 25)] {
+            let mut fragments = Fragments::new(&tracks());
+            let mut count = 0;
+            for unit in stream(10, gop) {
+                count += usize::from(fragments.push(&unit).is_some());
+            }
+            count += usize::from(fragments.finish().is_some());
+            assert!(count.abs_diff(expected) <= 2, "{gop}: {count}");
+            assert!(fragments.finish().is_none());
+        }
+    }
+
+    #[test]
+    fn a_file_begins_with_a_picture_that_can_be_decoded() {
+        let mut fragments = Fragments::new(&tracks());
+        for unit in [
+            unit(1, 48_000, true),
+            unit(0, 1_000, false),
+            unit(0, 1_040, true),
+        ] {
+            assert!(fragments.push(&unit).is_none());
+        }
+        // Sound from before the picture.
+        assert!(fragments.push(&unit(1, 48_500, true)).is_none());
+        assert_eq!(fragments.origin, Some(1_040_000));
+        assert!(fragments.tracks[1].held.is_none());
+        // Without any random access point it begins all the same, later.
+        let mut fragments = Fragments::new(&tracks());
+        for picture in 0..300 {
+            fragments.push(&unit(0, picture * 40, false));
+        }
+        assert_eq!(fragments.origin, Some(10_000_000));
+    }
+}

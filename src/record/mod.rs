@@ -1,0 +1,38 @@
+//! Recordings: a stream's access units in MP4 files that survive whatever happens to the server.
+//!
+//! A [`Recorder`] reads a stream as any other reader does, so that a slow disk makes it miss part of the
+//! stream and never slows it. [`fragments`] gathers what it reads into fragments of at most a second, with
+//! all tracks; [`file`] writes each and waits until it is on the disk. A file is a fragmented MP4 until it is
+//! complete; then an index is added in place ([`finish`]), and it gets its name. What a killed server left
+//! is completed the same way when the next one starts.
+//!
+//! Other parameters of a track begin a new file: few players take a second sample entry.
+
+pub mod file;
+pub mod finish;
+pub mod fragments;
+pub mod name;
+
+mod recorder;
+
+pub use finish::Finished;
+pub use recorder::{Recorder, Stopped};
+
+use std::io;
+
+/// Why a recording ended before its stream did.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The disk said no.
+    #[error("cannot write the recording: {0}")]
+    Disk(#[from] io::Error),
+    /// MP4 cannot hold these tracks.
+    #[error("cannot record these tracks: {0}")]
+    Tracks(#[from] mp4::init::Error),
+    /// The file is not one that this server wrote.
+    #[error("the file is no recording: {0}")]
+    Foreign(String),
+    /// The stream ended before it began.
+    #[error("the stream is over")]
+    Over,
+}
