@@ -32,36 +32,24 @@ impl Format for Form {
             &body,
         );
         for track in &tracks.tracks {
+            // Tracks of other codecs are left out; players get the rest.
+            let Some(body) = flv::muxer::sequence_header(track) else {
+                continue;
+            };
             let (stream, kind) = carrier(track);
-            append(
-                &mut prelude,
-                header(stream, kind, 0),
-                &[],
-                &flv::muxer::sequence_header(track),
-            );
+            append(&mut prelude, header(stream, kind, 0), &[], &body);
         }
         prelude
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
         let mut packet = Packet::default();
-        if let Some(track) = tracks.get(unit.track) {
+        if let Some(track) = tracks.get(unit.track)
+            && let Some(prefix) = flv::muxer::prefix(unit, track)
+        {
             let (stream, kind) = carrier(track);
             let header = header(stream, kind, flv::muxer::timestamp(track, unit));
-            match track.codec {
-                Codec::H264(_) => append(
-                    &mut packet,
-                    header,
-                    &flv::muxer::video_prefix(unit, track),
-                    &unit.payload,
-                ),
-                Codec::Aac(_) => append(
-                    &mut packet,
-                    header,
-                    &flv::muxer::audio_prefix(),
-                    &unit.payload,
-                ),
-            }
+            append(&mut packet, header, &prefix, &unit.payload);
         }
         packet
     }
@@ -112,6 +100,8 @@ fn metadata(tracks: &TrackSet) -> Value {
                 );
                 add("audiochannels", f64::from(config.channels));
             }
+            // Left out, as in the prelude.
+            Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => {}
         }
     }
     Value::EcmaArray(properties)
