@@ -15,6 +15,8 @@ pub mod net;
 
 pub mod segment;
 
+pub mod bridge;
+
 pub mod store;
 
 pub mod adapters;
