@@ -17,6 +17,8 @@ pub mod segment;
 
 pub mod record;
 
+pub mod bridge;
+
 pub mod store;
 
 pub mod adapters;

@@ -24,7 +24,10 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     target("media_aac_config", media::aac_config),
     target("media_avcc", media::avcc),
+    target("media_h265_sps", media::h265_sps),
+    target("media_hvcc", media::hvcc),
     target("media_nal", media::nal),
+    target("media_opus_head", media::opus_head),
     target("media_sps", media::sps),
     target("rtmp_amf0", rtmp::fuzz::amf0),
     target("rtmp_chunk_reader", rtmp::fuzz::chunk_reader),

@@ -4,10 +4,17 @@
 //! promise that its documentation makes.
 
 use bytes::Bytes;
-use media::codec::{aac, h264, nal};
+use media::codec::{aac, h264, h265, nal, opus};
 
 /// A picture parameter set, for configurations that need one.
 const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+
+/// Video and picture parameter sets of H.265, likewise.
+const H265_VPS: &[u8] = &[
+    0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03,
+    0x00, 0x00, 0x03, 0x00, 0x5d, 0x95, 0x98, 0x09,
+];
+const H265_PPS: &[u8] = &[0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
 
 /// An AudioSpecificConfig.
 ///
@@ -61,6 +68,65 @@ pub fn sps(input: &[u8]) {
     }
 }
 
+/// An HEVCDecoderConfigurationRecord.
+///
+/// # Panics
+/// When a record that was accepted does not survive being written and read.
+pub fn hvcc(input: &[u8]) {
+    let Ok((config, length_size)) = h265::Config::parse_hvcc(&Bytes::copy_from_slice(input)) else {
+        return;
+    };
+    assert!(matches!(length_size, 1 | 2 | 4));
+    hvcc_there_and_back(&config);
+}
+
+/// A sequence parameter set of H.265.
+///
+/// # Panics
+/// When one that was accepted does not survive the way through a configuration record, or has values
+/// outside the documented ones.
+pub fn h265_sps(input: &[u8]) {
+    let Ok(sps) = h265::Sps::parse(input) else {
+        return;
+    };
+    assert!(sps.width > 0 && sps.height > 0, "{sps:?}");
+    assert!((1..=7).contains(&sps.sub_layers), "{sps:?}");
+    for depth in [sps.bit_depth_luma, sps.bit_depth_chroma] {
+        assert!((8..=15).contains(&depth), "{sps:?}");
+    }
+    let [vps, set, pps] = [H265_VPS, input, H265_PPS].map(|set| vec![Bytes::copy_from_slice(set)]);
+    let config = match h265::Config::new(vps, set, pps) {
+        Ok(config) => config,
+        Err(error) => panic!("a set that was read is refused: {error}"),
+    };
+    assert_eq!(config.video, sps);
+    hvcc_there_and_back(&config);
+}
+
+/// An Opus identification header, in both spellings, or a packet.
+///
+/// # Panics
+/// When a header that was accepted does not survive both spellings, or a packet is longer than packets are.
+pub fn opus_head(input: &[u8]) {
+    let found = [
+        opus::Config::parse_head(input),
+        opus::Config::parse_dops(input),
+    ];
+    for config in found.into_iter().flatten() {
+        let most = if config.mapping.is_some() { 8 } else { 2 };
+        assert!((1..=most).contains(&config.channels));
+        assert_eq!(
+            opus::Config::parse_head(&config.head()).as_ref(),
+            Ok(&config)
+        );
+        assert_eq!(opus::Config::parse_dops(&config.dops()), Ok(config));
+    }
+    if let Some(samples) = opus::duration(input) {
+        // A multiple of 2.5 ms.
+        assert!(samples <= opus::MAX_DURATION && samples % 120 == 0);
+    }
+}
+
 /// NAL units behind lengths of 1 to 4 bytes (the first byte of the input says how many), and what the
 /// picture is that they make.
 ///
@@ -79,6 +145,7 @@ pub fn nal(input: &[u8]) {
         assert_eq!(wide, payload);
         // Not looked at on the way, so that anything may be in it.
         let _ = h264::Picture::inspect(&wide);
+        let _ = h265::Picture::inspect(&wide);
         return;
     }
     let mut bytes = 0;
@@ -91,6 +158,27 @@ pub fn nal(input: &[u8]) {
     }
     assert!(bytes <= payload.len());
     assert!(h264::Picture::inspect(&wide).is_ok());
+    match h265::Picture::inspect(&wide) {
+        Ok(picture) => {
+            assert!(picture.temporal_id < 7);
+            assert!(!picture.random_access || picture.leading.is_none());
+            assert!(!picture.random_access || !picture.sub_layer_non_reference);
+            assert!(picture.has_slice || picture == h265::Picture::default());
+        }
+        Err(error) => panic!("a length that was just written is wrong: {error}"),
+    }
+}
+
+fn hvcc_there_and_back(config: &h265::Config) {
+    let record = config.hvcc();
+    let (read, length_size) = match h265::Config::parse_hvcc(&record) {
+        Ok(read) => read,
+        Err(error) => panic!("a record that was just written is refused: {error}: {record:02x?}"),
+    };
+    assert_eq!((&read, length_size), (config, 4));
+    assert_eq!(read.hvcc(), record);
+    let parameter = config.rfc6381();
+    assert!(parameter.starts_with("hvc1.") && parameter.is_ascii());
 }
 
 fn there_and_back(config: &h264::Config) {
@@ -120,6 +208,11 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "rate_in_full",
             vec![0x17, 0x80, 0xbb, 0x80, 0x10],
         ),
+        (
+            "nal",
+            "h265",
+            vec![1, 0, 3, 0x28, 1, 0xaf, 0, 3, 0x10, 2, 0xe0],
+        ),
         ("nal", "one_byte", vec![0, 1, 0x65, 0, 2, 0x41, 7]),
         ("nal", "two_bytes", vec![1, 0, 2, 0x65, 1, 0, 1, 0x41]),
         (
@@ -135,5 +228,77 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             seeds.push(("avcc", name, config.avcc().to_vec()));
         }
     }
+    // x265: 1280x720 in Main, and 638x358 in Main 4:2:2 10 with two temporal sub-layers.
+    let main: &[u8] = &[
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0xc0,
+        0x5a, 0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x10,
+    ];
+    let layers: &[u8] = &[
+        0x42, 0x01, 0x02, 0x24, 0x08, 0x00, 0x00, 0x03, 0x00, 0x9d, 0x08, 0x00, 0x00, 0x03, 0x00,
+        0x00, 0x7b, 0x00, 0x00, 0xb0, 0x05, 0x02, 0x01, 0x69, 0xd5, 0xb6, 0x59, 0x59, 0x8a, 0xcd,
+        0x24, 0x99, 0x5e, 0x1c, 0xd0, 0x10, 0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x03, 0x01,
+        0x90, 0x80,
+    ];
+    for (name, set) in [("main", main), ("layers", layers)] {
+        seeds.push(("h265_sps", name, set.to_vec()));
+        let sets = [H265_VPS, set, H265_PPS].map(|set| vec![Bytes::copy_from_slice(set)]);
+        let [vps, sps, pps] = sets;
+        if let Ok(config) = h265::Config::new(vps, sps, pps) {
+            seeds.push(("hvcc", name, config.hvcc().to_vec()));
+        }
+    }
+    let surround: &[u8] = &[
+        0, 6, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0, 0, 1, 4, 2, 0, 4, 1, 2, 3, 5,
+    ];
+    seeds.push(("opus_head", "dops_surround", surround.to_vec()));
+    if let Ok(config) = opus::Config::parse_dops(surround) {
+        seeds.push(("opus_head", "head_surround", config.head().to_vec()));
+    }
+    if let Ok(config) = opus::Config::new(2, 312, 48_000) {
+        seeds.push(("opus_head", "dops", config.dops().to_vec()));
+        seeds.push(("opus_head", "head", config.head().to_vec()));
+    }
+    seeds.push(("opus_head", "packet", vec![0xff, 0x46, 0xfe]));
     seeds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed, and thousands of inputs made from it by changing bytes and cutting.
+    #[test]
+    fn seeds_and_their_neighbours_hold() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for (entry, _, seed) in seeds() {
+            let run: fn(&[u8]) = match entry {
+                "aac_config" => aac_config,
+                "avcc" => avcc,
+                "h265_sps" => h265_sps,
+                "hvcc" => hvcc,
+                "nal" => nal,
+                "opus_head" => opus_head,
+                _ => sps,
+            };
+            for _ in 0..5_000 {
+                let mut input = seed.clone();
+                for _ in 0..=random(3) {
+                    let at = random(input.len());
+                    input[at] = match random(2) {
+                        0 => random(256) as u8,
+                        _ => input[at] ^ 1 << random(8),
+                    };
+                }
+                input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
+                run(&input);
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::cutter::Cutter;
 use super::{Rendition, Settings};
 use crate::hub::TrackSet;
-use media::{AccessUnit, Kind, Timebase, TrackId};
+use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +28,8 @@ pub struct Segmenter {
     /// Wall-clock time of media time 0, by the access unit that came with the least delay.
     epoch: Option<Duration>,
     generation: Option<u64>,
+    /// Tracks that MP4 cannot carry as they are now.
+    left_out: Vec<(TrackId, mp4::init::Error)>,
 }
 
 impl Segmenter {
@@ -42,11 +44,12 @@ impl Segmenter {
             first_number,
             epoch: None,
             generation: None,
+            left_out: Vec::new(),
         }
     }
 
-    /// One rendition per track, in the order of the tracks' IDs.
-    pub fn renditions(&self) -> impl Iterator<Item = &Rendition> {
+    /// One rendition per track that is carried, in the order of the tracks' IDs.
+    pub fn renditions(&self) -> impl Iterator<Item = &Rendition> + Clone {
         self.cutters.iter().map(|cutter| &cutter.rendition)
     }
 
@@ -57,34 +60,45 @@ impl Segmenter {
 
     /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was.
     ///
-    /// # Errors
-    /// When a track cannot be carried in MP4.
-    pub fn set_tracks(&mut self, tracks: &TrackSet) -> Result<(), mp4::init::Error> {
+    /// A track that MP4 cannot carry is left out, and its access units with it; the others go on. Returns
+    /// why, once for each such track as long as the reason is the same.
+    pub fn set_tracks(&mut self, tracks: &TrackSet) -> Vec<mp4::init::Error> {
         if self.generation.replace(tracks.generation) == Some(tracks.generation) {
-            return Ok(());
+            return Vec::new();
         }
         let number = self
             .lead()
             .map_or(self.first_number, |lead| lead.open_number);
+        let told = std::mem::take(&mut self.left_out);
         for track in &tracks.tracks {
-            match self
-                .cutters
-                .iter_mut()
-                .find(|cutter| cutter.rendition.track.id == track.id)
-            {
-                Some(cutter) if cutter.rendition.track == *track => {}
-                Some(cutter) => cutter.change(track.clone(), self.epoch)?,
-                None => self
-                    .cutters
-                    .push(Cutter::new(self.settings, track.clone(), number)?),
+            if let Err(error) = self.set_track(track, number) {
+                self.left_out.push((track.id, error));
             }
         }
         self.cutters.sort_by_key(|cutter| cutter.rendition.track.id);
+        let news = self.left_out.iter().filter(|left| !told.contains(left));
+        news.map(|(_, error)| error.clone()).collect()
+    }
+
+    /// Begins a track, or begins it anew if it changed.
+    fn set_track(&mut self, track: &Track, number: u64) -> Result<(), mp4::init::Error> {
+        let mut cutters = self.cutters.iter_mut();
+        match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
+            Some(cutter) if cutter.rendition.track == *track => {}
+            Some(cutter) => cutter.change(track.clone(), self.epoch)?,
+            None => {
+                let cutter = Cutter::new(self.settings, track.clone(), number)?;
+                self.cutters.push(cutter);
+            }
+        }
         Ok(())
     }
 
     /// The next access unit, which arrived at `now`. True when a part or segment has been completed.
     pub fn push(&mut self, unit: &AccessUnit, now: SystemTime) -> bool {
+        if self.is_left_out(unit.track) {
+            return false;
+        }
         let leads = self.lead().is_some_and(|lead| lead.track.id == unit.track);
         let limit = self.limit();
         let (settings, cuts) = (self.settings, &mut self.cuts);
@@ -166,10 +180,17 @@ impl Segmenter {
 
     /// The track at whose random access points segments end.
     fn lead(&self) -> Option<&Rendition> {
-        let video = self
+        let mut carried = self
             .renditions()
-            .find(|rendition| rendition.track.kind() == Kind::Video);
-        video.or_else(|| self.renditions().next())
+            .filter(|rendition| !self.is_left_out(rendition.track.id));
+        let first = carried.clone().next();
+        let video = carried.find(|rendition| rendition.track.kind() == Kind::Video);
+        // One that was carried once still has its numbers.
+        video.or(first).or_else(|| self.renditions().next())
+    }
+
+    fn is_left_out(&self, track: TrackId) -> bool {
+        self.left_out.iter().any(|(left, _)| *left == track)
     }
 
     /// The rendition of a track.
@@ -183,8 +204,8 @@ impl Segmenter {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use media::codec::{aac, h264};
-    use media::{Codec, Track};
+    use media::Codec;
+    use media::codec::{aac, g711, h264};
 
     const VIDEO: TrackId = TrackId(0);
     const AUDIO: TrackId = TrackId(1);
@@ -252,7 +273,7 @@ mod tests {
 
     fn started(with_video: bool) -> Segmenter {
         let mut segmenter = Segmenter::new(Settings::default(), 100);
-        segmenter.set_tracks(&tracks(1, with_video)).unwrap();
+        assert_eq!(segmenter.set_tracks(&tracks(1, with_video)), []);
         segmenter
     }
 
@@ -343,7 +364,7 @@ mod tests {
             ..Settings::default()
         };
         let mut segmenter = Segmenter::new(settings, 0);
-        segmenter.set_tracks(&tracks(1, true)).unwrap();
+        assert_eq!(segmenter.set_tracks(&tracks(1, true)), []);
         run(&mut segmenter, 60, 25);
         let bytes: usize = segmenter
             .rendition(VIDEO)
@@ -362,7 +383,7 @@ mod tests {
             ..Settings::default()
         };
         let mut segmenter = Segmenter::new(settings, 0);
-        segmenter.set_tracks(&tracks(1, true)).unwrap();
+        assert_eq!(segmenter.set_tracks(&tracks(1, true)), []);
         for dts in 0..2_000 {
             segmenter.push(&unit(VIDEO, dts, false, 10_000), at(0));
             let video = segmenter.rendition(VIDEO).unwrap();
@@ -382,13 +403,69 @@ mod tests {
         assert_eq!(video.segments.back().unwrap().number, 101);
     }
 
+    /// A track set in which the track is G.711.
+    fn with_g711(generation: u64, track: TrackId) -> TrackSet {
+        let mut tracks = tracks(generation, true);
+        for track in tracks.tracks.iter_mut().filter(|found| found.id == track) {
+            track.codec = Codec::G711 {
+                law: g711::Law::Mu,
+                sample_rate: track.timebase,
+                channels: 1,
+            };
+        }
+        tracks
+    }
+
+    #[test]
+    fn a_track_that_cannot_be_carried_is_left_out_and_told_once() {
+        let mut segmenter = Segmenter::new(Settings::default(), 100);
+        let told = segmenter.set_tracks(&with_g711(1, AUDIO));
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            told[0].to_string(),
+            "track 2: PCMU cannot be carried in MP4"
+        );
+        assert_eq!(segmenter.set_tracks(&with_g711(2, AUDIO)), []);
+        run(&mut segmenter, 5, 25);
+        assert_eq!(durations(&segmenter, VIDEO), [2_000; 2]);
+        assert!(segmenter.rendition(AUDIO).is_none());
+        // It comes when it can be carried.
+        assert_eq!(segmenter.set_tracks(&tracks(3, true)), []);
+        assert_eq!(segmenter.rendition(AUDIO).unwrap().open_number, 102);
+    }
+
+    #[test]
+    fn a_track_that_can_no_longer_be_carried_stays_as_it_was() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 5, 25);
+        let before = durations(&segmenter, VIDEO);
+        assert_eq!(segmenter.set_tracks(&with_g711(2, VIDEO)).len(), 1);
+        let closed = segmenter.rendition(VIDEO).unwrap().open_number;
+        for frame in 250..700 {
+            let time = frame * 1_024;
+            segmenter.push(&unit(AUDIO, time, true, 200), at(time / 48));
+            segmenter.push(&unit(VIDEO, time / 48, true, 1_000), at(time / 48));
+        }
+        let video = segmenter.rendition(VIDEO).unwrap();
+        assert_eq!(video.open_number, closed);
+        assert_eq!(durations(&segmenter, VIDEO)[..2], before[..]);
+        // The sound leads itself now.
+        let audio = durations(&segmenter, AUDIO);
+        assert!(audio.len() > 5, "{audio:?}");
+        assert!(
+            audio[4..]
+                .iter()
+                .all(|millis| (1_970..2_100).contains(millis))
+        );
+    }
+
     #[test]
     fn another_configuration_is_a_discontinuity_with_its_own_init() {
         let mut segmenter = started(true);
         run(&mut segmenter, 3, 25);
         let mut changed = tracks(2, true);
         changed.tracks[1].codec = Codec::Aac(aac::Config::low_complexity(48_000, 1).unwrap());
-        segmenter.set_tracks(&changed).unwrap();
+        assert_eq!(segmenter.set_tracks(&changed), []);
         segmenter.push(&unit(AUDIO, 3 * 48_000, true, 10), at(3_000));
         segmenter.push(&unit(AUDIO, 3 * 48_000 + 1_024, true, 10), at(3_021));
         segmenter.finish();

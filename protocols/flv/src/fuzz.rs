@@ -41,7 +41,7 @@ pub fn demuxer(data: &[u8]) {
         assert!(event.is_none() || pushed.is_ok() && dropped == first.dropped_before_config());
         match event {
             Some(Event::Track(track)) => {
-                let body = muxer::sequence_header(&track);
+                let body = muxer::sequence_header(&track).expect("a codec of ours");
                 let place = match track.kind() {
                     Kind::Video => {
                         second.push_video(timestamp, body).expect("our own header");
@@ -59,7 +59,8 @@ pub fn demuxer(data: &[u8]) {
             Some(Event::Unit(unit)) if unit.track == VIDEO => {
                 let track = video.as_ref().expect("a unit before its track");
                 assert!((-(1 << 23)..1 << 23).contains(&(unit.pts - unit.dts)));
-                let body = [&muxer::video_prefix(&unit, track)[..], &unit.payload].concat();
+                let prefix = muxer::prefix(&unit, track).expect("a codec of ours");
+                let body = [&prefix[..], &unit.payload].concat();
                 second
                     .push_video(muxer::timestamp(track, &unit), body.into())
                     .expect("our own body");
@@ -82,7 +83,8 @@ pub fn demuxer(data: &[u8]) {
                 assert_eq!(unit.track, AUDIO);
                 let track = audio.as_ref().expect("a unit before its track");
                 assert!(unit.pts == unit.dts && unit.random_access);
-                let body = [&muxer::audio_prefix()[..], &unit.payload].concat();
+                let prefix = muxer::prefix(&unit, track).expect("a codec of ours");
+                let body = [&prefix[..], &unit.payload].concat();
                 second
                     .push_audio(muxer::timestamp(track, &unit), body.into())
                     .expect("our own body");

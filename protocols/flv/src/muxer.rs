@@ -5,11 +5,44 @@
 use crate::body::{AAC_FLAGS, AVC, INTER_FRAME, KEY_FRAME};
 use bytes::{BufMut, Bytes, BytesMut};
 use media::{AccessUnit, Codec, Timebase, Track};
+use std::ops::Deref;
 
-/// The bytes in front of a video unit's payload: frame type, codec, packet type and composition time.
-/// The composition time is what leads from the [`timestamp`] to the PTS in whole milliseconds, held within
-/// its 24 bits (2 hours 19 minutes either way).
-pub fn video_prefix(unit: &AccessUnit, track: &Track) -> [u8; 5] {
+/// The bytes in front of an access unit's payload; they read as a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix(PrefixBytes);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PrefixBytes {
+    Video([u8; 5]),
+    Audio([u8; 2]),
+}
+
+impl Deref for Prefix {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            PrefixBytes::Video(bytes) => bytes,
+            PrefixBytes::Audio(bytes) => bytes,
+        }
+    }
+}
+
+/// The bytes in front of a unit's payload; `None` for a codec that is not carried, which are all but H.264
+/// and AAC.
+///
+/// Before a picture these are frame type, codec, packet type and composition time. The composition time is
+/// what leads from the [`timestamp`] to the PTS in whole milliseconds, held within its 24 bits (2 hours 19
+/// minutes either way).
+pub fn prefix(unit: &AccessUnit, track: &Track) -> Option<Prefix> {
+    match track.codec {
+        Codec::H264(_) => Some(Prefix(PrefixBytes::Video(video_prefix(unit, track)))),
+        Codec::Aac(_) => Some(Prefix(PrefixBytes::Audio([AAC_FLAGS, 1]))),
+        Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => None,
+    }
+}
+
+fn video_prefix(unit: &AccessUnit, track: &Track) -> [u8; 5] {
     const MAX: i64 = 0x7f_ffff;
     let frame_type = if unit.random_access {
         KEY_FRAME
@@ -23,22 +56,18 @@ pub fn video_prefix(unit: &AccessUnit, track: &Track) -> [u8; 5] {
     [frame_type << 4 | AVC, 1, high, middle, low]
 }
 
-/// The bytes in front of an AAC frame.
-pub const fn audio_prefix() -> [u8; 2] {
-    [AAC_FLAGS, 1]
-}
-
-/// The whole body that announces a track's configuration. Send it before the first unit, and again after
-/// each change.
-pub fn sequence_header(track: &Track) -> Bytes {
+/// The whole body that announces a track's configuration; `None` for a codec that is not carried, which are
+/// all but H.264 and AAC. Send it before the first unit, and again after each change.
+pub fn sequence_header(track: &Track) -> Option<Bytes> {
     let (prefix, config): (&[u8], Bytes) = match &track.codec {
         Codec::H264(config) => (&[KEY_FRAME << 4 | AVC, 0, 0, 0, 0], config.avcc()),
         Codec::Aac(config) => (&[AAC_FLAGS, 0], config.specific_config.clone()),
+        Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => return None,
     };
     let mut body = BytesMut::with_capacity(prefix.len() + config.len());
     body.put_slice(prefix);
     body.put_slice(&config);
-    body.freeze()
+    Some(body.freeze())
 }
 
 /// The DTS as FLV and RTMP count it: whole milliseconds, the nearest, modulo 2³². A time before zero
@@ -60,7 +89,8 @@ mod tests {
     use super::*;
     use crate::demuxer::{AUDIO, Demuxer, Event, VIDEO};
     use crate::fuzz::AVC_SEQUENCE_HEADER;
-    use media::codec::aac;
+    use media::TrackId;
+    use media::codec::{aac, g711, opus};
 
     fn track(body: &'static [u8]) -> Track {
         let mut demuxer = Demuxer::new();
@@ -94,7 +124,7 @@ mod tests {
             (unit(0, i64::MIN, false), [0x27, 1, 0x80, 0, 0]),
         ];
         for (unit, prefix) in cases {
-            assert_eq!(video_prefix(&unit, &millis), prefix);
+            assert_eq!(super::prefix(&unit, &millis).as_deref(), Some(&prefix[..]));
         }
         let ticks = Track {
             timebase: Timebase::VIDEO,
@@ -103,7 +133,8 @@ mod tests {
         // Both ends are rounded alike, so that timestamp and composition time give the PTS.
         let early = unit(89, 3_690, true);
         assert_eq!(timestamp(&ticks, &early), 1);
-        assert_eq!(video_prefix(&early, &ticks), [0x17, 1, 0, 0, 40]);
+        let prefix = prefix(&early, &ticks).unwrap();
+        assert_eq!(prefix[..], [0x17, 1, 0, 0, 40]);
     }
 
     #[test]
@@ -123,7 +154,7 @@ mod tests {
     #[test]
     fn sequence_headers_are_read_back() {
         let video = track(AVC_SEQUENCE_HEADER);
-        assert_eq!(&sequence_header(&video)[..], AVC_SEQUENCE_HEADER);
+        assert_eq!(sequence_header(&video).unwrap(), AVC_SEQUENCE_HEADER);
         let config = aac::Config::low_complexity(48_000, 2).unwrap();
         let audio = Track {
             id: AUDIO,
@@ -131,19 +162,41 @@ mod tests {
             codec: Codec::Aac(config),
         };
         let mut demuxer = Demuxer::new();
-        demuxer.push_audio(0, sequence_header(&audio)).unwrap();
+        let header = sequence_header(&audio).unwrap();
+        demuxer.push_audio(0, header).unwrap();
         assert_eq!(demuxer.pull(), Some(Event::Track(audio)));
+    }
+
+    #[test]
+    fn other_codecs_are_not_carried() {
+        let opus = opus::Config::new(2, 312, 48_000).unwrap();
+        let g711 = Codec::G711 {
+            law: g711::Law::Mu,
+            sample_rate: Timebase::MILLIS,
+            channels: 1,
+        };
+        for codec in [Codec::Opus(opus), g711] {
+            let track = Track {
+                id: TrackId(0),
+                timebase: Timebase::MILLIS,
+                codec,
+            };
+            assert_eq!(sequence_header(&track), None);
+            assert_eq!(prefix(&unit(0, 0, true), &track), None);
+        }
     }
 
     #[test]
     fn units_are_read_back() {
         let video = track(AVC_SEQUENCE_HEADER);
         let mut demuxer = Demuxer::new();
-        demuxer.push_video(0, sequence_header(&video)).unwrap();
+        let header = sequence_header(&video).unwrap();
+        demuxer.push_video(0, header).unwrap();
         demuxer.pull();
         for (dts, pts, random_access) in [(0, 80, true), (40, 40, true), (80, 60, true)] {
             let unit = unit(dts, pts, random_access);
-            let body = [&video_prefix(&unit, &video)[..], &unit.payload].concat();
+            let prefix = prefix(&unit, &video).unwrap();
+            let body = [&prefix[..], &unit.payload].concat();
             demuxer
                 .push_video(timestamp(&video, &unit), body.into())
                 .unwrap();

@@ -75,18 +75,19 @@ fn mux(tracks: &[Track], units: &[AccessUnit]) -> Vec<u8> {
         let tag = file::tag(kind, timestamp, prefix, payload).unwrap();
         out.extend(tag.slices().concat());
     };
-    put(TagKind::Video, 0, &[], muxer::sequence_header(of(VIDEO)));
-    put(TagKind::Audio, 0, &[], muxer::sequence_header(of(AUDIO)));
+    for (kind, id) in [(TagKind::Video, VIDEO), (TagKind::Audio, AUDIO)] {
+        put(kind, 0, &[], muxer::sequence_header(of(id)).unwrap());
+    }
     for unit in units {
         let track = of(unit.track);
         let timestamp = muxer::timestamp(track, unit);
         let payload = unit.payload.clone();
-        if unit.track == VIDEO {
-            let prefix = muxer::video_prefix(unit, track);
-            put(TagKind::Video, timestamp, &prefix, payload);
-        } else {
-            put(TagKind::Audio, timestamp, &muxer::audio_prefix(), payload);
-        }
+        let kind = match track.kind() {
+            media::Kind::Video => TagKind::Video,
+            media::Kind::Audio => TagKind::Audio,
+        };
+        let prefix = muxer::prefix(unit, track).unwrap();
+        put(kind, timestamp, &prefix, payload);
     }
     out
 }
@@ -122,6 +123,7 @@ fn files_are_read_as_ffprobe_reads_them_and_survive_a_round_trip() {
                 media::Codec::Aac(config) => {
                     assert_eq!(config.sample_rate.ticks_per_second(), case.sample_rate);
                 }
+                other => panic!("{}", other.name()),
             }
         }
         let again = demux(read(&mux(&tracks, &units), usize::MAX));

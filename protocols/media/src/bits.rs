@@ -79,6 +79,16 @@ impl<'a> BitReader<'a> {
         Ok((1u32 << zeros) - 1 + suffix)
     }
 
+    /// An unsigned Exp-Golomb number that is at most `max`.
+    pub fn ue_at_most(&mut self, max: u32) -> Result<u32, BitsError> {
+        let value = self.ue()?;
+        if value > max {
+            Err(self.invalid())
+        } else {
+            Ok(value)
+        }
+    }
+
     /// A signed Exp-Golomb number, `se(v)` (ITU-T H.264 clause 9.1.1).
     pub fn se(&mut self) -> Result<i32, BitsError> {
         let code = i64::from(self.ue()?);
@@ -115,5 +125,13 @@ mod tests {
     #[test]
     fn overlong_exp_golomb_is_refused() {
         assert!(BitReader::new(&[0; 8]).ue().is_err());
+    }
+
+    #[test]
+    fn a_number_above_its_range_is_an_error() {
+        let code_2 = &[0b0110_0000];
+        assert_eq!(BitReader::new(code_2).ue_at_most(2), Ok(2));
+        let refused = BitReader::new(code_2).ue_at_most(1);
+        assert_eq!(refused, Err(BitsError { position: 3 }));
     }
 }

@@ -4,11 +4,11 @@
 
 use crate::track_number;
 use bytes::{Bytes, BytesMut};
-use media::codec::{aac, h264};
+use media::codec::{aac, h264, h265, opus};
 use media::{Codec, Kind, Track};
 use mp4_atom::{
-    Atom, Audio, Avc1, Avcc, Dinf, Dref, Encode, FourCC, Ftyp, Hdlr, Mdhd, Mp4a, Mvex, Mvhd, Pasp,
-    Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, esds,
+    Atom, Audio, Avc1, Avcc, Dinf, Dops, Dref, Encode, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mp4a,
+    Mvex, Mvhd, Opus, Pasp, Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, esds,
 };
 
 /// Why there is no initialization section for these tracks.
@@ -20,6 +20,14 @@ pub enum Error {
     /// Two of them have the same [`TrackId`](media::TrackId).
     #[error("two tracks have the number {0}")]
     SameNumber(u32),
+    /// There is no sample entry for the codec that players know.
+    #[error("track {track}: {codec} cannot be carried in MP4")]
+    Codec {
+        /// Number of the track within the file.
+        track: u32,
+        /// The codec's name.
+        codec: &'static str,
+    },
     /// A box cannot hold what the track's configuration says.
     #[error("track {track}: {reason}")]
     Box {
@@ -33,10 +41,13 @@ pub enum Error {
 /// Writes the section for fragments of these tracks. A track's number is its [`TrackId`](media::TrackId)
 /// plus one, its timescale its timebase.
 ///
+/// Parameter sets are in the section alone (`avc1`, `hvc1`).
+///
 /// A section of one track is a CMAF header and says so (`cmfc`); CMAF knows none of several tracks.
 ///
 /// # Errors
-/// Without tracks, with the same track twice, or with a configuration that no box can hold.
+/// Without tracks, with the same track twice, with a codec that is not carried in MP4 (G.711), or with a
+/// configuration that no box can hold.
 pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
     if tracks.is_empty() {
         return Err(Error::NoTracks);
@@ -46,19 +57,30 @@ pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
             return Err(Error::SameNumber(track_number(track.id)));
         }
     }
+    let mut entries = Vec::with_capacity(tracks.len());
+    for track in tracks {
+        entries.push((track, sample_entry(track)?));
+    }
     let mut out = BytesMut::with_capacity(256 + 768 * tracks.len());
-    write_boxes(&mut out, tracks).map_err(|(track, error)| Error::Box {
-        track,
-        reason: error.to_string(),
-    })?;
+    write_boxes(&mut out, entries)?;
     Ok(out.freeze())
 }
 
 type BoxResult = Result<(), mp4_atom::Error>;
 
-fn write_boxes(out: &mut BytesMut, tracks: &[Track]) -> Result<(), (u32, mp4_atom::Error)> {
-    let whole = |error| (0, error);
-    let brands: &[&[u8; 4]] = match tracks {
+/// A track and the description of its samples.
+type Entry<'a> = (&'a Track, mp4_atom::Codec);
+
+fn box_error(track: u32) -> impl Fn(mp4_atom::Error) -> Error {
+    move |error| Error::Box {
+        track,
+        reason: error.to_string(),
+    }
+}
+
+fn write_boxes(out: &mut BytesMut, tracks: Vec<Entry<'_>>) -> Result<(), Error> {
+    let whole = box_error(0);
+    let brands: &[&[u8; 4]] = match &tracks[..] {
         [_] => &[b"cmfc", b"iso6", b"mp41"],
         _ => &[b"iso6", b"mp41"],
     };
@@ -68,22 +90,28 @@ fn write_boxes(out: &mut BytesMut, tracks: &[Track]) -> Result<(), (u32, mp4_ato
         minor_version: 0,
         compatible_brands: brands,
     };
-    ftyp.encode(out).map_err(whole)?;
-    let numbers = tracks.iter().map(|track| track_number(track.id));
+    ftyp.encode(out).map_err(&whole)?;
+    let numbers: Vec<u32> = tracks
+        .iter()
+        .map(|(track, _)| track_number(track.id))
+        .collect();
     // The order of boxes that players know best: tracks before `mvex`, media headers before tables.
     within(out, b"moov", |out| {
         let mvhd = Mvhd {
             timescale: 1_000,
             rate: 1.into(),
             volume: 1.into(),
-            next_track_id: numbers.clone().max().unwrap_or(0).saturating_add(1),
+            next_track_id: numbers
+                .iter()
+                .max()
+                .map_or(1, |last| last.saturating_add(1)),
             ..Mvhd::default()
         };
-        mvhd.encode(out).map_err(whole)?;
-        for track in tracks {
-            write_track(out, track).map_err(|error| (track_number(track.id), error))?;
+        mvhd.encode(out).map_err(&whole)?;
+        for (track, entry) in tracks {
+            write_track(out, track, entry).map_err(box_error(track_number(track.id)))?;
         }
-        let trex = numbers.clone().map(|track_id| Trex {
+        let trex = numbers.into_iter().map(|track_id| Trex {
             track_id,
             default_sample_description_index: 1,
             ..Trex::default()
@@ -92,16 +120,16 @@ fn write_boxes(out: &mut BytesMut, tracks: &[Track]) -> Result<(), (u32, mp4_ato
             mehd: None,
             trex: trex.collect(),
         };
-        mvex.encode(out).map_err(whole)
+        mvex.encode(out).map_err(&whole)
     })
 }
 
-fn write_track(out: &mut BytesMut, track: &Track) -> BoxResult {
+fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> BoxResult {
     let (handler, name) = match track.kind() {
         Kind::Video => (b"vide", "video"),
         Kind::Audio => (b"soun", "audio"),
     };
-    let (width, height) = display_size(track);
+    let (width, height) = display_size(&track.codec);
     let tkhd = Tkhd {
         track_id: track_number(track.id),
         enabled: true,
@@ -122,7 +150,7 @@ fn write_track(out: &mut BytesMut, track: &Track) -> BoxResult {
     };
     let stbl = Stbl {
         stsd: Stsd {
-            codecs: vec![sample_entry(track)?],
+            codecs: vec![entry],
         },
         stco: Some(Stco::default()),
         ..Stbl::default()
@@ -167,41 +195,83 @@ fn within<E>(
 }
 
 /// Width and height as shown, square pixels; zero for sound.
-fn display_size(track: &Track) -> (u16, u16) {
-    let Codec::H264(config) = &track.codec else {
-        return (0, 0);
-    };
-    let (horizontal, vertical) = config.video.sample_aspect_ratio.unwrap_or((1, 1));
-    let width = u64::from(config.video.width) * u64::from(horizontal) / u64::from(vertical.max(1));
-    (saturated(width), saturated(config.video.height.into()))
+fn display_size(codec: &Codec) -> (u16, u16) {
+    let (width, height) = codec.size().unwrap_or_default();
+    let (horizontal, vertical) = codec.sample_aspect_ratio().unwrap_or((1, 1));
+    let shown = u64::from(width) * u64::from(horizontal) / u64::from(vertical.max(1));
+    (saturated(shown), saturated(height.into()))
 }
 
-fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, mp4_atom::Error> {
-    match &track.codec {
-        Codec::H264(config) => avc1(config).map(Into::into),
+fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, Error> {
+    let number = track_number(track.id);
+    let codec = &track.codec;
+    let entry = match codec {
+        Codec::H264(config) => avc1(codec, config).map(Into::into),
+        Codec::H265(config) => hvc1(codec, config).map(Into::into),
         Codec::Aac(config) => Ok(mp4a(config).into()),
+        Codec::Opus(config) => opus(config).map(Into::into),
+        Codec::G711 { .. } => {
+            return Err(Error::Codec {
+                track: number,
+                codec: codec.name(),
+            });
+        }
+    };
+    entry.map_err(box_error(number))
+}
+
+fn avc1(codec: &Codec, config: &h264::Config) -> Result<Avc1, mp4_atom::Error> {
+    Ok(Avc1 {
+        visual: visual(codec),
+        avcc: Avcc::decode_body(&mut &config.avcc()[..])?,
+        pasp: pasp(codec),
+        ..Avc1::default()
+    })
+}
+
+fn hvc1(codec: &Codec, config: &h265::Config) -> Result<Hvc1, mp4_atom::Error> {
+    Ok(Hvc1 {
+        visual: visual(codec),
+        hvcc: Hvcc::decode_body(&mut &config.hvcc()[..])?,
+        pasp: pasp(codec),
+        ..Hvc1::default()
+    })
+}
+
+fn visual(codec: &Codec) -> Visual {
+    let (width, height) = codec.size().unwrap_or_default();
+    Visual {
+        data_reference_index: 1,
+        width: saturated(width.into()),
+        height: saturated(height.into()),
+        horizresolution: 72.into(),
+        vertresolution: 72.into(),
+        frame_count: 1,
+        compressor: Default::default(),
+        depth: 24,
     }
 }
 
-fn avc1(config: &h264::Config) -> Result<Avc1, mp4_atom::Error> {
-    let video = config.video;
-    Ok(Avc1 {
-        visual: Visual {
+fn pasp(codec: &Codec) -> Option<Pasp> {
+    codec.sample_aspect_ratio().map(|(width, height)| Pasp {
+        h_spacing: width.into(),
+        v_spacing: height.into(),
+    })
+}
+
+/// What is to be skipped at the start is told by `dOps` alone: an edit list would be wrong for a stream that
+/// is joined in the middle.
+fn opus(config: &opus::Config) -> Result<Opus, mp4_atom::Error> {
+    Ok(Opus {
+        audio: Audio {
             data_reference_index: 1,
-            width: saturated(video.width.into()),
-            height: saturated(video.height.into()),
-            horizresolution: 72.into(),
-            vertresolution: 72.into(),
-            frame_count: 1,
-            compressor: Default::default(),
-            depth: 24,
+            channel_count: config.channels.into(),
+            sample_size: 16,
+            // Always the decoder's, never the input's.
+            sample_rate: 48_000.into(),
         },
-        avcc: Avcc::decode_body(&mut &config.avcc()[..])?,
-        pasp: video.sample_aspect_ratio.map(|(width, height)| Pasp {
-            h_spacing: width.into(),
-            v_spacing: height.into(),
-        }),
-        ..Avc1::default()
+        dops: Dops::decode_body(&mut &config.dops()[..])?,
+        btrt: None,
     })
 }
 
@@ -252,7 +322,8 @@ fn saturated(value: u64) -> u16 {
 mod tests {
     use super::*;
     use crate::fuzz::{audio_track, video_track};
-    use media::TrackId;
+    use media::codec::g711;
+    use media::{Timebase, TrackId};
     use mp4_atom::{Any, Decode, Moov};
 
     fn read(bytes: &Bytes) -> (Ftyp, Moov) {
@@ -334,6 +405,102 @@ mod tests {
                 v_spacing: 3
             })
         );
+    }
+
+    /// Parameter sets as x265 writes them: Main profile, level 3.1, 1280x720 with square pixels.
+    fn hevc_track() -> Track {
+        const VPS: &[u8] = &[
+            0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00,
+            0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0x95, 0x98, 0x09,
+        ];
+        const SPS: &[u8] = &[
+            0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00,
+            0x00, 0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93,
+            0x2b, 0xc0, 0x5a, 0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3c,
+            0x10,
+        ];
+        const PPS: &[u8] = &[0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
+        let [vps, sps, pps] = [VPS, SPS, PPS].map(|set| vec![Bytes::from_static(set)]);
+        Track {
+            id: TrackId(0),
+            codec: Codec::H265(h265::Config::new(vps, sps, pps).unwrap()),
+            timebase: Timebase::VIDEO,
+        }
+    }
+
+    fn opus_track(config: opus::Config) -> Track {
+        Track {
+            id: TrackId(1),
+            codec: Codec::Opus(config),
+            timebase: opus::TIMEBASE,
+        }
+    }
+
+    fn stereo() -> opus::Config {
+        opus::Config::new(2, 312, 44_100).unwrap()
+    }
+
+    #[test]
+    fn h265_and_opus_are_read_back() {
+        let tracks = [hevc_track(), opus_track(stereo())];
+        let (_, moov) = read(&write(&tracks).unwrap());
+        let [video, audio] = &moov.trak[..] else {
+            panic!("two tracks")
+        };
+        assert_eq!(video.tkhd.width.integer(), 1_280);
+        assert_eq!(audio.mdia.mdhd.timescale, 48_000);
+        let mp4_atom::Codec::Hvc1(hvc1) = &video.mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no hvc1")
+        };
+        assert_eq!((hvc1.visual.width, hvc1.visual.height), (1_280, 720));
+        let mut record = Vec::new();
+        hvc1.hvcc.encode_body(&mut record).unwrap();
+        let (config, length_size) = h265::Config::parse_hvcc(&record.into()).unwrap();
+        assert_eq!((Codec::H265(config), length_size), (hevc_track().codec, 4));
+        let mp4_atom::Codec::Opus(opus) = &audio.mdia.minf.stbl.stsd.codecs[0] else {
+            panic!("no Opus")
+        };
+        assert_eq!(opus.audio.channel_count, 2);
+        assert_eq!(opus.audio.sample_rate.integer(), 48_000);
+        let mut content = Vec::new();
+        opus.dops.encode_body(&mut content).unwrap();
+        assert_eq!(opus::Config::parse_dops(&content), Ok(stereo()));
+    }
+
+    #[test]
+    fn opus_with_a_mapping_keeps_it() {
+        let surround = opus::Config {
+            channels: 6,
+            mapping: Some(Bytes::from_static(&[4, 2, 0, 4, 1, 2, 3, 5])),
+            ..stereo()
+        };
+        let bytes = write(&[opus_track(surround.clone())]).unwrap();
+        let dops = surround.dops();
+        assert!(bytes.windows(dops.len()).any(|window| window == dops));
+        // What parsing never gives, and no box can hold.
+        let impossible = opus::Config {
+            channels: 7,
+            ..surround
+        };
+        assert!(matches!(
+            write(&[opus_track(impossible)]),
+            Err(Error::Box { track: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn telephone_sound_is_refused_in_words() {
+        let track = Track {
+            id: TrackId(1),
+            codec: Codec::G711 {
+                law: g711::Law::A,
+                sample_rate: Timebase::MILLIS,
+                channels: 1,
+            },
+            timebase: Timebase::MILLIS,
+        };
+        let error = write(&[video_track(), track]).unwrap_err();
+        assert_eq!(error.to_string(), "track 2: PCMA cannot be carried in MP4");
     }
 
     #[test]

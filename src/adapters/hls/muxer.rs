@@ -150,13 +150,12 @@ impl Muxers {
                 _ = tick.tick() => continue,
             };
             let changed = match item {
-                Item::Tracks(tracks) => match segmenter.set_tracks(&tracks) {
-                    Ok(()) => false,
-                    Err(error) => {
-                        tracing::warn!(stream = %name, %error, "a track cannot be carried over HLS");
-                        false
+                Item::Tracks(tracks) => {
+                    for error in segmenter.set_tracks(&tracks) {
+                        tracing::warn!(stream = %name, %error, "a track is left out of HLS");
                     }
-                },
+                    false
+                }
                 Item::Unit(unit) => segmenter.push(&unit, SystemTime::now()),
                 Item::Skipped(skip) => {
                     tracing::warn!(stream = %name, entries = skip.entries, "HLS was too slow, skipped");

@@ -4,7 +4,7 @@ use super::file;
 use super::muxer::{Track, View};
 use crate::segment::{Part, Rendition, Segmenter, Settings};
 use hls::{media as playlist, multivariant};
-use media::{Codec, Kind};
+use media::Kind;
 
 /// Segments at the end of a playlist that still list their parts. A player joins within three target
 /// durations of the end.
@@ -183,20 +183,12 @@ fn multivariant(tracks: &[Track], id: &str) -> String {
     let codecs: Vec<String> = [video, audio]
         .into_iter()
         .flatten()
-        .map(|rendition| rendition.track.codec.rfc6381())
+        .filter_map(|rendition| rendition.track.codec.rfc6381())
         .collect();
     let codecs: Vec<&str> = codecs.iter().map(String::as_str).collect();
-    let mut channels = None;
-    let (mut resolution, mut frame_rate) = (None, None);
-    for rendition in [video, audio].into_iter().flatten() {
-        match &rendition.track.codec {
-            Codec::H264(config) => {
-                resolution = Some((config.video.width, config.video.height));
-                frame_rate = config.video.frame_rate;
-            }
-            Codec::Aac(config) => channels = Some(config.channels).filter(|channels| *channels > 0),
-        }
-    }
+    let resolution = video.and_then(|rendition| rendition.track.codec.size());
+    let frame_rate = video.and_then(|rendition| rendition.track.codec.frame_rate());
+    let channels = audio.and_then(|rendition| rendition.track.codec.channels());
     let rates: Vec<(u64, u64)> = [video, audio]
         .into_iter()
         .flatten()

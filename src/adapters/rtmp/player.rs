@@ -9,7 +9,6 @@ use rtmp::amf0::Value;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
 use rtmp::message::Message;
 use rtmp::server::{Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
-use smallvec::SmallVec;
 use std::time::Instant;
 
 /// A stream as RTMP messages, cut into chunks once for all players.
@@ -33,23 +32,24 @@ impl Format for Form {
             &body,
         );
         for track in &tracks.tracks {
+            // Tracks of other codecs are left out; players get the rest.
+            let Some(body) = flv::muxer::sequence_header(track) else {
+                continue;
+            };
             let (stream, kind) = carrier(track);
-            append(
-                &mut prelude,
-                header(stream, kind, 0),
-                &[],
-                &flv::muxer::sequence_header(track),
-            );
+            append(&mut prelude, header(stream, kind, 0), &[], &body);
         }
         prelude
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
         let mut packet = Packet::default();
-        if let Some(track) = tracks.get(unit.track) {
+        if let Some(track) = tracks.get(unit.track)
+            && let Some(prefix) = flv::muxer::prefix(unit, track)
+        {
             let (stream, kind) = carrier(track);
             let header = header(stream, kind, flv::muxer::timestamp(track, unit));
-            append(&mut packet, header, &prefix(track, unit), &unit.payload);
+            append(&mut packet, header, &prefix, &unit.payload);
         }
         packet
     }
@@ -78,14 +78,6 @@ fn append(packet: &mut Packet, header: Header, prefix: &[u8], payload: &Bytes) {
     }
 }
 
-/// What stands before a unit's payload in the body of its message.
-pub(super) fn prefix(track: &Track, unit: &AccessUnit) -> SmallVec<[u8; 8]> {
-    match track.codec {
-        Codec::H264(_) => SmallVec::from_slice(&flv::muxer::video_prefix(unit, track)),
-        Codec::Aac(_) => SmallVec::from_slice(&flv::muxer::audio_prefix()),
-    }
-}
-
 /// The properties of `onMetaData` that players look at.
 pub(super) fn metadata(tracks: &TrackSet) -> Value {
     let mut properties: Vec<(String, Value)> = vec![("server".into(), "Millstream".into())];
@@ -108,6 +100,8 @@ pub(super) fn metadata(tracks: &TrackSet) -> Value {
                 );
                 add("audiochannels", f64::from(config.channels));
             }
+            // Left out, as in the prelude.
+            Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => {}
         }
     }
     Value::EcmaArray(properties)

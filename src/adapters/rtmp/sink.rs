@@ -6,7 +6,7 @@
 
 use super::address::Address;
 use super::link::Link;
-use super::player::{carrier, metadata, prefix};
+use super::player::{carrier, metadata};
 use crate::adapters::Feed;
 use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
@@ -109,8 +109,9 @@ impl Batch {
         self.append(session, kind, self.newest, &[], &body);
         for track in &tracks.tracks {
             let (_, kind) = carrier(track);
-            let header = flv::muxer::sequence_header(track);
-            self.append(session, kind, self.newest, &[], &header);
+            if let Some(header) = flv::muxer::sequence_header(track) {
+                self.append(session, kind, self.newest, &[], &header);
+            }
         }
         self.tracks = Some(tracks);
     }
@@ -124,6 +125,9 @@ impl Batch {
         let Some(track) = tracks.get(unit.track) else {
             return;
         };
+        let Some(prefix) = flv::muxer::prefix(unit, track) else {
+            return;
+        };
         let time = flv::muxer::timestamp(track, unit);
         let time = time.wrapping_sub(*self.origin.get_or_insert(time));
         if time > u32::MAX / 2 && self.newest < u32::MAX / 4 {
@@ -131,7 +135,7 @@ impl Batch {
         }
         self.newest = time;
         let (_, kind) = carrier(track);
-        self.append(session, kind, time, &prefix(track, unit), &unit.payload);
+        self.append(session, kind, time, &prefix, &unit.payload);
         self.units += 1;
         self.has_picture |= track.kind() == Kind::Video;
     }

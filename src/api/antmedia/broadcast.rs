@@ -4,7 +4,6 @@ use crate::control::broadcast::Notes;
 use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
 use crate::control::{Broadcast, Kind, Patch, Status, View};
-use media::Codec;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
@@ -209,14 +208,8 @@ impl Object {
         let started = live.map(|stream| stream.since).or(broadcast.started);
         let now = SystemTime::now();
         let size = stream.as_ref().and_then(|stream| {
-            stream
-                .tracks
-                .tracks
-                .iter()
-                .find_map(|track| match &track.codec {
-                    Codec::H264(config) => Some((config.video.width, config.video.height)),
-                    Codec::Aac(_) => None,
-                })
+            let mut tracks = stream.tracks.tracks.iter();
+            tracks.find_map(|track| track.codec.size())
         });
         let (width, height) = size.unwrap_or_default();
         let viewer_count = |protocol| viewers.get(protocol).copied().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! H.264: the AVCDecoderConfigurationRecord, what is needed of the sequence parameter set, and what an
 //! access unit is (ITU-T H.264; ISO/IEC 14496-15 clause 5.3.3).
 
-use super::nal;
+use super::{nal, vui};
 use crate::bits::{BitReader, BitsError};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -243,7 +243,7 @@ impl Sps {
     /// [`ConfigError::Sps`] where it ends early or leaves a range, [`ConfigError::Size`] for pictures of no
     /// size or of more than 16,384 samples on a side.
     pub fn parse(nal_unit: &[u8]) -> Result<Self, ConfigError> {
-        let rbsp = unescape(nal_unit);
+        let rbsp = nal::unescape(nal_unit);
         let mut bits = BitReader::new(&rbsp);
         bits.skip(8)?;
         let profile_idc = bits.bits(8)? as u8;
@@ -256,12 +256,12 @@ impl Sps {
             profile_idc,
             100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
         ) {
-            chroma_format_idc = at_most(&mut bits, 3)? as u8;
+            chroma_format_idc = bits.ue_at_most(3)? as u8;
             if chroma_format_idc == 3 {
                 separate_planes = bits.flag()?;
             }
-            bit_depth_luma = 8 + at_most(&mut bits, 6)? as u8;
-            bit_depth_chroma = 8 + at_most(&mut bits, 6)? as u8;
+            bit_depth_luma = 8 + bits.ue_at_most(6)? as u8;
+            bit_depth_chroma = 8 + bits.ue_at_most(6)? as u8;
             bits.flag()?; // qpprime_y_zero_transform_bypass_flag
             if bits.flag()? {
                 for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
@@ -271,16 +271,16 @@ impl Sps {
                 }
             }
         }
-        at_most(&mut bits, 12)?; // log2_max_frame_num_minus4
-        match at_most(&mut bits, 2)? {
+        bits.ue_at_most(12)?; // log2_max_frame_num_minus4
+        match bits.ue_at_most(2)? {
             0 => {
-                at_most(&mut bits, 12)?; // log2_max_pic_order_cnt_lsb_minus4
+                bits.ue_at_most(12)?; // log2_max_pic_order_cnt_lsb_minus4
             }
             1 => {
                 bits.flag()?;
                 bits.se()?;
                 bits.se()?;
-                for _ in 0..at_most(&mut bits, 255)? {
+                for _ in 0..bits.ue_at_most(255)? {
                     bits.se()?;
                 }
             }
@@ -288,8 +288,8 @@ impl Sps {
         }
         bits.ue()?; // max_num_ref_frames
         bits.flag()?; // gaps_in_frame_num_value_allowed_flag
-        let width_in_mbs = at_most(&mut bits, 1_023)? + 1;
-        let height_in_map_units = at_most(&mut bits, 1_023)? + 1;
+        let width_in_mbs = bits.ue_at_most(1_023)? + 1;
+        let height_in_map_units = bits.ue_at_most(1_023)? + 1;
         let frame_mbs_only = bits.flag()?;
         if !frame_mbs_only {
             bits.flag()?; // mb_adaptive_frame_field_flag
@@ -333,35 +333,14 @@ impl Sps {
     }
 }
 
-/// `vui_parameters()` up to the timing information (clause E.1.1).
+/// `vui_parameters()` up to the timing information (clause E.1.1): the sample aspect ratio and the frame
+/// rate.
 #[expect(
     clippy::type_complexity,
     reason = "two optional ratios, used in one place"
 )]
 fn vui(bits: &mut BitReader<'_>) -> Result<(Option<(u16, u16)>, Option<(u32, u32)>), BitsError> {
-    let mut aspect = None;
-    if bits.flag()? {
-        let idc = bits.bits(8)? as usize;
-        aspect = if idc == 255 {
-            Some((bits.bits(16)? as u16, bits.bits(16)? as u16))
-        } else {
-            SAMPLE_ASPECT_RATIOS.get(idc).copied()
-        };
-        aspect = aspect.filter(|(width, height)| *width > 0 && *height > 0);
-    }
-    if bits.flag()? {
-        bits.flag()?; // overscan_appropriate_flag
-    }
-    if bits.flag()? {
-        bits.skip(4)?; // video_format, video_full_range_flag
-        if bits.flag()? {
-            bits.skip(24)?; // colour primaries, transfer, matrix
-        }
-    }
-    if bits.flag()? {
-        bits.ue()?; // chroma sample locations
-        bits.ue()?;
-    }
+    let aspect = vui::until_chroma_locations(bits)?;
     let mut rate = None;
     if bits.flag()? {
         let units_in_tick = bits.bits(32)?;
@@ -373,36 +352,6 @@ fn vui(bits: &mut BitReader<'_>) -> Result<(Option<(u16, u16)>, Option<(u32, u32
             .map(|units| (time_scale, units));
     }
     Ok((aspect, rate))
-}
-
-/// Table E-1, sample aspect ratio by `aspect_ratio_idc`.
-const SAMPLE_ASPECT_RATIOS: [(u16, u16); 17] = [
-    (0, 0),
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
-
-fn at_most(bits: &mut BitReader<'_>, max: u32) -> Result<u32, BitsError> {
-    let value = bits.ue()?;
-    if value > max {
-        Err(bits.invalid())
-    } else {
-        Ok(value)
-    }
 }
 
 /// `scaling_list()`, clause 7.3.2.1.1.1.
@@ -417,21 +366,6 @@ fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Result<(), BitsEr
         }
     }
     Ok(())
-}
-
-/// Takes the emulation prevention bytes out of a NAL unit (clause 7.4.1.1).
-fn unescape(nal_unit: &[u8]) -> Vec<u8> {
-    let mut rbsp = Vec::with_capacity(nal_unit.len());
-    let mut zeros = 0;
-    for byte in nal_unit {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        rbsp.push(*byte);
-    }
-    rbsp
 }
 
 #[cfg(test)]

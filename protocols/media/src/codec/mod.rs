@@ -1,6 +1,11 @@
 //! What has to be known of each codec's bitstream: its configuration record, and what a random access
-//! point looks like. One file per codec.
+//! point looks like. One file or folder per codec.
 
 pub mod aac;
+pub mod g711;
 pub mod h264;
+pub mod h265;
 pub mod nal;
+pub mod opus;
+
+mod vui;

@@ -1,4 +1,4 @@
-//! NAL units behind 4-byte lengths, the form in which every access unit of H.264 travels
+//! NAL units behind 4-byte lengths, the form in which every access unit of H.264 and H.265 travels
 //! (ISO/IEC 14496-15 clause 4.3 with `lengthSizeMinusOne` = 3).
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -44,6 +44,22 @@ pub fn with_four_byte_lengths(payload: Bytes, length_size: u8) -> Result<Bytes, 
         }
     }
     Ok(out.freeze())
+}
+
+/// Takes the emulation prevention bytes out of a NAL unit (ITU-T H.264 clause 7.4.1.1, H.265 clause
+/// 7.4.2.1).
+pub(super) fn unescape(nal_unit: &[u8]) -> Vec<u8> {
+    let mut rbsp = Vec::with_capacity(nal_unit.len());
+    let mut zeros = 0;
+    for byte in nal_unit {
+        if zeros >= 2 && *byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if *byte == 0 { zeros + 1 } else { 0 };
+        rbsp.push(*byte);
+    }
+    rbsp
 }
 
 struct Units<'a> {
@@ -104,6 +120,12 @@ mod tests {
         let wide = with_four_byte_lengths(narrow, 2).unwrap();
         assert_eq!(&wide[..], [0, 0, 0, 1, 0x65, 0, 0, 0, 2, 0x41, 7]);
         assert!(with_four_byte_lengths(Bytes::from_static(&[5, 1]), 1).is_err());
+    }
+
+    #[test]
+    fn emulation_prevention_is_taken_out() {
+        let escaped = [0, 0, 3, 0, 0, 3, 1, 0, 3, 0, 0, 0, 3];
+        assert_eq!(unescape(&escaped), [0, 0, 0, 0, 1, 0, 3, 0, 0, 0]);
     }
 
     #[test]

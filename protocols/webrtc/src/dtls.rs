@@ -1,0 +1,251 @@
+//! The server's end of the DTLS handshake, which gives both ends the keys of SRTP (RFC 5764).
+//!
+//! The handshake itself is `rtc-dtls`'s. Here stands what a server has to add: the choice of the strongest
+//! protection profile the client offers (the library would take the client's first), the comparison of the
+//! client's certificate with the offer, and a bound on everything that a client can make it keep or do.
+
+mod hello;
+
+use crate::certificate::{Certificate, fingerprint};
+use crate::srtp::{KeyingMaterial, Profile};
+use bytes::BytesMut;
+use hello::{Gathered, Hello};
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+use rtc_shared::TransportProtocol;
+use rtc_shared::error::Error;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::time::Instant;
+
+/// The label under which the keys are exported (RFC 5764 section 4.2).
+const LABEL: &str = "EXTRACTOR-dtls_srtp";
+
+/// Bytes and datagrams that are looked at before the handshake is over, repetitions included. The library
+/// keeps all it gets and joins fragments by recursion, so that this bounds its memory, its time and its
+/// stack; a handshake with every flight repeated three times takes a third of it.
+const MAX_HANDSHAKE: Budget = Budget {
+    bytes: 48 * 1_024,
+    datagrams: 64,
+};
+
+/// The same afterwards, when only a repeated last flight and alerts can come.
+const MAX_AFTERWARDS: Budget = Budget {
+    bytes: 16 * 1_024,
+    datagrams: 32,
+};
+
+/// Most handshake messages, or fragments of them, in one datagram.
+const MAX_FRAGMENTS: usize = 16;
+
+/// Stands for the peer towards the library, so that a handshake survives a change of the path.
+const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
+
+#[derive(Clone, Copy)]
+struct Budget {
+    bytes: usize,
+    datagrams: usize,
+}
+
+impl Budget {
+    /// Takes a datagram's part, if there is room.
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.bytes.checked_sub(bytes);
+        let (Some(bytes), Some(datagrams)) = (left, self.datagrams.checked_sub(1)) else {
+            return false;
+        };
+        *self = Self { bytes, datagrams };
+        true
+    }
+}
+
+/// What a datagram led to.
+pub(crate) enum Progress {
+    /// Nothing yet, or nothing any more.
+    Waiting,
+    /// The handshake is over, and the peer is who the offer says.
+    Connected(KeyingMaterial),
+    /// The peer said goodbye.
+    Closed,
+}
+
+/// Why there will be no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DtlsError {
+    #[error("the peer offers no SRTP protection profile that is known here")]
+    NoProfile,
+    #[error("the peer's certificate is not the one of its offer")]
+    Fingerprint,
+    #[error("{0}")]
+    Handshake(String),
+}
+
+/// One handshake.
+pub(crate) struct Server {
+    certificate: Certificate,
+    /// SHA-256 of the peer's certificate, in upper case.
+    expected: String,
+    state: State,
+    budget: Budget,
+}
+
+enum State {
+    /// Until the client has said all it offers.
+    Hello(Hello),
+    Handshake(Box<Endpoint>, Profile),
+    Connected(Box<Endpoint>),
+    Failed,
+}
+
+impl Server {
+    /// For a peer whose certificate has this fingerprint (SHA-256, upper case, colons).
+    pub(crate) fn new(certificate: Certificate, fingerprint: &str) -> Self {
+        Self {
+            certificate,
+            expected: fingerprint.to_owned(),
+            state: State::Hello(Hello::default()),
+            budget: MAX_HANDSHAKE,
+        }
+    }
+
+    /// Takes a datagram.
+    pub(crate) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Result<Progress, DtlsError> {
+        let whole = hello::fragments(datagram).is_some_and(|count| count <= MAX_FRAGMENTS);
+        if !whole || !self.budget.take(datagram.len()) {
+            return Ok(Progress::Waiting);
+        }
+        match &mut self.state {
+            State::Hello(hello) => match hello.push(datagram) {
+                Gathered::Not => Ok(Progress::Waiting),
+                Gathered::Offered(profiles) => {
+                    let datagrams = std::mem::take(hello).into_datagrams();
+                    self.start(now, &profiles, datagrams)
+                }
+            },
+            _ => self.read(now, datagram),
+        }
+    }
+
+    /// The best profile of those offered decides what the handshake runs with.
+    fn start(
+        &mut self,
+        now: Instant,
+        offered: &[u16],
+        datagrams: Vec<Vec<u8>>,
+    ) -> Result<Progress, DtlsError> {
+        let mut ours = [Profile::AeadAes128Gcm, Profile::Aes128CmSha1].into_iter();
+        let profile = ours.find(|profile| offered.contains(&profile.id()));
+        let Some(profile) = profile else {
+            self.state = State::Failed;
+            return Err(DtlsError::NoProfile);
+        };
+        let config = self.certificate.handshake(profile);
+        let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, Some(config));
+        self.state = State::Handshake(Box::new(endpoint), profile);
+        for datagram in datagrams {
+            self.read(now, &datagram)?;
+        }
+        Ok(Progress::Waiting)
+    }
+
+    fn read(&mut self, now: Instant, datagram: &[u8]) -> Result<Progress, DtlsError> {
+        let (State::Handshake(endpoint, _) | State::Connected(endpoint)) = &mut self.state else {
+            return Ok(Progress::Waiting);
+        };
+        let events = match endpoint.read(now, PEER, None, BytesMut::from(datagram)) {
+            Ok(events) => events,
+            // A datagram that cannot be read may be anybody's; an alert ends the handshake.
+            Err(Error::ErrAlertFatalOrClose) => {
+                let closed = matches!(self.state, State::Connected(_));
+                return if closed {
+                    Ok(Progress::Closed)
+                } else {
+                    Err(DtlsError::Handshake(
+                        "the peer ended the handshake".to_owned(),
+                    ))
+                };
+            }
+            Err(_) => return Ok(Progress::Waiting),
+        };
+        let mut progress = Progress::Waiting;
+        for event in events {
+            match event {
+                EndpointEvent::HandshakeComplete => {
+                    progress = Progress::Connected(self.complete()?);
+                }
+                EndpointEvent::PeerClosed => progress = Progress::Closed,
+                _ => {}
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Compares the peer's certificate with what the offer said, and takes the keys.
+    fn complete(&mut self) -> Result<KeyingMaterial, DtlsError> {
+        let State::Handshake(endpoint, profile) = std::mem::replace(&mut self.state, State::Failed)
+        else {
+            return Err(DtlsError::Handshake("completed twice".to_owned()));
+        };
+        let failed = |what: &str| DtlsError::Handshake(what.to_owned());
+        let state = endpoint
+            .get_connection_state(PEER)
+            .ok_or_else(|| failed("no connection"))?;
+        let der = state.peer_certificates.first();
+        let actual = fingerprint(self.certificate.crypto(), der.map_or(&[], Vec::as_slice));
+        if actual.as_deref() != Ok(self.expected.as_str()) {
+            return Err(DtlsError::Fingerprint);
+        }
+        let agreed = state.srtp_protection_profile();
+        let expected = match profile {
+            Profile::AeadAes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            Profile::Aes128CmSha1 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        };
+        if agreed != expected {
+            return Err(DtlsError::NoProfile);
+        }
+        let bytes = state
+            .export_keying_material(LABEL, &[], profile.material_len())
+            .map_err(|error| DtlsError::Handshake(error.to_string()))?;
+        self.state = State::Connected(endpoint);
+        self.budget = MAX_AFTERWARDS;
+        Ok(KeyingMaterial { profile, bytes })
+    }
+
+    /// The next datagram to send.
+    pub(crate) fn poll_transmit(&mut self) -> Option<BytesMut> {
+        match &mut self.state {
+            State::Handshake(endpoint, _) | State::Connected(endpoint) => {
+                endpoint.poll_transmit().map(|transmit| transmit.message)
+            }
+            State::Hello(_) | State::Failed => None,
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Handshake(endpoint, _) => endpoint.poll_timeout(&PEER),
+            _ => None,
+        }
+    }
+
+    /// Repeats what may have been lost.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsError> {
+        let State::Handshake(endpoint, _) = &mut self.state else {
+            return Ok(());
+        };
+        if endpoint.poll_timeout(&PEER).is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        endpoint
+            .handle_timeout(PEER, now)
+            .map_err(|error| DtlsError::Handshake(error.to_string()))
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if let State::Connected(endpoint) = &mut self.state {
+            // What is left of the connection is of no more use.
+            let _ = endpoint.stop(now, PEER);
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The lite end of ICE (RFC 8445 section 2.5): checks are answered, and the peer decides which pair is used.
+//!
+//! The peer's checks are its consent to receive too (RFC 7675): when they end, so does the session.
+
+use crate::certificate::{Certificate, CertificateError};
+use crate::stun::{self, Binding, Class, Message};
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Most pairs that are kept; a new one replaces the one that was silent longest.
+const MAX_PAIRS: usize = 8;
+
+/// After this time without a check the chosen pair counts as left by the peer, which asked for another.
+/// Peers check about every 2.5 s.
+const LEFT: Duration = Duration::from_secs(4);
+
+/// What user names and passwords are made of (RFC 8839 section 5.4).
+const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A short name and a password, by which checks are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+}
+
+impl Credentials {
+    /// New ones: 72 and 144 bits of randomness.
+    pub(crate) fn generate(certificate: &Certificate) -> Result<Self, CertificateError> {
+        let mut random = [0; 36];
+        certificate.random(&mut random)?;
+        let mut characters = random.iter().map(|byte| {
+            let index = usize::from(byte & 63);
+            CHARACTERS.get(index).copied().map_or('A', char::from)
+        });
+        let ufrag = characters.by_ref().take(12).collect();
+        let password = characters.collect();
+        Ok(Self { ufrag, password })
+    }
+}
+
+/// Where packets come from and go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// The server's address.
+    pub(crate) local: SocketAddr,
+    /// The peer's.
+    pub(crate) remote: SocketAddr,
+}
+
+/// A pair over which a good check came.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    path: Path,
+    priority: u32,
+    last_check: Instant,
+}
+
+/// The agent of one session.
+pub(crate) struct Agent {
+    local: Credentials,
+    /// The user name of every check: ours, a colon, and the peer's.
+    username: String,
+    pairs: SmallVec<[Pair; 2]>,
+    /// The pair the peer chose.
+    selected: Option<Path>,
+    /// Before it has chosen: the pair over which it sends.
+    in_use: Option<Path>,
+    last_check: Instant,
+}
+
+impl Agent {
+    pub(crate) fn new(now: Instant, local: Credentials, remote_ufrag: &str) -> Self {
+        Self {
+            username: format!("{}:{remote_ufrag}", local.ufrag),
+            local,
+            pairs: SmallVec::new(),
+            selected: None,
+            in_use: None,
+            last_check: now,
+        }
+    }
+
+    pub(crate) fn ufrag(&self) -> &str {
+        &self.local.ufrag
+    }
+
+    /// When the last good check came; at first, when the session began.
+    pub(crate) const fn last_check(&self) -> Instant {
+        self.last_check
+    }
+
+    /// Where to send to: over the pair the peer chose. Peers begin to send before they choose, and until
+    /// then any pair that passed a check will do (section 12.1.1), first of all the one they send over.
+    pub(crate) fn selected(&self) -> Option<Path> {
+        let best = || self.pairs.iter().max_by_key(|pair| pair.priority);
+        let chosen = self.selected.or(self.in_use);
+        chosen.or_else(|| best().map(|pair| pair.path))
+    }
+
+    /// Whether a good check came over this path.
+    pub(crate) fn knows(&self, path: Path) -> bool {
+        self.pairs.iter().any(|pair| pair.path == path)
+    }
+
+    /// Takes a STUN message, and gives the answer to a check. Those of others are passed over in silence, so
+    /// that nobody can be reached by way of us who does not know the password.
+    pub(crate) fn handle(
+        &mut self,
+        now: Instant,
+        certificate: &Certificate,
+        path: Path,
+        message: &[u8],
+    ) -> Option<Vec<u8>> {
+        let check = Binding::parse(message).ok()?;
+        let ours = check.class == Class::Request && check.username == self.username;
+        if !ours || !check.is_from(certificate.crypto(), &self.local.password) {
+            return None;
+        }
+        self.last_check = now;
+        self.note(now, path, &check);
+        let answer = Message::Success(path.remote);
+        let password = &self.local.password;
+        stun::write(certificate.crypto(), &answer, check.transaction, password).ok()
+    }
+
+    fn note(&mut self, now: Instant, path: Path, check: &Binding<'_>) {
+        let priority = check.priority.unwrap_or(0);
+        let pair = Pair {
+            path,
+            priority,
+            last_check: now,
+        };
+        if let Some(known) = self.pairs.iter_mut().find(|known| known.path == path) {
+            *known = pair;
+        } else {
+            if self.pairs.len() >= MAX_PAIRS {
+                let selected = self.selected();
+                let others = self.pairs.iter().enumerate();
+                let others = others.filter(|(_, pair)| Some(pair.path) != selected);
+                let oldest = others.min_by_key(|(_, pair)| pair.last_check);
+                if let Some((index, _)) = oldest {
+                    self.pairs.swap_remove(index);
+                }
+            }
+            self.pairs.push(pair);
+        }
+        if check.use_candidate && self.is_better(now, &pair) {
+            self.selected = Some(path);
+        }
+    }
+
+    /// Whether a pair the peer asks for takes the place of the chosen one. A peer may ask for several while
+    /// it is still checking, and means the one of the highest priority; one that moved to another network
+    /// no longer checks the old pair.
+    fn is_better(&self, now: Instant, pair: &Pair) -> bool {
+        let selected = self
+            .pairs
+            .iter()
+            .find(|known| Some(known.path) == self.selected);
+        selected.is_none_or(|selected| {
+            pair.priority > selected.priority
+                || now.saturating_duration_since(selected.last_check) >= LEFT
+        })
+    }
+
+    /// A check as the peer would send it.
+    pub(crate) fn good_check(&self, certificate: &Certificate) -> Vec<u8> {
+        let request = Message::Request {
+            username: &self.username,
+            priority: 1,
+            use_candidate: true,
+        };
+        let check = stun::write(
+            certificate.crypto(),
+            &request,
+            [1; 12],
+            &self.local.password,
+        );
+        check.unwrap_or_default()
+    }
+
+    /// Authentic packets came over a path: one that passed its checks is what the peer uses.
+    pub(crate) fn used(&mut self, path: Path) {
+        if !self.knows(path) {
+            return;
+        }
+        self.in_use = Some(path);
+        if self.selected.is_some() {
+            self.selected = Some(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Peer {
+        certificate: Certificate,
+        agent: Agent,
+        now: Instant,
+    }
+
+    impl Peer {
+        fn new() -> Self {
+            let now = Instant::now();
+            let certificate = Certificate::generate().unwrap();
+            let local = Credentials::generate(&certificate).unwrap();
+            let agent = Agent::new(now, local, "them");
+            Self {
+                certificate,
+                agent,
+                now,
+            }
+        }
+
+        fn check(&mut self, port: u16, priority: u32, use_candidate: bool) -> Option<Vec<u8>> {
+            let username = self.agent.username.clone();
+            let password = self.agent.local.password.clone();
+            self.check_as(&username, &password, port, priority, use_candidate)
+        }
+
+        fn check_as(
+            &mut self,
+            username: &str,
+            password: &str,
+            port: u16,
+            priority: u32,
+            use_candidate: bool,
+        ) -> Option<Vec<u8>> {
+            let request = Message::Request {
+                username,
+                priority,
+                use_candidate,
+            };
+            let crypto = self.certificate.crypto();
+            let request = stun::write(crypto, &request, [port as u8; 12], password).unwrap();
+            let certificate = self.certificate.clone();
+            self.agent
+                .handle(self.now, &certificate, path(port), &request)
+        }
+    }
+
+    fn path(port: u16) -> Path {
+        Path {
+            local: ([127, 0, 0, 1], 1).into(),
+            remote: ([127, 0, 0, 1], port).into(),
+        }
+    }
+
+    #[test]
+    fn good_checks_are_answered_with_their_source() {
+        let mut peer = Peer::new();
+        let answer = peer.check(5_000, 1, false).unwrap();
+        let answer = Binding::parse(&answer).unwrap();
+        assert_eq!(answer.mapped, Some(path(5_000).remote));
+        assert_eq!(
+            (answer.class, answer.transaction),
+            (Class::Success, [5_000u16 as u8; 12])
+        );
+        assert!(peer.agent.knows(path(5_000)));
+    }
+
+    #[test]
+    fn checks_of_others_are_not() {
+        let mut peer = Peer::new();
+        let username = peer.agent.username.clone();
+        let password = peer.agent.local.password.clone();
+        assert!(peer.check_as(&username, "wrong", 1, 1, true).is_none());
+        assert!(peer.check_as("else:them", &password, 1, 1, true).is_none());
+        assert!(!peer.agent.knows(path(1)));
+    }
+
+    #[test]
+    fn before_the_choice_any_checked_pair_serves() {
+        let mut peer = Peer::new();
+        assert_eq!(peer.agent.selected(), None);
+        peer.check(1, 100, false);
+        peer.check(2, 50, false);
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        peer.agent.used(path(2));
+        assert_eq!(peer.agent.selected(), Some(path(2)));
+        peer.check(3, 10, true);
+        assert_eq!(peer.agent.selected(), Some(path(3)));
+    }
+
+    #[test]
+    fn the_peer_chooses() {
+        let mut peer = Peer::new();
+        peer.check(1, 100, true);
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        // Of several, the one of the highest priority.
+        peer.check(2, 50, true);
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        peer.check(3, 200, true);
+        assert_eq!(peer.agent.selected(), Some(path(3)));
+        // The peer has left that pair, or shows by packets which it uses.
+        peer.now += LEFT;
+        peer.check(2, 50, true);
+        assert_eq!(peer.agent.selected(), Some(path(2)));
+        peer.agent.used(path(1));
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        peer.agent.used(path(9));
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+    }
+
+    #[test]
+    fn pairs_are_bounded_and_the_chosen_one_stays() {
+        let mut peer = Peer::new();
+        peer.check(1, 100, true);
+        for port in 2..40 {
+            peer.now += Duration::from_millis(1);
+            peer.check(port, 1, false);
+        }
+        assert_eq!(peer.agent.pairs.len(), MAX_PAIRS);
+        assert!(peer.agent.knows(path(1)) && peer.agent.knows(path(39)));
+    }
+}

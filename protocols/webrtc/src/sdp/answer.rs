@@ -1,0 +1,140 @@
+//! Writing an answer.
+
+use super::choose::{Chosen, ChosenTrack};
+use super::offer::{Media, Offer};
+use crate::ice::Credentials;
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+/// Local preference of the first candidate; each further one is less wanted (RFC 8445 section 5.1.2).
+const FIRST_PREFERENCE: u32 = 65_535;
+
+/// What an answer says of this end.
+pub(crate) struct Server<'a> {
+    /// A number that differs between sessions.
+    pub(crate) id: u64,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) fingerprint: &'a str,
+    /// Where it can be reached by UDP, the best first.
+    pub(crate) candidates: &'a [SocketAddr],
+    /// The name that ties the tracks together.
+    pub(crate) cname: &'a str,
+    /// Of each chosen track: the source of its packets, and of its retransmissions.
+    pub(crate) sources: &'a [(u32, Option<u32>)],
+}
+
+/// The answer.
+pub(crate) fn write(offer: &Offer, chosen: &Chosen, server: &Server<'_>) -> String {
+    let mut out = String::with_capacity(2_048);
+    // Writing to a String does not fail.
+    let _ = write_all(&mut out, offer, chosen, server);
+    out
+}
+
+fn write_all(
+    out: &mut String,
+    offer: &Offer,
+    chosen: &Chosen,
+    server: &Server<'_>,
+) -> std::fmt::Result {
+    // The number is one of 63 bits (RFC 8829 section 5.2.1).
+    let id = server.id >> 1;
+    write!(out, "v=0\r\no=- {id} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n")?;
+    let section = |track: &ChosenTrack| offer.media.get(track.section);
+    let mids = chosen.tracks.iter().filter_map(section);
+    let mids: Vec<_> = mids.filter_map(|media| media.mid.as_deref()).collect();
+    if !offer.bundle.is_empty() {
+        write!(out, "a=group:BUNDLE {}\r\n", mids.join(" "))?;
+    }
+    write!(out, "a=ice-lite\r\na=msid-semantic:WMS *\r\n")?;
+    for (index, media) in offer.media.iter().enumerate() {
+        let tracks = chosen.tracks.iter().zip(server.sources);
+        let mut tracks = tracks.filter(|(track, _)| track.section == index);
+        match tracks.next() {
+            Some((track, sources)) => write_track(out, media, track, *sources, server)?,
+            None => write_refusal(out, media)?,
+        }
+    }
+    Ok(())
+}
+
+/// A section in which nothing is sent.
+fn write_refusal(out: &mut String, media: &Media) -> std::fmt::Result {
+    let Media {
+        kind,
+        protocol,
+        format_list,
+        ..
+    } = media;
+    let format = format_list.split_ascii_whitespace().next().unwrap_or("0");
+    write!(
+        out,
+        "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n"
+    )?;
+    if let Some(mid) = &media.mid {
+        write!(out, "a=mid:{mid}\r\n")?;
+    }
+    write!(out, "a=inactive\r\n")
+}
+
+fn write_track(
+    out: &mut String,
+    media: &Media,
+    track: &ChosenTrack,
+    (ssrc, rtx_ssrc): (u32, Option<u32>),
+    server: &Server<'_>,
+) -> std::fmt::Result {
+    let Media { kind, protocol, .. } = media;
+    let payload_type = track.payload_type;
+    let rtx = track.rtx_payload_type.zip(rtx_ssrc);
+    write!(out, "m={kind} 9 {protocol} {payload_type}")?;
+    if let Some((rtx, _)) = rtx {
+        write!(out, " {rtx}")?;
+    }
+    write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n")?;
+    if media.rtcp_rsize {
+        write!(out, "a=rtcp-rsize\r\n")?;
+    }
+    if let Some(mid) = &media.mid {
+        write!(out, "a=mid:{mid}\r\n")?;
+    }
+    write_transport(out, server)?;
+    write!(out, "a=sendonly\r\n")?;
+    write!(out, "a=rtpmap:{payload_type} {}\r\n", track.agreed.map)?;
+    let parameters = &track.agreed.parameters;
+    write!(out, "a=fmtp:{payload_type} {parameters}\r\n")?;
+    for feedback in &track.feedback {
+        write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
+    }
+    if let Some((rtx, _)) = rtx {
+        write!(out, "a=rtpmap:{rtx} rtx/{}\r\n", track.agreed.clock_rate)?;
+        write!(out, "a=fmtp:{rtx} apt={payload_type}\r\n")?;
+    }
+    let cname = server.cname;
+    write!(out, "a=msid:{cname} {cname}-{kind}\r\n")?;
+    if let Some((_, rtx)) = rtx {
+        write!(out, "a=ssrc-group:FID {ssrc} {rtx}\r\n")?;
+    }
+    for ssrc in std::iter::once(ssrc).chain(rtx.map(|(_, rtx)| rtx)) {
+        write!(out, "a=ssrc:{ssrc} cname:{cname}\r\n")?;
+    }
+    Ok(())
+}
+
+fn write_transport(out: &mut String, server: &Server<'_>) -> std::fmt::Result {
+    let Credentials { ufrag, password } = server.credentials;
+    write!(out, "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n")?;
+    write!(out, "a=fingerprint:sha-256 {}\r\n", server.fingerprint)?;
+    write!(out, "a=setup:passive\r\n")?;
+    for (preference, address) in (0..=FIRST_PREFERENCE).rev().zip(server.candidates) {
+        // A host candidate of the first and only component.
+        let priority = 126 << 24 | preference << 8 | 255;
+        let foundation = FIRST_PREFERENCE - preference + 1;
+        let (ip, port) = (address.ip().to_canonical(), address.port());
+        write!(
+            out,
+            "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n"
+        )?;
+    }
+    write!(out, "a=end-of-candidates\r\n")
+}

@@ -1,0 +1,152 @@
+//! Control packets: what the viewer says of its reception, and what is reported to it.
+
+use super::{Event, REPORT, Session};
+use crate::ice::Path;
+use media::Kind;
+use rtp::rtcp::{self, Description, Packet, ReceiverReport, ReportBlock, SenderReport};
+use std::time::{Duration, Instant};
+
+/// Between two events that ask for a random access point.
+const REQUEST: Duration = Duration::from_millis(500);
+
+/// Most packets that are sent again for one datagram of feedback.
+const MAX_AGAIN: usize = 512;
+
+/// What the viewer asked for.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// When a random access point was last asked for.
+    random_access: Option<Instant>,
+}
+
+impl Session {
+    /// Takes a datagram of RTP or RTCP.
+    pub(super) fn feedback(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        // Nothing is received but control packets.
+        let Some((_, inbound)) = self.srtp.as_mut().filter(|_| rtcp::is_rtcp(datagram)) else {
+            return;
+        };
+        let Ok(compound) = inbound.rtcp(datagram) else {
+            return;
+        };
+        self.agent.used(path);
+        let mut again = 0;
+        let mut random_access = false;
+        for packet in rtcp::packets(&compound).map_while(Result::ok) {
+            match packet {
+                Packet::SenderReport(SenderReport { blocks, .. })
+                | Packet::ReceiverReport(ReceiverReport { blocks, .. }) => {
+                    for block in &blocks {
+                        self.arrived(now, block);
+                    }
+                }
+                Packet::Nack(nack) => {
+                    for sequence in nack.sequences().take(MAX_AGAIN - again) {
+                        again += 1;
+                        self.send_again(now, nack.media, sequence);
+                    }
+                }
+                Packet::PictureLoss(loss) => random_access |= self.sends_video(loss.media),
+                Packet::FullIntraRequest(wish) => {
+                    let mut sources = wish.requests.iter();
+                    random_access |= sources.any(|(source, _)| self.sends_video(*source));
+                }
+                _ => {}
+            }
+        }
+        if random_access {
+            self.want_random_access(now);
+        }
+    }
+
+    fn sends_video(&self, source: u32) -> bool {
+        let mut tracks = self.tracks.iter();
+        tracks.any(|track| track.kind() == Kind::Video && track.sources().0 == source)
+    }
+
+    fn want_random_access(&mut self, now: Instant) {
+        let last = self.requests.random_access;
+        if last.is_some_and(|last| now.saturating_duration_since(last) < REQUEST) {
+            return;
+        }
+        self.requests.random_access = Some(now);
+        self.stats.random_access_wanted += 1;
+        self.out.event(Event::RandomAccessWanted);
+    }
+
+    fn send_again(&mut self, now: Instant, source: u32, sequence: u16) {
+        let (Some((srtp, _)), Some(path)) = (&mut self.srtp, self.agent.selected()) else {
+            return;
+        };
+        let mut tracks = self.tracks.iter_mut();
+        let Some(track) = tracks.find(|track| track.sources().0 == source) else {
+            return;
+        };
+        track.forget(now);
+        if track.send_again(sequence, path, srtp, &mut self.out) {
+            self.stats.retransmitted += 1;
+        } else {
+            self.stats.not_retransmitted += 1;
+        }
+    }
+
+    fn arrived(&mut self, now: Instant, block: &ReportBlock) {
+        if !self.sends_video(block.ssrc) && self.has(Kind::Video) {
+            return;
+        }
+        self.stats.fraction_lost = f32::from(block.fraction_lost) / 256.0;
+        if block.last_report != 0 {
+            // All three are of 1/65,536 s (RFC 3550 section 6.4.1).
+            let now = self.timeline.wall_clock.ntp(now).compact();
+            let ticks = now
+                .wrapping_sub(block.last_report)
+                .wrapping_sub(block.delay);
+            // A negative time is a clock that is a little off.
+            let ticks = if ticks > u32::MAX / 2 { 0 } else { ticks };
+            let micros = u64::from(ticks) * 1_000_000 / 65_536;
+            self.stats.round_trip = Some(Duration::from_micros(micros));
+        }
+    }
+
+    /// Sends a report for each track that was begun, all of one instant.
+    pub(super) fn report(&mut self, now: Instant) {
+        self.report_at = Some(now + REPORT);
+        let Some(micros) = self.timeline.at(now) else {
+            return;
+        };
+        let ntp = self.timeline.wall_clock.ntp(now);
+        let mut compound = Vec::with_capacity(128);
+        let mut names = Vec::new();
+        for track in self.tracks.iter().filter(|track| track.has_sent()) {
+            let mut info = track.sender_info(micros);
+            info.ntp = ntp;
+            let ssrc = track.sources().0;
+            let blocks = Vec::new();
+            Packet::SenderReport(SenderReport { ssrc, info, blocks }).write(&mut compound);
+            names.push((ssrc, self.cname.clone()));
+        }
+        for track in &mut self.tracks {
+            track.forget(now);
+        }
+        Packet::Description(Description { names }).write(&mut compound);
+        self.send_rtcp(compound);
+    }
+
+    /// What a compound begins with that is no report of a sender.
+    pub(super) fn write_head(&self, ssrc: u32, out: &mut Vec<u8>) {
+        let blocks = Vec::new();
+        Packet::ReceiverReport(ReceiverReport { ssrc, blocks }).write(out);
+        let names = vec![(ssrc, self.cname.clone())];
+        Packet::Description(Description { names }).write(out);
+    }
+
+    pub(super) fn send_rtcp(&mut self, compound: Vec<u8>) {
+        let (Some((srtp, _)), Some(path)) = (&mut self.srtp, self.agent.selected()) else {
+            return;
+        };
+        // A cipher that fails sends nothing; the next report comes soon.
+        if let Ok(datagram) = srtp.rtcp(compound) {
+            self.out.push(path, datagram.into());
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! One viewer: from its offer to its goodbye.
+
+mod closing;
+mod feedback;
+mod history;
+mod outgoing;
+mod timeline;
+mod track;
+
+#[cfg(test)]
+mod tests;
+
+pub use closing::CloseReason;
+pub use timeline::WallClock;
+
+use crate::certificate::Certificate;
+use crate::dtls::{self, DtlsError, Progress};
+use crate::ice::{Agent, Credentials, Path};
+use crate::sdp::answer::{self, Server};
+use crate::sdp::choose::choose;
+use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat};
+use crate::srtp::{Inbound, KeyingMaterial, Outbound, Profile};
+use bytes::Bytes;
+use feedback::Requests;
+use media::Kind;
+use outgoing::Outgoing;
+use rtp::Payloads;
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use timeline::Timeline;
+use track::Track;
+
+/// From the answer until the peer must have connected.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// Without a check of the peer for this long, it no longer consents to receive (RFC 7675 section 5.1).
+const CONSENT: Duration = Duration::from_secs(30);
+
+/// Between two sender reports.
+const REPORT: Duration = Duration::from_secs(2);
+
+/// What a session is made from, beside the offer.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server's certificate.
+    pub certificate: Certificate,
+    /// Where the server's UDP port can be reached, the best first.
+    pub candidates: Vec<SocketAddr>,
+    /// The pictures the stream has.
+    pub video: Option<VideoFormat>,
+    /// The sound the stream has.
+    pub audio: Option<AudioFormat>,
+    /// What time it is.
+    pub wall_clock: WallClock,
+}
+
+/// What a session wants next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Something happened.
+    Event(Event),
+    /// Send this.
+    Transmit(Transmit),
+    /// Nothing until there is input, a command, or this instant, at which to call `handle_timeout`.
+    Timeout(Option<Instant>),
+}
+
+/// Datagrams to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The server's address to send from: the one that the peer reached.
+    pub source: SocketAddr,
+    /// The peer's address.
+    pub destination: SocketAddr,
+    /// The datagrams, one after the other.
+    pub contents: Bytes,
+    /// The size of each datagram but the last, which may be shorter; `None` when there is one alone.
+    pub segment_size: Option<usize>,
+}
+
+impl Transmit {
+    /// The datagrams one by one.
+    pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+        let size = self.segment_size.unwrap_or(self.contents.len()).max(1);
+        self.contents.chunks(size)
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Media can be sent from now on, beginning at a random access point.
+    Connected,
+    /// The viewer cannot go on without a random access point. Told at most every 500 ms.
+    RandomAccessWanted,
+    /// It is over; nothing more will be sent.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// What was sent, and how it arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// RTP packets sent, without retransmissions.
+    pub packets: u64,
+    /// Bytes of their payloads.
+    pub bytes: u64,
+    /// Packets that were sent again.
+    pub retransmitted: u64,
+    /// Packets that the viewer asked for again in vain: too old, or more than may be repeated.
+    pub not_retransmitted: u64,
+    /// Times that a random access point was asked for.
+    pub random_access_wanted: u64,
+    /// The part of the packets of video lost lately, from 0 to 1, as the viewer reports.
+    pub fraction_lost: f32,
+    /// The time there and back, from the viewer's last report.
+    pub round_trip: Option<Duration>,
+    /// How the media are protected, once that is known.
+    pub profile: Option<Profile>,
+}
+
+/// One viewer.
+pub struct Session {
+    certificate: Certificate,
+    agent: Agent,
+    dtls: dtls::Server,
+    srtp: Option<(Outbound, Inbound)>,
+    tracks: SmallVec<[Track; 2]>,
+    cname: String,
+    timeline: Timeline,
+    out: Outgoing,
+    requests: Requests,
+    stats: Stats,
+    /// When the handshake must be over.
+    connect_by: Instant,
+    /// When the next sender reports are due, once something was sent.
+    report_at: Option<Instant>,
+    closed: bool,
+}
+
+impl Session {
+    /// A session for this offer, and the answer to it.
+    ///
+    /// # Errors
+    /// An [`OfferError`] that says what of the offer does not suit.
+    pub fn answer(
+        offer: &str,
+        config: &Config,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        let offer = Offer::parse(offer)?;
+        let chosen = choose(&offer, config.video, config.audio)?;
+        let certificate = config.certificate.clone();
+        let system = |error: crate::CertificateError| OfferError::System(error.to_string());
+        let credentials = Credentials::generate(&certificate).map_err(system)?;
+        let mut random = [0; 8 + 2 * track::RANDOM];
+        certificate.random(&mut random).map_err(system)?;
+        let (id, random) = random.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
+        let id = u64::from_be_bytes(*id);
+        let cname = format!("{id:016x}");
+        let mut tracks: SmallVec<[Track; 2]> = SmallVec::new();
+        for (chosen, random) in chosen.tracks.iter().zip(random.chunks(track::RANDOM)) {
+            let track = Track::new(chosen, random, &tracks);
+            tracks.push(track);
+        }
+        let sources: Vec<_> = tracks.iter().map(Track::sources).collect();
+        let answer = answer::write(
+            &offer,
+            &chosen,
+            &Server {
+                id,
+                credentials: &credentials,
+                fingerprint: certificate.fingerprint(),
+                candidates: &config.candidates,
+                cname: &cname,
+                sources: &sources,
+            },
+        );
+        let session = Self {
+            agent: Agent::new(now, credentials, &chosen.ufrag),
+            dtls: dtls::Server::new(certificate.clone(), &chosen.fingerprint),
+            srtp: None,
+            certificate,
+            tracks,
+            cname,
+            timeline: Timeline::new(config.wall_clock),
+            out: Outgoing::default(),
+            requests: Requests::default(),
+            stats: Stats::default(),
+            connect_by: now + CONNECT,
+            report_at: None,
+            closed: false,
+        };
+        Ok((session, answer))
+    }
+
+    /// The name in the user names of the STUN messages for this session: the part before the colon, as
+    /// [`Binding::receiver`](crate::stun::Binding::receiver) gives it.
+    pub fn ufrag(&self) -> &str {
+        self.agent.ufrag()
+    }
+
+    /// Whether the viewer asked for this kind of media and the stream has it.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.tracks.iter().any(|track| track.kind() == kind)
+    }
+
+    /// What was sent, and how it arrived.
+    pub const fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Takes a datagram that came from `source` to `destination`, an address of the server.
+    pub fn handle_input(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        datagram: &[u8],
+    ) {
+        if self.closed {
+            return;
+        }
+        let path = Path {
+            local: destination,
+            remote: source,
+        };
+        match datagram.first() {
+            // STUN, DTLS, and RTP with RTCP share the port (RFC 7983 section 7).
+            Some(0..=3) => {
+                let answer = self.agent.handle(now, &self.certificate, path, datagram);
+                if let Some(answer) = answer {
+                    self.out.push(path, answer.into());
+                }
+                self.send_handshake();
+            }
+            Some(20..=63) if self.agent.knows(path) => self.handshake(now, path, datagram),
+            Some(128..=191) if self.agent.knows(path) => self.feedback(now, path, datagram),
+            _ => {}
+        }
+    }
+
+    fn handshake(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        let result = self.dtls.handle(now, datagram);
+        let keys = match result {
+            Ok(Progress::Waiting) => None,
+            Ok(Progress::Connected(material)) => Some(material),
+            Ok(Progress::Closed) => {
+                self.end(CloseReason::Peer);
+                return;
+            }
+            Err(error) => {
+                self.send_handshake_to(path);
+                self.fail(&error);
+                return;
+            }
+        };
+        self.send_handshake_to(path);
+        if let Some(material) = keys {
+            self.agent.used(path);
+            self.connected(&material);
+        }
+    }
+
+    fn connected(&mut self, material: &KeyingMaterial) {
+        let crypto = self.certificate.crypto();
+        let out = Outbound::new(crypto, material);
+        let srtp = out.and_then(|out| Ok((out, Inbound::new(crypto, material)?)));
+        match srtp {
+            Ok(srtp) => {
+                self.srtp = Some(srtp);
+                self.stats.profile = Some(material.profile);
+                self.out.profile = Some(material.profile);
+                self.out.event(Event::Connected);
+            }
+            Err(error) => self.fail(&DtlsError::Handshake(error.to_string())),
+        }
+    }
+
+    /// Sends what the handshake has ready, where the peer can be reached.
+    fn send_handshake(&mut self) {
+        if let Some(path) = self.agent.selected() {
+            self.send_handshake_to(path);
+        }
+    }
+
+    fn send_handshake_to(&mut self, path: Path) {
+        while let Some(datagram) = self.dtls.poll_transmit() {
+            self.out.push(path, datagram.freeze());
+        }
+    }
+
+    /// Does what is due. May be called at any time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if self.srtp.is_none() && now >= self.connect_by {
+            self.end(CloseReason::NotConnected);
+            return;
+        }
+        if now.saturating_duration_since(self.agent.last_check()) >= CONSENT {
+            self.end(CloseReason::Silent);
+            return;
+        }
+        if let Err(error) = self.dtls.handle_timeout(now) {
+            self.fail(&error);
+            return;
+        }
+        self.send_handshake();
+        if self.report_at.is_some_and(|due| now >= due) {
+            self.report(now);
+        }
+    }
+
+    /// Sends one access unit: its time in ticks of `ticks_per_second`, on the timeline that all tracks of
+    /// the stream share, and its payloads. Does nothing before [`Event::Connected`], and for a kind the
+    /// viewer did not ask for.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        kind: Kind,
+        time: i64,
+        ticks_per_second: u32,
+        payloads: &Payloads,
+    ) {
+        let (Some((srtp, _)), Some(path)) = (&mut self.srtp, self.agent.selected()) else {
+            return;
+        };
+        let track = self.tracks.iter_mut().find(|track| track.kind() == kind);
+        let Some(track) = track.filter(|_| !self.closed && !payloads.is_empty()) else {
+            return;
+        };
+        self.timeline.sent(now, time, ticks_per_second);
+        let first = !track.has_sent();
+        let sent = track.send(
+            now,
+            path,
+            time,
+            ticks_per_second,
+            payloads,
+            srtp,
+            &mut self.out,
+        );
+        self.stats.packets += sent.packets;
+        self.stats.bytes += sent.bytes;
+        // The first reports tie the tracks together, without which players wait with sound or picture.
+        if first {
+            self.report(now);
+        }
+    }
+
+    /// Tells the peer that it is over. Nothing is sent after that, and no event follows.
+    pub fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        self.say_goodbye();
+        self.dtls.close(now);
+        self.send_handshake();
+        self.closed = true;
+    }
+
+    /// A good check, as the peer would send it: for fuzzing, which cannot know the password.
+    pub(crate) fn check(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+        let check = self.agent.good_check(&self.certificate);
+        self.handle_input(now, remote, local, &check);
+    }
+
+    /// What to do next. To be called until it gives [`Output::Timeout`].
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.pop() {
+            return output;
+        }
+        if self.closed {
+            return Output::Timeout(None);
+        }
+        let consent = self.agent.last_check() + CONSENT;
+        let connect = Some(self.connect_by).filter(|_| self.srtp.is_none());
+        let others = [connect, self.dtls.poll_timeout(), self.report_at];
+        let next = others.into_iter().flatten().fold(consent, Instant::min);
+        Output::Timeout(Some(next))
+    }
+
+    fn fail(&mut self, error: &DtlsError) {
+        self.end(CloseReason::Handshake(error.to_string()));
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        self.closed = true;
+        self.out.event(Event::Closed { reason });
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("ufrag", &self.ufrag())
+            .field("selected", &self.agent.selected())
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}

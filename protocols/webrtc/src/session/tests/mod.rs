@@ -1,0 +1,10 @@
+//! A session and a viewer in memory, on virtual time. The viewer's handshake and decryption are those of
+//! other crates.
+
+mod ending;
+mod media;
+mod viewer;
+
+use super::*;
+use ::media::Kind;
+use viewer::{Options, Viewer};

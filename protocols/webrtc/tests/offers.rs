@@ -1,0 +1,234 @@
+//! Offers as browsers write them, and what is answered.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test: what cannot be read fails it, and what it leaves out is told"
+)]
+
+use media::Kind;
+use std::time::{Duration, Instant};
+use webrtc::sdp::{Direction, Media, Offer, OfferError, Setup};
+use webrtc::{AudioFormat, Certificate, Config, Session, VideoFormat, WallClock};
+
+const CHROMIUM: &str = include_str!("offers/chromium.sdp");
+const FIREFOX: &str = include_str!("offers/firefox.sdp");
+const SAFARI: &str = include_str!("offers/safari.sdp");
+
+const BASELINE: [u8; 3] = [0x42, 0xc0, 0x1f];
+const HIGH: [u8; 3] = [0x64, 0x00, 0x28];
+
+fn config(profile_level_id: [u8; 3]) -> Config {
+    Config {
+        certificate: Certificate::generate().unwrap(),
+        candidates: vec![
+            "192.0.2.1:8189".parse().unwrap(),
+            "[2001:db8::1]:8189".parse().unwrap(),
+        ],
+        video: Some(VideoFormat::H264 { profile_level_id }),
+        audio: Some(AudioFormat::Opus { stereo: true }),
+        wall_clock: WallClock {
+            at: Instant::now(),
+            since_1970: Duration::from_secs(1_700_000_000),
+        },
+    }
+}
+
+fn answer(offer: &str, config: &Config) -> Result<(Session, String), OfferError> {
+    Session::answer(offer, config, Instant::now())
+}
+
+fn section<'a>(answer: &'a Offer, kind: &str) -> &'a Media {
+    let mut media = answer.media.iter();
+    media.find(|media| media.kind == kind).unwrap()
+}
+
+#[test]
+fn browsers_get_pictures_and_sound() {
+    // The offer, the stream's profile; the payload types of video, of its retransmissions, and of audio; and
+    // the profile agreed on.
+    let cases = [
+        (CHROMIUM, BASELINE, 108, 109, 111, "42e01f"),
+        (CHROMIUM, HIGH, 41, 42, 111, "f40028"),
+        (FIREFOX, BASELINE, 126, 127, 109, "42e01f"),
+        (FIREFOX, HIGH, 126, 127, 109, "42e028"),
+        (SAFARI, BASELINE, 98, 99, 111, "42e01f"),
+        (SAFARI, HIGH, 96, 97, 111, "640c28"),
+    ];
+    for (offer, profile, video, rtx, audio, agreed) in cases {
+        let config = config(profile);
+        let (session, text) = answer(offer, &config).unwrap();
+        assert!(session.has(Kind::Video) && session.has(Kind::Audio));
+        let offered = Offer::parse(offer).unwrap();
+        let answer = Offer::parse(&text).unwrap();
+        assert_eq!(answer.bundle, offered.bundle);
+        let names = |offer: &Offer| -> Vec<_> {
+            let media = offer.media.iter();
+            media
+                .map(|media| (media.kind.clone(), media.mid.clone()))
+                .collect()
+        };
+        assert_eq!(names(&answer), names(&offered));
+        let section = |kind| section(&answer, kind);
+        let types = |kind| -> Vec<_> {
+            let formats = section(kind).formats.iter();
+            formats.map(|format| format.payload_type).collect()
+        };
+        assert_eq!(types("video"), [video, rtx], "{text}");
+        assert_eq!(types("audio"), [audio]);
+        let format = &section("video").formats[0];
+        assert_eq!(format.parameter("profile-level-id"), Some(agreed));
+        assert_eq!(format.parameter("packetization-mode"), Some("1"));
+        assert!(format.gives("nack") && format.gives("nack pli"));
+        for kind in ["video", "audio"] {
+            let section = section(kind);
+            assert_eq!(section.direction, Direction::SendOnly);
+            assert_eq!(section.setup, Some(Setup::Passive));
+            assert_eq!(section.ufrag.as_deref(), Some(session.ufrag()));
+            let fingerprint = section.fingerprint.as_deref();
+            assert_eq!(fingerprint, Some(config.certificate.fingerprint()));
+            assert!(section.rtcp_mux && section.has_password);
+        }
+        assert!(text.contains("a=ice-lite\r\n"));
+        let candidate = "a=candidate:1 1 udp 2130706431 192.0.2.1 8189 typ host\r\n";
+        assert!(text.contains(candidate), "{text}");
+        assert!(text.contains(" 2001:db8::1 8189 typ host\r\n"));
+    }
+}
+
+#[test]
+fn what_the_stream_does_not_have_is_refused() {
+    let only_sound = Config {
+        video: None,
+        ..config(BASELINE)
+    };
+    let (session, text) = answer(CHROMIUM, &only_sound).unwrap();
+    assert!(!session.has(Kind::Video));
+    let answer = Offer::parse(&text).unwrap();
+    let video = section(&answer, "video");
+    assert_eq!((video.port, video.direction), (0, Direction::Inactive));
+    assert_eq!(answer.bundle.len(), 1);
+    assert_eq!(
+        Some(&answer.bundle[0]),
+        section(&answer, "audio").mid.as_ref()
+    );
+}
+
+#[test]
+fn data_channels_are_refused() {
+    let offer = CHROMIUM.replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0 1 2")
+        + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
+    let (_, text) = answer(&offer, &config(BASELINE)).unwrap();
+    assert!(text.contains("a=group:BUNDLE 0 1\r\n"));
+    assert!(text.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
+}
+
+#[test]
+fn offers_that_do_not_suit() {
+    let without = |line: &str| {
+        let lines = CHROMIUM.lines().filter(|kept| !kept.starts_with(line));
+        lines.map(|line| format!("{line}\r\n")).collect::<String>()
+    };
+    let cases = [
+        (without("a=ice-ufrag"), OfferError::Missing("a=ice-ufrag")),
+        (without("a=ice-pwd"), OfferError::Missing("a=ice-pwd")),
+        (
+            without("a=fingerprint"),
+            OfferError::Missing("a=fingerprint of SHA-256"),
+        ),
+        (without("a=setup"), OfferError::Missing("a=setup")),
+        (without("a=rtcp-mux"), OfferError::Missing("a=rtcp-mux")),
+        (
+            CHROMIUM.replace("a=setup:actpass", "a=setup:passive"),
+            OfferError::Setup,
+        ),
+        (
+            CHROMIUM.replace("a=recvonly", "a=sendonly"),
+            OfferError::NothingInCommon("no section that receives".to_owned()),
+        ),
+        (
+            "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\n"
+                .to_owned(),
+            OfferError::NothingInCommon("VP8".to_owned()),
+        ),
+    ];
+    for (offer, error) in cases {
+        let result = answer(&offer, &config(BASELINE)).map(|(_, answer)| answer);
+        assert_eq!(result, Err(error), "{offer}");
+    }
+}
+
+#[test]
+fn sections_on_transports_of_their_own_are_not_both_taken() {
+    let offer = CHROMIUM.replace("a=group:BUNDLE 0 1\r\n", "");
+    let (session, _) = answer(&offer, &config(BASELINE)).unwrap();
+    assert!(session.has(Kind::Video) != session.has(Kind::Audio));
+}
+
+#[test]
+fn sections_without_a_port_are_wanted_in_a_bundle_alone() {
+    let ports = CHROMIUM.replace("m=video 9 ", "m=video 0 ");
+    let (session, _) = answer(&ports, &config(BASELINE)).unwrap();
+    assert!(session.has(Kind::Video));
+    let alone = ports.replace("a=group:BUNDLE 0 1\r\n", "");
+    let (session, _) = answer(&alone, &config(BASELINE)).unwrap();
+    assert!(!session.has(Kind::Video) && session.has(Kind::Audio));
+}
+
+#[test]
+fn sessions_can_be_given_to_other_threads() {
+    fn moves<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    moves::<Session>();
+    is_shared::<Certificate>();
+}
+
+/// Offers that others recorded, where they are there: a JSON file with lists of lines under `sdp`.
+#[test]
+fn recorded_offers() {
+    let Ok(corpus) = std::env::var("MILLSTREAM_CORPUS") else {
+        println!("MILLSTREAM_CORPUS is not set: recorded offers are left out");
+        return;
+    };
+    let folder = std::path::Path::new(&corpus).join("webrtc/str0m-sdp");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        for sdp in descriptions(&serde_json::from_str(&text).unwrap()) {
+            count += 1;
+            let offer = Offer::parse(&sdp).unwrap();
+            assert!(!offer.media.is_empty());
+            // Those that ask for nothing are refused in words, and none is answered out of form.
+            if let Ok((_, text)) = answer(&sdp, &config(BASELINE)) {
+                assert_eq!(Offer::parse(&text).unwrap().media.len(), offer.media.len());
+            }
+        }
+    }
+    assert!(count > 0);
+}
+
+/// Every `sdp` in a JSON value: a text or a list of lines.
+fn descriptions(value: &serde_json::Value) -> Vec<String> {
+    use serde_json::Value;
+    match value {
+        Value::Array(values) => values.iter().flat_map(descriptions).collect(),
+        Value::Object(fields) => {
+            let found = fields
+                .iter()
+                .map(|(name, value)| match (name.as_str(), value) {
+                    ("sdp", Value::String(text)) => vec![text.clone()],
+                    ("sdp", Value::Array(lines)) => {
+                        let lines = lines.iter().filter_map(Value::as_str);
+                        vec![lines.map(|line| format!("{line}\r\n")).collect()]
+                    }
+                    (_, value) => descriptions(value),
+                });
+            found.flatten().collect()
+        }
+        _ => Vec::new(),
+    }
+}

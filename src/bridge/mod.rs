@@ -1,0 +1,22 @@
+//! Sound for readers that take Opus only: AAC-LC and G.711 are decoded, brought to 48 kHz and encoded anew.
+//!
+//! [`Transcoder`] is the pure stage, access units in and out, with no task and no clock. [`Bridges`] starts one
+//! for a stream when its first [`Reader`] needs it and shares it among all of them; read `reader` for the
+//! shape of that. Pictures are passed on as they are, and so is sound that is Opus already. Nothing here
+//! transcodes video.
+
+mod decoder;
+mod encoder;
+mod g711;
+mod output;
+mod reader;
+mod resampler;
+mod task;
+mod transcoder;
+
+#[cfg(test)]
+mod tests;
+
+pub use decoder::Unsupported;
+pub use reader::{Bridges, Reader};
+pub use transcoder::{Statistics, Transcoder};
