@@ -42,6 +42,17 @@ pub const TARGETS: &[Target] = &[
     target("mp4_fragment", mp4::fuzz::fragment),
     target("hls_directives", hls::fuzz::directives),
     target("hls_playlist", hls::fuzz::playlist),
+    target("rtp_packet", rtp::fuzz::packet),
+    target("rtp_rtcp", rtp::fuzz::rtcp),
+    target("rtp_h264_packetizer", rtp::fuzz::h264_packetizer),
+    target("rtp_audio", rtp::fuzz::audio),
+    target("webrtc_stun", webrtc::fuzz::stun),
+    target("webrtc_offer", |data| {
+        webrtc::fuzz::offer(Instant::now(), data)
+    }),
+    target("webrtc_session", |data| {
+        webrtc::fuzz::session(Instant::now(), data)
+    }),
     target("server_stream_name", millstream::fuzz::stream_name),
     target("server_hls_file", millstream::fuzz::hls_file),
     target("server_range", millstream::fuzz::range),
@@ -66,6 +77,8 @@ pub fn seeds() -> Vec<Seed> {
         ("flv", named(flv::fuzz::seeds())),
         ("mp4", named(mp4::fuzz::seeds())),
         ("hls", named(hls::fuzz::seeds())),
+        ("rtp", numbered(rtp::fuzz::seeds())),
+        ("webrtc", numbered(webrtc::fuzz::seeds())),
         ("server", named(millstream::fuzz::seeds())),
     ];
     let mut all = Vec::new();
