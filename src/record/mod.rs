@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] reads a stream as any other reader does, so that a slow disk makes it miss part of the
 //! stream and never slows it. [`fragments`] gathers what it reads into fragments of at most a second, with
-//! all tracks; [`file`] writes each and waits until it is on the disk. A file is a fragmented MP4 until it is
+//! all tracks; [`mod@file`] writes each and waits until it is on the disk. A file is a fragmented MP4 until it is
 //! complete; then an index is added in place ([`finish`]), and it gets its name. What a killed server left
 //! is completed the same way when the next one starts.
 //!
