@@ -5,6 +5,7 @@
 pub mod demo;
 pub mod hls;
 pub mod rtmp;
+pub mod rtsp;
 
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub const ALL: &[(&str, Build)] = &[
     ("rtmp", |config| Ok(Arc::new(rtmp::Rtmp::new(config)?))),
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
+    ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
 

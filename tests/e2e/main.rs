@@ -14,6 +14,7 @@
 mod bad_input;
 mod bad_rtmp;
 mod browser;
+mod cameras;
 mod configuration;
 mod hls;
 mod hls_playlists;

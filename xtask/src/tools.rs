@@ -89,6 +89,24 @@ pub(crate) const TEST: &[Tool] = &[
         &["gstreamer1.0-libav"],
         Present::Element("avdec_h264"),
     ),
+    tool(
+        "Debian's Python",
+        &["python3"],
+        Present::File(&["/usr/bin/python3"]),
+    ),
+    tool(
+        "GObject for Python",
+        &["python3-gi"],
+        Present::File(&["/usr/lib/python3/dist-packages/gi/__init__.py"]),
+    ),
+    tool(
+        "GStreamer's RTSP server for Python",
+        &["gir1.2-gst-rtsp-server-1.0"],
+        Present::File(&[
+            "/usr/lib/x86_64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib",
+            "/usr/lib/aarch64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib",
+        ]),
+    ),
     tool("VLC", &["vlc-bin"], Present::Program("cvlc")),
     tool(
         "VLC's plugins",

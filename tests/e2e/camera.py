@@ -1,0 +1,74 @@
+"""A camera: GStreamer's RTSP server with a test picture and a tone.
+
+    camera.py PORT VIDEO AUDIO [USER PASSWORD]
+
+VIDEO is h264, h264-b (with B-frames) or h265, AUDIO is aac, pcma, pcmu, opus or none. It serves rtsp://127.0.0.1:PORT/cam, asks for
+Digest authentication where a user is given, and prints "ready" when it listens. Port 0 takes a free one,
+which is printed behind that word.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+VIDEO = {
+    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
+    "! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h264-b": "x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=24 "
+    "! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
+    "! rtph265pay name=pay0 pt=96 config-interval=-1",
+}
+AUDIO = {
+    "aac": "audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
+    "pcma": "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1",
+    "pcmu": "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1",
+    "opus": "audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97",
+}
+
+
+def launch(video, audio):
+    """The pipeline, as a media factory takes it."""
+    parts = [
+        "videotestsrc is-live=true pattern=ball "
+        "! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! " + VIDEO[video]
+    ]
+    if audio != "none":
+        parts.append("audiotestsrc is-live=true freq=440 ! audioconvert ! audioresample ! " + AUDIO[audio])
+    return "( " + " ".join(parts) + " )"
+
+
+def main():
+    port, video, audio = sys.argv[1:4]
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer.new()
+    server.set_address("127.0.0.1")
+    server.set_service(port)
+    factory = GstRtspServer.RTSPMediaFactory.new()
+    factory.set_launch(launch(video, audio))
+    factory.set_shared(True)
+    if len(sys.argv) > 4:
+        user, password = sys.argv[4:6]
+        auth = GstRtspServer.RTSPAuth.new()
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        token = GstRtspServer.RTSPToken()
+        token.set_string("media.factory.role", "viewer")
+        auth.add_digest(user, password, token)
+        server.set_auth(auth)
+        permissions = GstRtspServer.RTSPPermissions()
+        permissions.add_permission_for_role("viewer", "media.factory.access", True)
+        permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+        factory.set_permissions(permissions)
+    server.get_mount_points().add_factory("/cam", factory)
+    if server.attach(None) == 0:
+        sys.exit("cannot listen on port " + port)
+    print("ready", server.get_bound_port(), flush=True)
+    GLib.MainLoop().run()
+
+
+main()
