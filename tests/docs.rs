@@ -33,7 +33,9 @@ fn keys(table: &str) -> Vec<String> {
 fn every_key_of_the_configuration_is_documented() {
     let document = include_str!("../docs/ref/config.md");
     let mut missing = Vec::new();
-    for table in ["", "log", "http", "auth", "streams", "rtmp", "hls", "demo"] {
+    for table in [
+        "", "log", "http", "auth", "streams", "rtmp", "hls", "rtsp", "demo",
+    ] {
         for key in keys(table) {
             let full = if table.is_empty() {
                 key

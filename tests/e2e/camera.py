@@ -20,7 +20,7 @@ VIDEO = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h264-b": "x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=24 "
-    "! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
 }

@@ -81,6 +81,7 @@ fn h265_and_g711_over_tcp() {
     );
     server.wait_live("cam");
     assert_pictures(&seen_over_hls(&server));
+    server.wait_log(seconds(5), &["left out of HLS", "PCMA"]);
 }
 
 #[test]
@@ -115,12 +116,9 @@ fn b_frames_are_shown_at_their_times() {
     let mut shown: Vec<i64> = all.iter().map(|packet| packet.pts).collect();
     shown.sort_unstable();
     let steps: Vec<i64> = shown.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    // The last pictures may follow one that was cut off.
-    let even = steps
-        .iter()
-        .rev()
-        .skip(3)
-        .all(|step| (38..=42).contains(step));
+    // At both ends, pictures belong to others that are not there.
+    let within = &steps[3..steps.len() - 3];
+    let even = within.iter().all(|step| (38..=42).contains(step));
     assert!(even, "{steps:?}");
 }
 

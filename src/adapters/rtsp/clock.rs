@@ -98,7 +98,7 @@ fn unix_micros(ntp: u64) -> i64 {
     let since_epoch = ntp.wrapping_sub(retina::UNIX_EPOCH.0);
     let (seconds, fraction) = (since_epoch >> 32, since_epoch & 0xffff_ffff);
     // Below 2^32 seconds, so that neither product leaves 63 bits.
-    (seconds * 1_000_000 + (fraction * 1_000_000 >> 32)) as i64
+    (seconds * 1_000_000 + ((fraction * 1_000_000) >> 32)) as i64
 }
 
 #[cfg(test)]

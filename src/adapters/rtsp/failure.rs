@@ -37,6 +37,12 @@ pub(super) fn closed(source: &Source) -> String {
     format!("{} ended the stream", source.place())
 }
 
+/// What the camera sent was met with a defect.
+pub(super) fn panicked(source: &Source) -> String {
+    let place = source.place();
+    format!("{place} sent what the server failed to handle; the log says where")
+}
+
 /// What the library says went wrong.
 pub(super) fn of(step: Step, source: &Source, error: &retina::Error) -> String {
     let detail = redacted(&error.to_string(), &source.secrets());

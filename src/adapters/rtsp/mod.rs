@@ -14,8 +14,10 @@ mod tracks;
 
 use super::{BoxFuture, Protocol, Target};
 use crate::config::{Config, ConfigError, duration};
+use futures_util::FutureExt;
 use serde::Deserialize;
 use source::Source;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// Table `[rtsp]`.
@@ -68,7 +70,13 @@ impl Protocol for Rtsp {
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;
-            session::pull(&source, target, self.settings.timeout).await
+            let pulling = session::pull(&source, target, self.settings.timeout);
+            // What a camera sends goes through a foreign library. A panic there is logged and counted, and
+            // ends this attempt alone: the camera is tried again.
+            AssertUnwindSafe(pulling)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(failure::panicked(&source)))
         })
     }
 }

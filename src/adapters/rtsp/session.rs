@@ -167,9 +167,8 @@ impl<'a> Receiver<'a> {
         }
         let elapsed = frame.timestamp().elapsed();
         let payload = Bytes::from(frame.into_data());
-        let (random_access, disposable) = match inspect(&track.codec, &payload) {
-            Some(found) => found,
-            None => return Ok(()),
+        let Some((random_access, disposable)) = inspect(&track.codec, &payload) else {
+            return Ok(());
         };
         let pts = self.axis.place(Side::Video, elapsed, track.timebase);
         let unit = AccessUnit {
