@@ -6,6 +6,7 @@ pub mod demo;
 pub mod hls;
 pub mod rtmp;
 pub mod rtsp;
+pub mod webrtc;
 
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
@@ -13,7 +14,8 @@ use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken};
 use crate::net::shard::Shards;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Response};
+use axum::http::{HeaderMap, Method, Response, StatusCode};
+use bytes::Bytes;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +28,9 @@ pub const ALL: &[(&str, Build)] = &[
     ("rtmp", |config| Ok(Arc::new(rtmp::Rtmp::new(config)?))),
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
+    ("webrtc", |config| {
+        Ok(Arc::new(webrtc::WebRtc::new(config)?))
+    }),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
 
@@ -113,13 +118,25 @@ pub trait Protocol: Send + Sync + 'static {
         None
     }
 
+    /// The word behind `/APP/` below which [`Protocol::serve`] answers requests, if it does.
+    fn service(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Answers a request below `/APP/SERVICE/`.
+    fn serve(self: Arc<Self>, _context: &Arc<Context>, _request: ServiceRequest) -> FileResponse {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        Box::pin(std::future::ready(Ok(response)))
+    }
+
     /// Streams that exist without being asked for, as (stream, source URL).
     fn standing_sources(&self, _applications: &Applications) -> Vec<(StreamName, String)> {
         Vec::new()
     }
 }
 
-/// The answer to a [`FileRequest`].
+/// The answer to a [`FileRequest`] or a [`ServiceRequest`].
 pub type FileResponse = BoxFuture<'static, Result<Response<Body>, NotLive>>;
 
 /// The file would be one of a stream that is not live.
@@ -141,6 +158,25 @@ pub struct FileRequest {
     pub headers: HeaderMap,
     /// The far end of the connection.
     pub peer: SocketAddr,
+}
+
+/// A request below `/APP/SERVICE/`, whatever its method but OPTIONS.
+#[derive(Clone, Debug)]
+pub struct ServiceRequest {
+    /// What is to be done.
+    pub method: Method,
+    /// The application, which exists.
+    pub app: String,
+    /// The path behind `/APP/SERVICE/`, percent-decoded.
+    pub path: String,
+    /// The query as sent.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The far end of the connection.
+    pub peer: SocketAddr,
+    /// The body, of bounded length.
+    pub body: Bytes,
 }
 
 /// The stream that a source fills.

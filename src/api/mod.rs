@@ -1,6 +1,6 @@
 //! Everything over HTTP: finds who answers a request, and asks first whether the caller may.
 //!
-//! Media files below `/APP/streams/` go to the adapters, pages to the panel, `/APP/rest/` to the Ant Media
+//! Media files below `/APP/streams/` and the services of protocols go to the adapters, pages to the panel, `/APP/rest/` to the Ant Media
 //! API ([`antmedia`]). All management passes one check, here.
 
 pub mod antmedia;
@@ -8,7 +8,7 @@ pub mod json;
 
 mod metrics;
 
-use crate::adapters::{Context, FileRequest, Listening, NotLive, Protocol};
+use crate::adapters::{Context, FileRequest, Listening, NotLive, Protocol, ServiceRequest};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
 use crate::hub::StreamName;
@@ -79,6 +79,16 @@ impl Site {
             ["rest", ..] => self.manage(request, peer).await,
             [_, "rest", ..] => {
                 antmedia::refusal(StatusCode::NOT_FOUND, "there is no such application")
+            }
+            [app, service, rest] if self.context.applications.contains(app) => {
+                let protocol = self.service(service);
+                match protocol {
+                    Some(protocol) => {
+                        let (app, rest) = ((*app).to_owned(), decode(rest));
+                        self.serve(protocol, request, peer, app, rest).await
+                    }
+                    None => panel::asset(&request, path.trim_start_matches('/')),
+                }
             }
             [app, page] if self.context.applications.contains(app) => panel::asset(&request, page),
             _ => panel::asset(&request, path.trim_start_matches('/')),
@@ -173,6 +183,50 @@ impl Site {
         response
     }
 
+    /// The adapter that answers below that word.
+    fn service(&self, word: &str) -> Option<Arc<dyn Protocol>> {
+        let mut protocols = self.protocols.iter();
+        protocols
+            .find(|protocol| protocol.service() == Some(word))
+            .cloned()
+    }
+
+    async fn serve(
+        &self,
+        protocol: Arc<dyn Protocol>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        app: String,
+        path: String,
+    ) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let mut response = if head.method == Method::OPTIONS {
+            preflight()
+        } else {
+            match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
+                Ok(body) => {
+                    let request = ServiceRequest {
+                        method: head.method,
+                        app,
+                        path,
+                        query: head.uri.query().map(str::to_owned),
+                        headers: head.headers,
+                        peer,
+                        body,
+                    };
+                    let answer = protocol.serve(&self.context, request).await;
+                    answer.unwrap_or_else(|NotLive(name)| self.not_live(&name))
+                }
+                Err(_) => text(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the body is too long or was cut off\n",
+                ),
+            }
+        };
+        open_to_all_origins(response.headers_mut());
+        response
+    }
+
     /// Tells a player whether waiting makes sense.
     fn not_live(&self, name: &StreamName) -> Response<Body> {
         let error = if self.control.get(name).is_some() {
@@ -256,8 +310,9 @@ fn open_to_all_origins(headers: &mut HeaderMap) {
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         HeaderValue::from_static("*"),
     );
-    let exposed =
-        HeaderValue::from_static("Content-Length, Content-Range, Date, ETag, Retry-After");
+    let exposed = HeaderValue::from_static(
+        "Content-Length, Content-Range, Date, ETag, Location, Retry-After",
+    );
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 
@@ -265,10 +320,11 @@ fn preflight() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    let methods = HeaderValue::from_static("GET, POST, HEAD, OPTIONS, PUT, DELETE");
+    let methods = HeaderValue::from_static("GET, POST, HEAD, OPTIONS, PUT, PATCH, DELETE");
     headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-    let allowed =
-        HeaderValue::from_static("Accept, Authorization, Content-Type, Range, X-Requested-With");
+    let allowed = HeaderValue::from_static(
+        "Accept, Authorization, Content-Type, If-Match, Range, X-Requested-With",
+    );
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     headers.insert(
         header::ACCESS_CONTROL_MAX_AGE,

@@ -88,7 +88,8 @@ export function installMeter() {
       return {
         decodedFrames: quality.totalVideoFrames,
         droppedFrames: quality.droppedVideoFrames,
-        audioBytes: element.webkitAudioDecodedByteCount ?? null,
+        // Not counted for WebRTC, whose sound is judged by what comes out.
+        audioBytes: element.srcObject ? null : (element.webkitAudioDecodedByteCount ?? null),
         time: element.currentTime,
         paused: element.paused,
         muted: element.muted,

@@ -223,7 +223,7 @@ fn the_landing_page_lists_what_is_live() {
 
 /// Plays a page and gives what was seen.
 #[track_caller]
-fn watch(server: &Server, path: &str, more: &[&str]) -> Value {
+pub(crate) fn watch(server: &Server, path: &str, more: &[&str]) -> Value {
     let _place = limit::BROWSER.take();
     let player = Peer::start(&mut play(server, path, more));
     judge(server, player.finish(seconds(60)))

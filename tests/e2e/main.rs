@@ -30,3 +30,4 @@ mod restream;
 mod server;
 mod slow_reader;
 mod support;
+mod webrtc;

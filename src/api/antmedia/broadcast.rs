@@ -259,7 +259,7 @@ impl Object {
             pending_packet_size: 0,
             hls_viewer_count: viewer_count("hls"),
             dash_viewer_count: 0,
-            web_rtc_viewer_count: 0,
+            web_rtc_viewer_count: viewer_count("webrtc"),
             rtmp_viewer_count: viewer_count("rtmp"),
             start_time: started.map_or(0, millis),
             received_bytes: stream.as_ref().map_or(0, |stream| stream.bytes),

@@ -40,6 +40,8 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let mut command = command();
+        // A test may want another, which then comes last and counts.
+        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
         command.args(arguments);
         Self::run(command, data, Some(folder))
     }
@@ -47,7 +49,9 @@ impl Server {
     /// On a data folder that outlives it.
     #[track_caller]
     pub(crate) fn on(data: &Path) -> Self {
-        Self::run(command(), data.to_owned(), None)
+        let mut command = command();
+        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        Self::run(command, data.to_owned(), None)
     }
 
     /// With at most `files` open files.
@@ -58,6 +62,7 @@ impl Server {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_millstream")]);
+        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
         clean_environment(&mut command);
         Self::run(command, data, Some(folder))
     }

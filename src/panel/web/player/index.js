@@ -16,5 +16,6 @@
 
 import { file } from './file.js';
 import { hls } from './hls.js';
+import { webrtc } from './webrtc.js';
 
-export const players = { hls, file };
+export const players = { webrtc, hls, file };

@@ -1,0 +1,149 @@
+//! WebRTC: plays streams to browsers with little delay, by WHEP. The protocol itself is `protocols/webrtc`.
+//!
+//! All sessions share one UDP port. [`whep`] turns a request into a session and hands it to a shard, whose
+//! [`worker`] owns it from then on: it takes the session's datagrams from the [`router`], and sends what the
+//! stream's [`group`] on that shard has made, once for all of its sessions.
+
+mod addresses;
+mod formats;
+mod group;
+mod router;
+mod socket;
+mod whep;
+mod worker;
+
+use super::{Context, FileResponse, Listening, Protocol, ServiceRequest};
+use crate::bridge::Bridges;
+use crate::config::{Config, ConfigError, Listen};
+use router::Router;
+use serde::Deserialize;
+use socket::Socket;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use webrtc::Certificate;
+
+/// Messages that may wait for one shard; datagrams beyond that are lost.
+const QUEUE: usize = 4_096;
+
+/// Table `[webrtc]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// UDP address for the media of all sessions; empty for no WebRTC.
+    pub listen: Listen,
+    /// Addresses at which players reach that port, beside those of this machine: for servers behind NAT.
+    pub public_addresses: Vec<IpAddr>,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen(Some(([0u16; 8], 8189).into())),
+            public_addresses: Vec::new(),
+            max_sessions: 10_000,
+        }
+    }
+}
+
+/// The adapter.
+#[derive(Debug)]
+pub struct WebRtc {
+    settings: Settings,
+    /// Set once it listens.
+    running: OnceLock<Running>,
+}
+
+/// What sessions are made with.
+#[derive(Debug)]
+struct Running {
+    socket: Arc<Socket>,
+    certificate: Certificate,
+    router: Arc<Router>,
+    workers: Vec<mpsc::Sender<worker::Message>>,
+}
+
+impl WebRtc {
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings: Settings = config.section("webrtc")?;
+        if settings
+            .public_addresses
+            .iter()
+            .any(|ip| ip.is_unspecified() || ip.is_multicast())
+        {
+            let message = "must hold addresses that players can send to";
+            return Err(config.error("webrtc.public_addresses", message));
+        }
+        if !(1..=1_000_000).contains(&settings.max_sessions) {
+            let message = "must lie between 1 and 1000000";
+            return Err(config.error("webrtc.max_sessions", message));
+        }
+        Ok(Self {
+            settings,
+            running: OnceLock::new(),
+        })
+    }
+}
+
+impl Protocol for WebRtc {
+    fn name(&self) -> &'static str {
+        "webrtc"
+    }
+
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+        let Some(address) = self.settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        let socket = Arc::new(Socket::bind(address)?);
+        let listening = Listening {
+            protocol: "webrtc",
+            address: socket.address(),
+        };
+        let router = Arc::new(Router::new(self.settings.max_sessions));
+        let bridges = Bridges::new(Handle::current(), context.bounds);
+        let (mut workers, mut starts) = (Vec::new(), Vec::new());
+        for _ in 0..context.shards.count() {
+            let (messages, inbox) = mpsc::channel(QUEUE);
+            workers.push(messages);
+            let shared = worker::Shared {
+                socket: socket.clone(),
+                router: router.clone(),
+                bridges: bridges.clone(),
+                bounds: context.bounds,
+            };
+            starts.push(move || worker::run(shared, inbox));
+        }
+        let running = Running {
+            certificate: Certificate::generate().map_err(io::Error::other)?,
+            socket: socket.clone(),
+            router: router.clone(),
+            workers: workers.clone(),
+        };
+        // The server lets each protocol listen once.
+        let _ = self.running.set(running);
+        tokio::spawn(async move {
+            for start in starts {
+                context.shards.spawn(start).await;
+            }
+            router::receive(&socket, &router, &workers).await;
+        });
+        Ok(vec![listening])
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        Some("whep")
+    }
+
+    fn serve(self: Arc<Self>, context: &Arc<Context>, request: ServiceRequest) -> FileResponse {
+        let context = context.clone();
+        Box::pin(async move { whep::answer(&self, &context, &request).await })
+    }
+}

@@ -1,0 +1,217 @@
+//! The UDP socket of all sessions: many datagrams with one system call, where the system can do that.
+
+use bytes::Bytes;
+use quinn_udp::{RecvMeta, UdpSocketState};
+use socket2::{Domain, Protocol, Type};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use webrtc::Transmit;
+
+/// Bytes that the system is asked to hold in each direction; it may allow less.
+const BUFFER: usize = 4 << 20;
+
+/// Longest datagrams that come together.
+const RECEIVE: usize = 64 << 10;
+
+/// A bound socket. All addresses that go in and out of it are canonical: IPv4 is written as IPv4.
+#[derive(Debug)]
+pub(super) struct Socket {
+    inner: UdpSocket,
+    state: UdpSocketState,
+    address: SocketAddr,
+}
+
+/// A received datagram.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    /// Where it came from.
+    pub(super) source: SocketAddr,
+    /// The address of this machine it was sent to.
+    pub(super) destination: SocketAddr,
+    /// What it holds.
+    pub(super) bytes: Bytes,
+}
+
+impl Socket {
+    /// Binds the address. The IPv6 wildcard takes IPv4 as well, and becomes the IPv4 wildcard where the
+    /// machine has no IPv6.
+    ///
+    /// # Errors
+    /// What the system said, with the address.
+    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+        let wildcard = address.is_ipv6() && address.ip().is_unspecified();
+        let bound = match bind(address) {
+            Err(_) if wildcard => bind((Ipv4Addr::UNSPECIFIED, address.port()).into()),
+            result => result,
+        };
+        bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+    }
+
+    /// Where it is bound.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until there is room to send.
+    pub(super) async fn writable(&self) {
+        // An error shows itself when something is sent.
+        let _ = self.inner.writable().await;
+    }
+
+    /// Sends as much of this as fits, and gives how many bytes of `contents` that was: all, unless the
+    /// socket is full. What the network refuses counts as sent, as anything that gets lost later does.
+    pub(super) fn send(&self, transmit: &Transmit, from: usize) -> usize {
+        let length = transmit.contents.len();
+        let segment = transmit.segment_size.unwrap_or(length).max(1);
+        let batch = segment.saturating_mul(self.state.max_gso_segments().max(1));
+        let mut sent = from;
+        while let Some(rest) = transmit
+            .contents
+            .get(sent..)
+            .filter(|rest| !rest.is_empty())
+        {
+            let part = rest.get(..batch).unwrap_or(rest);
+            let ours = transmit.source.ip();
+            let out = quinn_udp::Transmit {
+                destination: self.outward(transmit.destination),
+                ecn: None,
+                contents: part,
+                segment_size: (part.len() > segment).then_some(segment),
+                src_ip: (!ours.is_unspecified()).then(|| self.outward_ip(ours)),
+            };
+            let result = self.inner.try_io(Interest::WRITABLE, || {
+                self.state.try_send((&self.inner).into(), &out)
+            });
+            match result {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
+                Err(error) => {
+                    tracing::trace!(peer = %transmit.destination, %error, "cannot send a datagram");
+                }
+                Ok(()) => {}
+            }
+            sent += part.len();
+        }
+        length
+    }
+
+    /// Waits for datagrams and gives them to `take`.
+    ///
+    /// # Errors
+    /// What the system said; the socket can be used further.
+    pub(super) async fn receive(
+        &self,
+        buffer: &mut Vec<u8>,
+        mut take: impl FnMut(Datagram),
+    ) -> io::Result<()> {
+        buffer.resize(RECEIVE, 0);
+        let mut meta = [RecvMeta::default()];
+        let count = self
+            .inner
+            .async_io(Interest::READABLE, || {
+                let mut slices = [IoSliceMut::new(buffer)];
+                self.state
+                    .recv((&self.inner).into(), &mut slices, &mut meta)
+            })
+            .await?;
+        for meta in meta.iter().take(count) {
+            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let ip = meta.dst_ip.unwrap_or_else(|| self.address.ip());
+            let destination = SocketAddr::new(ip.to_canonical(), self.address.port());
+            let bytes = buffer.get(..meta.len).unwrap_or_default();
+            for datagram in bytes.chunks(meta.stride.max(1)) {
+                take(Datagram {
+                    source,
+                    destination,
+                    bytes: Bytes::copy_from_slice(datagram),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// As this socket wants it.
+    fn outward(&self, address: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.outward_ip(address.ip()), address.port())
+    }
+
+    const fn outward_ip(&self, ip: IpAddr) -> IpAddr {
+        match ip {
+            IpAddr::V4(ip) if self.address.is_ipv6() => IpAddr::V6(Ipv4Addr::to_ipv6_mapped(&ip)),
+            ip => ip,
+        }
+    }
+
+    /// Whether datagrams of this family reach it.
+    pub(super) fn takes(&self, ip: IpAddr) -> bool {
+        match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => ip.is_ipv4(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => true,
+            own => own == ip,
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // Less is fewer datagrams that wait, no error.
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    let _ = socket.set_send_buffer_size(BUFFER);
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    let inner = UdpSocket::from_std(socket.into())?;
+    let state = UdpSocketState::new((&inner).into())?;
+    let address = inner.local_addr()?;
+    Ok(Socket {
+        inner,
+        state,
+        address,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn segments_arrive_one_by_one_over_both_families() {
+        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let far = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let source = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
+        let transmit = Transmit {
+            source,
+            destination: far.address(),
+            contents: Bytes::from((0..250).collect::<Vec<u8>>()),
+            segment_size: Some(100),
+        };
+        assert_eq!(server.send(&transmit, 0), 250);
+        let (mut buffer, mut got) = (Vec::new(), Vec::new());
+        while got.len() < 3 {
+            let receive = far.receive(&mut buffer, |datagram| got.push(datagram));
+            receive.await.unwrap();
+        }
+        let sizes: Vec<_> = got.iter().map(|datagram| datagram.bytes.len()).collect();
+        assert_eq!(sizes, [100, 100, 50]);
+        assert_eq!(got[0].source, source);
+        assert_eq!(got[0].destination, far.address());
+    }
+
+    #[tokio::test]
+    async fn addresses_are_canonical() {
+        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        far.send_to(b"x", ("127.0.0.1", server.address().port()))
+            .unwrap();
+        let (mut buffer, mut got) = (Vec::new(), Vec::new());
+        let receive = server.receive(&mut buffer, |datagram| got.push(datagram));
+        receive.await.unwrap();
+        assert_eq!(got[0].source, far.local_addr().unwrap());
+        let expected = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
+        assert_eq!(got[0].destination, expected);
+    }
+}

@@ -1,0 +1,275 @@
+//! The sessions of one shard: their datagrams, their timers, their ends.
+
+use super::formats::Formats;
+use super::group::Group;
+use super::router::{Home, MAX_ADDRESSES, Router};
+use super::socket::{Datagram, Socket};
+use crate::bridge::Bridges;
+use crate::hub::Viewer;
+use crate::hub::ring::Bounds;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use webrtc::{Event, Output, Session, Transmit};
+
+/// How late a session's timer may be.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Bytes that may wait on one shard for room in the socket; what is beyond that is lost.
+const MAX_BACKLOG: usize = 16 << 20;
+
+/// What a shard is told.
+pub(super) enum Message {
+    /// A datagram for the session of that name.
+    Datagram(Arc<str>, Datagram),
+    /// A new session.
+    Start(Box<Start>),
+    /// The viewer of the session of that name has left.
+    Stop(Arc<str>),
+}
+
+/// A session on its way to its shard.
+pub(super) struct Start {
+    pub(super) session: Session,
+    pub(super) home: Home,
+    /// Its secret, as in the address of its resource.
+    pub(super) resource: String,
+    pub(super) viewer: Viewer,
+    /// What the stream had when the offer was answered.
+    pub(super) formats: Formats,
+}
+
+/// What all shards share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) socket: Arc<Socket>,
+    pub(super) router: Arc<Router>,
+    pub(super) bridges: Bridges,
+    pub(super) bounds: Bounds,
+}
+
+/// One shard's sessions and groups.
+pub(super) struct Shard {
+    pub(super) shared: Shared,
+    members: RefCell<HashMap<Arc<str>, Rc<Member>>>,
+    groups: RefCell<Vec<Rc<Group>>>,
+    backlog: RefCell<Backlog>,
+}
+
+/// What waits for room in the socket, with how much of the first has been sent.
+#[derive(Default)]
+struct Backlog {
+    transmits: VecDeque<(Transmit, usize)>,
+    bytes: usize,
+}
+
+/// One session on its shard.
+pub(super) struct Member {
+    pub(super) session: RefCell<Session>,
+    pub(super) formats: Formats,
+    /// It has been sent a random access point.
+    pub(super) started: Cell<bool>,
+    pub(super) connected: Cell<bool>,
+    /// Nothing more will come of it.
+    pub(super) over: Cell<bool>,
+    group: Rc<Group>,
+    home: Home,
+    resource: String,
+    viewer: Viewer,
+    addresses: RefCell<Vec<SocketAddr>>,
+    due: Cell<Option<Instant>>,
+}
+
+/// Serves sessions on the present shard for ever.
+pub(super) async fn run(shared: Shared, mut inbox: mpsc::Receiver<Message>) {
+    let socket = shared.socket.clone();
+    let shard = Rc::new(Shard {
+        shared,
+        members: RefCell::default(),
+        groups: RefCell::default(),
+        backlog: RefCell::default(),
+    });
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let waiting = !shard.backlog.borrow().transmits.is_empty();
+        let idle = shard.members.borrow().is_empty();
+        tokio::select! {
+            message = inbox.recv() => match message {
+                Some(message) => shard.take(message),
+                None => return,
+            },
+            () = socket.writable(), if waiting => shard.send_backlog(),
+            _ = tick.tick(), if !idle => shard.handle_timeouts(),
+        }
+    }
+}
+
+impl Shard {
+    fn take(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Datagram(ufrag, datagram) => {
+                let member = self.members.borrow().get(&ufrag).cloned();
+                if let Some(member) = member {
+                    self.handle_input(&member, &datagram);
+                }
+            }
+            Message::Start(start) => self.start(*start),
+            Message::Stop(ufrag) => {
+                let member = self.members.borrow().get(&ufrag).cloned();
+                if let Some(member) = member {
+                    self.close(&member, "the viewer left");
+                }
+            }
+        }
+    }
+
+    fn start(self: &Rc<Self>, start: Start) {
+        let group = Group::of(self, &self.groups, start.viewer.stream());
+        let member = Rc::new(Member {
+            session: RefCell::new(start.session),
+            formats: start.formats,
+            started: Cell::new(false),
+            connected: Cell::new(false),
+            over: Cell::new(false),
+            group: group.clone(),
+            home: start.home,
+            resource: start.resource,
+            viewer: start.viewer,
+            addresses: RefCell::default(),
+            due: Cell::new(None),
+        });
+        group.join(&member);
+        let ufrag = member.home.ufrag.clone();
+        self.members.borrow_mut().insert(ufrag, member.clone());
+        self.drain(&member);
+    }
+
+    fn handle_input(&self, member: &Rc<Member>, datagram: &Datagram) {
+        let Datagram {
+            source,
+            destination,
+            bytes,
+        } = datagram;
+        member
+            .session
+            .borrow_mut()
+            .handle_input(Instant::now(), *source, *destination, bytes);
+        let answered = self.drain(member);
+        let mut addresses = member.addresses.borrow_mut();
+        let known = addresses.contains(source);
+        if answered == Some(*source) && !known && addresses.len() < MAX_ADDRESSES {
+            addresses.push(*source);
+            self.shared.router.learn(*source, &member.home);
+        }
+    }
+
+    fn handle_timeouts(&self) {
+        let now = Instant::now();
+        let is_due = |member: &&Rc<Member>| member.due.get().is_some_and(|due| due <= now);
+        let due: Vec<_> = self
+            .members
+            .borrow()
+            .values()
+            .filter(is_due)
+            .cloned()
+            .collect();
+        for member in due {
+            member.session.borrow_mut().handle_timeout(now);
+            self.drain(&member);
+        }
+    }
+
+    /// Says goodbye to a viewer.
+    pub(super) fn close(&self, member: &Rc<Member>, reason: &str) {
+        member.session.borrow_mut().close(Instant::now());
+        self.drain(member);
+        self.forget(member, reason);
+    }
+
+    /// Does what the session wants, and gives where it has sent something last.
+    pub(super) fn drain(&self, member: &Rc<Member>) -> Option<SocketAddr> {
+        let mut last = None;
+        loop {
+            let output = member.session.borrow_mut().poll_output();
+            match output {
+                Output::Transmit(transmit) => {
+                    last = Some(transmit.destination);
+                    self.send(transmit);
+                }
+                Output::Event(Event::Connected) => {
+                    member.connected.set(true);
+                    member.group.begin(member);
+                }
+                // The next one comes by itself; a camera cannot be asked here.
+                Output::Event(Event::RandomAccessWanted) => {}
+                Output::Event(Event::Closed { reason }) => {
+                    self.forget(member, &reason.to_string());
+                }
+                Output::Timeout(due) => {
+                    member.due.set(due);
+                    return last;
+                }
+            }
+        }
+    }
+
+    fn forget(&self, member: &Rc<Member>, reason: &str) {
+        if member.over.replace(true) {
+            return;
+        }
+        self.members.borrow_mut().remove(&member.home.ufrag);
+        let addresses = member.addresses.borrow();
+        let router = &self.shared.router;
+        router.remove(&member.resource, &member.home, &addresses);
+        member.group.leave();
+        let stats = member.session.borrow().stats();
+        let (stream, connected) = (member.viewer.stream().name(), member.connected.get());
+        let webrtc::Stats {
+            packets,
+            retransmitted,
+            not_retransmitted,
+            ..
+        } = stats;
+        tracing::info!(%stream, connected, packets, retransmitted, not_retransmitted, reason, "WebRTC viewer left");
+    }
+
+    /// The group has no members left.
+    pub(super) fn remove_group(&self, group: &Rc<Group>) {
+        self.groups
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, group));
+    }
+
+    fn send(&self, transmit: Transmit) {
+        let mut backlog = self.backlog.borrow_mut();
+        let length = transmit.contents.len();
+        let sent = if backlog.transmits.is_empty() {
+            self.shared.socket.send(&transmit, 0)
+        } else {
+            0
+        };
+        if sent < length && backlog.bytes + length <= MAX_BACKLOG {
+            backlog.bytes += length;
+            backlog.transmits.push_back((transmit, sent));
+        }
+    }
+
+    fn send_backlog(&self) {
+        let mut backlog = self.backlog.borrow_mut();
+        while let Some((transmit, sent)) = backlog.transmits.front_mut() {
+            let length = transmit.contents.len();
+            *sent = self.shared.socket.send(transmit, *sent);
+            if *sent < length {
+                return;
+            }
+            backlog.transmits.pop_front();
+            backlog.bytes = backlog.bytes.saturating_sub(length);
+        }
+    }
+}
