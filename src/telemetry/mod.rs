@@ -39,7 +39,9 @@ pub fn check(log: &Log) -> Result<(), ConfigError> {
 }
 
 fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
-    EnvFilter::try_new(&log.level).map_err(|error| {
+    // What a handshake library thinks of browsers' extensions is of no use to anyone here.
+    let directives = format!("rtc_dtls=error,{}", log.level);
+    EnvFilter::try_new(directives).map_err(|error| {
         let level = &log.level;
         ConfigError(format!(
             "log.level: {level:?} is not a level or filter: {error}"

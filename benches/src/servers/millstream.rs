@@ -34,6 +34,8 @@ impl Millstream {
                 "rtmp.listen=127.0.0.1:0",
                 "--set",
                 "http.listen=127.0.0.1:0",
+                "--set",
+                "webrtc.listen=",
             ],
         )?;
         let (rtmp, http) =
