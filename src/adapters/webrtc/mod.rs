@@ -1,8 +1,8 @@
 //! WebRTC: plays streams to browsers with little delay, by WHEP. The protocol itself is `protocols/webrtc`.
 //!
-//! All sessions share one UDP port. [`whep`] turns a request into a session and hands it to a shard, whose
-//! [`worker`] owns it from then on: it takes the session's datagrams from the [`router`], and sends what the
-//! stream's [`group`] on that shard has made, once for all of its sessions.
+//! All sessions share one UDP port. `whep` turns a request into a session and hands it to a shard, whose
+//! `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
+//! stream's `group` on that shard has made, once for all of its sessions.
 
 mod addresses;
 mod formats;
