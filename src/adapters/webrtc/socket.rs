@@ -189,6 +189,8 @@ mod tests {
             contents: Bytes::from((0..250).collect::<Vec<u8>>()),
             segment_size: Some(100),
         };
+        // Until it has been waited for, a new socket is taken for full.
+        server.writable().await;
         assert_eq!(server.send(&transmit, 0), 250);
         let (mut buffer, mut got) = (Vec::new(), Vec::new());
         while got.len() < 3 {
