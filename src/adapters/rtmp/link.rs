@@ -167,6 +167,8 @@ impl Link {
             {
                 Ok(written) => done += written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // What it had to say by closing shows here when it is written to before it is read.
+                Err(_) if self.live_since.elapsed() < SOON => return Err(REFUSED_SILENTLY.into()),
                 Err(error) => return Err(lost(error)),
             }
             while let Some(first) = rest.first().filter(|first| done >= first.len()) {
