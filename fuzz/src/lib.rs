@@ -40,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     target("flv_demuxer", flv::fuzz::demuxer),
     target("flv_file_reader", flv::fuzz::file_reader),
     target("mp4_fragment", mp4::fuzz::fragment),
+    target("mp4_index", mp4::fuzz::index),
     target("hls_directives", hls::fuzz::directives),
     target("hls_playlist", hls::fuzz::playlist),
     target("rtp_packet", rtp::fuzz::packet),

@@ -3,7 +3,8 @@
 #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
 use crate::fragment::{Run, Sample, write};
-use crate::track_number;
+use crate::index::Index;
+use crate::{boxes, track_number};
 use bytes::Bytes;
 use media::codec::{aac, h264};
 use media::{Codec, Timebase, Track, TrackId};
@@ -109,6 +110,75 @@ pub fn fragment(data: &[u8]) {
     check((*sequence).into(), &runs, &write((*sequence).into(), &runs));
 }
 
+/// Input: a `moov` box, then `moof` boxes, each behind its length (2 bytes); behind the length of a `moof`
+/// stands how many bytes of media follow it (2 bytes).
+pub fn index(mut data: &[u8]) {
+    let Some(moov) = take(&mut data) else { return };
+    let Ok(mut index) = Index::new(&Bytes::copy_from_slice(moov)) else {
+        return;
+    };
+    let mut at = moov.len() as u64;
+    // As many fragments as a file of minutes has: the tables grow with their samples.
+    for _ in 0..16 {
+        let Some(moof) = take(&mut data) else { break };
+        let Some((media, rest)) = data.split_first_chunk() else {
+            break;
+        };
+        data = rest;
+        let end = at + moof.len() as u64 + u64::from(u16::from_be_bytes(*media));
+        let before = index.samples();
+        let pushed = index.push(at, end, moof);
+        assert!(pushed.is_ok() || index.samples() == before);
+        at = end;
+    }
+    if let Ok(moov) = index.write() {
+        let body = boxes::child(&moov, b"moov").expect("whole boxes");
+        let body = body.expect("a moov");
+        assert!(boxes::children(&body).all(|child| child.is_ok()));
+    }
+}
+
+/// What stands behind its length in two bytes.
+fn take<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = data.split_first_chunk()?;
+    let (taken, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    *data = rest;
+    Some(taken)
+}
+
+/// An input of [`index`]: two tracks, and these fragments of them.
+fn file(fragments: &[&[Run<'_>]]) -> Vec<u8> {
+    let init = crate::init::write(&[video_track(), audio_track()]).expect("two tracks");
+    let mut input = Vec::new();
+    let mut put = |bytes: &[u8], kind: &[u8]| {
+        let (size, _) = bytes.split_first_chunk().expect("a box");
+        let (whole, rest) = bytes.split_at(u32::from_be_bytes(*size) as usize);
+        if kind == b"ftyp" {
+            return rest.to_vec();
+        }
+        input.extend(
+            u16::try_from(whole.len())
+                .expect("a small box")
+                .to_be_bytes(),
+        );
+        input.extend(whole);
+        if kind == b"moof" {
+            input.extend(
+                u16::try_from(rest.len())
+                    .expect("little media")
+                    .to_be_bytes(),
+            );
+        }
+        Vec::new()
+    };
+    let moov = put(&init, b"ftyp");
+    put(&moov, b"moov");
+    for (sequence, runs) in (1..).zip(fragments) {
+        put(&write(sequence, runs), b"moof");
+    }
+    input
+}
+
 /// Inputs to start from: target, name, bytes.
 pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let input = |samples: &[&[u8]]| {
@@ -120,7 +190,27 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let p: &[u8] = &[0, 0, 40, 0, 0, 2, 4, 5];
     let b: &[u8] = &[0x0c, 0, 40, 0xff, 0xd8, 1, 6];
     let audio: &[u8] = &[3, 4, 0, 0, 0, 4, 7, 8, 9, 10];
+    let (video, sound) = (video_track(), audio_track());
+    let sample = |random_access, composition_offset| Sample {
+        duration: 40,
+        composition_offset,
+        random_access,
+        disposable: false,
+        payload: Bytes::from_static(b"picture"),
+    };
+    let samples = [sample(true, 80), sample(false, 0)];
+    let run = |track, base_decode_time| Run {
+        track,
+        base_decode_time,
+        samples: &samples,
+    };
     vec![
+        ("index", "none", file(&[])),
+        (
+            "index",
+            "two",
+            file(&[&[run(&video, 0), run(&sound, 9)], &[run(&video, 100)]]),
+        ),
         ("fragment", "empty", input(&[])),
         ("fragment", "gop", input(&[idr, p, p])),
         ("fragment", "mixed", input(&[idr, audio, b, p, audio])),
@@ -142,8 +232,9 @@ mod tests {
             state ^= state << 17;
             (state % below as u64) as usize
         };
-        for (_, _, seed) in seeds() {
-            fragment(&seed);
+        for (entry, _, seed) in seeds() {
+            let run = if entry == "index" { index } else { fragment };
+            run(&seed);
             for _ in 0..2_000 {
                 let mut input = seed.clone();
                 for _ in 0..=random(4) {
@@ -151,7 +242,7 @@ mod tests {
                     input[at] = random(256) as u8;
                 }
                 input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
-                fragment(&input);
+                run(&input);
             }
         }
     }
