@@ -1,10 +1,10 @@
 """A camera: GStreamer's RTSP server with a test picture and a tone.
 
-    camera.py PORT VIDEO AUDIO [USER PASSWORD]
+    camera.py PORT VIDEO AUDIO [USER PASSWORD [digest|basic]]
 
-VIDEO is h264, h264-b (with B-frames) or h265, AUDIO is aac, pcma, pcmu, opus or none. It serves rtsp://127.0.0.1:PORT/cam, asks for
-Digest authentication where a user is given, and prints "ready" when it listens. Port 0 takes a free one,
-which is printed behind that word.
+VIDEO is h264, h264-b (with B-frames) or h265, AUDIO is aac, pcma, pcmu, opus or none. It serves
+rtsp://127.0.0.1:PORT/cam, asks for authentication (Digest, unless Basic is said) where a user is given, and
+prints "ready" when it listens. Port 0 takes a free one, which is printed behind that word.
 """
 
 import sys
@@ -55,10 +55,14 @@ def main():
     if len(sys.argv) > 4:
         user, password = sys.argv[4:6]
         auth = GstRtspServer.RTSPAuth.new()
-        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         token = GstRtspServer.RTSPToken()
         token.set_string("media.factory.role", "viewer")
-        auth.add_digest(user, password, token)
+        if sys.argv[6:] == ["basic"]:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
+            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        else:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(user, password, token)
         server.set_auth(auth)
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role("viewer", "media.factory.access", True)

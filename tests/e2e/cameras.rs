@@ -134,7 +134,17 @@ fn a_stream_that_is_not_carried_is_left_out() {
 
 #[test]
 fn a_password_opens_the_camera_and_is_never_told() {
-    let (_camera, port) = camera(0, &["h264", "none", "joe", "Se@cret"]);
+    a_password_opens("digest");
+}
+
+#[test]
+fn a_camera_that_knows_basic_authentication_alone_is_opened_too() {
+    a_password_opens("basic");
+}
+
+#[track_caller]
+fn a_password_opens(scheme: &str) {
+    let (_camera, port) = camera(0, &["h264", "none", "joe", "Se@cret", scheme]);
     let cases = [
         ("joe:Se%40cret@", None),
         (
