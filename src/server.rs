@@ -7,6 +7,7 @@ use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::control::supervisor::Supervisor;
 use crate::hub::Hub;
+use crate::net::policy::Policy;
 use crate::net::{http, listen, shard::Shards};
 use crate::store::{Store, StoreError};
 use std::io;
@@ -80,6 +81,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             general.streams.shards
         })?,
         bounds: settings.bounds,
+        policy: Policy::new(general.network),
     });
     let supervisor = Supervisor::new(context.clone());
     let control = Control::new(

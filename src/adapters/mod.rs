@@ -12,6 +12,7 @@ use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken};
+use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
@@ -58,6 +59,8 @@ pub struct Context {
     pub shards: Shards,
     /// Bounds of memory per stream and reader.
     pub bounds: Bounds,
+    /// What may be connected to.
+    pub policy: Policy,
 }
 
 /// A socket that listens.

@@ -55,6 +55,8 @@ pub struct General {
     pub auth: Auth,
     /// Bounds and rules of every stream.
     pub streams: Streams,
+    /// What may be connected to.
+    pub network: Network,
 }
 
 /// Table `[log]`.
@@ -121,6 +123,17 @@ pub struct Streams {
     pub shards: usize,
 }
 
+/// Table `[network]`: what sources, targets and whatever else is named by a URL may be. Metadata addresses of
+/// clouds are refused in any case.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// This machine.
+    pub loopback: bool,
+    /// Private and link-local networks, where cameras live.
+    pub private: bool,
+}
+
 /// An address to listen on, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub Option<SocketAddr>);
@@ -173,6 +186,7 @@ impl Default for General {
             http: Http::default(),
             auth: Auth::default(),
             streams: Streams::default(),
+            network: Network::default(),
         }
     }
 }
@@ -191,6 +205,15 @@ impl Default for Http {
         Self {
             listen: Listen(Some(SocketAddr::from(([0u16; 8], 5080)))),
             max_connections: 20_000,
+        }
+    }
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            loopback: true,
+            private: true,
         }
     }
 }

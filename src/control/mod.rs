@@ -15,6 +15,7 @@ pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
 
 use crate::adapters::Protocol;
 use crate::hub::{Change, Hub, NameError, Snapshot, StreamName};
+use crate::net::policy::Refused;
 use crate::store::{self, Store, StoreError};
 use recordings::Recordings;
 use std::collections::BTreeMap;
@@ -93,6 +94,9 @@ pub enum ControlError {
     /// No protocol of this server pushes to such a URL.
     #[error("no protocol of this server pushes to {0}:// URLs")]
     PushScheme(String),
+    /// Its URL is one of an address that is not connected to.
+    #[error(transparent)]
+    Address(#[from] Refused),
     /// The stream is pushed to that URL already.
     #[error("{0} is pushed there already")]
     TargetExists(StreamName),
@@ -208,12 +212,14 @@ impl Control {
     /// Keeps a new broadcast.
     ///
     /// # Errors
-    /// When the name is in use, there are too many, or it cannot be kept.
+    /// When it is to be pulled from a forbidden address, the name is in use, there are too many, or it cannot
+    /// be kept.
     pub async fn create(
         &self,
         name: StreamName,
         broadcast: Broadcast,
     ) -> Result<View, ControlError> {
+        self.check_addresses(&broadcast)?;
         let _writing = self.shared.writing.lock().await;
         if self.lock().contains_key(&name) || self.shared.hub.get(&name).is_some() {
             return Err(ControlError::Exists(name));
@@ -260,7 +266,7 @@ impl Control {
     /// Changes what is given of a broadcast. A source that runs is started again if its URL changed.
     ///
     /// # Errors
-    /// When there is none, or it cannot be kept.
+    /// When there is none, it would be pulled from a forbidden address, or it cannot be kept.
     pub async fn update(&self, name: &StreamName, patch: &Patch) -> Result<(), ControlError> {
         let writing = self.shared.writing.lock().await;
         let mut changed = self
@@ -270,6 +276,7 @@ impl Control {
             .ok_or_else(|| ControlError::Unknown(name.clone()))?;
         let url_before = changed.stream_url.clone();
         patch.apply(&mut changed);
+        self.check_addresses(&changed)?;
         self.shared
             .store
             .put(store::Kind::Broadcasts, name.as_str(), &changed)
@@ -333,6 +340,14 @@ impl Control {
             .protocols
             .iter()
             .any(|protocol| protocol.pulls(&scheme))
+    }
+
+    /// Refuses forbidden addresses as soon as they are written down; names are judged when they are connected
+    /// to.
+    fn check_addresses(&self, broadcast: &Broadcast) -> Result<(), Refused> {
+        let policy = self.shared.supervisor.policy();
+        let mut urls = broadcast.stream_url.iter().chain(&broadcast.ip_addr);
+        urls.try_for_each(|url| policy.check_url(url))
     }
 
     /// Stops a source that is pulled, and disconnects a publisher.

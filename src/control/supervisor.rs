@@ -3,6 +3,7 @@
 
 use crate::adapters::{Context, Feed, Progress, Protocol, Target};
 use crate::hub::{Stream, StreamName};
+use crate::net::policy::Policy;
 use crate::net::redacted::Redacted;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -79,6 +80,11 @@ impl Supervisor {
             sources: Jobs::default(),
             targets: Jobs::default(),
         }
+    }
+
+    /// What may be connected to.
+    pub fn policy(&self) -> &Policy {
+        &self.context.policy
     }
 
     /// Keeps `url` running into the stream `name`. False when that stream has a source already.

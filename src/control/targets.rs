@@ -38,9 +38,10 @@ impl Control {
     ///
     /// # Errors
     /// When there is no such broadcast or stream, it is pushed there already, no protocol pushes to such a
-    /// URL, or it cannot be kept.
+    /// URL, its address is forbidden, or it cannot be kept.
     pub async fn add_target(&self, name: &StreamName, url: &str) -> Result<String, ControlError> {
         self.pusher(url)?;
+        self.shared.supervisor.policy().check_url(url)?;
         let endpoint = Endpoint {
             id: new_id(),
             url: url.to_owned(),

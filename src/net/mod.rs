@@ -4,5 +4,6 @@ pub mod fanout;
 pub mod file;
 pub mod http;
 pub mod listen;
+pub mod policy;
 pub mod redacted;
 pub mod shard;

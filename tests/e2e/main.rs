@@ -11,6 +11,7 @@
     reason = "what cannot be done here is a failed test"
 )]
 
+mod addresses;
 mod bad_input;
 mod bad_rtmp;
 mod browser;

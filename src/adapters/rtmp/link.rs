@@ -1,7 +1,7 @@
 //! A connection to a server that we publish to: opened, let publish, written to, listened to.
 
 use super::address::Address;
-use crate::net::listen;
+use crate::net::policy::Policy;
 use bytes::Bytes;
 use rtmp::client::{Config, Connect, Event, Session};
 use rtmp::{Output, PublishKind};
@@ -9,15 +9,6 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
-
-/// Time to find the server's addresses.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Time for each of its addresses to accept the connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Most addresses of one server that are tried.
-const MAX_ADDRESSES: usize = 4;
 
 /// A server that takes no byte for so long, or acknowledges none, is given up.
 const STALLED: Duration = Duration::from_secs(10);
@@ -44,8 +35,9 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, and is let publish.
-    pub(super) async fn open(address: &Address) -> Result<Self, String> {
-        let socket = connect(&address.host, address.port).await?;
+    pub(super) async fn open(address: &Address, policy: &Policy) -> Result<Self, String> {
+        let socket = policy.connect(&address.host, address.port, STALLED).await;
+        let socket = socket.map_err(|error| error.to_string())?;
         let mut session = session(address);
         let now = Instant::now().into_std();
         session
@@ -194,31 +186,6 @@ pub(super) fn session(address: &Address) -> Session {
         swf_url: None,
     };
     Session::new(Instant::now().into_std(), config, connect)
-}
-
-/// Connects to the first address that accepts.
-async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
-    let found = timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host((host, port))).await;
-    let found = match found {
-        Ok(found) => found.map_err(|error| format!("cannot find {host}: {error}"))?,
-        Err(_) => {
-            return Err(format!(
-                "cannot find {host}: its name server does not answer"
-            ));
-        }
-    };
-    let mut words = format!("cannot find {host}: it has no address");
-    for address in found.take(MAX_ADDRESSES) {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(socket)) => {
-                listen::prepare_client(&socket, STALLED).map_err(lost)?;
-                return Ok(socket);
-            }
-            Ok(Err(error)) => words = format!("cannot connect to {address}: {error}"),
-            Err(_) => words = format!("cannot connect to {address}: no answer"),
-        }
-    }
-    Err(words)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

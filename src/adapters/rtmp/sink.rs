@@ -32,7 +32,7 @@ pub(super) async fn push(url: &str, feed: &Feed) -> Result<(), String> {
 }
 
 async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
-    let mut link = Link::open(address).await?;
+    let mut link = Link::open(address, &feed.context.policy).await?;
     feed.progress.set_live();
     let mut reader = feed.reader();
     let mut batch = Batch::default();

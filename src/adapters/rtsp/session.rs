@@ -7,6 +7,7 @@ use super::source::{Source, Transport};
 use super::tracks::{self, Choice};
 use crate::adapters::Target;
 use crate::hub::{Origin, Publisher};
+use crate::net::policy::Policy;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use media::codec::{h264, h265};
@@ -24,14 +25,18 @@ use tokio::time::{Instant, timeout};
 /// Sound waits for so long for pictures whose parameters come with them, so that players see both at once.
 const PICTURES_WAITED_FOR: Duration = Duration::from_secs(5);
 
+/// The port of URLs without one.
+const DEFAULT_PORT: u16 = 554;
+
 const VIDEO: TrackId = TrackId(0);
 const AUDIO: TrackId = TrackId(1);
 
 /// Pulls from the camera until it ends the session or something fails. Each request has `limit`.
 pub(super) async fn pull(source: &Source, target: &Target, limit: Duration) -> Result<(), String> {
     let asked = Asked { source, limit };
-    let describe = Session::describe(source.url.clone(), options(source));
-    let mut session = asked.of(Step::Describe, describe).await?;
+    let mut session = asked
+        .within(Step::Describe, describe(source, &target.context.policy))
+        .await??;
     let choice = choose(&session, source, target)?;
     for place in [choice.video, choice.audio].into_iter().flatten() {
         let setup = SetupOptions::default()
@@ -50,6 +55,30 @@ pub(super) async fn pull(source: &Source, target: &Target, limit: Duration) -> R
         .map_err(|error| failure::of(Step::Play, source, &error))?;
     let receiver = Receiver::new(demuxed, choice, source, target);
     receiver.run().await
+}
+
+/// Connects to the camera and asks what it has. The library resolves names by itself; it is given an address
+/// that the policy has let pass, which then stands in the requests too. Cameras are asked by address as a rule,
+/// and Digest covers the URI that was sent, so that neither minds.
+async fn describe(source: &Source, policy: &Policy) -> Result<Session<Described>, String> {
+    let host = source.url.host_str().unwrap_or_default();
+    let host = host.trim_matches(['[', ']']);
+    let port = source.url.port().unwrap_or(DEFAULT_PORT);
+    let addresses = policy.resolve(host, port).await;
+    let mut addresses = addresses.map_err(|error| error.to_string())?.into_iter();
+    loop {
+        let mut url = source.url.clone();
+        let address = addresses.next().map(|address| address.ip());
+        let Some(Ok(())) = address.map(|address| url.set_ip_host(address)) else {
+            return Err(format!("{} has no address", source.place()));
+        };
+        match Session::describe(url, options(source)).await {
+            Ok(session) => return Ok(session),
+            // It was not reached: the next address may be.
+            Err(error) if error.status_code().is_none() && addresses.len() > 0 => {}
+            Err(error) => return Err(failure::of(Step::Describe, source, &error)),
+        }
+    }
 }
 
 fn options(source: &Source) -> SessionOptions {
@@ -100,10 +129,13 @@ impl Asked<'_> {
         step: Step,
         request: impl Future<Output = Result<T, retina::Error>>,
     ) -> Result<T, String> {
-        match timeout(self.limit, request).await {
-            Ok(answer) => answer.map_err(|error| failure::of(step, self.source, &error)),
-            Err(_) => Err(failure::too_slow(step, self.source, self.limit)),
-        }
+        let answer = self.within(step, request).await?;
+        answer.map_err(|error| failure::of(step, self.source, &error))
+    }
+
+    async fn within<T>(&self, step: Step, task: impl Future<Output = T>) -> Result<T, String> {
+        let done = timeout(self.limit, task).await;
+        done.map_err(|_| failure::too_slow(step, self.source, self.limit))
     }
 }
 
