@@ -6,15 +6,19 @@
 //! broadcasts too, for as long as they last.
 
 pub mod broadcast;
+mod error;
 pub mod recordings;
 pub mod supervisor;
 pub mod targets;
+mod view;
 pub mod vod;
 
 pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
+pub use error::ControlError;
+pub use view::{Status, View};
 
 use crate::adapters::Protocol;
-use crate::hub::{Change, Hub, NameError, Snapshot, StreamName};
+use crate::hub::{Change, Hub, StreamName};
 use crate::net::policy::Refused;
 use crate::store::{self, Store, StoreError};
 use recordings::Recordings;
@@ -23,102 +27,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
-use targets::TargetView;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Most broadcasts that are kept.
 const MAX_BROADCASTS: usize = 100_000;
-
-/// Where a broadcast is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Asked for, and never live.
-    Created,
-    /// Its source is being connected.
-    Preparing,
-    /// Live.
-    Broadcasting,
-    /// Its publisher is gone without a word, and may come back.
-    TerminatedUnexpectedly,
-    /// Was live.
-    Finished,
-}
-
-/// A broadcast with what is known of it now.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// Its name.
-    pub name: StreamName,
-    /// What was asked for.
-    pub broadcast: Broadcast,
-    /// Nobody asked for it: it is here because someone publishes.
-    pub temporary: bool,
-    /// Where it is in its life.
-    pub status: Status,
-    /// The stream, while there is one.
-    pub stream: Option<Snapshot>,
-    /// Viewers by protocol.
-    pub viewers: BTreeMap<&'static str, usize>,
-    /// Why its source does not run, in words.
-    pub last_error: Option<String>,
-    /// Its targets.
-    pub targets: Vec<TargetView>,
-    /// It is being recorded.
-    pub recording: bool,
-}
-
-/// Why a request was refused, in the order in which causes are looked for.
-#[derive(Debug, thiserror::Error)]
-pub enum ControlError {
-    /// The ID breaks a rule.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// There is a broadcast or a stream of that name.
-    #[error("{0} exists already")]
-    Exists(StreamName),
-    /// There is none.
-    #[error("there is no {0}")]
-    Unknown(StreamName),
-    /// It waits for a publisher: there is nothing to start.
-    #[error("{0} has no source that could be started")]
-    NoSource(StreamName),
-    /// Its source is being pulled already.
-    #[error("{0} is active already")]
-    Active(StreamName),
-    /// It is not running.
-    #[error("{0} is not running")]
-    NotRunning(StreamName),
-    /// No protocol of this server pulls from such a URL.
-    #[error("no protocol of this server pulls {0}:// URLs")]
-    Scheme(String),
-    /// No protocol of this server pushes to such a URL.
-    #[error("no protocol of this server pushes to {0}:// URLs")]
-    PushScheme(String),
-    /// Its URL is one of an address that is not connected to.
-    #[error(transparent)]
-    Address(#[from] Refused),
-    /// The stream is pushed to that URL already.
-    #[error("{0} is pushed there already")]
-    TargetExists(StreamName),
-    /// There is no target of that ID.
-    #[error("{0} has no such target")]
-    UnknownTarget(StreamName),
-    /// The stream has as many targets as it may.
-    #[error("the stream has {0} targets, as many as it may")]
-    TargetsFull(usize),
-    /// The stream is being recorded already, or is not.
-    #[error("the recording of {0} is in that state already")]
-    RecordingState(StreamName),
-    /// The recording could not be begun.
-    #[error("the recording could not be started: {0}")]
-    Recording(String),
-    /// As many are kept as may be.
-    #[error("the server keeps {0} broadcasts, as many as it may")]
-    Full(usize),
-    /// It could not be kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Desired and running, together. Clones share all.
 #[derive(Clone)]
@@ -397,53 +309,6 @@ impl Control {
         for stream in self.shared.hub.list() {
             self.shared.hub.stop(stream.name());
         }
-    }
-
-    fn view(&self, name: &StreamName, broadcast: Broadcast) -> View {
-        let stream = self.shared.hub.get(name);
-        let source = self.shared.supervisor.state(name);
-        let viewers = stream
-            .as_ref()
-            .map(|stream| stream.viewers().by_protocol())
-            .unwrap_or_default();
-        let stream = stream.map(|stream| stream.snapshot());
-        let status = match (&stream, &source) {
-            (Some(stream), _) if stream.publishing && stream.ready => Status::Broadcasting,
-            (Some(stream), _) if stream.publishing => Status::Preparing,
-            (_, Some(_)) => Status::Preparing,
-            (Some(_), None) => Status::TerminatedUnexpectedly,
-            (None, None) if broadcast.started.is_some() => Status::Finished,
-            (None, None) => Status::Created,
-        };
-        let last_error = source.and_then(|source| source.last_error);
-        let targets = self.target_views(name, &broadcast);
-        let recording = self.shared.recordings.is_running(name);
-        View {
-            name: name.clone(),
-            broadcast,
-            temporary: false,
-            status,
-            stream,
-            viewers,
-            last_error,
-            targets,
-            recording,
-        }
-    }
-
-    fn temporary_view(&self, name: &StreamName) -> View {
-        let passing = self.lock_passing().get(name).cloned();
-        let broadcast = Broadcast {
-            name: Some(name.id().to_owned()),
-            ..passing.unwrap_or_default()
-        };
-        let mut view = self.view(name, broadcast);
-        if let Some(stream) = &view.stream {
-            view.broadcast.created = stream.since;
-            view.broadcast.started = Some(stream.since);
-        }
-        view.temporary = true;
-        view
     }
 
     /// Notes something about a kept broadcast.

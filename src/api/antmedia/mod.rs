@@ -3,6 +3,7 @@
 //! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
 
 mod broadcast;
+mod create;
 mod endpoints;
 mod envelope;
 mod recording;
@@ -38,7 +39,7 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .filter(|port| *port != RTMP_PORT)
         .map_or_else(String::new, |port| format!(":{port}"));
     let broadcasts = Router::new()
-        .route("/create", post(routes::create))
+        .route("/create", post(create::create))
         .route("/list/{offset}/{size}", get(routes::list))
         .route("/count", get(routes::count))
         .route("/count/{search}", get(routes::count_found))

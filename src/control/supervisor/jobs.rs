@@ -1,0 +1,75 @@
+//! Tasks by key: started once, stopped at once, each with what is known of it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::AbortHandle;
+
+/// Tasks that run until they are stopped, by key, each with what is known of it.
+#[derive(Debug)]
+pub(super) struct Jobs<K, S> {
+    running: Arc<Mutex<HashMap<K, Job<S>>>>,
+}
+
+#[derive(Debug)]
+struct Job<S> {
+    task: AbortHandle,
+    state: Arc<Mutex<S>>,
+}
+
+impl<K, S> Clone for Jobs<K, S> {
+    fn clone(&self) -> Self {
+        Self {
+            running: self.running.clone(),
+        }
+    }
+}
+
+impl<K, S> Default for Jobs<K, S> {
+    fn default() -> Self {
+        Self {
+            running: Arc::default(),
+        }
+    }
+}
+
+impl<K: Eq + Hash, S: Clone + Default> Jobs<K, S> {
+    /// Runs what `make` gives. False when something runs under that key.
+    pub(super) fn start<F>(&self, key: K, make: impl FnOnce(Arc<Mutex<S>>) -> F) -> bool
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match lock(&self.running).entry(key) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                let state = Arc::new(Mutex::new(S::default()));
+                let task = tokio::spawn(make(state.clone())).abort_handle();
+                place.insert(Job { task, state });
+                true
+            }
+        }
+    }
+
+    pub(super) fn stop(&self, key: &K) -> bool {
+        let job = lock(&self.running).remove(key);
+        job.map(|job| job.task.abort()).is_some()
+    }
+
+    pub(super) fn stop_all(&self) {
+        for (_, job) in lock(&self.running).drain() {
+            job.task.abort();
+        }
+    }
+
+    pub(super) fn state(&self, key: &K) -> Option<S> {
+        lock(&self.running)
+            .get(key)
+            .map(|job| lock(&job.state).clone())
+    }
+}
+
+/// The mutex's value, whatever happened to whoever held it before.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,101 @@
+//! Keeps sources and targets running: connects, watches for silence, and tries again for ever, more slowly
+//! each time. A target runs while its stream is live.
+
+mod backoff;
+mod jobs;
+mod sources;
+mod targets;
+
+pub use sources::State;
+pub use targets::{Phase, TargetState};
+
+use crate::adapters::{Context, Protocol, Target};
+use crate::hub::StreamName;
+use crate::net::policy::Policy;
+use jobs::Jobs;
+use sources::keep_pulling;
+use std::sync::Arc;
+use targets::keep_pushing;
+
+/// Keeps sources and targets running. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    context: Arc<Context>,
+    sources: Jobs<StreamName, State>,
+    /// By stream and the target's ID.
+    targets: Jobs<(StreamName, String), TargetState>,
+}
+
+impl Supervisor {
+    /// Runs nothing yet.
+    pub fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            sources: Jobs::default(),
+            targets: Jobs::default(),
+        }
+    }
+
+    /// What may be connected to.
+    pub fn policy(&self) -> &Policy {
+        &self.context.policy
+    }
+
+    /// Keeps `url` running into the stream `name`. False when that stream has a source already.
+    pub fn start(&self, name: &StreamName, url: &str, protocol: Arc<dyn Protocol>) -> bool {
+        let target = Target {
+            context: self.context.clone(),
+            name: name.clone(),
+        };
+        let url = url.to_owned();
+        self.sources.start(name.clone(), |state| {
+            keep_pulling(protocol, url, target, state)
+        })
+    }
+
+    /// Stops the source of a stream at once, whatever it is doing. False when there is none.
+    pub fn stop(&self, name: &StreamName) -> bool {
+        self.sources.stop(name)
+    }
+
+    /// Stops all sources. Targets end with their streams.
+    pub fn stop_all(&self) {
+        self.sources.stop_all();
+    }
+
+    /// What is known of the source of a stream, if it has one that is kept running.
+    pub fn state(&self, name: &StreamName) -> Option<State> {
+        self.sources.state(name)
+    }
+
+    /// Pushes the stream `name` to `url` whenever it is live. False when the stream has a target of that ID
+    /// already.
+    pub fn start_target(
+        &self,
+        name: &StreamName,
+        id: &str,
+        url: &str,
+        protocol: Arc<dyn Protocol>,
+    ) -> bool {
+        let key = (name.clone(), id.to_owned());
+        let (context, name, url) = (self.context.clone(), name.clone(), url.to_owned());
+        self.targets.start(key, |state| {
+            keep_pushing(protocol, url, context, name, state)
+        })
+    }
+
+    /// Stops a target at once, whatever it is doing. False when there is none.
+    pub fn stop_target(&self, name: &StreamName, id: &str) -> bool {
+        self.targets.stop(&(name.clone(), id.to_owned()))
+    }
+
+    /// What is known of a target that is kept running.
+    pub fn target_state(&self, name: &StreamName, id: &str) -> Option<TargetState> {
+        let mut state = self.targets.state(&(name.clone(), id.to_owned()))?;
+        if state.phase == Phase::Connecting && state.progress.is_live() {
+            state.phase = Phase::Live;
+            state.last_error = None;
+        }
+        Some(state)
+    }
+}

@@ -1,0 +1,93 @@
+//! A broadcast as it is now: what was asked for, and what the hub and the supervisor know.
+
+use super::targets::TargetView;
+use super::{Broadcast, Control};
+use crate::hub::{Snapshot, StreamName};
+use std::collections::BTreeMap;
+
+/// Where a broadcast is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Asked for, and never live.
+    Created,
+    /// Its source is being connected.
+    Preparing,
+    /// Live.
+    Broadcasting,
+    /// Its publisher is gone without a word, and may come back.
+    TerminatedUnexpectedly,
+    /// Was live.
+    Finished,
+}
+
+/// A broadcast with what is known of it now.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its name.
+    pub name: StreamName,
+    /// What was asked for.
+    pub broadcast: Broadcast,
+    /// Nobody asked for it: it is here because someone publishes.
+    pub temporary: bool,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The stream, while there is one.
+    pub stream: Option<Snapshot>,
+    /// Viewers by protocol.
+    pub viewers: BTreeMap<&'static str, usize>,
+    /// Why its source does not run, in words.
+    pub last_error: Option<String>,
+    /// Its targets.
+    pub targets: Vec<TargetView>,
+    /// It is being recorded.
+    pub recording: bool,
+}
+
+impl Control {
+    pub(super) fn view(&self, name: &StreamName, broadcast: Broadcast) -> View {
+        let stream = self.shared.hub.get(name);
+        let source = self.shared.supervisor.state(name);
+        let viewers = stream
+            .as_ref()
+            .map(|stream| stream.viewers().by_protocol())
+            .unwrap_or_default();
+        let stream = stream.map(|stream| stream.snapshot());
+        let status = match (&stream, &source) {
+            (Some(stream), _) if stream.publishing && stream.ready => Status::Broadcasting,
+            (Some(stream), _) if stream.publishing => Status::Preparing,
+            (_, Some(_)) => Status::Preparing,
+            (Some(_), None) => Status::TerminatedUnexpectedly,
+            (None, None) if broadcast.started.is_some() => Status::Finished,
+            (None, None) => Status::Created,
+        };
+        let last_error = source.and_then(|source| source.last_error);
+        let targets = self.target_views(name, &broadcast);
+        let recording = self.shared.recordings.is_running(name);
+        View {
+            name: name.clone(),
+            broadcast,
+            temporary: false,
+            status,
+            stream,
+            viewers,
+            last_error,
+            targets,
+            recording,
+        }
+    }
+
+    pub(super) fn temporary_view(&self, name: &StreamName) -> View {
+        let passing = self.lock_passing().get(name).cloned();
+        let broadcast = Broadcast {
+            name: Some(name.id().to_owned()),
+            ..passing.unwrap_or_default()
+        };
+        let mut view = self.view(name, broadcast);
+        if let Some(stream) = &view.stream {
+            view.broadcast.created = stream.since;
+            view.broadcast.started = Some(stream.since);
+        }
+        view.temporary = true;
+        view
+    }
+}
