@@ -24,6 +24,12 @@ pub enum Case {
     NginxRtmp,
     /// The bare sender.
     Floor,
+    /// WHEP viewers of Millstream.
+    Whep,
+    /// The bare sender of encrypted datagrams.
+    FloorWhep,
+    /// The bare sender of datagrams.
+    FloorUdp,
     /// HLS viewers of Millstream.
     Hls,
     /// HLS viewers of nginx, which serves the same files.
@@ -39,6 +45,9 @@ impl Case {
             Self::Rtmp => "RTMP, Millstream",
             Self::NginxRtmp => "RTMP, nginx-rtmp",
             Self::Floor => "floor: bare sender",
+            Self::Whep => "WHEP, Millstream",
+            Self::FloorWhep => "floor: bare sender of SRTP",
+            Self::FloorUdp => "floor: the same, not encrypted",
             Self::Hls => "HLS, Millstream",
             Self::NginxHls => "HLS, nginx with files",
             Self::HlsLowLatency => "LL-HLS, Millstream",
@@ -58,8 +67,16 @@ impl Case {
     pub const fn floor(self) -> Option<Self> {
         match self {
             Self::Rtmp | Self::NginxRtmp => Some(Self::Floor),
+            Self::Whep => Some(Self::FloorWhep),
+            // What encryption costs.
+            Self::FloorWhep => Some(Self::FloorUdp),
             _ => None,
         }
+    }
+
+    /// Whether it is a bare sender, which has no past to start a reader from.
+    const fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::FloorWhep | Self::FloorUdp)
     }
 
     /// How long a publisher runs before the server's memory is looked at: until the past that the server
@@ -67,9 +84,11 @@ impl Case {
     /// readers that fall behind, and twelve segments for HLS.
     const fn settle(self) -> Duration {
         match self {
-            Self::Rtmp | Self::NginxRtmp => Duration::from_secs(6),
+            Self::Rtmp | Self::NginxRtmp | Self::Whep => Duration::from_secs(6),
             Self::Hls | Self::HlsLowLatency => Duration::from_secs(20),
-            Self::Floor | Self::NginxHls => Duration::from_millis(500),
+            Self::Floor | Self::FloorWhep | Self::FloorUdp | Self::NginxHls => {
+                Duration::from_millis(500)
+            }
         }
     }
 
@@ -77,6 +96,9 @@ impl Case {
         match self {
             Self::Rtmp | Self::NginxRtmp => "rtmp",
             Self::Floor => "raw",
+            Self::Whep => "whep",
+            Self::FloorWhep => "secret",
+            Self::FloorUdp => "plain",
             Self::Hls | Self::NginxHls => "hls",
             Self::HlsLowLatency => "low-latency",
         }
@@ -119,6 +141,12 @@ pub struct Row {
     pub missing: u64,
     /// Access units that came again or late.
     pub repeated: u64,
+    /// RTP packets that readers got, from the first; 0 in other cases.
+    pub packets: u64,
+    /// RTP packets that were lost between those.
+    pub holes: u64,
+    /// RTP packets of sound in the window.
+    pub sound: u64,
     /// Readers that failed or were disconnected.
     pub lost: u64,
     /// Why the first of them.
@@ -210,11 +238,13 @@ pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
         rss_readers_kb,
         missing: report.missing,
         repeated: report.repeated,
+        packets: report.packets,
+        holes: report.holes,
+        sound: report.sound,
         lost: report.lost,
         error: report.error,
-        // The floor has no past to start a reader from.
         first_picture_ms: millis(percentile(&mut report.first_pictures, 50))
-            .filter(|_| case != Case::Floor),
+            .filter(|_| !case.is_floor()),
         delay_p50_ms: millis(percentile(&mut report.delays, 50)),
         delay_p99_ms: millis(percentile(&mut report.delays, 99)),
         load_cpu_seconds: load_after.since(&load_before).as_secs_f64(),
@@ -224,8 +254,9 @@ pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
 /// Starts a server and its publisher.
 fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
     match case {
-        Case::Floor => {
-            let floor = Helper::start("floor", &[])?;
+        Case::Floor | Case::FloorWhep | Case::FloorUdp => {
+            let tcp = case == Case::Floor;
+            let floor = Helper::start(if tcp { "floor" } else { "floor-udp" }, &[])?;
             let address = floor.ready(PATIENCE)?;
             Ok(Stage {
                 process: floor.id(),
@@ -235,17 +266,20 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 _server: Server::Helper,
             })
         }
-        Case::Rtmp | Case::Hls | Case::HlsLowLatency => {
+        Case::Rtmp | Case::Whep | Case::Hls | Case::HlsLowLatency => {
             let server = Millstream::start(&setup.millstream)?;
             let rss_idle_kb = resident(server.id())?;
             let publisher = publish(server.rtmp)?;
-            let address = if case == Case::Rtmp {
-                server.rtmp
-            } else {
-                // A stream is cut while someone asks for it: viewers find one that is being cut.
-                let scratch = tempfile::TempDir::new().context("cannot make a temporary folder")?;
-                drop(mirror(server.http, scratch.path())?);
-                server.http
+            let address = match case {
+                Case::Rtmp => server.rtmp,
+                Case::Whep => server.http,
+                _ => {
+                    // A stream is cut while someone asks for it: viewers find one that is being cut.
+                    let scratch =
+                        tempfile::TempDir::new().context("cannot make a temporary folder")?;
+                    drop(mirror(server.http, scratch.path())?);
+                    server.http
+                }
             };
             Ok(Stage {
                 process: server.id(),

@@ -1,7 +1,10 @@
 //! The floor: sends the signal to every connection with one write for each picture, audio with it, and does
 //! nothing else. What a server needs beyond this is its own cost.
 //!
-//! The bytes are those of RTMP chunks without handshake and commands.
+//! Here over TCP, where the bytes are those of RTMP chunks without handshake and commands; [`udp`] is the floor
+//! for datagrams.
+
+pub mod udp;
 
 use crate::clock;
 use crate::error::{Context as _, Result};

@@ -42,7 +42,7 @@ impl Run {
             self.line(&mut text, row);
         }
         text.push('\n');
-        for case in [Case::Rtmp, Case::Hls] {
+        for case in [Case::Rtmp, Case::Whep, Case::Hls] {
             let row = self.rows.iter().find(|row| row.case == case);
             if let Some(row) = row {
                 let (idle, stream) = (row.rss_idle_kb, row.rss_stream_kb);
@@ -116,6 +116,13 @@ fn note(text: &mut String, row: &Row) {
             row.repeated
         );
     }
+    if row.holes > 0 {
+        let (holes, packets) = (row.holes, row.packets);
+        let _ = writeln!(
+            text,
+            "{title}: {holes} RTP packets were lost, {packets} came."
+        );
+    }
     if row.load_cpu_seconds > 0.9 * row.seconds {
         let _ = writeln!(
             text,
@@ -138,6 +145,9 @@ mod tests {
             rss_idle_kb: 9_000,
             rss_stream_kb: 10_000,
             rss_readers_kb: 10_500,
+            packets: 0,
+            holes: 0,
+            sound: 0,
             missing: 3,
             repeated: 0,
             lost: 0,

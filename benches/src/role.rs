@@ -19,6 +19,8 @@ pub enum Role {
     },
     /// Send the signal to every connection.
     Floor,
+    /// Send the signal to everyone who says hello.
+    FloorUdp,
     /// Receive the signal many times.
     Load {
         /// How.
@@ -55,6 +57,7 @@ impl Role {
             Self::Exec { command } => return become_program(&command),
             Self::Publisher { address } => publisher::run(address),
             Self::Floor => floor::run(),
+            Self::FloorUdp => floor::udp::run(),
             Self::Load {
                 way,
                 address,

@@ -1,4 +1,4 @@
-//! The least of HTTP/1.1: one GET after another on a kept connection, bodies of known length.
+//! The least of HTTP/1.1: one request after another on a kept connection, bodies of known length.
 
 use super::Shared;
 use crate::error::{Context as _, Error, Result};
@@ -40,17 +40,47 @@ impl<'a> Client<'a> {
 
     /// Passes the body on in pieces. Anything but 200 is an error.
     pub(crate) async fn get(&mut self, path: &str, take: impl FnMut(&[u8])) -> Result<()> {
-        timeout(PATIENCE, self.exchange(path, take))
+        self.request("GET", path, "Accept: */*\r\n\r\n", "200", take)
+            .await
+    }
+
+    /// Sends a body of this type, and gives the one that comes back. Anything but 201 is an error.
+    pub(super) async fn post(&mut self, path: &str, kind: &str, body: &str) -> Result<String> {
+        let length = body.len();
+        let rest = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let mut answer = Vec::new();
+        self.request("POST", path, &rest, "201", |piece| {
+            answer.extend_from_slice(piece);
+        })
+        .await?;
+        String::from_utf8(answer).context("an answer is not text")
+    }
+
+    /// `rest` is what follows the headers that all requests have.
+    async fn request(
+        &mut self,
+        method: &str,
+        path: &str,
+        rest: &str,
+        status: &str,
+        take: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let host = self.shared.address;
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\n{rest}");
+        timeout(PATIENCE, self.exchange(&request, path, status, take))
             .await
             .unwrap_or_else(|_| Err(Error::new(format!("no answer for {path} in 20 s"))))
     }
 
-    async fn exchange(&mut self, path: &str, mut take: impl FnMut(&[u8])) -> Result<()> {
+    async fn exchange(
+        &mut self,
+        request: &str,
+        path: &str,
+        status: &str,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
         let Self { shared, socket } = self;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n",
-            shared.address
-        );
         let sent = socket.write_all(request.as_bytes()).await;
         sent.context("the connection broke")?;
         let mut head = Vec::new();
@@ -59,7 +89,7 @@ impl<'a> Client<'a> {
                 let before = head.len();
                 head.extend_from_slice(bytes);
                 let end = memmem::find(&head, b"\r\n\r\n")? + 4;
-                let length = content_length(head.get(..end)?);
+                let length = content_length(head.get(..end)?, status);
                 let body = bytes.get(end - before..).unwrap_or_default();
                 take(body);
                 Some(length.map(|length| length.checked_sub(body.len() as u64)))
@@ -87,11 +117,11 @@ impl<'a> Client<'a> {
 }
 
 /// Length of the body after this head, or what is wrong with it.
-fn content_length(head: &[u8]) -> std::result::Result<u64, String> {
+fn content_length(head: &[u8], expected: &str) -> std::result::Result<u64, String> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.lines();
     let status = lines.next().unwrap_or_default();
-    if status.split(' ').nth(1) != Some("200") {
+    if status.split(' ').nth(1) != Some(expected) {
         return Err(format!("the server answers {status:?}"));
     }
     lines
@@ -118,7 +148,8 @@ mod tests {
             ("", None),
         ];
         for (head, length) in cases {
-            assert_eq!(content_length(head.as_bytes()).ok(), length, "{head:?}");
+            let found = content_length(head.as_bytes(), "200").ok();
+            assert_eq!(found, length, "{head:?}");
         }
     }
 }

@@ -3,12 +3,16 @@
 //! Its own CPU time is not counted, but it shares the machine with the server, so it is kept small: one
 //! read buffer for all, and no more understanding of the media than finding a [stamp](crate::signal::Stamp).
 
+mod datagrams;
 mod hls;
 mod http;
 mod low_latency;
+pub(crate) mod pictures;
 pub(crate) mod playlist;
 mod rtmp;
 mod tally;
+mod viewer;
+mod whep;
 
 pub use tally::Report;
 
@@ -37,6 +41,12 @@ pub enum Way {
     Rtmp,
     /// The floor's bytes.
     Raw,
+    /// By WHEP.
+    Whep,
+    /// The floor's datagrams, encrypted.
+    Secret,
+    /// The floor's datagrams as they are.
+    Plain,
     /// By HLS, with playlists reloaded at intervals and whole segments.
     Hls,
     /// By HLS, with blocking reloads and parts.
@@ -50,6 +60,10 @@ impl Way {
         match (self, readers) {
             (_, 0..=1) => Duration::ZERO,
             (Self::Rtmp | Self::Raw, _) => Duration::from_millis(1_000 + 2 * readers as u64),
+            // A handshake is work for both ends.
+            (Self::Whep | Self::Secret | Self::Plain, _) => {
+                Duration::from_millis(1_000 + 20 * readers as u64)
+            }
             (Self::Hls | Self::LowLatency, _) => Duration::from_secs(2),
         }
     }
@@ -58,7 +72,7 @@ impl Way {
     /// between count as missing.
     const fn patience(self) -> u64 {
         match self {
-            Self::Rtmp | Self::Raw => 1,
+            Self::Rtmp | Self::Raw | Self::Whep | Self::Secret | Self::Plain => 1,
             Self::LowLatency => 3,
             Self::Hls => 15,
         }
@@ -84,7 +98,11 @@ pub fn run(way: Way, address: SocketAddr, readers: usize) -> Result<()> {
     });
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        let shared = Rc::new(Shared::new(address));
+        let mut shared = Shared::new(address);
+        if way == Way::Whep {
+            shared.identity = Some(whep::Identity::generate()?);
+        }
+        let shared = Rc::new(shared);
         for index in 0..readers {
             let start = way.arrival(readers) * u32::try_from(index).unwrap_or(u32::MAX)
                 / u32::try_from(readers).unwrap_or(u32::MAX);
@@ -128,6 +146,8 @@ pub(crate) struct Shared {
     address: SocketAddr,
     tally: Tally,
     buffer: RefCell<Vec<u8>>,
+    /// What readers by WHEP show the server.
+    identity: Option<whep::Identity>,
 }
 
 async fn read(way: Way, shared: Rc<Shared>, start: Duration) {
@@ -135,6 +155,9 @@ async fn read(way: Way, shared: Rc<Shared>, start: Duration) {
     let end = match way {
         Way::Rtmp => rtmp::play(&shared).await,
         Way::Raw => rtmp::take(&shared).await,
+        Way::Whep => whep::view(&shared).await,
+        Way::Secret => datagrams::take(&shared, true).await,
+        Way::Plain => datagrams::take(&shared, false).await,
         Way::Hls => hls::view(&shared).await,
         Way::LowLatency => low_latency::view(&shared).await,
     };
@@ -149,6 +172,7 @@ impl Shared {
             address,
             tally: Tally::default(),
             buffer: RefCell::new(vec![0; BUFFER]),
+            identity: None,
         }
     }
 

@@ -3,21 +3,17 @@
 //! Both join chunks with the project's own reader, which copies each byte once: little beside what the
 //! kernel does, and it understands the compressed headers of other servers.
 
-use super::{Once, Shared, Tally};
-use crate::clock;
+use super::Shared;
+use super::viewer::Viewer;
 use crate::error::{Context as _, Error, Result};
 use crate::floor;
 use crate::publisher;
 use crate::servers::STREAM;
-use crate::signal::{Stamp, Unit};
 use rtmp::Output;
 use rtmp::chunk::{Limits, Reader};
 use rtmp::client::{Config, Event, Session};
 use std::time::Instant;
 use tokio::io::AsyncWriteExt as _;
-
-/// A stamp stands this near to the beginning of its access unit.
-const NEAR: usize = 64;
 
 /// Plays by RTMP until the connection ends, which is an error.
 pub(super) async fn play(shared: &Shared) -> Result<()> {
@@ -38,7 +34,7 @@ pub(super) async fn play(shared: &Shared) -> Result<()> {
                         .context("the connection broke")?;
                 }
                 Output::Event(Event::Audio { payload, .. } | Event::Video { payload, .. }) => {
-                    viewer.unit(&payload);
+                    take_unit(&viewer, &payload);
                 }
                 Output::Event(Event::Rejected { code, .. }) => {
                     return Err(Error::new(format!("the server refuses to play ({code})")));
@@ -68,7 +64,7 @@ pub(super) async fn take(shared: &Shared) -> Result<()> {
     loop {
         let read = shared.read(&mut socket, |mut bytes| {
             while let Some(message) = reader.read(&mut bytes)? {
-                viewer.unit(&message.payload);
+                take_unit(&viewer, &message.payload);
             }
             Ok::<_, rtmp::chunk::ChunkError>(())
         });
@@ -76,31 +72,8 @@ pub(super) async fn take(shared: &Shared) -> Result<()> {
     }
 }
 
-/// What one reader has seen.
-struct Viewer<'a> {
-    tally: &'a Tally,
-    progress: std::rc::Rc<super::tally::Progress>,
-    connecting: u64,
-    picture: Once,
-}
-
-impl<'a> Viewer<'a> {
-    fn new(tally: &'a Tally) -> Self {
-        Self {
-            tally,
-            progress: tally.reader(),
-            connecting: clock::now(),
-            picture: Once::default(),
-        }
-    }
-
-    fn unit(&self, body: &[u8]) {
-        let start = body.get(..NEAR).unwrap_or(body);
-        if let Some((stamp, _)) = Stamp::find(start) {
-            self.tally.unit(&self.progress, &stamp);
-            if stamp.unit == Unit::RandomAccess && self.picture.first() {
-                self.tally.first_picture(self.connecting);
-            }
-        }
+fn take_unit(viewer: &Viewer<'_>, body: &[u8]) {
+    if let Some(stamp) = Viewer::stamp(body) {
+        viewer.unit(&stamp);
     }
 }

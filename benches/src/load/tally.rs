@@ -10,8 +10,14 @@ use std::rc::Rc;
 /// What the load tells the benchmark.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Received while it was measured, by TCP and above.
+    /// Received while it was measured, by TCP or UDP and above.
     pub bytes: u64,
+    /// RTP packets received, from the first.
+    pub packets: u64,
+    /// RTP packets that are missing between others.
+    pub holes: u64,
+    /// RTP packets of sound received while it was measured.
+    pub sound: u64,
     /// Access units that some reader should have got after its first and did not, or not yet.
     pub missing: u64,
     /// Access units that came again or late.
@@ -31,6 +37,9 @@ pub struct Report {
 pub(super) struct Tally {
     measuring: Cell<bool>,
     bytes: Cell<u64>,
+    packets: Cell<u64>,
+    holes: Cell<u64>,
+    sound: Cell<u64>,
     lost: Cell<u64>,
     error: RefCell<Option<String>>,
     first_pictures: RefCell<Vec<u32>>,
@@ -79,6 +88,13 @@ impl Tally {
         self.bytes.set(self.bytes.get() + count as u64);
     }
 
+    /// An RTP packet arrived, and showed that others had not.
+    pub(super) fn packet(&self, holes: u64, sound: bool) {
+        self.packets.set(self.packets.get() + 1);
+        self.holes.set(self.holes.get() + holes);
+        self.sound.set(self.sound.get() + u64::from(sound));
+    }
+
     /// A reader has all of an access unit.
     pub(super) fn unit(&self, reader: &Progress, stamp: &Stamp) {
         match stamp.unit {
@@ -108,6 +124,7 @@ impl Tally {
     /// The measurement begins.
     pub(super) fn begin(&self) {
         self.bytes.set(0);
+        self.sound.set(0);
         self.measuring.set(true);
     }
 
@@ -132,6 +149,9 @@ impl Tally {
         let behind: u64 = readers.iter().filter_map(|reader| behind(reader)).sum();
         Report {
             bytes: self.bytes.get(),
+            packets: self.packets.get(),
+            holes: self.holes.get(),
+            sound: self.sound.get(),
             missing: sum(|sequence| sequence.missing.get()) + behind,
             repeated: sum(|sequence| sequence.repeated.get()),
             lost: self.lost.get(),

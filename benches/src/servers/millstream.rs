@@ -12,7 +12,7 @@ pub struct Millstream {
     program: Program,
     /// Where it takes and gives RTMP.
     pub rtmp: SocketAddr,
-    /// Where it gives HLS.
+    /// Where it gives HLS, and takes offers of WHEP.
     pub http: SocketAddr,
     _home: TempDir,
 }
@@ -35,7 +35,7 @@ impl Millstream {
                 "--set",
                 "http.listen=127.0.0.1:0",
                 "--set",
-                "webrtc.listen=",
+                "webrtc.listen=127.0.0.1:0",
             ],
         )?;
         let (rtmp, http) =

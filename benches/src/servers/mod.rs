@@ -19,6 +19,11 @@ pub fn playlist_path() -> String {
     format!("/{APP}/streams/{STREAM}.m3u8")
 }
 
+/// Where readers by WHEP send their offers.
+pub fn whep_path() -> String {
+    format!("/{APP}/whep/{STREAM}")
+}
+
 /// An address that is free now, for servers that cannot choose one themselves.
 fn free_address() -> Result<SocketAddr> {
     let listener =

@@ -1,13 +1,17 @@
 //! What is published: a 720p stream of 30 pictures per second with AAC sound, the same in every run.
 //!
 //! Parameter sets, NAL unit headers, slice headers and sizes are those of a real stream; the picture data
-//! behind them is filler, since no server in a benchmark looks there. Each access unit carries a
+//! behind them is filler, since no server in a benchmark looks there. The sound is a second of noise and tones,
+//! over and over, since a server that bridges it to another codec decodes it. Each access unit carries a
 //! [`Stamp`] with its number and the time at which it was sent.
 
+mod sound;
 mod stamp;
 
 pub use stamp::{Scanner, Stamp, Unit};
 
+use bytes::Bytes;
+use media::codec::h264::{Config, ConfigError};
 use std::time::Duration;
 
 /// Pictures per second.
@@ -16,7 +20,7 @@ pub const PICTURE_RATE: u64 = 30;
 pub const GOP: u64 = 30;
 /// Video, in bits per second.
 pub const VIDEO_BITRATE: u64 = 2_000_000;
-/// Sound, in bits per second.
+/// Sound, in bits per second, about.
 pub const AUDIO_BITRATE: u64 = 128_000;
 /// Samples of sound per second.
 pub const SAMPLE_RATE: u64 = 48_000;
@@ -30,7 +34,6 @@ const IDR_FACTOR: u64 = 5;
 const GOP_BYTES: u64 = VIDEO_BITRATE / 8 * GOP / PICTURE_RATE;
 const PICTURE_BYTES: u64 = GOP_BYTES / (GOP - 1 + IDR_FACTOR);
 const IDR_BYTES: u64 = GOP_BYTES - PICTURE_BYTES * (GOP - 1);
-const FRAME_BYTES: u64 = AUDIO_BITRATE / 8 * FRAME_SAMPLES / SAMPLE_RATE;
 
 /// Baseline, level 3.1, 1280 × 720, 30 pictures per second, order of output = order of decoding.
 const SPS: [u8; 19] = [
@@ -129,46 +132,42 @@ pub fn sequence_headers() -> (Vec<u8>, Vec<u8>) {
     (video, [&[0xaf, 0][..], &AUDIO_CONFIG].concat())
 }
 
+/// The parameter sets.
+///
+/// # Errors
+/// None in fact: they are constants.
+pub fn video_config() -> Result<Config, ConfigError> {
+    Config::new(
+        vec![Bytes::from_static(&SPS)],
+        vec![Bytes::from_static(&PPS)],
+    )
+}
+
 /// The access unit, sent at `sent` (nanoseconds of [`clock::now`](crate::clock::now)): one NAL unit with a
 /// length of four bytes, or a raw AAC frame.
 pub fn payload(due: &Due, sent: u64) -> Vec<u8> {
-    let length = match due.unit {
-        Unit::RandomAccess => IDR_BYTES,
-        Unit::Picture => PICTURE_BYTES,
-        Unit::Audio => FRAME_BYTES,
-    } as usize;
-    let mut payload = Vec::with_capacity(length);
-    match due.unit {
-        Unit::Audio => {
-            // A data stream element, which decoders pass over: id 4, tag 0, aligned, and its length.
-            let data = length - 4;
-            payload.extend_from_slice(&[0x81, 255, (data - 255) as u8]);
-        }
-        Unit::RandomAccess | Unit::Picture => {
-            payload.extend_from_slice(&((length - 4) as u32).to_be_bytes());
-            // first_mb_in_slice 0, slice_type 7 (I) or 5 (P), pic_parameter_set_id 0, frame_num in 4 bits.
-            let frame = (due.number % GOP % 16) as u8;
-            if due.unit == Unit::RandomAccess {
-                payload.extend_from_slice(&[0x65, 0x88, 0x84]);
-            } else {
-                payload.extend_from_slice(&[0x41, 0x9a | frame >> 3, (frame << 5) | 0x10]);
-            }
-        }
-    }
-    Stamp {
+    let stamp = Stamp {
         unit: due.unit,
         number: due.number,
         sent,
+    };
+    let length = match due.unit {
+        Unit::RandomAccess => IDR_BYTES,
+        Unit::Picture => PICTURE_BYTES,
+        Unit::Audio => return sound::frame(due.number, &stamp),
+    } as usize;
+    let mut payload = Vec::with_capacity(length);
+    payload.extend_from_slice(&((length - 4) as u32).to_be_bytes());
+    // first_mb_in_slice 0, slice_type 7 (I) or 5 (P), pic_parameter_set_id 0, frame_num in 4 bits.
+    let frame = (due.number % GOP % 16) as u8;
+    if due.unit == Unit::RandomAccess {
+        payload.extend_from_slice(&[0x65, 0x88, 0x84]);
+    } else {
+        payload.extend_from_slice(&[0x41, 0x9a | frame >> 3, (frame << 5) | 0x10]);
     }
-    .write(&mut payload);
+    stamp.write(&mut payload);
     // Filler without a zero byte: nothing that looks like a start code or needs an escape.
     payload.extend((payload.len()..length).map(|at| (at % 251) as u8 + 3));
-    if due.unit == Unit::Audio
-        && let Some(last) = payload.last_mut()
-    {
-        // The end of the raw data block.
-        *last = 0xe0;
-    }
     payload
 }
 
