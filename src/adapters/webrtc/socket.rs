@@ -1,12 +1,16 @@
 //! The UDP socket of all sessions: many datagrams with one system call, where the system can do that.
+//!
+//! The runtime is asked about reading alone. It would otherwise be woken by every datagram that has left, for
+//! there is room again then, and that costs more than the sending.
 
 use bytes::Bytes;
 use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 use webrtc::Transmit;
 
 /// Bytes that the system is asked to hold in each direction; it may allow less.
@@ -15,10 +19,13 @@ const BUFFER: usize = 4 << 20;
 /// Longest datagrams that come together.
 const RECEIVE: usize = 64 << 10;
 
+/// How long a full socket is left alone when the system cannot tell when there is room.
+const FULL: Duration = Duration::from_millis(5);
+
 /// A bound socket. All addresses that go in and out of it are canonical: IPv4 is written as IPv4.
 #[derive(Debug)]
 pub(super) struct Socket {
-    inner: UdpSocket,
+    inner: AsyncFd<UdpSocket>,
     state: UdpSocketState,
     address: SocketAddr,
 }
@@ -56,8 +63,13 @@ impl Socket {
 
     /// Waits until there is room to send.
     pub(super) async fn writable(&self) {
-        // An error shows itself when something is sent.
-        let _ = self.inner.writable().await;
+        // Registered for as long as it is waited for.
+        let socket = self.inner.get_ref().try_clone();
+        match socket.and_then(tokio::net::UdpSocket::from_std) {
+            // An error shows itself when something is sent.
+            Ok(socket) => drop(socket.writable().await),
+            Err(_) => tokio::time::sleep(FULL).await,
+        }
     }
 
     /// Sends as much of this as fits, and gives how many bytes of `contents` that was: all, unless the
@@ -81,10 +93,7 @@ impl Socket {
                 segment_size: (part.len() > segment).then_some(segment),
                 src_ip: (!ours.is_unspecified()).then(|| self.outward_ip(ours)),
             };
-            let result = self.inner.try_io(Interest::WRITABLE, || {
-                self.state.try_send((&self.inner).into(), &out)
-            });
-            match result {
+            match self.state.try_send(self.inner.get_ref().into(), &out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
                 Err(error) => {
                     tracing::trace!(peer = %transmit.destination, %error, "cannot send a datagram");
@@ -109,10 +118,9 @@ impl Socket {
         let mut meta = [RecvMeta::default()];
         let count = self
             .inner
-            .async_io(Interest::READABLE, || {
+            .async_io(Interest::READABLE, |socket| {
                 let mut slices = [IoSliceMut::new(buffer)];
-                self.state
-                    .recv((&self.inner).into(), &mut slices, &mut meta)
+                self.state.recv(socket.into(), &mut slices, &mut meta)
             })
             .await?;
         for meta in meta.iter().take(count) {
@@ -164,9 +172,14 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    let inner = UdpSocket::from_std(socket.into())?;
-    let state = UdpSocketState::new((&inner).into())?;
-    let address = inner.local_addr()?;
+    let socket = UdpSocket::from(socket);
+    let state = UdpSocketState::new((&socket).into())?;
+    let address = socket.local_addr()?;
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe, for types that change their descriptor, which this one does not"
+    )]
+    let inner = AsyncFd::with_interest(socket, Interest::READABLE)?;
     Ok(Socket {
         inner,
         state,
@@ -189,7 +202,6 @@ mod tests {
             contents: Bytes::from((0..250).collect::<Vec<u8>>()),
             segment_size: Some(100),
         };
-        // Until it has been waited for, a new socket is taken for full.
         server.writable().await;
         assert_eq!(server.send(&transmit, 0), 250);
         let (mut buffer, mut got) = (Vec::new(), Vec::new());
@@ -206,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_are_canonical() {
         let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
-        let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let far = UdpSocket::bind("127.0.0.1:0").unwrap();
         far.send_to(b"x", ("127.0.0.1", server.address().port()))
             .unwrap();
         let (mut buffer, mut got) = (Vec::new(), Vec::new());

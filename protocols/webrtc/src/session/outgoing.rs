@@ -19,7 +19,8 @@ pub(super) struct Outgoing {
     transmits: VecDeque<Transmit>,
     /// Once it is known.
     pub(super) profile: Option<Profile>,
-    /// Where packets are written; its memory is used again once what was sent is dropped.
+    /// Where packets are written. It is given back once all is fetched: thousands of viewers would each keep
+    /// room for a random access point, where one that is shared stays in the processor's cache.
     pub(super) buffer: BytesMut,
 }
 
@@ -49,7 +50,11 @@ impl Outgoing {
 
     pub(super) fn pop(&mut self) -> Option<Output> {
         let event = self.events.pop_front().map(Output::Event);
-        event.or_else(|| self.transmits.pop_front().map(Output::Transmit))
+        let next = event.or_else(|| self.transmits.pop_front().map(Output::Transmit));
+        if next.is_none() {
+            self.buffer = BytesMut::new();
+        }
+        next
     }
 }
 
