@@ -163,7 +163,7 @@ pub fn nal(input: &[u8]) {
             assert!(picture.temporal_id < 7);
             assert!(!picture.random_access || picture.leading.is_none());
             assert!(!picture.random_access || !picture.sub_layer_non_reference);
-            assert!(picture.has_slice || picture == h265::Picture::default());
+            assert!(picture.has_slice || picture.start().is_none());
         }
         Err(error) => panic!("a length that was just written is wrong: {error}"),
     }

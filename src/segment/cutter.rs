@@ -155,7 +155,9 @@ impl Cutter {
         let Some(first) = self.samples.first() else {
             return;
         };
-        let independent = first.random_access;
+        // Intra refresh completes its pictures later than in the first.
+        let codec = &self.rendition.track.codec;
+        let independent = first.random_access && codec.begins_whole(&first.payload);
         let run = Run {
             track: &self.rendition.track,
             base_decode_time: u64::try_from(self.samples_dts).unwrap_or(0),

@@ -180,8 +180,8 @@ impl Demuxer {
             track: VIDEO,
             dts,
             pts: dts.saturating_add(i64::from(composition_time)),
-            // A key frame without IDR is a recovery point or intra refresh: the sender's word has to do.
-            random_access: picture.idr || key_frame && picture.has_slice,
+            // Of a key frame whose bits do not say that a decoder can start there, the sender's word has to do.
+            random_access: picture.start().is_some() || key_frame && picture.has_slice,
             disposable: picture.disposable,
             discontinuity: false,
             capture: None,

@@ -10,8 +10,7 @@ use crate::hub::{Origin, Publisher};
 use crate::net::policy::Policy;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use media::codec::{h264, h265};
-use media::{AccessUnit, Codec, Timebase, Track, TrackId};
+use media::{AccessUnit, Timebase, Track, TrackId};
 use retina::client::{
     Credentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionIdPolicy,
     SessionOptions, SetupOptions, TcpTransportOptions, UdpTransportOptions,
@@ -199,7 +198,8 @@ impl<'a> Receiver<'a> {
         }
         let elapsed = frame.timestamp().elapsed();
         let payload = Bytes::from(frame.into_data());
-        let Some((random_access, disposable)) = inspect(&track.codec, &payload) else {
+        // What holds no picture, or is none, is passed over.
+        let Some(seen) = track.codec.look_at(&payload).ok().flatten() else {
             return Ok(());
         };
         let pts = self.axis.place(Side::Video, elapsed, track.timebase);
@@ -207,8 +207,8 @@ impl<'a> Receiver<'a> {
             track: VIDEO,
             dts: self.order.decoding_time(pts),
             pts,
-            random_access,
-            disposable,
+            random_access: seen.start.is_some(),
+            disposable: seen.disposable,
             discontinuity: false,
             capture: self.captured(Side::Video, elapsed, &track),
             payload,
@@ -326,25 +326,5 @@ impl<'a> Receiver<'a> {
                 .map_err(|replaced| replaced.to_string()),
             None => Ok(()),
         }
-    }
-}
-
-/// Whether a decoder can start at a picture, and whether it may be dropped; none for what holds no picture.
-fn inspect(codec: &Codec, payload: &[u8]) -> Option<(bool, bool)> {
-    match codec {
-        Codec::H264(_) => {
-            let picture = h264::Picture::inspect(payload).ok()?;
-            picture
-                .has_slice
-                .then_some((picture.idr, picture.disposable))
-        }
-        Codec::H265(config) => {
-            let picture = h265::Picture::inspect(payload).ok()?;
-            let disposable = picture.disposable(&config.video);
-            picture
-                .has_slice
-                .then_some((picture.random_access, disposable))
-        }
-        Codec::Aac(_) | Codec::Opus(_) | Codec::G711 { .. } => None,
     }
 }

@@ -1,7 +1,7 @@
 //! H.264: the AVCDecoderConfigurationRecord, what is needed of the sequence parameter set, and what an
 //! access unit is (ITU-T H.264; ISO/IEC 14496-15 clause 5.3.3).
 
-use super::{nal, vui};
+use super::{Start, nal, sei, vui};
 use crate::bits::{BitReader, BitsError};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -183,6 +183,8 @@ pub struct Picture {
     pub disposable: bool,
     /// It contains at least one slice.
     pub has_slice: bool,
+    /// A recovery point message stands before its slices: after so many frames all is as it should be.
+    pub recovery_frames: Option<u32>,
 }
 
 impl Picture {
@@ -196,10 +198,15 @@ impl Picture {
             ..Self::default()
         };
         for unit in nal::units(payload) {
-            let Some(header) = unit?.first() else {
+            let unit = unit?;
+            let Some(header) = unit.first() else {
                 continue;
             };
             let kind = header & 0x1f;
+            if kind == nal_type::SEI && picture.recovery_frames.is_none() {
+                let point = sei::recovery_point(unit, 1);
+                picture.recovery_frames = point.and_then(|point| sei::recovery_frame_count(&point));
+            }
             if (nal_type::SLICE..=nal_type::IDR).contains(&kind) {
                 picture.has_slice = true;
                 picture.idr |= kind == nal_type::IDR;
@@ -208,6 +215,16 @@ impl Picture {
         }
         picture.disposable &= picture.has_slice;
         Ok(picture)
+    }
+
+    /// How a decoder can start here, if it can.
+    pub fn start(&self) -> Option<Start> {
+        match self.recovery_frames.filter(|_| self.has_slice) {
+            _ if self.idr => Some(Start::Clean),
+            Some(0) => Some(Start::Open),
+            Some(_) => Some(Start::Gradual),
+            None => None,
+        }
     }
 }
 
@@ -449,5 +466,24 @@ mod tests {
         assert!(inspect(&[0x01]).disposable);
         assert!(!inspect(&[0x06]).has_slice);
         assert!(!inspect(&[0x06]).disposable);
+    }
+
+    #[test]
+    fn a_decoder_can_start_where_the_encoder_says_so() {
+        let start = |units: &[&[u8]]| {
+            let payload: Vec<u8> = units
+                .iter()
+                .flat_map(|unit| [&[0, 0, 0, unit.len() as u8], *unit].concat())
+                .collect();
+            Picture::inspect(&payload).unwrap().start()
+        };
+        // As x264 writes them: of no frames with `open-gop`, of as many as a column needs with `intra-refresh`.
+        let (none, many) = ([6, 6, 1, 0xc4, 0x80], [6, 6, 2, 0x04, 0xa4, 0x80]);
+        assert_eq!(start(&[&[0x65]]), Some(Start::Clean));
+        assert_eq!(start(&[&none, &[0x65]]), Some(Start::Clean));
+        assert_eq!(start(&[&[0x09, 0xf0], &none, &[0x41]]), Some(Start::Open));
+        assert_eq!(start(&[&many, &[0x41]]), Some(Start::Gradual));
+        assert_eq!(start(&[&[0x41]]), None);
+        assert_eq!(start(&[&none]), None, "a recovery point of no picture");
     }
 }

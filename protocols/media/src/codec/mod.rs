@@ -8,4 +8,8 @@ pub mod h265;
 pub mod nal;
 pub mod opus;
 
+mod sei;
+mod start;
 mod vui;
+
+pub use start::{Seen, Start};

@@ -1,7 +1,7 @@
 //! What an access unit is, known from the headers of its NAL units (ITU-T H.265 clause 7.4.2.2).
 
 use super::{NalHeader, Sps, nal_type};
-use crate::codec::nal;
+use crate::codec::{Start, nal, sei};
 
 /// What an access unit's NAL units say of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +17,11 @@ pub struct Picture {
     pub temporal_id: u8,
     /// It contains at least one slice.
     pub has_slice: bool,
+    /// It is an IDR picture.
+    pub idr: bool,
+    /// A recovery point message stands before its slices: all is as it should be from pictures on whose order
+    /// count is by so much higher.
+    pub recovery_order: Option<i32>,
 }
 
 /// How a leading picture stands to its random access point.
@@ -37,9 +42,16 @@ impl Picture {
     pub fn inspect(payload: &[u8]) -> Result<Self, nal::NalError> {
         let mut picture = Self::default();
         for unit in nal::units(payload) {
-            let Some(header) = NalHeader::parse(unit?) else {
+            let unit = unit?;
+            let Some(header) = NalHeader::parse(unit) else {
                 continue;
             };
+            let before_slices = header.layer == 0 && !picture.has_slice;
+            if before_slices && header.kind == nal_type::PREFIX_SEI {
+                let point = sei::recovery_point(unit, 2);
+                let order = point.and_then(|point| sei::recovery_order_count(&point));
+                picture.recovery_order = picture.recovery_order.or(order);
+            }
             if picture.has_slice || header.layer != 0 || header.kind >= nal_type::SLICES_END {
                 continue;
             }
@@ -54,9 +66,22 @@ impl Picture {
                 sub_layer_non_reference: header.kind < nal_type::BLA_W_LP && header.kind % 2 == 0,
                 temporal_id: header.temporal_id,
                 has_slice: true,
+                idr: matches!(header.kind, nal_type::IDR_W_RADL | nal_type::IDR_N_LP),
+                recovery_order: picture.recovery_order,
             };
         }
         Ok(picture)
+    }
+
+    /// How a decoder can start here, if it can.
+    pub fn start(&self) -> Option<Start> {
+        match self.recovery_order.filter(|_| self.has_slice) {
+            _ if self.idr => Some(Start::Clean),
+            _ if self.random_access => Some(Start::Open),
+            Some(0) => Some(Start::Open),
+            Some(_) => Some(Start::Gradual),
+            None => None,
+        }
     }
 
     /// Nothing refers to it, so that it may be dropped alone: it is a sub-layer non-reference picture (types

@@ -1,6 +1,7 @@
 //! Parameter sets of real encoders and made ones, records there and back, and what is refused.
 
 use super::*;
+use crate::codec::Start;
 
 /// Parameter sets as x265 writes them: VPS, SPS, PPS.
 type Sets = [&'static [u8]; 3];
@@ -462,4 +463,29 @@ fn other_layers_and_broken_units_are_passed_over() {
     units.push(0);
     assert!(Picture::inspect(&units).is_err());
     assert_eq!(Picture::inspect(&[]), Ok(Picture::default()));
+}
+
+#[test]
+fn a_decoder_can_start_where_the_encoder_says_so() {
+    let start = |units: &[&[u8]]| {
+        let payload: Vec<u8> = units
+            .iter()
+            .flat_map(|unit| [&[0, 0, 0, unit.len() as u8], *unit].concat())
+            .collect();
+        Picture::inspect(&payload).unwrap().start()
+    };
+    // Headers of two bytes; the recovery point is of no pictures, or of one (a signed number).
+    let (idr, cra, trail) = ([20 << 1, 1], [21 << 1, 1], [1 << 1, 1]);
+    let (none, one) = (
+        [39 << 1, 1, 6, 1, 0xd0, 0x80],
+        [39 << 1, 1, 6, 1, 0x50, 0x80],
+    );
+    assert_eq!(start(&[&idr]), Some(Start::Clean));
+    assert_eq!(start(&[&cra]), Some(Start::Open));
+    assert_eq!(start(&[&one, &cra]), Some(Start::Open));
+    assert_eq!(start(&[&none, &trail]), Some(Start::Open));
+    assert_eq!(start(&[&one, &trail]), Some(Start::Gradual));
+    assert_eq!(start(&[&trail]), None);
+    assert_eq!(start(&[&trail, &one]), None, "behind the slices");
+    assert_eq!(start(&[&one]), None, "of no picture");
 }
