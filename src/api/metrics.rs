@@ -1,21 +1,30 @@
 //! What the server counts, in the text format of Prometheus.
 
-use crate::hub::Hub;
+use crate::hub::{Hub, Missed};
 use crate::telemetry;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// All metrics now. Streams are summed up: a label for each would grow without bound.
+/// All metrics now. Streams are summed up: a label for each would grow without bound. Those whose readers were
+/// too slow are few, and are named.
 pub(super) fn render(hub: &Hub) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut publishing, mut bytes, mut repairs, mut memory) = (0u64, 0u64, 0u64, 0u64);
+    let (mut wanted, mut asked) = (0, 0);
+    let mut slow: Vec<(String, Missed)> = Vec::new();
     for stream in &streams {
         let snapshot = stream.snapshot();
         publishing += u64::from(snapshot.publishing);
         bytes += snapshot.bytes;
         repairs += snapshot.repairs.total();
         memory += snapshot.ring_bytes as u64;
+        wanted += snapshot.requests.wanted;
+        asked += snapshot.requests.asked;
+        for (protocol, missed) in stream.skips().by_protocol() {
+            let labels = format!("{{stream=\"{}\",protocol=\"{protocol}\"}}", stream.name());
+            slow.push((labels, missed));
+        }
         for (protocol, count) in stream.viewers().by_protocol() {
             *viewers.entry(protocol).or_default() += count;
         }
@@ -43,6 +52,16 @@ pub(super) fn render(hub: &Hub) -> String {
             "Memory for recent access units.",
             memory,
         ),
+        (
+            "stream_random_access_wanted",
+            "Requests of readers for a random access point, in the streams that exist.",
+            wanted,
+        ),
+        (
+            "stream_random_access_asked",
+            "Those that were passed on to a source.",
+            asked,
+        ),
     ];
     for (name, help, value) in gauges {
         metric(&mut text, name, "gauge", help);
@@ -64,7 +83,32 @@ pub(super) fn render(hub: &Hub) -> String {
             count as u64,
         );
     }
+    skips(&mut text, &slow);
     text
+}
+
+/// Readers that were too slow, by stream and protocol.
+fn skips(text: &mut String, slow: &[(String, Missed)]) {
+    type Counter = (&'static str, &'static str, fn(&Missed) -> u64);
+    let counters: [Counter; 4] = [
+        ("skips", "Times a reader was too slow.", |missed| {
+            missed.skips
+        }),
+        ("skipped_access_units", "What they missed.", |missed| {
+            missed.entries
+        }),
+        ("skipped_bytes", "What they missed.", |missed| missed.bytes),
+        ("skipped_seconds", "What they missed.", |missed| {
+            missed.time.as_secs()
+        }),
+    ];
+    for (name, help, of) in counters {
+        let name = format!("reader_{name}_total");
+        metric(text, &name, "counter", help);
+        for (labels, missed) in slow {
+            line(text, &name, labels, of(missed));
+        }
+    }
 }
 
 fn metric(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -1,9 +1,9 @@
 //! The bridged stream between its one task and its readers: the hub's memory and rule for slow readers
 //! ([`Ring`]) over again, with sound that has become Opus.
 
-use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Step};
+use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
 use crate::hub::{Ended, Item, TrackSet};
-use media::{AccessUnit, Kind, Timebase};
+use media::{AccessUnit, Timebase};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -18,6 +18,7 @@ pub(super) struct Output {
 #[derive(Debug)]
 struct State {
     ring: Ring<Slot>,
+    roles: Roles,
     ended: Option<Ended>,
 }
 
@@ -26,7 +27,7 @@ struct Slot {
     unit: Arc<AccessUnit>,
     tracks: Arc<TrackSet>,
     micros: i64,
-    starts: bool,
+    role: Role,
 }
 
 impl Entry for Slot {
@@ -36,8 +37,8 @@ impl Entry for Slot {
     fn time(&self) -> i64 {
         self.micros
     }
-    fn starts(&self) -> bool {
-        self.starts
+    fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -45,6 +46,7 @@ impl Output {
     pub(super) fn new(bounds: Bounds) -> Self {
         let state = State {
             ring: Ring::new(bounds),
+            roles: Roles::default(),
             ended: None,
         };
         Self {
@@ -58,14 +60,15 @@ impl Output {
         let Some(track) = tracks.get(unit.track) else {
             return;
         };
-        let has_video = tracks.first(Kind::Video).is_some();
+        let mut state = self.lock();
         let slot = Slot {
             micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
-            starts: unit.random_access && (track.kind() == Kind::Video || !has_video),
+            role: state.roles.of(&unit, tracks),
             tracks: tracks.clone(),
             unit,
         };
-        self.lock().ring.push(slot);
+        state.ring.push(slot);
+        drop(state);
         self.changed.notify_waiters();
     }
 

@@ -33,8 +33,7 @@ pub(super) async fn run(mut reader: Reader, output: Arc<Output>, stop: Cancellat
                 }
             }
             Item::Skipped(skip) => {
-                let (entries, cause) = (skip.entries, skip.cause.as_str());
-                tracing::warn!(stream = %name, entries, cause, "transcoding of sound too slow, skipped");
+                reader.stream().note_skip("bridge", &"transcoding", &skip);
             }
             Item::Ended(ended) => break Some(ended),
         }

@@ -8,19 +8,23 @@
 pub mod ring;
 pub mod timeline;
 
+mod feedback;
 mod name;
 mod publisher;
 mod reader;
 mod registry;
+mod skips;
 mod stream;
 mod viewers;
 
 #[cfg(test)]
 mod tests;
 
+pub use feedback::Requests;
 pub use name::{Applications, MAX_PART, NameError, StreamName};
 pub use publisher::{Publisher, Replaced, Taken};
 pub use reader::{Item, Reader};
 pub use registry::{Change, Hub, Settings, Takeover};
+pub use skips::{Missed, Skips};
 pub use stream::{Ended, Origin, Snapshot, Stream, TrackSet};
 pub use viewers::{Viewer, Viewers};

@@ -68,6 +68,12 @@ impl Publisher {
         }
     }
 
+    /// Completes when readers want a random access point: at most once a second, and not while one has come since.
+    /// A source that can make one does so; others need not ask. Safe to cancel.
+    pub async fn random_access_wanted(&self) {
+        self.stream.random_access_wanted().await;
+    }
+
     /// Completes when the publisher should leave.
     pub async fn kicked(&self) {
         self.kicked.cancelled().await;

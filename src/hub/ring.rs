@@ -4,10 +4,57 @@
 //! does or fails to do touches the ring: entries leave it by age and size alone. A reader that has fallen
 //! behind its bounds, or whose place is gone, continues at the newest random access point.
 //!
+//! Where there is none, a reader waits for one, though not for ever: a stream that has been without for
+//! [`PATIENCE`] may never have another, and is read from the newest picture.
+//!
 //! The hub uses it for access units, the fan-out for the packets made of them: one rule for both.
 
+use super::TrackSet;
+use media::{AccessUnit, Kind, Track, TrackId};
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// A stream that has had no random access point for so long is read from any picture.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an entry is to a reader that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A reader can start here.
+    Start,
+    /// Shown before the random access point that it follows: who started there may not be able to decode it.
+    Leading,
+    /// Another picture, or sound where there are no pictures.
+    Follower,
+    /// Sound beside pictures.
+    Aside,
+}
+
+/// Tells the roles of a stream's access units, which come in order.
+#[derive(Clone, Debug, Default)]
+pub struct Roles {
+    /// Track and presentation time of the newest random access point.
+    start: Option<(TrackId, i64)>,
+}
+
+impl Roles {
+    /// The role of the next access unit of a stream with these tracks.
+    pub fn of(&mut self, unit: &AccessUnit, tracks: &TrackSet) -> Role {
+        let has_video = tracks.first(Kind::Video).is_some();
+        let kind = tracks.get(unit.track).map(Track::kind);
+        if has_video && kind != Some(Kind::Video) {
+            return Role::Aside;
+        }
+        if unit.random_access {
+            self.start = Some((unit.track, unit.pts));
+            return Role::Start;
+        }
+        match self.start {
+            Some((track, pts)) if track == unit.track && unit.pts < pts => Role::Leading,
+            _ => Role::Follower,
+        }
+    }
+}
 
 /// What a ring has to know of an entry.
 pub trait Entry {
@@ -15,8 +62,8 @@ pub trait Entry {
     fn bytes(&self) -> usize;
     /// Media time, in microseconds on the stream's one axis.
     fn time(&self) -> i64;
-    /// A reader can start here.
-    fn starts(&self) -> bool;
+    /// What it is to a reader that begins.
+    fn role(&self) -> Role;
 }
 
 /// How much a ring keeps and how far a reader may fall behind.
@@ -42,12 +89,31 @@ impl Default for Bounds {
 }
 
 /// A reader's place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Cursor {
     /// Number of the entry to read next.
     next: u64,
+    phase: Phase,
+    /// Bytes of all entries before this place, and the media time there: for what a skip has cost.
+    bytes_before: u64,
+    micros: i64,
+}
+
+/// How far a reader has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
     /// Everything up to the next random access point is passed over.
-    awaits_start: bool,
+    AwaitsStart,
+    /// It has started at a random access point: leading pictures are passed over.
+    Started,
+    /// It gets everything.
+    Follows,
+}
+
+impl PartialEq for Cursor {
+    fn eq(&self, other: &Self) -> bool {
+        (self.next, self.phase) == (other.next, other.phase)
+    }
 }
 
 /// What a cursor finds.
@@ -66,6 +132,10 @@ pub enum Step<'a, T> {
 pub struct Skip {
     /// Entries not read.
     pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Media time between the entry read last and the next.
+    pub time: Duration,
     /// Which bound it was.
     pub cause: SkipCause,
 }
@@ -100,8 +170,8 @@ pub struct Ring<T> {
     first: u64,
     /// Number of the newest random access point, while it is in the ring.
     start: Option<u64>,
-    /// Whether the stream has ever had a random access point.
-    has_starts: bool,
+    /// Media time of the newest random access point, or of the first entry; none before that.
+    start_micros: Option<i64>,
     /// Bytes of all entries ever pushed.
     pushed_bytes: u64,
     bounds: Bounds,
@@ -121,7 +191,7 @@ impl<T: Entry> Ring<T> {
             slots: VecDeque::new(),
             first: 0,
             start: None,
-            has_starts: false,
+            start_micros: None,
             pushed_bytes: 0,
             bounds,
         }
@@ -129,10 +199,12 @@ impl<T: Entry> Ring<T> {
 
     /// Adds the newest entry and lets go of those that are no longer needed.
     pub fn push(&mut self, entry: T) {
-        if entry.starts() {
+        if entry.role() == Role::Start {
             self.start = Some(self.end_number());
-            self.has_starts = true;
+            self.start_micros = Some(entry.time());
         }
+        let time = entry.time();
+        self.start_micros.get_or_insert(time);
         let bytes = entry.bytes() as u64;
         self.slots.push_back(Slot {
             entry,
@@ -142,27 +214,15 @@ impl<T: Entry> Ring<T> {
         self.evict();
     }
 
-    /// A cursor at the newest random access point; where there is none, at the newest entry's end, waiting
-    /// for one if the stream is known to have them.
+    /// A cursor at the newest random access point; where there is none, behind the newest entry, waiting for one.
     pub fn start(&self) -> Cursor {
-        match self.start {
-            Some(start) => Cursor {
-                next: start,
-                awaits_start: false,
-            },
-            None => Cursor {
-                next: self.end_number(),
-                awaits_start: self.has_starts,
-            },
-        }
+        let number = self.start.unwrap_or_else(|| self.end_number());
+        self.cursor(number, Phase::AwaitsStart)
     }
 
     /// A cursor behind the newest entry.
     pub fn end(&self) -> Cursor {
-        Cursor {
-            next: self.end_number(),
-            awaits_start: false,
-        }
+        self.cursor(self.end_number(), Phase::Follows)
     }
 
     /// What is next for `cursor`, which moves.
@@ -171,13 +231,36 @@ impl<T: Entry> Ring<T> {
             return Step::Skipped(skip);
         }
         while let Some(slot) = self.slot(cursor.next) {
-            cursor.next += 1;
-            if !cursor.awaits_start || slot.entry.starts() {
-                cursor.awaits_start = false;
-                return Step::Entry(&slot.entry);
+            let entry = &slot.entry;
+            let (phase, wanted) = match (cursor.phase, entry.role()) {
+                (Phase::AwaitsStart, Role::Start) => (Phase::Started, true),
+                (Phase::AwaitsStart, _) if self.has_no_start_at(entry) => (Phase::Follows, true),
+                (Phase::Started, Role::Leading) | (Phase::AwaitsStart, _) => (cursor.phase, false),
+                (Phase::Started, Role::Aside) => (Phase::Started, true),
+                (Phase::Started | Phase::Follows, _) => (Phase::Follows, true),
+            };
+            *cursor = Cursor {
+                next: cursor.next + 1,
+                phase,
+                bytes_before: slot.bytes_before + entry.bytes() as u64,
+                micros: entry.time(),
+            };
+            if wanted {
+                return Step::Entry(entry);
             }
         }
         Step::UpToDate
+    }
+
+    /// The stream has been without a random access point for so long that none is waited for.
+    fn has_no_start_at(&self, entry: &T) -> bool {
+        let since = self.start_micros.unwrap_or_else(|| entry.time());
+        entry.time().saturating_sub(since) > micros(PATIENCE)
+    }
+
+    /// Whether a reader that begins now finds a random access point.
+    pub const fn has_start(&self) -> bool {
+        self.start.is_some()
     }
 
     /// Takes all entries out. Cursors made before have no place any more.
@@ -214,7 +297,8 @@ impl<T: Entry> Ring<T> {
         self.slots.is_empty()
     }
 
-    /// Moves a cursor that is behind its bounds; does nothing when no better place exists.
+    /// Moves a cursor that is behind its bounds: to a newer random access point, or where there is none and its
+    /// place is gone, behind the newest entry.
     fn skip(&self, cursor: &mut Cursor) -> Option<Skip> {
         let from = cursor.next;
         let cause = match self.slot(from) {
@@ -232,25 +316,33 @@ impl<T: Entry> Ring<T> {
             None if from < self.first => SkipCause::Evicted,
             None => return None,
         };
-        match self.start.filter(|start| *start > from) {
-            Some(start) => {
-                *cursor = Cursor {
-                    next: start,
-                    awaits_start: false,
-                }
-            }
-            None if cause == SkipCause::Evicted => {
-                *cursor = Cursor {
-                    next: self.first,
-                    awaits_start: self.has_starts,
-                };
-            }
+        let to = match self.start.filter(|start| *start > from) {
+            Some(start) => start,
+            None if cause == SkipCause::Evicted => self.end_number(),
             None => return None,
-        }
+        };
+        let before = std::mem::replace(cursor, self.cursor(to, Phase::AwaitsStart));
+        let time = cursor.micros.saturating_sub(before.micros);
         Some(Skip {
-            entries: cursor.next - from,
+            entries: to - from,
+            bytes: cursor.bytes_before.saturating_sub(before.bytes_before),
+            time: Duration::from_micros(u64::try_from(time).unwrap_or(0)),
             cause,
         })
+    }
+
+    fn cursor(&self, number: u64, phase: Phase) -> Cursor {
+        let (bytes_before, micros) = match (self.slot(number), self.slots.back()) {
+            (Some(slot), _) => (slot.bytes_before, slot.entry.time()),
+            (None, Some(last)) => (self.pushed_bytes, last.entry.time()),
+            (None, None) => (self.pushed_bytes, 0),
+        };
+        Cursor {
+            next: number,
+            phase,
+            bytes_before,
+            micros,
+        }
     }
 
     fn slot(&self, number: u64) -> Option<&Slot<T>> {
@@ -288,13 +380,14 @@ fn micros(duration: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::Role::{Aside, Follower, Leading, Start};
     use super::*;
 
     #[derive(Debug, PartialEq, Eq)]
     struct Unit {
         number: u64,
         bytes: usize,
-        starts: bool,
+        role: Role,
     }
 
     /// 100 ms per entry.
@@ -305,8 +398,8 @@ mod tests {
         fn time(&self) -> i64 {
             self.number as i64 * 100_000
         }
-        fn starts(&self) -> bool {
-            self.starts
+        fn role(&self) -> Role {
+            self.role
         }
     }
 
@@ -329,7 +422,11 @@ mod tests {
         ring.push(Unit {
             number,
             bytes: 10,
-            starts: gop > 0 && number.is_multiple_of(gop),
+            role: if gop > 0 && number.is_multiple_of(gop) {
+                Start
+            } else {
+                Follower
+            },
         });
     }
 
@@ -353,8 +450,63 @@ mod tests {
     fn without_random_access_points_a_reader_starts_all_the_same() {
         let mut ring = ring(bounds(10_000, 10_000, 60), 5, 0);
         let mut cursor = ring.start();
-        push(&mut ring, 5, 0);
-        assert_eq!(read(&ring, &mut cursor), [5]);
+        (5..51).for_each(|number| push(&mut ring, number, 0));
+        assert!(read(&ring, &mut cursor).is_empty());
+        (51..53).for_each(|number| push(&mut ring, number, 0));
+        assert_eq!(read(&ring, &mut cursor), [51, 52]);
+        // The next one need not find that out again.
+        let mut late = ring.start();
+        push(&mut ring, 53, 0);
+        assert_eq!(read(&ring, &mut late), [53]);
+        // A late random access point is taken, and takes patience back.
+        push(&mut ring, 54, 54);
+        assert_eq!(read(&ring, &mut ring.start()), [54]);
+    }
+
+    #[test]
+    fn a_stream_whose_gop_never_ends_stays_in_its_bounds_and_is_read_from_the_newest_picture() {
+        let mut ring = ring(bounds(200, 10_000, 60), 1, 1_000_000);
+        let mut watching = ring.start();
+        for number in 1..1_000 {
+            push(&mut ring, number, 1_000_000);
+            assert!(ring.bytes() <= 200);
+            assert!(!read(&ring, &mut watching).is_empty(), "{number}");
+        }
+        let mut late = ring.start();
+        let mut slow = ring.start();
+        push(&mut ring, 1_000, 1_000_000);
+        assert_eq!(read(&ring, &mut late), [1_000]);
+        (1_001..1_100).for_each(|number| push(&mut ring, number, 1_000_000));
+        let Step::Skipped(skip) = ring.next(&mut slow) else {
+            panic!("not skipped");
+        };
+        assert_eq!((skip.entries, skip.bytes), (100, 1_000));
+        assert_eq!(skip.time, Duration::from_secs(10));
+        push(&mut ring, 1_100, 1_000_000);
+        assert_eq!(read(&ring, &mut slow), [1_100]);
+    }
+
+    #[test]
+    fn leading_pictures_are_for_those_who_have_what_comes_before() {
+        let mut ring = Ring::new(bounds(10_000, 10_000, 60));
+        let mut watching = ring.start();
+        let roles = [
+            Start, Follower, Start, Leading, Aside, Leading, Follower, Leading, Start, Leading,
+        ];
+        for (number, role) in (0..).zip(roles) {
+            ring.push(Unit {
+                number,
+                bytes: 10,
+                role,
+            });
+            if number == 6 {
+                let mut joiner = ring.start();
+                // Sound is kept; a late leading picture cannot be one of this random access point.
+                assert_eq!(read(&ring, &mut joiner), [2, 4, 6]);
+            }
+        }
+        assert_eq!(read(&ring, &mut watching), (0..10).collect::<Vec<_>>());
+        assert_eq!(read(&ring, &mut ring.start()), [8]);
     }
 
     #[test]
@@ -366,6 +518,8 @@ mod tests {
             ring.next(&mut cursor),
             Step::Skipped(Skip {
                 entries: 20,
+                bytes: 200,
+                time: Duration::from_secs(2),
                 cause: SkipCause::Evicted
             })
         );
@@ -381,6 +535,8 @@ mod tests {
             ring.next(&mut cursor),
             Step::Skipped(Skip {
                 entries: 10,
+                bytes: 100,
+                time: Duration::from_secs(1),
                 cause: SkipCause::Bytes
             })
         );
@@ -425,7 +581,7 @@ mod tests {
         ring.push(Unit {
             number: 0,
             bytes: 1_000,
-            starts: true,
+            role: Start,
         });
         assert_eq!(ring.len(), 1);
     }

@@ -1,10 +1,13 @@
 //! One stream: its tracks, its recent access units, and what is going on with it.
 
 use super::StreamName;
-use super::ring::{Bounds, Cursor, Entry, Ring, Skip, Step};
+use super::feedback::{Feedback, Requests};
+use super::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Skip, Step};
+use super::skips::Skips;
 use super::timeline::{Repairs, Timeline};
 use super::viewers::Viewers;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
@@ -69,7 +72,10 @@ pub struct Stream {
     state: Mutex<State>,
     /// Notified after every change that a reader could wait for.
     changed: Notify,
+    /// Notified when a reader wants a random access point.
+    wanted: Notify,
     viewers: Viewers,
+    skips: Skips,
 }
 
 #[derive(Debug)]
@@ -87,6 +93,8 @@ struct State {
     kick: tokio_util::sync::CancellationToken,
     origin: Origin,
     timeline: Timeline,
+    roles: Roles,
+    feedback: Feedback,
     statistics: Statistics,
     last_push: Instant,
 }
@@ -138,6 +146,8 @@ pub struct Snapshot {
     pub gop: Option<Duration>,
     /// Repairs of time.
     pub repairs: Repairs,
+    /// Requests for a random access point.
+    pub requests: Requests,
     /// Bytes in the stream's memory.
     pub ring_bytes: usize,
 }
@@ -148,7 +158,7 @@ struct Slot {
     unit: Arc<AccessUnit>,
     tracks: Arc<TrackSet>,
     micros: i64,
-    starts: bool,
+    role: Role,
 }
 
 impl Entry for Slot {
@@ -158,8 +168,8 @@ impl Entry for Slot {
     fn time(&self) -> i64 {
         self.micros
     }
-    fn starts(&self) -> bool {
-        self.starts
+    fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -190,6 +200,8 @@ impl Stream {
             kick: tokio_util::sync::CancellationToken::new(),
             origin,
             timeline: Timeline::default(),
+            roles: Roles::default(),
+            feedback: Feedback::default(),
             statistics: Statistics {
                 since: SystemTime::now(),
                 bytes: 0,
@@ -210,7 +222,9 @@ impl Stream {
             name,
             state: Mutex::new(state),
             changed: Notify::new(),
+            wanted: Notify::new(),
             viewers: Viewers::default(),
+            skips: Skips::default(),
         }
     }
 
@@ -222,6 +236,41 @@ impl Stream {
     /// Who watches, by protocol.
     pub const fn viewers(&self) -> &Viewers {
         &self.viewers
+    }
+
+    /// Who was too slow, by protocol.
+    pub const fn skips(&self) -> &Skips {
+        &self.skips
+    }
+
+    /// A reader of that protocol was too slow: counted, and said in the log with who it is.
+    pub fn note_skip(&self, protocol: &'static str, who: &dyn Display, skip: &Skip) {
+        self.skips.add(protocol, skip);
+        let (entries, bytes, time) = (skip.entries, skip.bytes, skip.time);
+        let cause = skip.cause.as_str();
+        tracing::warn!(stream = %self.name, protocol, reader = %who, entries, bytes, ?time, cause, "reader too slow, skipped");
+    }
+
+    /// A reader needs a random access point: the source is asked for one, if it can be.
+    pub fn want_random_access(&self) {
+        self.lock().feedback.want();
+        self.wanted.notify_one();
+    }
+
+    /// Completes when the source should make a random access point.
+    pub(super) async fn random_access_wanted(&self) {
+        loop {
+            let due = self.lock().feedback.due(Instant::now());
+            match due {
+                Some(due) => {
+                    tokio::time::sleep_until(due).await;
+                    if self.lock().feedback.ask(Instant::now()) {
+                        return;
+                    }
+                }
+                None => self.wanted.notified().await,
+            }
+        }
     }
 
     /// What is known now.
@@ -248,6 +297,7 @@ impl Stream {
                 .gop_micros
                 .map(|gop| Timebase::MICROS.duration(gop)),
             repairs: state.timeline.repairs(),
+            requests: state.feedback.requests(),
             ring_bytes: state.ring.bytes(),
         }
     }
@@ -364,17 +414,19 @@ impl Stream {
         let Some(track) = state.tracks.get(unit.track) else {
             return true;
         };
-        let (timebase, kind) = (track.timebase, track.kind());
+        let timebase = track.timebase;
         let micros = state.timeline.place(&mut unit, timebase);
-        let has_video = state.tracks.first(Kind::Video).is_some();
-        let starts = unit.random_access && (kind == Kind::Video || !has_video);
-        state.count(&unit, micros, starts);
         let tracks = state.tracks.clone();
+        let role = state.roles.of(&unit, &tracks);
+        if role == Role::Start {
+            state.feedback.answered();
+        }
+        state.count(&unit, micros, role == Role::Start);
         state.ring.push(Slot {
             unit: Arc::new(unit),
             tracks,
             micros,
-            starts,
+            role,
         });
         if !state.ready && state.may_be_ready() {
             state.become_ready();
@@ -384,8 +436,15 @@ impl Stream {
         true
     }
 
+    /// A place to begin at. The source is asked for a better one where there is none.
     pub(super) fn cursor(&self) -> Cursor {
-        self.lock().ring.start()
+        let state = self.lock();
+        let (cursor, awaits) = (state.ring.start(), state.ready && !state.ring.has_start());
+        drop(state);
+        if awaits {
+            self.want_random_access();
+        }
+        cursor
     }
 
     pub(super) fn read(&self, cursor: &mut Cursor) -> Read {
@@ -395,7 +454,14 @@ impl Stream {
         }
         match state.ring.next(cursor) {
             Step::Entry(slot) => Read::Unit(slot.unit.clone(), slot.tracks.clone()),
-            Step::Skipped(skip) => Read::Skipped(skip),
+            Step::Skipped(skip) => {
+                let awaits = !state.ring.has_start();
+                drop(state);
+                if awaits {
+                    self.want_random_access();
+                }
+                Read::Skipped(skip)
+            }
             Step::UpToDate => state.ended.map_or(Read::Wait, Read::Ended),
         }
     }
@@ -437,17 +503,10 @@ impl State {
     /// From here on readers are let in. What came before belongs to the generation they begin with.
     fn become_ready(&mut self) {
         self.ready = true;
-        let has_video = self.tracks.first(Kind::Video).is_some();
-        let tracks = self.tracks.clone();
-        let is_video = |id| {
-            tracks
-                .get(id)
-                .is_some_and(|track| track.kind() == Kind::Video)
-        };
-        let slots = self.ring.drain();
-        for mut slot in slots {
-            slot.tracks = tracks.clone();
-            slot.starts = slot.unit.random_access && (!has_video || is_video(slot.unit.track));
+        self.roles = Roles::default();
+        for mut slot in self.ring.drain() {
+            slot.tracks = self.tracks.clone();
+            slot.role = self.roles.of(&slot.unit, &self.tracks);
             self.ring.push(slot);
         }
     }

@@ -142,9 +142,87 @@ async fn a_stream_without_random_access_points_starts_all_the_same() {
     publisher.push(unit(VIDEO, 0, false)).unwrap();
     let mut reader = Reader::new(hub.get(&name()).unwrap());
     assert_eq!(read(&mut reader), "");
-    publisher.push(unit(VIDEO, 40, false)).unwrap();
-    publisher.push(unit(VIDEO, 80, false)).unwrap();
+    for picture in 1..=125 {
+        publisher.push(unit(VIDEO, picture * 40, false)).unwrap();
+    }
+    assert_eq!(read(&mut reader), "", "one may come yet");
+    publisher.push(unit(VIDEO, 5_040, false)).unwrap();
+    publisher.push(unit(VIDEO, 5_080, false)).unwrap();
     assert_eq!(read(&mut reader), "T2..");
+}
+
+#[tokio::test]
+async fn who_joins_at_an_open_gop_does_not_get_its_leading_pictures() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let mut watching = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut watching), "T2*.........");
+    let picture = |dts: i64, pts: i64, random_access| AccessUnit {
+        pts,
+        ..unit(VIDEO, dts, random_access)
+    };
+    for unit in [
+        picture(400, 560, true),
+        picture(440, 480, false),
+        unit(AUDIO, 20_000, true),
+        picture(480, 520, false),
+        picture(520, 600, false),
+        picture(560, 580, false),
+    ] {
+        publisher.push(unit).unwrap();
+    }
+    let mut joining = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut joining), "T2**..");
+    assert_eq!(read(&mut watching), "*.*...");
+}
+
+#[tokio::test(start_paused = true)]
+async fn wishes_for_a_random_access_point_reach_the_publisher() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let stream = hub.get(&name()).unwrap();
+    let second = Duration::from_secs(1);
+    let asked = async |limit| {
+        tokio::time::timeout(limit, publisher.random_access_wanted())
+            .await
+            .is_ok()
+    };
+    assert!(!asked(second).await);
+    (0..50).for_each(|_| stream.want_random_access());
+    assert!(asked(Duration::ZERO).await);
+    stream.want_random_access();
+    assert!(!asked(second / 2).await, "asked a moment ago");
+    assert!(asked(second).await);
+    stream.want_random_access();
+    publisher.push(unit(VIDEO, 400, true)).unwrap();
+    assert!(!asked(second * 5).await, "one has come");
+    let requests = Requests {
+        wanted: 52,
+        asked: 2,
+    };
+    assert_eq!(stream.snapshot().requests, requests);
+}
+
+#[tokio::test]
+async fn who_finds_no_beginning_asks_for_one() {
+    let bounds = Bounds {
+        ring_bytes: 2_000,
+        ..Bounds::default()
+    };
+    let hub = Hub::new(Settings {
+        bounds,
+        ..Settings::default()
+    });
+    let publisher = live(&hub);
+    for picture in 10..20 {
+        publisher.push(unit(VIDEO, picture * 40, false)).unwrap();
+    }
+    let stream = hub.get(&name()).unwrap();
+    let mut late = Reader::new(stream.clone());
+    assert_eq!(read(&mut late), "");
+    assert_eq!(stream.snapshot().requests.wanted, 1);
+    publisher.push(unit(VIDEO, 800, true)).unwrap();
+    assert_eq!(read(&mut late), "T2*");
 }
 
 #[tokio::test]

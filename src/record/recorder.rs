@@ -125,11 +125,7 @@ impl Recorder {
                         return Stopped::Tracks;
                     }
                     Item::Skipped(skip) => {
-                        tracing::warn!(
-                            stream = %self.reader.stream().name(), entries = skip.entries,
-                            cause = skip.cause.as_str(),
-                            "the disk is slow: a recording misses part of the stream"
-                        );
+                        self.reader.stream().note_skip("record", &"disk", &skip);
                         None
                     }
                     Item::Ended(_) => return Stopped::Ended,

@@ -28,6 +28,8 @@ pub struct Segmenter {
     /// Wall-clock time of media time 0, by the access unit that came with the least delay.
     epoch: Option<Duration>,
     generation: Option<u64>,
+    /// Number of the segment that waits for a random access point, once that has been said.
+    waiting: Option<u64>,
     /// Tracks that MP4 cannot carry as they are now.
     left_out: Vec<(TrackId, mp4::init::Error)>,
 }
@@ -44,6 +46,7 @@ impl Segmenter {
             first_number,
             epoch: None,
             generation: None,
+            waiting: None,
             left_out: Vec::new(),
         }
     }
@@ -150,6 +153,26 @@ impl Segmenter {
                 cutter.rendition.open_number,
                 cutter.rendition.open_parts.len(),
             )
+    }
+
+    /// Whether the segment that is open has become longer than it should be for want of a random access point.
+    /// True once for each such segment.
+    pub fn wants_random_access(&mut self) -> bool {
+        let longest = match self.target {
+            Some(target) => Duration::from_secs(u64::from(target)),
+            None => self.settings.segment * 2,
+        };
+        let lead = self.lead().map(|lead| (lead.track.id, lead.open_number));
+        let Some((lead, number)) = lead else {
+            return false;
+        };
+        let mut cutters = self.cutters.iter();
+        let open = cutters.find(|cutter| cutter.rendition.track.id == lead);
+        let is_late = open.is_some_and(|open| {
+            let timebase = open.rendition.track.timebase;
+            timebase.duration(open.elapsed()) > longest
+        });
+        is_late && self.waiting.replace(number) != Some(number)
     }
 
     /// The stream is over: completes what is open.
@@ -328,6 +351,42 @@ mod tests {
             "{durations:?}"
         );
         assert_eq!(segmenter.target(), Some(6));
+    }
+
+    #[test]
+    fn a_random_access_point_is_wanted_once_for_each_segment_that_is_too_long() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 5, 50);
+        assert_eq!(segmenter.target(), Some(2));
+        assert!(!segmenter.wants_random_access());
+        let mut wishes = Vec::new();
+        for millis in (5_000..7_400).step_by(40) {
+            segmenter.push(&unit(VIDEO, millis, millis == 6_600, 1_000), at(millis));
+            if segmenter.wants_random_access() {
+                wishes.push(millis);
+            }
+        }
+        // The open segment began at 4 s and is told its length by the unit behind it.
+        assert_eq!(wishes, [6_040]);
+    }
+
+    #[test]
+    fn a_segment_that_begins_with_intra_refresh_is_not_called_independent() {
+        let begins = |payload: &'static [u8]| {
+            let mut segmenter = started(true);
+            for picture in 0..60 {
+                let mut unit = unit(VIDEO, picture * 40, picture % 50 == 0, 0);
+                unit.payload = Bytes::from_static(payload);
+                segmenter.push(&unit, at(picture * 40));
+            }
+            let video = segmenter.rendition(VIDEO).unwrap();
+            video.segments[0].parts[0].independent
+        };
+        assert!(begins(&[0, 0, 0, 1, 0x65]));
+        let open = &[0, 0, 0, 4, 6, 6, 1, 0xc4, 0, 0, 0, 1, 0x41];
+        let refresh = &[0, 0, 0, 5, 6, 6, 2, 0x04, 0xa4, 0, 0, 0, 1, 0x41];
+        assert!(begins(open));
+        assert!(!begins(refresh));
     }
 
     #[test]

@@ -30,5 +30,6 @@ mod rest_lifecycle;
 mod restream;
 mod server;
 mod slow_reader;
+mod starting;
 mod support;
 mod webrtc;

@@ -86,6 +86,22 @@ fn a_player_that_stops_reading_is_skipped_and_the_others_get_everything() {
     assert_eq!(gap_ended_with, Some(0x17), "after {last:?}");
     let address = late.socket.local_addr().unwrap().to_string();
     server.wait_log(seconds(5), &["too slow, skipped", "LiveApp/cam", &address]);
+    let metrics = server.get("/metrics").text();
+    for name in [
+        "skips",
+        "skipped_access_units",
+        "skipped_bytes",
+        "skipped_seconds",
+    ] {
+        let line =
+            format!("millstream_reader_{name}_total{{stream=\"LiveApp/cam\",protocol=\"rtmp\"}} ");
+        let value = metrics.lines().find_map(|found| found.strip_prefix(&line));
+        let value: u64 = value
+            .unwrap_or_else(|| panic!("{metrics}"))
+            .parse()
+            .unwrap();
+        assert!(value > 0, "{line}");
+    }
     // Those that never read again are closed, each by its address.
     for client in &stuck {
         let address = client.socket.local_addr().unwrap().to_string();

@@ -81,7 +81,13 @@ impl Protocol for Demo {
                 let unit = signal.next(start_wall);
                 let track = tracks.iter().find(|track| track.id == unit.track);
                 let due = track.map(|track| track.timebase.duration(unit.dts));
-                sleep_until(start + due.unwrap_or_default()).await;
+                let due = start + due.unwrap_or_default();
+                loop {
+                    tokio::select! {
+                        () = sleep_until(due) => break,
+                        () = publisher.random_access_wanted() => signal.want_random_access(),
+                    }
+                }
                 publisher
                     .push(unit)
                     .map_err(|replaced| replaced.to_string())?;

@@ -31,6 +31,8 @@ pub(super) struct Signal {
     /// How many units of each track were given out.
     pictures: u64,
     frames: u64,
+    /// The next picture shall be a random access point.
+    wants_random_access: bool,
 }
 
 impl Default for Signal {
@@ -50,6 +52,7 @@ impl Signal {
             sound: Sound::new(),
             pictures: 0,
             frames: 0,
+            wants_random_access: false,
         }
     }
 
@@ -85,8 +88,14 @@ impl Signal {
         }
     }
 
+    /// Makes the next picture a random access point, whatever its turn.
+    pub(super) const fn want_random_access(&mut self) {
+        self.wants_random_access = true;
+    }
+
     fn next_picture(&mut self, dts: i64, wall: SystemTime) -> AccessUnit {
-        let idr = self.pictures.is_multiple_of(GOP);
+        let wanted = std::mem::take(&mut self.wants_random_access);
+        let idr = wanted || self.pictures.is_multiple_of(GOP);
         let canvas = self.picture.draw(self.pictures, wall);
         let unit = self.video.encode(canvas, idr);
         self.pictures += 1;

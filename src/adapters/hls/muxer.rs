@@ -156,9 +156,15 @@ impl Muxers {
                     }
                     false
                 }
-                Item::Unit(unit) => segmenter.push(&unit, SystemTime::now()),
+                Item::Unit(unit) => {
+                    let changed = segmenter.push(&unit, SystemTime::now());
+                    if segmenter.wants_random_access() {
+                        muxer.stream.want_random_access();
+                    }
+                    changed
+                }
                 Item::Skipped(skip) => {
-                    tracing::warn!(stream = %name, entries = skip.entries, "HLS was too slow, skipped");
+                    muxer.stream.note_skip("hls", &"segmenter", &skip);
                     false
                 }
                 Item::Ended(_) => {

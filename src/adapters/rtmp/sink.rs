@@ -55,11 +55,8 @@ async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
                 Item::Unit(unit) => batch.push(&link.session, &unit),
                 Item::Skipped(skip) => {
                     feed.progress.skipped(skip.entries);
-                    tracing::warn!(
-                        stream = %feed.stream.name(), server = %address.tc_url.split('?').next().unwrap_or_default(),
-                        entries = skip.entries, cause = skip.cause.as_str(),
-                        "a target is slow and misses part of the stream"
-                    );
+                    let server = address.tc_url.split('?').next().unwrap_or_default();
+                    feed.stream.note_skip("rtmp_target", &server, &skip);
                 }
                 Item::Ended(_) => ended = true,
             }

@@ -74,6 +74,11 @@ impl Group {
         self.members.borrow_mut().push(member.clone());
     }
 
+    /// A viewer has lost too much to go on without a random access point.
+    pub(super) fn want_random_access(&self) {
+        self.stream.want_random_access();
+    }
+
     /// A member is over.
     pub(super) fn leave(&self) {
         self.members
@@ -198,7 +203,10 @@ async fn run(shard: Rc<Shard>, group: Rc<Group>) {
                     group.send(&shard, &sample);
                 }
             }
-            Item::Skipped(_) => *group.recent.borrow_mut() = Recent::default(),
+            Item::Skipped(skip) => {
+                group.stream.note_skip("webrtc", &"shard", &skip);
+                *group.recent.borrow_mut() = Recent::default();
+            }
             Item::Ended(_) => break,
         }
     }

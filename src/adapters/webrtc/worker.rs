@@ -206,8 +206,7 @@ impl Shard {
                     member.connected.set(true);
                     member.group.begin(member);
                 }
-                // The next one comes by itself; a camera cannot be asked here.
-                Output::Event(Event::RandomAccessWanted) => {}
+                Output::Event(Event::RandomAccessWanted) => member.group.want_random_access(),
                 Output::Event(Event::Closed { reason }) => {
                     self.forget(member, &reason.to_string());
                 }

@@ -2,7 +2,7 @@
 
 use super::member::Member;
 use super::{Format, Packet, Peer, sleep_until};
-use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Step};
+use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
 use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
 use bytes::{Bytes, BytesMut};
 use media::{Kind, Timebase};
@@ -34,6 +34,7 @@ pub(super) struct Group<F, P> {
 pub(super) struct Packets<F> {
     format: F,
     pub(super) ring: Ring<Packaged>,
+    roles: Roles,
     tracks: Option<(Arc<TrackSet>, Rc<Prelude>)>,
     /// Where the packets begin that no member has been shown, and their length in bytes.
     fresh_from: Cursor,
@@ -59,7 +60,7 @@ pub(super) struct Packaged {
     pub(super) bytes: usize,
     pub(super) prelude: Rc<Prelude>,
     micros: i64,
-    starts: bool,
+    role: Role,
 }
 
 /// What comes before the packets of one generation of tracks.
@@ -75,8 +76,8 @@ impl Entry for Packaged {
     fn time(&self) -> i64 {
         self.micros
     }
-    fn starts(&self) -> bool {
-        self.starts
+    fn role(&self) -> Role {
+        self.role
     }
 }
 
@@ -115,6 +116,7 @@ impl<F: Format, P: Peer> Group<F, P> {
             fresh_from: ring.end(),
             fresh_length: 0,
             ring,
+            roles: Roles::default(),
             tracks: None,
         };
         let group = Rc::new(Self {
@@ -270,7 +272,7 @@ impl<F: Format> Packets<F> {
                     packet,
                     prelude: prelude.clone(),
                     micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
-                    starts: unit.random_access && (is_video || !has_video),
+                    role: self.roles.of(unit, tracks),
                 });
                 is_video || !has_video
             }

@@ -2,7 +2,7 @@
 
 use super::group::{Fresh, Group, Packaged};
 use super::{Format, Output, Packet, Peer, sleep_until};
-use crate::hub::ring::{Cursor, Ring, Skip, Step};
+use crate::hub::ring::{Cursor, Ring, Step};
 use crate::hub::{Ended, Stream};
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
@@ -53,6 +53,8 @@ enum Heard {
 pub(super) struct Member<P> {
     socket: TcpStream,
     address: SocketAddr,
+    /// What it is counted under.
+    protocol: &'static str,
     /// Its task should look at its state again.
     wake: Notify,
     state: RefCell<MemberState<P>>,
@@ -103,7 +105,13 @@ impl<P: Peer> MemberState<P> {
 
 impl<P: Peer> Member<P> {
     /// A socket that begins at `cursor` in its group's packets.
-    pub(super) fn new(socket: TcpStream, address: SocketAddr, peer: P, cursor: Cursor) -> Self {
+    pub(super) fn new(
+        socket: TcpStream,
+        address: SocketAddr,
+        protocol: &'static str,
+        peer: P,
+        cursor: Cursor,
+    ) -> Self {
         let mut state = MemberState {
             peer,
             unsent: VecDeque::new(),
@@ -118,6 +126,7 @@ impl<P: Peer> Member<P> {
         Self {
             socket,
             address,
+            protocol,
             wake: Notify::new(),
             state: RefCell::new(state),
         }
@@ -322,10 +331,9 @@ impl<P: Peer> Member<P> {
                     bytes += entry.bytes;
                     packets.push(&entry.packet);
                 }
-                Step::Skipped(Skip { entries, cause }) => {
-                    state.skipped += entries;
-                    let (address, cause) = (self.address, cause.as_str());
-                    tracing::warn!(stream = %stream.name(), %address, entries, cause, "reader too slow, skipped");
+                Step::Skipped(skip) => {
+                    state.skipped += skip.entries;
+                    stream.note_skip(self.protocol, &self.address, &skip);
                 }
                 Step::UpToDate => break,
             }

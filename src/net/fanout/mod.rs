@@ -125,7 +125,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<P>) {
     };
     let group = Group::<F, P>::of(viewer.stream(), bounds);
     let start = group.packets.borrow().ring.start();
-    let member = Rc::new(Member::new(socket, address, peer, start));
+    let member = Rc::new(Member::new(socket, address, F::NAME, peer, start));
     group.members.borrow_mut().push(member.clone());
     let reason = member.run(&group).await;
     group

@@ -16,6 +16,11 @@ pub(crate) enum Clip {
     Standard,
     /// The same with three B-frames between others, and a key frame every two seconds.
     BFrames,
+    /// Pictures of `BFrames` in open groups: behind the first, key frames are recovery points, followed by pictures
+    /// that are shown before them.
+    OpenGop,
+    /// No key frame but the first: a column of intra blocks runs through the picture each second.
+    IntraRefresh,
     /// 320x240 at 25 pictures/s; AAC 44.1 kHz mono.
     Small,
     /// About 30 Mbit/s of noise at 640x360, a key frame each second; ten seconds.
@@ -73,6 +78,13 @@ impl Clip {
             Self::BFrames => format!(
                 "{picture} {tone} -t {SECONDS} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 60 \
                  -keyint_min 60 -sc_threshold 0 -pix_fmt yuv420p {sound}"
+            ),
+            Self::OpenGop => format!(
+                "{picture} {tone} -t {SECONDS} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 30 \
+                 -keyint_min 30 -sc_threshold 0 -x264-params open-gop=1 -pix_fmt yuv420p {sound}"
+            ),
+            Self::IntraRefresh => format!(
+                "{picture} {tone} -t {SECONDS} {fast} -g 30 -x264-params intra-refresh=1 {sound}"
             ),
             Self::Small => format!(
                 "-f lavfi -i testsrc2=size=320x240:rate=25 \

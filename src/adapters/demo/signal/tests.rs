@@ -3,7 +3,7 @@
 use super::super::canvas::{Canvas, Colour, HEIGHT};
 use super::*;
 use media::Kind;
-use media::codec::{h264::Config, nal};
+use media::codec::{Start, h264::Config, nal};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
@@ -93,6 +93,24 @@ fn psnr(one: &[u8], other: &[u8]) -> f64 {
         .zip(other)
         .map(|(a, b)| u64::from(a.abs_diff(*b)).pow(2));
     10.0 * (255.0 * 255.0 * one.len() as f64 / squares.sum::<u64>() as f64).log10()
+}
+
+#[test]
+fn a_random_access_point_is_made_when_it_is_wanted() {
+    let mut signal = Signal::new();
+    let mut starts = Vec::new();
+    for _ in 0..150 {
+        let unit = signal.next(SystemTime::UNIX_EPOCH);
+        if unit.track == VIDEO && unit.random_access {
+            starts.push(unit.dts / PICTURE_TICKS);
+            let seen = signal.tracks()[0].codec.look_at(&unit.payload).unwrap();
+            assert_eq!(seen.unwrap().start, Some(Start::Clean));
+        }
+        if unit.track == VIDEO && unit.dts / PICTURE_TICKS == 9 {
+            signal.want_random_access();
+        }
+    }
+    assert_eq!(starts, [0, 10]);
 }
 
 #[test]
