@@ -90,10 +90,12 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         supervisor,
         protocols.clone(),
         &general.data_dir.join("recordings"),
+        general.on_demand,
     )?;
     control.recover_recordings().await?;
     control.start_targets();
     tokio::spawn(control.clone().follow_hub());
+    tokio::spawn(control.clone().follow_demand());
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -34,7 +34,17 @@ fn every_key_of_the_configuration_is_documented() {
     let document = include_str!("../docs/ref/config.md");
     let mut missing = Vec::new();
     for table in [
-        "", "log", "http", "auth", "streams", "rtmp", "hls", "rtsp", "webrtc", "demo",
+        "",
+        "log",
+        "http",
+        "auth",
+        "streams",
+        "on_demand",
+        "rtmp",
+        "hls",
+        "rtsp",
+        "webrtc",
+        "demo",
     ] {
         for key in keys(table) {
             let full = if table.is_empty() {

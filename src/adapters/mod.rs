@@ -11,7 +11,9 @@ pub mod webrtc;
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
-use crate::hub::{Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken};
+use crate::hub::{
+    Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken, Unavailable,
+};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use axum::body::Body;
@@ -139,12 +141,8 @@ pub trait Protocol: Send + Sync + 'static {
     }
 }
 
-/// The answer to a [`FileRequest`] or a [`ServiceRequest`].
-pub type FileResponse = BoxFuture<'static, Result<Response<Body>, NotLive>>;
-
-/// The file would be one of a stream that is not live.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotLive(pub StreamName);
+/// The answer to a [`FileRequest`] or a [`ServiceRequest`]; where it needs a stream that is not to be had, why.
+pub type FileResponse = BoxFuture<'static, Result<Response<Body>, Unavailable>>;
 
 /// A GET or HEAD request for a file below `/APP/streams/`.
 #[derive(Clone, Debug)]

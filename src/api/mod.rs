@@ -8,10 +8,10 @@ pub mod json;
 
 mod metrics;
 
-use crate::adapters::{Context, FileRequest, Listening, NotLive, Protocol, ServiceRequest};
+use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
-use crate::hub::StreamName;
+use crate::hub::Unavailable;
 use crate::net::file;
 use crate::net::http::Handler;
 use crate::panel;
@@ -169,7 +169,7 @@ impl Site {
                 match found {
                     Some(answer) => answer
                         .await
-                        .unwrap_or_else(|NotLive(name)| self.not_live(&name)),
+                        .unwrap_or_else(|unavailable| self.unavailable(&unavailable)),
                     None => text(StatusCode::NOT_FOUND, "there is no such file\n"),
                 }
             }
@@ -215,7 +215,7 @@ impl Site {
                         body,
                     };
                     let answer = protocol.serve(&self.context, request).await;
-                    answer.unwrap_or_else(|NotLive(name)| self.not_live(&name))
+                    answer.unwrap_or_else(|unavailable| self.unavailable(&unavailable))
                 }
                 Err(_) => text(
                     StatusCode::PAYLOAD_TOO_LARGE,
@@ -228,22 +228,26 @@ impl Site {
     }
 
     /// Tells a player whether waiting makes sense.
-    fn not_live(&self, name: &StreamName) -> Response<Body> {
-        let error = if self.control.get(name).is_some() {
-            "not_live"
-        } else {
-            "no_such_stream"
+    fn unavailable(&self, unavailable: &Unavailable) -> Response<Body> {
+        let (status, error) = match unavailable {
+            Unavailable::Starting(_) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            Unavailable::NotLive(name) if self.control.get(name).is_some() => {
+                (StatusCode::NOT_FOUND, "not_live")
+            }
+            Unavailable::NotLive(_) => (StatusCode::NOT_FOUND, "no_such_stream"),
         };
         let body = format!("{{\"error\":\"{error}\"}}\n");
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        response.headers_mut().insert(
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         response
     }
 

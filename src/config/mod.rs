@@ -57,6 +57,8 @@ pub struct General {
     pub streams: Streams,
     /// What may be connected to.
     pub network: Network,
+    /// Sources that run while somebody watches.
+    pub on_demand: OnDemand,
 }
 
 /// Table `[log]`.
@@ -134,6 +136,19 @@ pub struct Network {
     pub private: bool,
 }
 
+/// Table `[on_demand]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OnDemand {
+    /// How long a source goes on without a viewer.
+    #[serde(with = "duration")]
+    pub linger: Duration,
+    /// Endpoints count as viewers.
+    pub restreams: bool,
+    /// Recordings count as viewers.
+    pub recordings: bool,
+}
+
 /// An address to listen on, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub Option<SocketAddr>);
@@ -187,6 +202,7 @@ impl Default for General {
             auth: Auth::default(),
             streams: Streams::default(),
             network: Network::default(),
+            on_demand: OnDemand::default(),
         }
     }
 }
@@ -214,6 +230,16 @@ impl Default for Network {
         Self {
             loopback: true,
             private: true,
+        }
+    }
+}
+
+impl Default for OnDemand {
+    fn default() -> Self {
+        Self {
+            linger: Duration::from_secs(10),
+            restreams: false,
+            recordings: false,
         }
     }
 }

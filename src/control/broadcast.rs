@@ -73,6 +73,14 @@ pub struct Broadcast {
     pub notes: Notes,
 }
 
+impl Broadcast {
+    /// The URL that it is pulled from, if it is.
+    pub fn source(&self) -> Option<&str> {
+        let url = self.stream_url.as_deref()?;
+        (self.kind.is_pulled() && !url.is_empty()).then_some(url)
+    }
+}
+
 /// A server that a stream is pushed to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {

@@ -6,6 +6,7 @@
 //! broadcasts too, for as long as they last.
 
 pub mod broadcast;
+mod demand;
 mod error;
 pub mod recordings;
 pub mod supervisor;
@@ -18,9 +19,11 @@ pub use error::ControlError;
 pub use view::{Status, View};
 
 use crate::adapters::Protocol;
+use crate::config::OnDemand;
 use crate::hub::{Change, Hub, StreamName};
 use crate::net::policy::Refused;
 use crate::store::{self, Store, StoreError};
+use demand::Demand;
 use recordings::Recordings;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,6 +50,7 @@ struct Shared {
     /// What was asked of streams that nobody announced; forgotten when they end.
     passing: Mutex<BTreeMap<StreamName, Broadcast>>,
     recordings: Recordings,
+    demand: Demand,
     /// Held while a change goes to the store, so that changes reach it in order.
     writing: tokio::sync::Mutex<()>,
 }
@@ -62,6 +66,7 @@ impl Control {
         supervisor: Supervisor,
         protocols: Vec<Arc<dyn Protocol>>,
         recordings: &Path,
+        on_demand: OnDemand,
     ) -> Result<Self, StoreError> {
         let mut broadcasts = BTreeMap::new();
         for (key, broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
@@ -85,6 +90,7 @@ impl Control {
                 broadcasts,
                 passing: Mutex::default(),
                 recordings,
+                demand: Demand::new(on_demand),
                 writing,
             }),
         })
@@ -145,6 +151,7 @@ impl Control {
             .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
             .await?;
         self.lock().insert(name.clone(), broadcast.clone());
+        self.reconsider(&name);
         Ok(self.view(&name, broadcast))
     }
 
@@ -196,24 +203,29 @@ impl Control {
         self.lock().insert(name.clone(), changed.clone());
         drop(writing);
         if changed.stream_url != url_before && self.shared.supervisor.stop(name) {
-            self.start(name)?;
+            self.start_source(name)?;
         }
+        self.reconsider(name);
         Ok(())
     }
 
-    /// Starts pulling a broadcast's source.
+    /// Starts pulling a broadcast's source. One that runs on demand stops again when nobody watches.
     ///
     /// # Errors
     /// When there is no such broadcast, it has no source, or it runs already.
     pub fn start(&self, name: &StreamName) -> Result<(), ControlError> {
-        let broadcast = self
-            .lock()
-            .get(name)
-            .cloned()
-            .ok_or_else(|| ControlError::Unknown(name.clone()))?;
-        let url = broadcast
-            .stream_url
-            .filter(|url| broadcast.kind.is_pulled() && !url.is_empty());
+        if self.is_on_demand(name) {
+            self.start_watched(name)
+        } else {
+            self.start_source(name)
+        }
+    }
+
+    fn start_source(&self, name: &StreamName) -> Result<(), ControlError> {
+        let url = match self.lock().get(name) {
+            Some(broadcast) => broadcast.source().map(str::to_owned),
+            None => return Err(ControlError::Unknown(name.clone())),
+        };
         let url = url.ok_or_else(|| ControlError::NoSource(name.clone()))?;
         self.pull(name, &url)
     }
@@ -270,6 +282,7 @@ impl Control {
         if self.get(name).is_none() {
             return Err(ControlError::Unknown(name.clone()));
         }
+        self.unwatch(name);
         let pulled = self.shared.supervisor.stop(name);
         let published = self.shared.hub.stop(name);
         if pulled || published {
@@ -293,6 +306,7 @@ impl Control {
             .remove(store::Kind::Broadcasts, name.as_str())
             .await?;
         let removed = self.lock().remove(name);
+        self.unwatch(name);
         // That nothing ran is no fault here.
         self.shared.supervisor.stop(name);
         let passing = self.lock_passing().remove(name);
@@ -300,6 +314,7 @@ impl Control {
             self.stop_targets(name, &broadcast);
         }
         self.shared.hub.stop(name);
+        self.shared.hub.withdraw(name);
         Ok(())
     }
 

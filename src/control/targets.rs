@@ -95,6 +95,7 @@ impl Control {
                 .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
                 .await?;
             self.lock().insert(name.clone(), broadcast);
+            self.reconsider(name);
             return Ok(());
         }
         if self.shared.hub.get(name).is_none() {

@@ -8,6 +8,7 @@
 pub mod ring;
 pub mod timeline;
 
+mod demand;
 mod feedback;
 mod name;
 mod publisher;
@@ -18,8 +19,9 @@ mod stream;
 mod viewers;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use demand::{HOLD, Interest, Opened, Unavailable};
 pub use feedback::Requests;
 pub use name::{Applications, MAX_PART, NameError, StreamName};
 pub use publisher::{Publisher, Replaced, Taken};

@@ -1,5 +1,6 @@
 //! All streams by name, and what happens to a name when publishers come and go.
 
+use super::demand::Offers;
 use super::ring::Bounds;
 use super::stream::Origin;
 use super::{Ended, Publisher, Stream, StreamName, Taken};
@@ -66,7 +67,7 @@ pub enum Change {
 /// All streams by name.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    register: Arc<Register>,
+    pub(super) register: Arc<Register>,
 }
 
 /// What publishers need of the hub after they have their stream.
@@ -76,7 +77,9 @@ pub(super) struct Register {
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
-    appeared: Notify,
+    /// Notified when a stream has a publisher, and when somebody is turned away.
+    pub(super) appeared: Notify,
+    pub(super) offers: Offers,
 }
 
 impl Hub {
@@ -88,6 +91,7 @@ impl Hub {
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
             appeared: Notify::new(),
+            offers: Offers::default(),
         };
         Self {
             register: Arc::new(register),
@@ -161,14 +165,16 @@ impl Hub {
         streams
     }
 
-    /// Ends a stream and disconnects its publisher. False when there is none of that name.
+    /// Ends a stream, disconnects its publisher, and refuses those who wait for it. False when there is none
+    /// of that name.
     pub fn stop(&self, name: &StreamName) -> bool {
-        let Some(stream) = self.register.lock().remove(name) else {
-            return false;
-        };
-        stream.stop();
-        self.register.tell(Change::Ended(stream, Ended::Stopped));
-        true
+        let stream = self.register.lock().remove(name);
+        self.turn_away(name);
+        let is_there = stream.is_some();
+        if let Some(stream) = stream {
+            self.register.stop(stream);
+        }
+        is_there
     }
 
     /// What happens from now on.
@@ -211,12 +217,18 @@ impl Register {
         }
     }
 
+    /// Ends a stream that has left the register.
+    pub(super) fn stop(&self, stream: Arc<Stream>) {
+        stream.stop();
+        self.tell(Change::Ended(stream, Ended::Stopped));
+    }
+
     fn tell(&self, change: Change) {
         // No listener is no error.
         let _ = self.changes.send(change);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

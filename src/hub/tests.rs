@@ -8,15 +8,15 @@ use media::{AccessUnit, Codec, Timebase, Track, TrackId};
 use std::sync::Arc;
 use std::time::Duration;
 
-const VIDEO: TrackId = TrackId(0);
+pub(crate) const VIDEO: TrackId = TrackId(0);
 const AUDIO: TrackId = TrackId(1);
 const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
 
-fn name() -> StreamName {
+pub(crate) fn name() -> StreamName {
     StreamName::new("LiveApp", "cam").unwrap()
 }
 
-fn origin() -> Origin {
+pub(super) fn origin() -> Origin {
     Origin {
         protocol: "test",
         address: "here".into(),
@@ -43,7 +43,7 @@ fn audio() -> Track {
     }
 }
 
-fn unit(track: TrackId, dts: i64, random_access: bool) -> AccessUnit {
+pub(crate) fn unit(track: TrackId, dts: i64, random_access: bool) -> AccessUnit {
     AccessUnit {
         track,
         dts,
@@ -57,7 +57,7 @@ fn unit(track: TrackId, dts: i64, random_access: bool) -> AccessUnit {
 }
 
 /// A publisher of both tracks that has sent one GOP of ten pictures.
-fn live(hub: &Hub) -> Publisher {
+pub(crate) fn live(hub: &Hub) -> Publisher {
     let publisher = hub.publish(&name(), &origin()).unwrap();
     publisher.set_track(video(1)).unwrap();
     publisher.set_track(audio()).unwrap();
@@ -69,7 +69,7 @@ fn live(hub: &Hub) -> Publisher {
     publisher
 }
 
-fn hub() -> Hub {
+pub(super) fn hub() -> Hub {
     Hub::new(Settings::default())
 }
 

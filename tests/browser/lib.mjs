@@ -54,7 +54,10 @@ export async function withPage(options, body) {
     page.on('console', (message) => {
       if (message.type() === 'error' && !FAILED_REQUEST.test(message.text())) consoleErrors.push(message.text());
     });
-    return await body(page, consoleErrors);
+    const result = await body(page, consoleErrors);
+    // A viewer who leaves the page says so; one whose browser is ended cannot.
+    await page.goto('about:blank');
+    return result;
   } finally {
     await browser.close();
   }

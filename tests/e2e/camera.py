@@ -4,7 +4,8 @@
 
 VIDEO is h264, h264-b (with B-frames) or h265, AUDIO is aac, pcma, pcmu, opus or none. It serves
 rtsp://127.0.0.1:PORT/cam, asks for authentication (Digest, unless Basic is said) where a user is given, and
-prints "ready" when it listens. Port 0 takes a free one, which is printed behind that word.
+prints "ready" when it listens, "play" when somebody begins to watch, and "closed" when a connection is over.
+Port 0 takes a free one, which is printed behind the first word.
 """
 
 import sys
@@ -43,6 +44,12 @@ def launch(video, audio):
     return "( " + " ".join(parts) + " )"
 
 
+def on_client(_server, client):
+    """Tells who comes and goes."""
+    client.connect("play-request", lambda *_: print("play", flush=True))
+    client.connect("closed", lambda *_: print("closed", flush=True))
+
+
 def main():
     port, video, audio = sys.argv[1:4]
     Gst.init(None)
@@ -69,6 +76,7 @@ def main():
         permissions.add_permission_for_role("viewer", "media.factory.construct", True)
         factory.set_permissions(permissions)
     server.get_mount_points().add_factory("/cam", factory)
+    server.connect("client-connected", on_client)
     if server.attach(None) == 0:
         sys.exit("cannot listen on port " + port)
     print("ready", server.get_bound_port(), flush=True)

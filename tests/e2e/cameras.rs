@@ -13,7 +13,7 @@ const RATE: f64 = 25.0;
 
 /// Starts a camera and returns it with its port; port 0 takes a free one.
 #[track_caller]
-fn camera(port: u16, arguments: &[&str]) -> (Peer, u16) {
+pub(crate) fn camera(port: u16, arguments: &[&str]) -> (Peer, u16) {
     // Debian's GStreamer is bound to Debian's Python, whatever else is in the path.
     let python = ["/usr/bin/python3".into(), path_of("python3")];
     let python = python.iter().find(|python| python.is_file()).unwrap();
@@ -43,7 +43,7 @@ fn pull(server: &Server, url: &str) {
 
 /// Decodes four seconds of the stream over HLS.
 #[track_caller]
-fn seen_over_hls(server: &Server) -> Seen {
+pub(crate) fn seen_over_hls(server: &Server) -> Seen {
     let url = server.url("/LiveApp/streams/cam.m3u8");
     let finished = Peer::start(&mut decoding(&url, 4)).finish(seconds(40));
     assert!(finished.status.success(), "{}", finished.stderr);

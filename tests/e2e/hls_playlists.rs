@@ -27,6 +27,13 @@ pub(crate) fn playlist(server: &Server, rendition: &str, query: &str) -> Media {
     Media::parse(&response.text())
 }
 
+/// The session that a multivariant playlist gives its player.
+#[track_caller]
+fn session(multivariant: &str) -> String {
+    let (_, rest) = multivariant.split_once("?session=").unwrap();
+    rest.chars().take_while(char::is_ascii_hexdigit).collect()
+}
+
 #[test]
 fn every_reload_keeps_the_rules() {
     let server = Server::start();
@@ -36,9 +43,10 @@ fn every_reload_keeps_the_rules() {
         multivariant.header("content-type"),
         "application/vnd.apple.mpegurl"
     );
+    let session = session(&multivariant.text());
     assert_eq!(
         renditions(&multivariant.text()),
-        ["cam/audio.m3u8", "cam/video.m3u8"]
+        ["audio", "video"].map(|name| format!("cam/{name}.m3u8?session={session}"))
     );
     assert!(
         multivariant.text().contains("CODECS=\"avc1."),
@@ -265,4 +273,48 @@ fn check_alone_playable(bytes: &[u8], duration: f64, rendition: &str) {
         (packets - duration * per_second).abs() < 1.5,
         "{packets} packets in {duration} s"
     );
+}
+
+#[test]
+fn viewers_are_told_apart_by_their_sessions_and_share_the_playlists() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let count = || server.broadcast("cam").unwrap()["hlsViewerCount"].clone();
+    let sessions: Vec<String> = (0..3)
+        .map(|_| {
+            let multivariant = server.get("/LiveApp/streams/cam.m3u8");
+            assert_eq!(multivariant.header("cache-control"), "no-store");
+            session(&multivariant.text())
+        })
+        .collect();
+    // One that asks and asks is one.
+    assert_eq!(count(), 1);
+    for session in &sessions {
+        for rendition in ["video", "audio"] {
+            let own = format!("{FOLDER}/{rendition}.m3u8?session={session}&_HLS_msn=0");
+            let text = server.get(&own).text();
+            assert!(
+                text.contains("#EXTINF") && !text.contains("session"),
+                "{text}"
+            );
+        }
+    }
+    assert_eq!(count(), 3);
+    // One more that was given the media playlist, and one that makes up its session.
+    for query in ["", "?session=nonsense"] {
+        playlist(&server, "video", query);
+    }
+    assert_eq!(count(), 4);
+    // Whoever looks whether it is there, or fetches media, does not watch.
+    let init = playlist(&server, "video", &format!("?session={}", sessions[0])).segments[0]
+        .map
+        .clone();
+    let agent = [("User-Agent", "another")];
+    for (method, path) in [
+        ("HEAD", format!("{FOLDER}/video.m3u8?session=1")),
+        ("GET", format!("{FOLDER}/{init}")),
+    ] {
+        assert_eq!(request(server.http, method, &path, &agent, b"").status, 200);
+    }
+    assert_eq!(count(), 4);
 }

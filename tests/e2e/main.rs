@@ -20,6 +20,7 @@ mod configuration;
 mod hls;
 mod hls_playlists;
 mod hls_waiting;
+mod life_cycle;
 mod publish_and_play;
 mod publishers;
 mod record;

@@ -19,6 +19,11 @@ pub(crate) enum File {
 pub(crate) type Kind = media::Kind;
 
 impl File {
+    /// Whether players begin with it, and come back to it for as long as they play.
+    pub(crate) const fn is_playlist(self) -> bool {
+        matches!(self, Self::Multivariant | Self::Media(_))
+    }
+
     /// The stream's ID (not checked) and the file, if the path has this protocol's form.
     pub(crate) fn parse(path: &str) -> Option<(&str, Self)> {
         let Some((id, file)) = path.split_once('/') else {

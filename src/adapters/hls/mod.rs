@@ -11,13 +11,14 @@ mod response;
 use super::{Context, FileRequest, FileResponse, Protocol};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError, duration};
-use crate::hub::StreamName;
+use crate::hub::{HOLD, Opened, StreamName};
 use crate::segment;
 use file::File;
 use muxer::Muxers;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// Table `[hls]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -137,8 +138,13 @@ impl Protocol for Hls {
             {
                 return Ok(response::forbidden());
             }
-            let muxer = self.muxers.of(&context.hub, &name, &request)?;
-            Ok(response::answer(&muxer, file, &request).await)
+            let hub = &context.hub;
+            let (muxer, opened) = self.muxers.of(hub, &name, file, &request).await?;
+            let until = opened.as_ref().map(Opened::deadline);
+            let deadline = until.unwrap_or_else(|| Instant::now() + HOLD);
+            let answer = response::answer(&muxer, file, &request, deadline).await;
+            drop(opened);
+            answer
         }))
     }
 }

@@ -1,10 +1,11 @@
 //! One stream being cut, and the view of it that requests are answered from.
 
+use super::file::File;
 use super::playlist;
-use crate::adapters::{FileRequest, NotLive};
-use crate::hub::{Hub, Item, Reader, Stream, StreamName, Viewer};
+use crate::adapters::FileRequest;
+use crate::hub::{Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer};
 use crate::segment::{Rendition, Segmenter, Settings};
-use axum::http::Method;
+use axum::http::{Method, header};
 use bytes::Bytes;
 use media::Kind;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use tokio::time::Instant;
 /// Viewers that are told apart, per stream.
 const MAX_VIEWERS: usize = 50_000;
 
-/// A viewer that has not asked for this long is gone.
+/// A viewer that has not asked for a playlist for so long is gone; longer where segments are longer.
 const VIEWER_GONE: Duration = Duration::from_secs(15);
 
 /// How often absent viewers are looked for.
@@ -43,8 +44,16 @@ pub(super) struct Muxer {
 #[derive(Debug)]
 struct Viewers {
     last_request: Instant,
-    /// By address and player, since nothing else is known of them without breaking caches.
-    seen: HashMap<(IpAddr, u64), (Instant, Viewer)>,
+    seen: HashMap<Key, (Instant, Viewer)>,
+}
+
+/// By what a viewer is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// The session that its multivariant playlist gave it.
+    Session(u64),
+    /// Address and player, of one that has no session yet, or was given a media playlist by hand.
+    Peer(IpAddr, u64),
 }
 
 /// What there is to serve at one moment. Clones share all bytes.
@@ -52,8 +61,8 @@ struct Viewers {
 pub(super) struct View {
     /// Target duration in seconds; none until there is a first segment to play.
     pub(super) target: Option<u32>,
-    /// The multivariant playlist.
-    pub(super) multivariant: Bytes,
+    /// The multivariant playlist, with [`playlist::SESSION`] where each viewer's session belongs.
+    pub(super) multivariant: Arc<str>,
     /// The tracks.
     pub(super) tracks: Arc<[Track]>,
     /// Nothing more will come.
@@ -87,38 +96,55 @@ impl Muxers {
         }
     }
 
-    /// The muxer of a stream, started if there is none; counts the viewer.
+    /// The muxer that a request is for, as soon as its stream is ready, started if there is none; counts the
+    /// viewer. And the stream, if it is not over, to be held until there is an answer.
     ///
     /// # Errors
-    /// When no such stream is live, nor has been a moment ago.
-    pub(super) fn of(
+    /// When no such stream is to be had, nor has been a moment ago.
+    pub(super) async fn of(
         &self,
         hub: &Hub,
         name: &StreamName,
+        file: File,
         request: &FileRequest,
-    ) -> Result<Arc<Muxer>, NotLive> {
-        let stream = hub.get(name);
-        let mut muxers = lock(&self.muxers);
-        let known = muxers.get(name).filter(|muxer| {
-            stream
-                .as_ref()
-                .is_none_or(|stream| Arc::ptr_eq(stream, &muxer.stream))
-        });
-        let muxer = match (known, stream) {
-            (Some(muxer), _) => muxer.clone(),
-            (None, Some(stream)) => {
-                let muxer = self.start(stream);
-                muxers.insert(name.clone(), muxer.clone());
-                muxer
+    ) -> Result<(Arc<Muxer>, Option<Opened>), Unavailable> {
+        if hub.get(name).is_none() {
+            // Who plays a stream that is over is given its end. Who begins may be the reason to start it again.
+            let begins = file == File::Multivariant && hub.is_offered(name);
+            let ended = lock(&self.muxers).get(name).cloned();
+            match ended.filter(|_| !begins) {
+                Some(muxer) => {
+                    muxer.count(file, request);
+                    return Ok((muxer, None));
+                }
+                None if file.is_playlist() => {}
+                None => return Err(Unavailable::NotLive(name.clone())),
             }
-            (None, None) => return Err(NotLive(name.clone())),
-        };
-        drop(muxers);
-        // Whoever only asks whether it is there does not watch it.
-        if request.method != Method::HEAD {
-            muxer.count(request);
         }
-        Ok(muxer)
+        let interest = match request.method {
+            Method::HEAD => Interest::Probe,
+            _ => Interest::Watch,
+        };
+        let opened = hub.open(name, interest).await?;
+        let muxer = self.muxer(opened.stream());
+        muxer.count(file, request);
+        Ok((muxer, Some(opened)))
+    }
+
+    fn muxer(&self, stream: &Arc<Stream>) -> Arc<Muxer> {
+        let mut muxers = lock(&self.muxers);
+        let known = muxers.get(stream.name());
+        if let Some(muxer) = known.filter(|muxer| Arc::ptr_eq(stream, &muxer.stream)) {
+            return muxer.clone();
+        }
+        let muxer = self.start(stream.clone());
+        muxers.insert(stream.name().clone(), muxer.clone());
+        muxer
+    }
+
+    /// Players ask for a playlist once in a target duration.
+    fn viewer_gone(&self) -> Duration {
+        VIEWER_GONE.max(self.settings.max_segment * 2)
     }
 
     fn start(&self, stream: Arc<Stream>) -> Arc<Muxer> {
@@ -144,7 +170,7 @@ impl Muxers {
         let mut reader = Reader::new(muxer.stream.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut ended = false;
-        while muxer.prune() < self.linger {
+        while muxer.prune(self.viewer_gone()) < self.linger {
             let item = tokio::select! {
                 item = reader.next(), if !ended => item,
                 _ = tick.tick() => continue,
@@ -194,35 +220,64 @@ impl Muxer {
         self.view.clone()
     }
 
-    /// Notes a request of a viewer.
-    fn count(&self, request: &FileRequest) {
-        let mut hasher = DefaultHasher::new();
-        request
-            .headers
-            .get(axum::http::header::USER_AGENT)
-            .map(|agent| agent.as_bytes())
-            .hash(&mut hasher);
-        let key = (request.peer.ip(), hasher.finish());
+    /// The stream's name.
+    pub(super) fn name(&self) -> &StreamName {
+        self.stream.name()
+    }
+
+    /// Notes a request. Whoever only asks whether something is there does not watch; segments are fetched by
+    /// whoever has asked for a playlist.
+    fn count(&self, file: File, request: &FileRequest) {
+        if request.method == Method::HEAD {
+            return;
+        }
         let now = Instant::now();
         let mut viewers = lock(&self.viewers);
         viewers.last_request = now;
+        if !file.is_playlist() {
+            return;
+        }
+        let peer = Key::Peer(request.peer.ip(), player(request));
+        let key = match file {
+            File::Media(_) => session(request).map_or(peer, Key::Session),
+            _ => peer,
+        };
         if let Some((seen, _)) = viewers.seen.get_mut(&key) {
             *seen = now;
-        } else if viewers.seen.len() < MAX_VIEWERS {
-            viewers
-                .seen
-                .insert(key, (now, Viewer::new(self.stream.clone(), "hls")));
+            return;
+        }
+        // Who has a session from now on has been counted without it before.
+        let known = viewers.seen.remove(&peer).map(|(_, viewer)| viewer);
+        let new = || Viewer::new(self.stream.clone(), "hls");
+        let room = viewers.seen.len() < MAX_VIEWERS;
+        if let Some(viewer) = known.or_else(|| room.then(new)) {
+            viewers.seen.insert(key, (now, viewer));
         }
     }
 
-    /// Lets viewers go that have not asked for long. The time since the last request of all.
-    fn prune(&self) -> Duration {
+    /// Lets viewers go that have not asked for `gone`. The time since the last request of all.
+    fn prune(&self, gone: Duration) -> Duration {
         let mut viewers = lock(&self.viewers);
-        viewers
-            .seen
-            .retain(|_, (seen, _)| seen.elapsed() < VIEWER_GONE);
+        viewers.seen.retain(|_, (seen, _)| seen.elapsed() < gone);
         viewers.last_request.elapsed()
     }
+}
+
+/// What the player calls itself, as a number.
+fn player(request: &FileRequest) -> u64 {
+    let agent = request.headers.get(header::USER_AGENT);
+    let mut hasher = DefaultHasher::new();
+    agent.map(|agent| agent.as_bytes()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The session in the query of a media playlist.
+fn session(request: &FileRequest) -> Option<u64> {
+    let query = request.query.as_deref()?;
+    let mut values = query.split('&');
+    let value =
+        values.find_map(|pair| pair.strip_prefix(playlist::SESSION_KEY)?.strip_prefix('='))?;
+    u64::from_str_radix(value, 16).ok()
 }
 
 /// A media sequence number above all that were used before for this stream: seconds since 1970, since no

@@ -13,6 +13,13 @@ const SEGMENTS_WITH_PARTS: usize = 3;
 /// What is assumed of a stream's bit rate until a segment has been measured.
 const UNKNOWN_BANDWIDTH: u64 = 1_000_000;
 
+/// The parameter of media playlists by which viewers are told apart.
+pub(super) const SESSION_KEY: &str = "session";
+
+/// Stands in the multivariant playlist for the value of that parameter, which is each viewer's own. No name of
+/// a stream holds a brace.
+pub(super) const SESSION: &str = "{session}";
+
 /// Everything to serve of the stream with that ID now.
 pub(super) fn view(segmenter: &Segmenter, settings: &Settings, id: &str, ended: bool) -> View {
     // Players read the tracks once, so that all should be there; but none waits for one that stands still.
@@ -178,8 +185,8 @@ fn multivariant(tracks: &[Track], id: &str) -> String {
             .find(|rendition| rendition.track.kind() == kind)
     };
     let (video, audio) = (of(Kind::Video), of(Kind::Audio));
-    let audio_uri = format!("{id}/audio.m3u8");
-    let video_uri = format!("{id}/video.m3u8");
+    let uri = |kind| format!("{id}/{}.m3u8?{SESSION_KEY}={SESSION}", file::name(kind));
+    let (audio_uri, video_uri) = (uri(Kind::Audio), uri(Kind::Video));
     let codecs: Vec<String> = [video, audio]
         .into_iter()
         .flatten()

@@ -2,7 +2,9 @@
 
 use super::file::File;
 use super::muxer::{Muxer, Track, View};
+use super::playlist::SESSION;
 use crate::adapters::FileRequest;
+use crate::hub::Unavailable;
 use crate::net::http::{Rope, ranged};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -11,10 +13,7 @@ use hls::request::Directives;
 use media::Kind;
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
-use tokio::time::timeout;
-
-/// A request for a stream that has no segment yet is held this long.
-const START: Duration = Duration::from_secs(10);
+use tokio::time::{Instant, timeout_at};
 
 /// A request for what comes next is held for so many target durations.
 const HELD_TARGETS: u32 = 3;
@@ -25,43 +24,48 @@ const MAX_AHEAD: u64 = 2;
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
-/// Answers a request for one of a stream's files.
-pub(super) async fn answer(muxer: &Muxer, file: File, request: &FileRequest) -> Response<Body> {
+/// Answers a request for one of a stream's files. Until `deadline` it may wait for the first segment.
+///
+/// # Errors
+/// When what it waits for does not come in time.
+pub(super) async fn answer(
+    muxer: &Muxer,
+    file: File,
+    request: &FileRequest,
+    deadline: Instant,
+) -> Result<Response<Body>, Unavailable> {
+    let starting = || Unavailable::Starting(muxer.name().clone());
     let mut views = muxer.view();
     // Nothing can be said before the first segment: not even the target duration is known.
-    let started = wait(&mut views, START, |view| {
+    let started = wait(&mut views, deadline, |view| {
         view.target.is_some() || view.ended
-    })
-    .await;
-    let Some(view) = started else {
-        return starting();
-    };
+    });
+    let view = started.await.ok_or_else(starting)?;
     let Some(target) = view.target else {
-        return no_such_file();
+        return Ok(no_such_file());
     };
-    let held = Duration::from_secs(u64::from(target.max(1))) * HELD_TARGETS;
-    match file {
-        File::Multivariant => playlist(view.multivariant),
+    let held = Instant::now() + Duration::from_secs(u64::from(target.max(1))) * HELD_TARGETS;
+    let response = match file {
+        File::Multivariant => multivariant(&view.multivariant),
         File::Media(kind) => {
             let directives = match Directives::parse(request.query.as_deref().unwrap_or_default()) {
                 Ok(directives) => directives,
-                Err(error) => return plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
+                Err(error) => {
+                    return Ok(plain(StatusCode::BAD_REQUEST, format!("{error}\n")));
+                }
             };
             if let (Some(msn), Some(track)) = (directives.msn, view.track(kind))
                 && msn > track.rendition.open_number + MAX_AHEAD
             {
                 let words = "_HLS_msn is too far ahead\n".into();
-                return plain(StatusCode::BAD_REQUEST, words);
+                return Ok(plain(StatusCode::BAD_REQUEST, words));
             }
             let there = |view: &View| {
                 view.ended || view.track(kind).is_none_or(|track| has(track, &directives))
             };
-            match wait(&mut views, held, there).await {
-                Some(view) => view
-                    .track(kind)
-                    .map_or_else(no_such_file, |track| playlist(track.playlist.clone())),
-                None => starting(),
-            }
+            let view = wait(&mut views, held, there).await.ok_or_else(starting)?;
+            view.track(kind)
+                .map_or_else(no_such_file, |track| playlist(track.playlist.clone()))
         }
         File::Init(kind, number) => {
             let init = find(&view, kind, |track| {
@@ -102,16 +106,17 @@ pub(super) async fn answer(muxer: &Muxer, file: File, request: &FileRequest) -> 
             let part = view.and_then(|view| part(&view));
             part.map_or_else(no_such_file, |part| media(kind, [part], request))
         }
-    }
+    };
+    Ok(response)
 }
 
 /// The first view that satisfies `condition`, if it comes in time.
 async fn wait(
     views: &mut Receiver<View>,
-    time: Duration,
+    deadline: Instant,
     condition: impl Fn(&View) -> bool,
 ) -> Option<View> {
-    timeout(time, views.wait_for(condition))
+    timeout_at(deadline, views.wait_for(condition))
         .await
         .ok()?
         .ok()
@@ -133,6 +138,15 @@ fn has(track: &Track, directives: &Directives) -> bool {
 
 fn find<T>(view: &View, kind: Kind, look: impl FnOnce(&Track) -> Option<T>) -> Option<T> {
     view.track(kind).and_then(look)
+}
+
+/// With a session for this viewer, so that none may be given another's.
+fn multivariant(text: &str) -> Response<Body> {
+    let session = format!("{:016x}", rand::random::<u64>());
+    let mut response = playlist(text.replace(SESSION, &session).into());
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn playlist(text: Bytes) -> Response<Body> {
@@ -164,18 +178,6 @@ fn media(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),
     );
-    response
-}
-
-/// The stream is there, but has nothing to play yet.
-fn starting() -> Response<Body> {
-    let mut response = plain(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the stream is starting\n".into(),
-    );
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

@@ -4,7 +4,7 @@ use super::Settings;
 use super::player::{Form, Player};
 use crate::adapters::Context;
 use crate::auth::{Action, Caller};
-use crate::hub::{Origin, Publisher, Stream, StreamName, Viewer};
+use crate::hub::{Interest, Origin, Publisher, StreamName, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::listen;
 use bytes::{Bytes, BytesMut};
@@ -23,9 +23,6 @@ const READ_BUFFER: usize = 32 << 10;
 
 /// A peer that takes nothing of our answers for so long is closed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a player may wait for a stream that is published but not ready.
-const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves connections for ever, a bounded number at a time.
 pub(super) async fn serve(listener: TcpListener, settings: Settings, context: Arc<Context>) {
@@ -85,8 +82,8 @@ impl Connection {
             match self.next_event(None).await? {
                 Event::Publish(request, _) => self.publish(&request).await?,
                 Event::Play(request) => {
-                    if let Some(stream) = self.playable(&request).await? {
-                        return self.play(stream, place).await;
+                    if let Some(viewer) = self.playable(&request).await? {
+                        return self.play(viewer, place).await;
                     }
                 }
                 // Whatever else comes before a request means nothing.
@@ -156,41 +153,51 @@ impl Connection {
             .map_err(|taken| (Refusal::BadName, taken.to_string()))
     }
 
-    /// The stream that the client may play now; otherwise it has been refused.
-    async fn playable(&mut self, request: &Request) -> Result<Option<Arc<Stream>>, Closed> {
+    /// A viewer of the stream that the client may play now; otherwise it has been refused.
+    async fn playable(&mut self, request: &Request) -> Result<Option<Viewer>, Closed> {
         let found = match self.name(request) {
             Ok((name, query)) => {
                 match self.may(Action::Play(name.app(), name.id()), query.as_deref()) {
-                    Ok(()) => self
-                        .ready(&name)
-                        .await
-                        .ok_or_else(|| (Refusal::NotFound, format!("{name} is not live"))),
+                    Ok(()) => self.viewer(&name).await?,
                     Err(words) => Err((Refusal::Denied, words)),
                 }
             }
             Err(words) => Err((Refusal::NotFound, words)),
         };
         match found {
-            Ok(stream) => Ok(Some(stream)),
+            Ok(viewer) => Ok(Some(viewer)),
             Err((refusal, words)) => self.refuse(refusal, &words).map(|()| None),
         }
     }
 
-    async fn ready(&self, name: &StreamName) -> Option<Arc<Stream>> {
-        let stream = self.context.hub.get(name)?;
-        let ready = tokio::time::timeout(READY_TIMEOUT, stream.ready()).await;
-        matches!(ready, Ok(Ok(_))).then_some(stream)
+    /// Waits for the stream, unless the client closes the connection meanwhile.
+    async fn viewer(
+        &mut self,
+        name: &StreamName,
+    ) -> Result<Result<Viewer, (Refusal, String)>, Closed> {
+        let context = self.context.clone();
+        let mut opening = std::pin::pin!(context.hub.open(name, Interest::Watch));
+        let opened = loop {
+            tokio::select! {
+                opened = &mut opening => break opened,
+                // What it says before it has its answer is kept by the session.
+                event = self.next_event(None) => drop(event?),
+            }
+        };
+        Ok(match opened {
+            Ok(opened) => Ok(Viewer::new(opened.stream().clone(), "rtmp")),
+            Err(unavailable) => Err((Refusal::NotFound, unavailable.to_string())),
+        })
     }
 
     /// Hands the connection over to a shard.
     async fn play(
         mut self,
-        stream: Arc<Stream>,
+        viewer: Viewer,
         place: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<(), Closed> {
         self.session.accept(now())?;
         self.send_output().await?;
-        let viewer = Viewer::new(stream, "rtmp");
         let Self {
             socket,
             address,

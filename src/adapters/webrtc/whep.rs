@@ -6,29 +6,26 @@
 use super::router::Home;
 use super::worker::{Message, Start};
 use super::{Running, WebRtc, addresses, formats};
-use crate::adapters::{Context, NotLive, ServiceRequest};
+use crate::adapters::{Context, ServiceRequest};
 use crate::auth::{Action, Caller};
-use crate::hub::{StreamName, Viewer};
+use crate::hub::{Interest, StreamName, Unavailable, Viewer};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use webrtc::{Config, OfferError, Session, WallClock};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
-
-/// How long a request waits for a stream that has begun but is not complete.
-const READY: Duration = Duration::from_secs(5);
 
 /// The answer to any request below `/APP/whep/`.
 pub(super) async fn answer(
     adapter: &WebRtc,
     context: &Context,
     request: &ServiceRequest,
-) -> Result<Response<Body>, NotLive> {
+) -> Result<Response<Body>, Unavailable> {
     let Some(running) = adapter.running.get() else {
         return Ok(plain(StatusCode::NOT_FOUND, "WebRTC is switched off"));
     };
@@ -54,7 +51,7 @@ async fn create(
     context: &Context,
     request: &ServiceRequest,
     name: StreamName,
-) -> Result<Response<Body>, NotLive> {
+) -> Result<Response<Body>, Unavailable> {
     if !is(&request.headers, SDP) {
         return Ok(plain(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -74,19 +71,14 @@ async fn create(
     let Ok(offer) = std::str::from_utf8(&request.body) else {
         return Ok(plain(StatusCode::BAD_REQUEST, "the offer is not UTF-8"));
     };
-    let Some(stream) = context.hub.get(&name) else {
-        return Err(NotLive(name));
-    };
+    let opened = context.hub.open(&name, Interest::Watch).await?;
     if running.router.is_full() {
         return Ok(later("there are as many sessions as there may be", 5));
     }
-    let tracks = match tokio::time::timeout(READY, stream.ready()).await {
-        Ok(Ok(tracks)) => tracks,
-        Ok(Err(_)) => return Err(NotLive(name)),
-        Err(_) => return Ok(later("the stream is starting", 1)),
-    };
+    let stream = opened.stream();
+    let tracks = stream.snapshot().tracks;
     let formats = match formats::of(&tracks) {
-        Ok(_) if formats::is_reordered(&stream, &tracks) => {
+        Ok(_) if formats::is_reordered(stream, &tracks) => {
             let reason = formats::Unsuitable::Reordered.to_string();
             return Ok(plain(StatusCode::NOT_ACCEPTABLE, &reason));
         }
@@ -127,7 +119,7 @@ async fn create(
         session,
         home: home.clone(),
         resource: resource.clone(),
-        viewer: Viewer::new(stream, "webrtc"),
+        viewer: Viewer::new(stream.clone(), "webrtc"),
         formats,
     });
     let worker = running.workers.get(home.worker);

@@ -26,6 +26,8 @@ const STALLED = 8_000;
 const STARVED = 20_000;
 /** No progress for this long (ms) is shown as buffering. */
 const BUFFERING = 1_200;
+/** No answer for this long (ms): the server holds the request until the stream is there. */
+const HELD = 2_000;
 const TICK = 250;
 
 export class Session {
@@ -57,6 +59,8 @@ export class Session {
   #timer;
   #ticker;
   #hasPlayed = false;
+  /** Nothing is known yet. */
+  #connecting = false;
   #playing = false;
   #buffering = false;
   #lastTime = 0;
@@ -64,6 +68,7 @@ export class Session {
 
   /** Begins with the first player. */
   start() {
+    this.#connecting = true;
     this.#onState({ kind: 'connecting' });
     this.#begin(0);
   }
@@ -139,6 +144,7 @@ export class Session {
     const usual = played && kind !== 'ended' ? 0.5 : (RETRY_BY_KIND[kind] ?? RETRY);
     const wait = Math.min(problem.retryAfter ?? usual, 60) * 1000;
     this.#timer = setTimeout(() => this.#begin(0), wait);
+    this.#connecting = false;
     this.#onState({ ...problem, kind, retryAt: performance.now() + wait });
   }
 
@@ -157,6 +163,10 @@ export class Session {
     if (this.#video.paused && this.#video.readyState >= 2) this.#lastProgress = now;
     if (this.#video.ended) return;
     const still = now - this.#lastProgress;
+    if (this.#connecting && still > HELD) {
+      this.#connecting = false;
+      this.#onState({ kind: 'starting' });
+    }
     if (!this.#playing && still > FIRST_PICTURE) this.#fail({ kind: 'no_picture' });
     // The last seconds of a stream that is over may never come as the player wants them.
     else if (this.#playing && still > BUFFERING && this.#handle.over()) this.#fail({ kind: 'ended' });
@@ -176,6 +186,7 @@ export class Session {
 
   #progress() {
     if (this.#playing && !this.#buffering) return;
+    this.#connecting = false;
     this.#playing = true;
     this.#buffering = false;
     this.#hasPlayed = true;

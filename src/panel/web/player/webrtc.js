@@ -3,7 +3,7 @@
 
 import { withQuery } from './params.js';
 
-/** Whoever is not connected after this long will not be: no way for UDP, as a rule (ms). */
+/** Whoever is not connected this long after the answer will not be: no way for UDP, as a rule (ms). */
 const CONNECT = 5_000;
 /** A connection that is interrupted for longer begins again (ms). */
 const INTERRUPTED = 5_000;
@@ -25,7 +25,7 @@ export const webrtc = {
       done = true;
       queueMicrotask(() => context.fail(problem));
     };
-    let limit = setTimeout(() => fail({ kind: 'failed', detail: 'no WebRTC connection' }), CONNECT);
+    let limit;
     const measure = setInterval(async () => { delay = (await latency(peer)) ?? delay; }, MEASURE);
 
     peer.addEventListener('track', ({ track }) => {
@@ -45,6 +45,9 @@ export const webrtc = {
         resource = location;
         if (stopping.signal.aborted) leave(resource);
         else if (problem) fail(problem);
+        else if (peer.connectionState !== 'connected') {
+          limit = setTimeout(() => fail({ kind: 'failed', detail: 'no WebRTC connection' }), CONNECT);
+        }
       },
       (error) => !stopping.signal.aborted && fail({ kind: 'failed', detail: error.message }),
     );
@@ -102,6 +105,7 @@ function refusal(response, body) {
   const retryAfter = Number(response.headers.get('Retry-After')) || undefined;
   if (response.status === 404 && body.includes('"no_such_stream"')) return { kind: 'no_such_stream', retryAfter };
   if (response.status === 404 && body.includes('"not_live"')) return { kind: 'not_live', retryAfter };
+  if (response.status === 503 && body.includes('"starting"')) return { kind: 'starting', retryAfter };
   if (response.status === 401 || response.status === 403) return { kind: 'refused', retryAfter };
   return { kind: 'failed', detail: body.trim(), retryAfter };
 }
