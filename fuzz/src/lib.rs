@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     target("media_hvcc", media::hvcc),
     target("media_nal", media::nal),
     target("media_opus_head", media::opus_head),
+    target("media_picture_order", media::picture_order),
     target("media_sps", media::sps),
     target("rtmp_amf0", rtmp::fuzz::amf0),
     target("rtmp_chunk_reader", rtmp::fuzz::chunk_reader),

@@ -5,6 +5,8 @@
 
 use bytes::Bytes;
 use media::codec::{aac, h264, h265, nal, opus};
+use media::decoding_times::DecodingTimes;
+use media::{Codec, Timebase, Track, TrackId};
 
 /// A picture parameter set, for configurations that need one.
 const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
@@ -169,6 +171,44 @@ pub fn nal(input: &[u8]) {
     }
 }
 
+/// Parameter sets of H.264 or H.265 and pictures that are read by them: NAL units, each behind a length of one
+/// byte, each one an access unit of its own.
+///
+/// # Panics
+/// When a decoding time lies behind its presentation time.
+pub fn picture_order(input: &[u8]) {
+    let mut units = Vec::new();
+    let mut rest = input;
+    while let Some((length, behind)) = rest.split_first() {
+        let (unit, behind) = behind.split_at(behind.len().min((*length).into()));
+        units.push(unit);
+        rest = behind;
+    }
+    let of = |mask: u8, value: u8| -> Vec<Bytes> {
+        let is_one = |unit: &&&[u8]| unit.first().is_some_and(|header| header & mask == value);
+        let sets = units.iter().filter(is_one).take(4);
+        sets.map(|set| Bytes::copy_from_slice(set)).collect()
+    };
+    let h264 = h264::Config::new(of(0x1f, 7), of(0x1f, 8)).map(Codec::H264);
+    let [vps, sps, pps] = [0x40, 0x42, 0x44].map(|header| of(0xfe, header));
+    let h265 = h265::Config::new(vps, sps, pps).map(Codec::H265);
+    for codec in [h264.ok(), h265.ok()].into_iter().flatten() {
+        let mut times = DecodingTimes::new(&Track {
+            id: TrackId(0),
+            codec,
+            timebase: Timebase::VIDEO,
+        });
+        let mut pts = 0i64;
+        for unit in &units {
+            let length = u32::try_from(unit.len()).unwrap_or(0);
+            let payload = [&length.to_be_bytes()[..], unit].concat();
+            // Times that go both ways, by what the unit holds.
+            pts += unit.last().map_or(0, |byte| i64::from(*byte as i8) * 900);
+            assert!(times.next(&payload, pts) <= pts);
+        }
+    }
+}
+
 fn hvcc_there_and_back(config: &h265::Config) {
     let record = config.hvcc();
     let (read, length_size) = match h265::Config::parse_hvcc(&record) {
@@ -189,6 +229,13 @@ fn there_and_back(config: &h264::Config) {
     };
     assert_eq!((&read, length_size), (config, 4));
     assert_eq!(read.avcc(), record);
+}
+
+fn behind_lengths(units: &[&[u8]]) -> Vec<u8> {
+    let units = units.iter();
+    units
+        .flat_map(|unit| [&[u8::try_from(unit.len()).unwrap_or(0)], *unit].concat())
+        .collect()
 }
 
 /// Seeds for these targets: the entry, a name and an input.
@@ -248,6 +295,30 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             seeds.push(("hvcc", name, config.hvcc().to_vec()));
         }
     }
+    // Sets and slices: a random access point and three pictures behind it, in decoding order. The first set
+    // has an order of type 0, then there are two of types 1 and 2.
+    let slices: [&[u8]; 3] = [
+        &[0x65, 0x88, 0x84, 0x00, 0x40, 0x0a],
+        &[0x41, 0x9a, 0x21, 0x18, 0x10],
+        &[0x01, 0x9e, 0x41, 0x79, 0x14],
+    ];
+    let cycle: &[u8] = &[0x67, 0x4d, 0x00, 0x1e, 0xd2, 0x24, 0x99, 0x14, 0x12, 0xc8];
+    let decoding: &[u8] = &[0x67, 0x4d, 0x00, 0x1e, 0xdb, 0x14, 0x12, 0xc8];
+    for (name, set) in [
+        ("h264", high),
+        ("h264_cycle", cycle),
+        ("h264_decoding", decoding),
+    ] {
+        let units = [&[set, PPS][..], &slices].concat();
+        seeds.push(("picture_order", name, behind_lengths(&units)));
+    }
+    let pictures: [&[u8]; 3] = [
+        &[0x28, 0x01, 0xaf, 0x13],
+        &[0x02, 0x01, 0xd0, 0x24, 0x7f],
+        &[0x00, 0x01, 0xe0, 0x44, 0xef],
+    ];
+    let units = [&[H265_VPS, main, H265_PPS][..], &pictures].concat();
+    seeds.push(("picture_order", "h265", behind_lengths(&units)));
     let surround: &[u8] = &[
         0, 6, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0, 0, 1, 4, 2, 0, 4, 1, 2, 3, 5,
     ];
@@ -285,6 +356,7 @@ mod tests {
                 "hvcc" => hvcc,
                 "nal" => nal,
                 "opus_head" => opus_head,
+                "picture_order" => picture_order,
                 _ => sps,
             };
             for _ in 0..5_000 {

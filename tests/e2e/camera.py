@@ -2,7 +2,8 @@
 
     camera.py PORT VIDEO AUDIO [USER PASSWORD [digest|basic]]
 
-VIDEO is h264, h264-b (with B-frames) or h265, AUDIO is aac, pcma, pcmu, opus or none. It serves
+VIDEO is h264, h265, or one of them with B-frames (h264-b, h264-pyramid, h265-b), AUDIO is aac, pcma, pcmu,
+opus or none. Where VIDEO is the path of an FLV file, that is sent with its sound. It serves
 rtsp://127.0.0.1:PORT/cam, asks for authentication (Digest, unless Basic is said) where a user is given, and
 prints "ready" when it listens, "play" when somebody begins to watch, and "closed" when a connection is over.
 Port 0 takes a free one, which is printed behind the first word.
@@ -22,6 +23,10 @@ VIDEO = {
     "! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h264-b": "x264enc speed-preset=veryfast bframes=2 b-adapt=false key-int-max=24 "
     "! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h264-pyramid": "x264enc speed-preset=veryfast bframes=3 b-adapt=false b-pyramid=true key-int-max=24 "
+    "! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "h265-b": "x265enc speed-preset=ultrafast key-int-max=24 option-string=bframes=3:b-adapt=0:open-gop=0 "
+    "! rtph265pay name=pay0 pt=96 config-interval=-1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
 }
@@ -35,6 +40,12 @@ AUDIO = {
 
 def launch(video, audio):
     """The pipeline, as a media factory takes it."""
+    if "/" in video:
+        return (
+            "( filesrc location=" + video + " ! flvdemux name=file "
+            "file.video ! queue ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1 "
+            "file.audio ! queue ! aacparse ! rtpmp4gpay name=pay1 pt=97 )"
+        )
     parts = [
         "videotestsrc is-live=true pattern=ball "
         "! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! " + VIDEO[video]

@@ -98,6 +98,50 @@ impl<'a> BitReader<'a> {
     }
 }
 
+/// Writes bits, for headers that encoders at hand do not make.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct BitWriter(Vec<bool>);
+
+#[cfg(test)]
+impl BitWriter {
+    /// The lower bits of a value.
+    pub(crate) fn bits(mut self, count: u32, value: u32) -> Self {
+        self.0
+            .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+        self
+    }
+
+    /// Unsigned Exp-Golomb numbers.
+    pub(crate) fn ue(self, values: &[u32]) -> Self {
+        values.iter().fold(self, |writer, value| {
+            let length = (value + 1).ilog2();
+            writer.bits(length, 0).bits(length + 1, value + 1)
+        })
+    }
+
+    /// A signed Exp-Golomb number.
+    pub(crate) fn se(self, value: i32) -> Self {
+        let code = value.unsigned_abs() * 2 - u32::from(value > 0);
+        self.ue(&[code])
+    }
+
+    /// A NAL unit with that header, stop bit and emulation prevention.
+    pub(crate) fn nal_unit(self, header: &[u8]) -> Vec<u8> {
+        let mut bits = self.bits(1, 1).0;
+        bits.resize(bits.len().next_multiple_of(8), false);
+        let mut nal = header.to_vec();
+        for byte in bits.chunks(8) {
+            let byte = byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+            if nal.ends_with(&[0, 0]) && byte <= 3 {
+                nal.push(3);
+            }
+            nal.push(byte);
+        }
+        nal
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

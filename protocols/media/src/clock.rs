@@ -85,6 +85,23 @@ mod tests {
     }
 
     #[test]
+    fn a_day_on_each_clock_of_a_wire_wraps_without_a_step() {
+        // Bits and ticks per second: RTMP, RTP of pictures and of sound, MPEG-TS.
+        for (bits, rate) in [(32, 1_000), (32, 90_000), (32, 48_000), (33, 90_000)] {
+            let range = 1i64 << bits;
+            let start = range - rate;
+            let mut clock = Unwrapper::new(bits);
+            for second in 0..=86_400 {
+                let ticks = start + second * rate;
+                assert_eq!(clock.unwrap((ticks % range) as u64), ticks);
+                // Out of order by half a second.
+                let late = ticks - rate / 2;
+                assert_eq!(clock.unwrap((late % range) as u64), late);
+            }
+        }
+    }
+
+    #[test]
     fn bits_above_the_range_are_ignored() {
         assert_eq!(Unwrapper::new(8).unwrap(0x1ff), 0xff);
     }

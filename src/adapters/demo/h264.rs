@@ -138,6 +138,7 @@ pub(super) fn config() -> Config {
             height: HEIGHT as u32,
             sample_aspect_ratio: Some((1, 1)),
             frame_rate: Some((2 * FRAME_RATE, 2)),
+            reorder_depth: Some(0),
         },
     }
 }

@@ -1,13 +1,11 @@
 //! RTSP: pulls cameras. The protocol itself is the crate `retina`.
 //!
 //! A URL becomes a `source::Source`, which a `session` connects to and plays. Its frames become access units
-//! (`tracks`) on one axis of time (`clock`), with decoding times that RTP does not carry (`order`). What goes
-//! wrong is put in words without secrets (`failure`). Nothing is served here, and nothing is retried: the
-//! supervisor does that.
+//! (`tracks`) on one axis of time (`clock`). What goes wrong is put in words without secrets (`failure`).
+//! Nothing is served here, and nothing is retried: the supervisor does that.
 
 mod clock;
 mod failure;
-mod order;
 mod session;
 mod source;
 mod tracks;

@@ -2,7 +2,6 @@
 
 use super::clock::{Axis, Side};
 use super::failure::{self, Step};
-use super::order::Order;
 use super::source::{Source, Transport};
 use super::tracks::{self, Choice};
 use crate::adapters::Target;
@@ -10,6 +9,7 @@ use crate::hub::{Origin, Publisher};
 use crate::net::policy::Policy;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use media::decoding_times::DecodingTimes;
 use media::{AccessUnit, Timebase, Track, TrackId};
 use retina::client::{
     Credentials, Demuxed, Described, InitialTimestampPolicy, PlayOptions, Session, SessionIdPolicy,
@@ -149,7 +149,8 @@ struct Receiver<'a> {
     video: Option<Track>,
     audio: Option<Track>,
     axis: Axis,
-    order: Order,
+    /// RTP does not carry decoding times.
+    times: Option<DecodingTimes>,
 }
 
 impl<'a> Receiver<'a> {
@@ -164,7 +165,7 @@ impl<'a> Receiver<'a> {
             video: None,
             audio: None,
             axis: Axis::default(),
-            order: Order::default(),
+            times: None,
         }
     }
 
@@ -203,9 +204,10 @@ impl<'a> Receiver<'a> {
             return Ok(());
         };
         let pts = self.axis.place(Side::Video, elapsed, track.timebase);
+        let times = self.times.as_mut();
         let unit = AccessUnit {
             track: VIDEO,
-            dts: self.order.decoding_time(pts),
+            dts: times.map_or(pts, |times| times.next(&payload, pts)),
             pts,
             random_access: seen.start.is_some(),
             disposable: seen.disposable,
@@ -288,6 +290,12 @@ impl<'a> Receiver<'a> {
             return Ok(());
         }
         *known = Some(track.clone());
+        if side == Side::Video {
+            match &mut self.times {
+                Some(times) => times.set_track(&track),
+                None => self.times = Some(DecodingTimes::new(&track)),
+            }
+        }
         match &self.publisher {
             Some(publisher) => publisher
                 .set_track(track)

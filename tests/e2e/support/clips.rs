@@ -29,7 +29,9 @@ pub(crate) enum Clip {
     SoundOnly,
     /// H.264 without sound.
     Silent,
-    /// The same pictures with MP3, which the server does not carry.
+    /// Each second a white picture for 0.12 s and a tone with it, else black and silence.
+    Flash,
+    /// The same pictures as in `Silent` with MP3, which the server does not carry.
     Mp3,
 }
 
@@ -97,6 +99,11 @@ impl Clip {
             ),
             Self::SoundOnly => format!("{tone} -t {SECONDS} {sound}"),
             Self::Silent => format!("{picture} -t {SECONDS} {fast} -g 30 -keyint_min 30"),
+            Self::Flash => format!(
+                "-f lavfi -i color=black:size=320x240:rate=25,drawbox=c=white:t=fill:enable='lt(mod(t,1),0.12)' \
+                 -f lavfi -i aevalsrc='sin(2*PI*1000*t)*lt(mod(t,1),0.12)':s=48000 \
+                 -t {SECONDS} {fast} -g 25 -keyint_min 25 {sound}"
+            ),
             Self::Mp3 => format!(
                 "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a libmp3lame -ar 44100"
             ),

@@ -180,6 +180,15 @@ pub(crate) fn decode(url: &str, length: u32) -> Seen {
 /// What ffprobe says of a URL: its streams, and the packets of that many seconds.
 #[track_caller]
 pub(crate) fn probe(url: &str, length: u32) -> Value {
+    let probe = Peer::start(&mut probing(url, length));
+    let finished = probe
+        .finish(seconds(u64::from(length) + 25))
+        .without_complaint();
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+/// ffprobe telling the streams of a URL and the packets of that many seconds, in JSON.
+pub(crate) fn probing(url: &str, length: u32) -> Command {
     let mut ffprobe = tool("ffprobe");
     ffprobe
         .args(["-v", "warning", "-of", "json", "-show_streams"])
@@ -188,11 +197,7 @@ pub(crate) fn probe(url: &str, length: u32) -> Value {
             "packet=stream_index,codec_type,pts,dts,pts_time,dts_time,flags",
         ])
         .args(["-read_intervals", &format!("%+{length}"), url]);
-    let probe = Peer::start(&mut ffprobe);
-    let finished = probe
-        .finish(seconds(u64::from(length) + 25))
-        .without_complaint();
-    serde_json::from_str(&finished.stdout).unwrap()
+    ffprobe
 }
 
 /// The stream of that kind (`video`, `audio`) in the answer of [`probe`].

@@ -7,6 +7,7 @@ pub mod h264;
 pub mod h265;
 pub mod nal;
 pub mod opus;
+pub mod order;
 
 mod sei;
 mod start;

@@ -2,13 +2,16 @@
 //! 14496-15 clause 8).
 //!
 //! Read [`Config`] first; its record (`hvcC`) is read and written in `hvcc`, [`Sps`] is what is used of a
-//! sequence parameter set, [`Picture`] what the NAL unit headers of an access unit say. Only the base layer
-//! is looked at: units of other layers (scalability, several views) are as if they were not there.
+//! sequence parameter set, [`Picture`] what the NAL unit headers of an access unit say, [`PictureOrder`] what
+//! its slice headers say of the order of output. Only the base layer is looked at: units of other layers
+//! (scalability, several views) are as if they were not there.
 
 mod hvcc;
+mod order;
 mod picture;
 mod sps;
 
+pub use order::PictureOrder;
 pub use picture::{Leading, Picture};
 pub use sps::{Profile, Sps};
 
@@ -39,6 +42,8 @@ pub mod nal_type {
     pub const IDR_N_LP: u8 = 20;
     /// Clean random access: the last of the random access points.
     pub const CRA: u8 = 21;
+    /// Above all random access points, the two reserved types included.
+    pub const IRAP_END: u8 = 24;
     /// Above all coded slices, reserved ones included.
     pub const SLICES_END: u8 = 32;
     /// Video parameter set.
@@ -49,6 +54,8 @@ pub mod nal_type {
     pub const PPS: u8 = 34;
     /// Access unit delimiter.
     pub const AUD: u8 = 35;
+    /// End of sequence: the next picture is a random access point that begins anew.
+    pub const END_OF_SEQUENCE: u8 = 36;
     /// Supplemental enhancement information before the slices.
     pub const PREFIX_SEI: u8 = 39;
     /// Supplemental enhancement information behind them.

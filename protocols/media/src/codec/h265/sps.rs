@@ -30,6 +30,20 @@ pub struct Sps {
     pub sample_aspect_ratio: Option<(u16, u16)>,
     /// Pictures per second as (numerator, denominator), from the VUI; encoders are often wrong about it.
     pub frame_rate: Option<(u32, u32)>,
+    /// Most pictures that precede one in decoding order and follow it in output order, in all sub-layers
+    /// together: `sps_max_num_reorder_pics`.
+    pub reorder_depth: u8,
+}
+
+/// What is needed to read slice headers up to the order of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SliceSyntax {
+    /// `sps_seq_parameter_set_id`
+    pub(super) id: u32,
+    /// `separate_colour_plane_flag`
+    pub(super) separate_planes: bool,
+    /// Bits of `slice_pic_order_cnt_lsb`.
+    pub(super) lsb_bits: u32,
 }
 
 /// The general part of `profile_tier_level()` (clause 7.3.3).
@@ -97,6 +111,11 @@ impl Sps {
     /// size or of more than 16,384 samples on a side, [`ConfigError::NotA`] and
     /// [`ConfigError::ParameterSet`] for what is no such NAL unit.
     pub fn parse(nal_unit: &[u8]) -> Result<Self, ConfigError> {
+        Self::with_slice_syntax(nal_unit).map(|(sps, _)| sps)
+    }
+
+    /// The same, with what slices need.
+    pub(super) fn with_slice_syntax(nal_unit: &[u8]) -> Result<(Self, SliceSyntax), ConfigError> {
         check_set(nal_unit, "SPS", nal_type::SPS)?;
         let rbsp = nal::unescape(nal_unit);
         let mut bits = BitReader::new(&rbsp);
@@ -108,11 +127,9 @@ impl Sps {
         let temporal_id_nested = bits.flag()?;
         let profile = Profile::read(&mut bits)?;
         skip_sub_layer_levels(&mut bits, sub_layers)?;
-        bits.ue_at_most(15)?; // sps_seq_parameter_set_id
+        let id = bits.ue_at_most(15)?;
         let chroma_format_idc = bits.ue_at_most(3)? as u8;
-        if chroma_format_idc == 3 {
-            bits.flag()?; // separate_colour_plane_flag
-        }
+        let separate_planes = chroma_format_idc == 3 && bits.flag()?;
         let (mut width, mut height) = (bits.ue()?, bits.ue()?);
         if bits.flag()? {
             // SubWidthC and SubHeightC, table 6-1.
@@ -132,7 +149,9 @@ impl Sps {
         }
         let bit_depth_luma = 8 + bits.ue_at_most(7)? as u8;
         let bit_depth_chroma = 8 + bits.ue_at_most(7)? as u8;
-        skip_coding_tools(&mut bits, sub_layers)?;
+        let lsb_bits = bits.ue_at_most(12)? + 4;
+        let reorder_depth = reorder_depth(&mut bits, sub_layers)?;
+        skip_coding_tools(&mut bits, lsb_bits as usize)?;
         // A VUI that cannot be read costs what it would have told, not the stream.
         let (mut sample_aspect_ratio, mut frame_rate) = (None, None);
         if bits.flag()?
@@ -141,7 +160,7 @@ impl Sps {
             sample_aspect_ratio = aspect;
             frame_rate = timing(&mut bits).unwrap_or_default();
         }
-        Ok(Self {
+        let video = Self {
             profile,
             sub_layers,
             temporal_id_nested,
@@ -152,7 +171,14 @@ impl Sps {
             height,
             sample_aspect_ratio,
             frame_rate,
-        })
+            reorder_depth,
+        };
+        let syntax = SliceSyntax {
+            id,
+            separate_planes,
+            lsb_bits,
+        };
+        Ok((video, syntax))
     }
 }
 
@@ -172,15 +198,21 @@ fn skip_sub_layer_levels(bits: &mut BitReader<'_>, sub_layers: u8) -> Result<(),
     bits.skip(length)
 }
 
-/// What stands between the bit depths and the VUI, none of which is used.
-fn skip_coding_tools(bits: &mut BitReader<'_>, sub_layers: u8) -> Result<(), BitsError> {
-    let poc_lsb_bits = 4 + bits.ue_at_most(12)? as usize;
-    let ordering = if bits.flag()? { sub_layers } else { 1 };
-    for _ in 0..ordering {
+/// The ordering information of the sub-layers: that of the highest, which is the last.
+fn reorder_depth(bits: &mut BitReader<'_>, sub_layers: u8) -> Result<u8, BitsError> {
+    let layers = if bits.flag()? { sub_layers } else { 1 };
+    let mut depth = 0;
+    for _ in 0..layers {
         bits.ue()?; // sps_max_dec_pic_buffering_minus1
-        bits.ue()?; // sps_max_num_reorder_pics
+        depth = bits.ue()?; // sps_max_num_reorder_pics
         bits.ue()?; // sps_max_latency_increase_plus1
     }
+    // No decoder has room for more than 16 pictures.
+    Ok(depth.min(16) as u8)
+}
+
+/// What stands between the ordering information and the VUI, none of which is used.
+fn skip_coding_tools(bits: &mut BitReader<'_>, poc_lsb_bits: usize) -> Result<(), BitsError> {
     for _ in 0..6 {
         bits.ue()?; // sizes of coding and transform blocks, depths of their hierarchies
     }

@@ -1,6 +1,7 @@
 //! Parameter sets of real encoders and made ones, records there and back, and what is refused.
 
 use super::*;
+use crate::bits::BitWriter as Writer;
 use crate::codec::Start;
 
 /// Parameter sets as x265 writes them: VPS, SPS, PPS.
@@ -219,37 +220,10 @@ fn a_cut_sequence_parameter_set_is_refused_up_to_its_vui() {
     }
 }
 
-/// Writes bits, for parameter sets that encoders at hand do not make.
-#[derive(Default)]
-struct Writer(Vec<bool>);
-
+/// Parameter sets that encoders at hand do not make.
 impl Writer {
-    fn bits(mut self, count: u32, value: u32) -> Self {
-        self.0
-            .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
-        self
-    }
-
-    fn ue(self, values: &[u32]) -> Self {
-        values.iter().fold(self, |writer, value| {
-            let length = (value + 1).ilog2();
-            writer.bits(length, 0).bits(length + 1, value + 1)
-        })
-    }
-
-    /// A NAL unit with stop bit and emulation prevention.
     fn sps(self) -> Vec<u8> {
-        let mut bits = self.bits(1, 1).0;
-        bits.resize(bits.len().next_multiple_of(8), false);
-        let mut nal = vec![0x42, 0x01];
-        for byte in bits.chunks(8) {
-            let byte = byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
-            if nal.ends_with(&[0, 0]) && byte <= 3 {
-                nal.push(3);
-            }
-            nal.push(byte);
-        }
-        nal
+        self.nal_unit(&[0x42, 0x01])
     }
 
     /// Up to the sizes of blocks; 64x48 in 4:2:0.

@@ -1,8 +1,18 @@
-//! H.264: the AVCDecoderConfigurationRecord, what is needed of the sequence parameter set, and what an
-//! access unit is (ITU-T H.264; ISO/IEC 14496-15 clause 5.3.3).
+//! H.264: the AVCDecoderConfigurationRecord, and what an access unit is (ITU-T H.264; ISO/IEC 14496-15
+//! clause 5.3.3).
+//!
+//! Read [`Config`] first. [`Sps`] is what is used of a sequence parameter set, [`Picture`] what the NAL unit
+//! headers of an access unit say, [`PictureOrder`] what its slice headers say of the order of output.
 
-use super::{Start, nal, sei, vui};
-use crate::bits::{BitReader, BitsError};
+mod order;
+mod slice;
+mod sps;
+
+pub use order::PictureOrder;
+pub use sps::Sps;
+
+use super::{Start, nal, sei};
+use crate::bits::BitsError;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Longest parameter set that is kept, in bytes.
@@ -226,163 +236,6 @@ impl Picture {
             None => None,
         }
     }
-}
-
-/// What is used of a sequence parameter set (clause 7.3.2.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sps {
-    /// `profile_idc`.
-    pub profile_idc: u8,
-    /// The constraint flags byte between profile and level.
-    pub constraints: u8,
-    /// `level_idc`, ten times the level.
-    pub level_idc: u8,
-    /// `chroma_format_idc`: 1 is 4:2:0.
-    pub chroma_format_idc: u8,
-    /// Bits per luma sample, 8 to 14.
-    pub bit_depth_luma: u8,
-    /// Bits per chroma sample, 8 to 14.
-    pub bit_depth_chroma: u8,
-    /// Luma samples per line after cropping.
-    pub width: u32,
-    /// Lines after cropping.
-    pub height: u32,
-    /// Width to height of a sample, from the VUI.
-    pub sample_aspect_ratio: Option<(u16, u16)>,
-    /// Pictures per second as (numerator, denominator), from the VUI; encoders are often wrong about it.
-    pub frame_rate: Option<(u32, u32)>,
-}
-
-impl Sps {
-    /// Reads a sequence parameter set NAL unit (header byte included).
-    ///
-    /// # Errors
-    /// [`ConfigError::Sps`] where it ends early or leaves a range, [`ConfigError::Size`] for pictures of no
-    /// size or of more than 16,384 samples on a side.
-    pub fn parse(nal_unit: &[u8]) -> Result<Self, ConfigError> {
-        let rbsp = nal::unescape(nal_unit);
-        let mut bits = BitReader::new(&rbsp);
-        bits.skip(8)?;
-        let profile_idc = bits.bits(8)? as u8;
-        let constraints = bits.bits(8)? as u8;
-        let level_idc = bits.bits(8)? as u8;
-        bits.ue()?; // seq_parameter_set_id
-        let (mut chroma_format_idc, mut bit_depth_luma, mut bit_depth_chroma) = (1, 8, 8);
-        let mut separate_planes = false;
-        if matches!(
-            profile_idc,
-            100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
-        ) {
-            chroma_format_idc = bits.ue_at_most(3)? as u8;
-            if chroma_format_idc == 3 {
-                separate_planes = bits.flag()?;
-            }
-            bit_depth_luma = 8 + bits.ue_at_most(6)? as u8;
-            bit_depth_chroma = 8 + bits.ue_at_most(6)? as u8;
-            bits.flag()?; // qpprime_y_zero_transform_bypass_flag
-            if bits.flag()? {
-                for list in 0..if chroma_format_idc == 3 { 12 } else { 8 } {
-                    if bits.flag()? {
-                        skip_scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
-                    }
-                }
-            }
-        }
-        bits.ue_at_most(12)?; // log2_max_frame_num_minus4
-        match bits.ue_at_most(2)? {
-            0 => {
-                bits.ue_at_most(12)?; // log2_max_pic_order_cnt_lsb_minus4
-            }
-            1 => {
-                bits.flag()?;
-                bits.se()?;
-                bits.se()?;
-                for _ in 0..bits.ue_at_most(255)? {
-                    bits.se()?;
-                }
-            }
-            _ => {}
-        }
-        bits.ue()?; // max_num_ref_frames
-        bits.flag()?; // gaps_in_frame_num_value_allowed_flag
-        let width_in_mbs = bits.ue_at_most(1_023)? + 1;
-        let height_in_map_units = bits.ue_at_most(1_023)? + 1;
-        let frame_mbs_only = bits.flag()?;
-        if !frame_mbs_only {
-            bits.flag()?; // mb_adaptive_frame_field_flag
-        }
-        bits.flag()?; // direct_8x8_inference_flag
-        let fields = if frame_mbs_only { 1 } else { 2 };
-        let (mut width, mut height) = (width_in_mbs * 16, height_in_map_units * 16 * fields);
-        if bits.flag()? {
-            // Crop units, equations 7-19 to 7-22.
-            let (unit_x, unit_y) = match chroma_format_idc {
-                1 if !separate_planes => (2, 2 * fields),
-                2 if !separate_planes => (2, fields),
-                _ => (1, fields),
-            };
-            let mut crop = |unit: u32| -> Result<u32, BitsError> {
-                Ok(bits.ue()?.saturating_add(bits.ue()?).saturating_mul(unit))
-            };
-            width = width.saturating_sub(crop(unit_x)?);
-            height = height.saturating_sub(crop(unit_y)?);
-        }
-        if width == 0 || height == 0 || width > 16_384 || height > 16_384 {
-            return Err(ConfigError::Size { width, height });
-        }
-        // A VUI that cannot be read costs what it would have told, not the stream.
-        let (sample_aspect_ratio, frame_rate) = match bits.flag() {
-            Ok(true) => vui(&mut bits).unwrap_or_default(),
-            _ => (None, None),
-        };
-        Ok(Self {
-            profile_idc,
-            constraints,
-            level_idc,
-            chroma_format_idc,
-            bit_depth_luma,
-            bit_depth_chroma,
-            width,
-            height,
-            sample_aspect_ratio,
-            frame_rate,
-        })
-    }
-}
-
-/// `vui_parameters()` up to the timing information (clause E.1.1): the sample aspect ratio and the frame
-/// rate.
-#[expect(
-    clippy::type_complexity,
-    reason = "two optional ratios, used in one place"
-)]
-fn vui(bits: &mut BitReader<'_>) -> Result<(Option<(u16, u16)>, Option<(u32, u32)>), BitsError> {
-    let aspect = vui::until_chroma_locations(bits)?;
-    let mut rate = None;
-    if bits.flag()? {
-        let units_in_tick = bits.bits(32)?;
-        let time_scale = bits.bits(32)?;
-        // A tick is a field, two to a picture.
-        rate = units_in_tick
-            .checked_mul(2)
-            .filter(|units| *units > 0 && time_scale > 0)
-            .map(|units| (time_scale, units));
-    }
-    Ok((aspect, rate))
-}
-
-/// `scaling_list()`, clause 7.3.2.1.1.1.
-fn skip_scaling_list(bits: &mut BitReader<'_>, size: usize) -> Result<(), BitsError> {
-    let (mut last, mut next) = (8i32, 8i32);
-    for _ in 0..size {
-        if next != 0 {
-            next = last.wrapping_add(bits.se()?).rem_euclid(256);
-        }
-        if next != 0 {
-            last = next;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
