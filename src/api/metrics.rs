@@ -6,18 +6,25 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// All metrics now. Streams are summed up: a label for each would grow without bound. Those whose readers were
-/// too slow are few, and are named.
+/// too slow, or whose sources' times were wrong, are few, and are named.
 pub(super) fn render(hub: &Hub) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut publishing, mut bytes, mut repairs, mut memory) = (0u64, 0u64, 0u64, 0u64);
     let (mut wanted, mut asked) = (0, 0);
     let mut slow: Vec<(String, Missed)> = Vec::new();
+    let mut repairs_by_kind = Vec::new();
     for stream in &streams {
         let snapshot = stream.snapshot();
         publishing += u64::from(snapshot.publishing);
         bytes += snapshot.bytes;
         repairs += snapshot.repairs.total();
+        for (kind, count) in snapshot.repairs.by_kind() {
+            if count > 0 {
+                let labels = format!("{{stream=\"{}\",kind=\"{kind}\"}}", stream.name());
+                repairs_by_kind.push((labels, count));
+            }
+        }
         memory += snapshot.ring_bytes as u64;
         wanted += snapshot.requests.wanted;
         asked += snapshot.requests.asked;
@@ -74,6 +81,15 @@ pub(super) fn render(hub: &Hub) -> String {
         "Contained panics, each a defect.",
     );
     line(&mut text, "panics_total", "", telemetry::panics());
+    metric(
+        &mut text,
+        "time_repairs_total",
+        "counter",
+        "Repairs of time by stream and kind, where there were any.",
+    );
+    for (labels, count) in repairs_by_kind {
+        line(&mut text, "time_repairs_total", &labels, count);
+    }
     metric(&mut text, "viewers", "gauge", "Viewers by protocol.");
     for (protocol, count) in viewers {
         line(

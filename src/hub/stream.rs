@@ -4,7 +4,7 @@ use super::StreamName;
 use super::feedback::{Feedback, Requests};
 use super::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Skip, Step};
 use super::skips::Skips;
-use super::timeline::{Repairs, Timeline};
+use super::timeline::{Arrival, Repairs, Timeline};
 use super::viewers::Viewers;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use std::fmt::Display;
@@ -20,6 +20,9 @@ const READY_AFTER_MICROS: i64 = 500_000;
 
 /// Time over which rates are measured.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// The log tells repairs of a stream's time this often at most.
+const REPAIRS_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Most tracks a stream may have.
 const MAX_TRACKS: usize = 16;
@@ -95,6 +98,9 @@ struct State {
     timeline: Timeline,
     roles: Roles,
     feedback: Feedback,
+    /// Repairs that the log has told, and when.
+    told: (Repairs, Option<Instant>),
+    begun: Instant,
     statistics: Statistics,
     last_push: Instant,
 }
@@ -202,6 +208,8 @@ impl Stream {
             timeline: Timeline::default(),
             roles: Roles::default(),
             feedback: Feedback::default(),
+            told: (Repairs::default(), None),
+            begun: now,
             statistics: Statistics {
                 since: SystemTime::now(),
                 bytes: 0,
@@ -415,7 +423,16 @@ impl Stream {
             return true;
         };
         let timebase = track.timebase;
-        let micros = state.timeline.place(&mut unit, timebase);
+        let video = state.tracks.first(Kind::Video);
+        let lead = video.or_else(|| state.tracks.tracks.first());
+        let arrived = state.begun.elapsed().as_micros();
+        let arrival = Arrival {
+            timebase,
+            leads: lead.is_some_and(|lead| lead.id == unit.track),
+            micros: i64::try_from(arrived).unwrap_or(i64::MAX),
+        };
+        let micros = state.timeline.place(&mut unit, arrival);
+        state.tell_repairs(&self.name);
         let tracks = state.tracks.clone();
         let role = state.roles.of(&unit, &tracks);
         if role == Role::Start {
@@ -498,6 +515,17 @@ impl State {
             .iter()
             .all(|kind| self.tracks.first(*kind).is_some());
         both || self.ring.span_micros() >= READY_AFTER_MICROS
+    }
+
+    /// Logs repairs that have come, at most once in [`REPAIRS_TOLD_EVERY`].
+    fn tell_repairs(&mut self, stream: &StreamName) {
+        let repairs = self.timeline.repairs();
+        let (told, at) = self.told;
+        let recently = at.is_some_and(|at| at.elapsed() < REPAIRS_TOLD_EVERY);
+        if repairs != told && !recently {
+            self.told = (repairs, Some(Instant::now()));
+            tracing::warn!(%stream, source = %self.origin.address, %repairs, "times of the source mended");
+        }
     }
 
     /// From here on readers are let in. What came before belongs to the generation they begin with.

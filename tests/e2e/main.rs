@@ -33,4 +33,5 @@ mod server;
 mod slow_reader;
 mod starting;
 mod support;
+mod times;
 mod webrtc;

@@ -5,6 +5,7 @@ use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
 use crate::control::{Broadcast, Kind, Patch, Status, View};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 /// What a caller sends to make or change a broadcast. Fields that the server sets itself are ignored.
@@ -152,6 +153,8 @@ pub(super) struct Object {
     is_virtual: bool,
     max_idle_time: i32,
     anyone_watching: bool,
+    /// Ours: repairs of the source's times, by kind.
+    time_repairs: Option<BTreeMap<&'static str, u64>>,
 }
 
 /// An endpoint on the wire. `lastError` is ours: why it is not live, in words.
@@ -298,6 +301,9 @@ impl Object {
             is_virtual: false,
             max_idle_time: 0,
             anyone_watching: viewers.values().any(|count| *count > 0),
+            time_repairs: stream
+                .as_ref()
+                .map(|stream| stream.repairs.by_kind().into_iter().collect()),
             stream_id: name.id().to_owned(),
         }
     }
