@@ -17,6 +17,8 @@ const USUAL_MICROS: i64 = 40_000;
 /// One track that is being cut. Where segments end is decided by the segmenter, where parts end here.
 #[derive(Debug)]
 pub(super) struct Cutter {
+    /// Wall-clock time of media time 0, as far as it is known now.
+    pub(super) epoch: Option<Duration>,
     /// What has been cut.
     pub(super) rendition: Rendition,
     settings: Settings,
@@ -29,10 +31,12 @@ pub(super) struct Cutter {
     samples_dts: i64,
     samples_ticks: i64,
     samples_bytes: usize,
-    /// Ticks in the complete parts of the open segment, and the decoding time at which it began.
+    /// Ticks in the complete parts of the open segment, and when its first access unit is presented.
     parts_ticks: i64,
     parts_bytes: usize,
-    segment_dts: i64,
+    segment_pts: i64,
+    /// `epoch` at that time: a seam may change it while the segment is open.
+    segment_epoch: Option<Duration>,
 }
 
 impl Cutter {
@@ -56,6 +60,7 @@ impl Cutter {
             discontinuities_before: 0,
         };
         Ok(Self {
+            epoch: None,
             rendition,
             settings,
             sequence: 1,
@@ -66,17 +71,14 @@ impl Cutter {
             samples_bytes: 0,
             parts_ticks: 0,
             parts_bytes: 0,
-            segment_dts: 0,
+            segment_pts: 0,
+            segment_epoch: None,
         })
     }
 
     /// Another configuration: what follows is a new beginning.
-    pub(super) fn change(
-        &mut self,
-        track: Track,
-        now_offset: Option<Duration>,
-    ) -> Result<(), mp4::init::Error> {
-        self.close_segment(now_offset);
+    pub(super) fn change(&mut self, track: Track) -> Result<(), mp4::init::Error> {
+        self.close_segment();
         let bytes = mp4::init::write(std::slice::from_ref(&track))?;
         self.rendition.init = Arc::new(Init {
             number: self.rendition.open_number,
@@ -120,28 +122,30 @@ impl Cutter {
     }
 
     /// Ends the segment after the samples it has; the held access unit belongs to it.
-    pub(super) fn close_segment(&mut self, now_offset: Option<Duration>) {
+    pub(super) fn close_segment(&mut self) {
         if let Some(held) = self.held.take() {
             let ticks = self.usual_ticks();
             self.add_sample(&held, ticks);
         }
-        self.cut_segment(now_offset);
+        self.cut_segment();
     }
 
     /// Ends the segment before the access unit that comes next.
-    pub(super) fn cut_segment(&mut self, now_offset: Option<Duration>) {
+    pub(super) fn cut_segment(&mut self) {
         self.cut_part();
         if self.rendition.open_parts.is_empty() {
             return;
         }
-        let start = self.rendition.track.timebase.duration(self.segment_dts);
+        let start = self.rendition.track.timebase.duration(self.segment_pts);
         let segment = Segment {
             number: self.rendition.open_number,
             duration: self.rendition.track.timebase.duration(self.parts_ticks),
             parts: std::mem::take(&mut self.rendition.open_parts),
             init: self.rendition.init.clone(),
             discontinuity: std::mem::take(&mut self.rendition.open_discontinuity),
-            program_date_time: SystemTime::UNIX_EPOCH + now_offset.unwrap_or_default() + start,
+            program_date_time: SystemTime::UNIX_EPOCH
+                + self.segment_epoch.unwrap_or_default()
+                + start,
         };
         self.rendition.segments.push_back(Arc::new(segment));
         self.rendition.open_number += 1;
@@ -166,7 +170,9 @@ impl Cutter {
         let bytes = fragment::write(self.sequence, &[run]);
         self.sequence = self.sequence.wrapping_add(1);
         if self.rendition.open_parts.is_empty() {
-            self.segment_dts = self.samples_dts;
+            self.segment_epoch = self.epoch;
+            let composition = i64::from(first.composition_offset);
+            self.segment_pts = self.samples_dts.saturating_add(composition);
         }
         self.parts_ticks += self.samples_ticks;
         self.parts_bytes += bytes.len();

@@ -5,6 +5,7 @@
 //! no task, no clock of its own, memory bounded by [`Settings`].
 
 mod cutter;
+mod epoch;
 mod rendition;
 mod segmenter;
 

@@ -1,6 +1,7 @@
 //! Where one segment ends and the next begins.
 
 use super::cutter::Cutter;
+use super::epoch::Epoch;
 use super::{Rendition, Settings};
 use crate::hub::TrackSet;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
@@ -25,8 +26,7 @@ pub struct Segmenter {
     /// Where the other tracks have to cut, in microseconds.
     cuts: VecDeque<i64>,
     first_number: u64,
-    /// Wall-clock time of media time 0, by the access unit that came with the least delay.
-    epoch: Option<Duration>,
+    epoch: Epoch,
     generation: Option<u64>,
     /// Number of the segment that waits for a random access point, once that has been said.
     waiting: Option<u64>,
@@ -37,14 +37,14 @@ pub struct Segmenter {
 impl Segmenter {
     /// A segmenter whose first segments have the media sequence number `first_number`. One that is started
     /// again for a stream must begin above all it has given out before.
-    pub const fn new(settings: Settings, first_number: u64) -> Self {
+    pub fn new(settings: Settings, first_number: u64) -> Self {
         Self {
             settings,
             cutters: Vec::new(),
             target: None,
             cuts: VecDeque::new(),
             first_number,
-            epoch: None,
+            epoch: Epoch::default(),
             generation: None,
             waiting: None,
             left_out: Vec::new(),
@@ -88,7 +88,10 @@ impl Segmenter {
         let mut cutters = self.cutters.iter_mut();
         match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
             Some(cutter) if cutter.rendition.track == *track => {}
-            Some(cutter) => cutter.change(track.clone(), self.epoch)?,
+            Some(cutter) => {
+                cutter.epoch = self.epoch.get();
+                cutter.change(track.clone())?;
+            }
             None => {
                 let cutter = Cutter::new(self.settings, track.clone(), number)?;
                 self.cutters.push(cutter);
@@ -113,12 +116,11 @@ impl Segmenter {
             return false;
         };
         let timebase = cutter.rendition.track.timebase;
-        let since_epoch = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let epoch = since_epoch.saturating_sub(timebase.duration(unit.dts));
-        let epoch = self.epoch.map_or(epoch, |known| known.min(epoch));
-        self.epoch = Some(epoch);
+        // What this unit completes began in front of it.
+        cutter.epoch = self.epoch.get().or(cutter.epoch);
+        if leads {
+            self.epoch.learn(unit, timebase, now);
+        }
 
         let before = (
             cutter.rendition.open_number,
@@ -128,7 +130,9 @@ impl Segmenter {
         let elapsed = timebase.duration(cutter.elapsed());
         let micros = timebase.rescale(unit.dts, Timebase::MICROS);
         let due = if leads {
-            unit.random_access && elapsed + Duration::from_millis(1) >= settings.segment
+            // Behind a seam the clock on the wall has gone on further than the media's.
+            let long_enough = elapsed + Duration::from_millis(1) >= settings.segment;
+            unit.random_access && (long_enough || unit.discontinuity)
         } else {
             let reached = cuts.iter().take_while(|cut| **cut <= micros).count();
             cuts.drain(..reached);
@@ -137,7 +141,7 @@ impl Segmenter {
         let too_long = elapsed >= limit;
         let too_large = cutter.open_bytes() > settings.max_bytes / 4;
         if cutter.elapsed() > 0 && (hole || due || too_long || too_large) {
-            cutter.cut_segment(Some(epoch));
+            cutter.cut_segment();
             if leads {
                 cuts.push_back(micros);
                 if cuts.len() > MAX_CUTS {
@@ -178,7 +182,8 @@ impl Segmenter {
     /// The stream is over: completes what is open.
     pub fn finish(&mut self) {
         for cutter in &mut self.cutters {
-            cutter.close_segment(self.epoch);
+            cutter.epoch = self.epoch.get();
+            cutter.close_segment();
         }
         if self.target.is_none() {
             let longest = self
@@ -338,6 +343,30 @@ mod tests {
             assert!((expected..expected + Duration::from_millis(3)).contains(&begun));
         }
         assert!(!video.segments[0].parts[1].independent);
+    }
+
+    #[test]
+    fn behind_a_seam_a_segment_begins_at_its_own_time() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 5, 25);
+        // Seven seconds later, captured half a second before it arrives.
+        for picture in 0..75 {
+            let time = 5_000 + picture * 40;
+            let mut unit = unit(VIDEO, time, picture % 25 == 0, 100);
+            unit.pts += 80;
+            unit.discontinuity = picture == 0;
+            unit.capture = Some(at(time + 7_000));
+            segmenter.push(&unit, at(time + 7_500));
+        }
+        let video = segmenter.rendition(VIDEO).unwrap();
+        let begun = video.segments.iter().map(|segment| {
+            let wall = segment.program_date_time.duration_since(at(0));
+            (wall.unwrap().as_millis(), segment.duration.as_millis())
+        });
+        let begun: Vec<_> = begun.collect();
+        assert_eq!(begun[..3], [(0, 2_000), (2_000, 2_000), (4_000, 1_000)]);
+        assert_eq!(begun[3], (12_000, 2_000));
+        assert!(video.segments.iter().all(|segment| !segment.discontinuity));
     }
 
     #[test]
