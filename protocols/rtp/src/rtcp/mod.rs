@@ -1,14 +1,19 @@
 //! RTCP: reports, descriptions and feedback (RFC 3550 section 6, RFC 4585, RFC 5104).
 //!
 //! A datagram carries several packets, one after the other: [`packets`] reads them, [`Packet::write`]
-//! appends one. Read [`Packet`] first.
+//! appends one. Read [`Packet`] first. [`Reception`] makes the reports of a receiver, [`SourceClock`] reads
+//! the times in those of a sender.
 
+mod clock;
 mod description;
 mod feedback;
+mod reception;
 mod report;
 
+pub use clock::SourceClock;
 pub use description::{Bye, Description};
 pub use feedback::{FullIntraRequest, Nack, NackPair, PictureLoss};
+pub use reception::{REPORT_INTERVAL, Reception};
 pub use report::{NtpTime, ReceiverReport, ReportBlock, SenderInfo, SenderReport};
 
 use bytes::BufMut;
@@ -73,7 +78,8 @@ pub enum RtcpError {
     Padding(u8),
 }
 
-/// The packets of a datagram in order. After an error the reading ends.
+/// The packets of a datagram in order. One whose content is wrong leaves those behind it readable, one whose
+/// frame is wrong ends the reading.
 pub fn packets(datagram: &[u8]) -> impl Iterator<Item = Result<Packet, RtcpError>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -84,7 +90,7 @@ pub fn packets(datagram: &[u8]) -> impl Iterator<Item = Result<Packet, RtcpError
             |error| (Err(error), &[][..]),
             |(head, body, after)| (Packet::parse(head, body), after),
         );
-        rest = if result.is_ok() { after } else { &[] };
+        rest = after;
         Some(result)
     })
 }
@@ -217,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn compounds_are_read_up_to_the_first_error() {
+    fn compounds_are_read_up_to_the_first_frame_that_is_wrong() {
         let pli = Packet::PictureLoss(PictureLoss {
             sender: 1,
             media: 2,
@@ -225,16 +231,19 @@ mod tests {
         let mut datagram = Vec::new();
         pli.write(&mut datagram);
         datagram.extend([0x80, 207, 0, 0]);
+        // A description that ends in its text.
+        datagram.extend([0x81, 202, 0, 2, 0, 0, 0, 1, 1, 9, 9, 9]);
         pli.write(&mut datagram);
         datagram.extend([0x40, 0, 0, 0]);
         let other = Packet::Other {
             kind: 207,
             format: 0,
         };
+        let truncated = Err(RtcpError::Truncated { kind: 202 });
         let error = Err(RtcpError::Version(1));
         assert_eq!(
             read(&datagram),
-            [Ok(pli.clone()), Ok(other), Ok(pli), error]
+            [Ok(pli.clone()), Ok(other), truncated, Ok(pli), error]
         );
     }
 

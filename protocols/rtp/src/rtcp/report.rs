@@ -22,6 +22,15 @@ impl NtpTime {
         Self(seconds << 32 | fraction)
     }
 
+    /// The time since 1970. What would be before that is in the era that begins in 2036 (RFC 5905 section 6).
+    pub const fn to_unix(self) -> Duration {
+        let seconds = self.0 >> 32;
+        let era = if seconds < UNIX_EPOCH { 1 << 32 } else { 0 };
+        let seconds = seconds + era - UNIX_EPOCH;
+        let nanos = ((self.0 & 0xffff_ffff) * 1_000_000_000) >> 32;
+        Duration::new(seconds, nanos as u32)
+    }
+
     /// The middle 32 bits, by which reports refer to it.
     pub const fn compact(self) -> u32 {
         (self.0 >> 16) as u32
@@ -90,7 +99,8 @@ impl SenderReport {
             packets: input.u32()?,
             octets: input.u32()?,
         };
-        let blocks = read_blocks(input, count)?;
+        // Cameras count blocks that are not there; their clock is what matters.
+        let blocks = (0..count).map_while(|_| ReportBlock::read(input)).collect();
         Some(Self { ssrc, info, blocks })
     }
 
@@ -107,18 +117,17 @@ impl SenderReport {
 impl ReceiverReport {
     pub(super) fn read(input: &mut Input<'_>, count: u8) -> Option<Self> {
         let ssrc = input.u32()?;
-        let blocks = read_blocks(input, count)?;
-        Some(Self { ssrc, blocks })
+        let blocks: Option<_> = (0..count).map(|_| ReportBlock::read(input)).collect();
+        Some(Self {
+            ssrc,
+            blocks: blocks?,
+        })
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) -> u8 {
         out.put_u32(self.ssrc);
         write_blocks(&self.blocks, out)
     }
-}
-
-fn read_blocks(input: &mut Input<'_>, count: u8) -> Option<Vec<ReportBlock>> {
-    (0..count).map(|_| ReportBlock::read(input)).collect()
 }
 
 fn write_blocks(blocks: &[ReportBlock], out: &mut Vec<u8>) -> u8 {
@@ -196,9 +205,36 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_report_with_too_few_blocks_keeps_its_times() {
+        let info = SenderInfo {
+            ntp: NtpTime(1 << 63),
+            rtp: 9,
+            ..SenderInfo::default()
+        };
+        let report = Packet::SenderReport(SenderReport {
+            ssrc: 1,
+            info,
+            blocks: Vec::new(),
+        });
+        let mut bytes = Vec::new();
+        report.write(&mut bytes);
+        bytes[0] |= 2;
+        assert_eq!(packets(&bytes).collect::<Vec<_>>(), [Ok(report)]);
+    }
+
+    #[test]
     fn ntp_times() {
         let time = NtpTime::from_unix(Duration::new(1, 500_000_000));
         assert_eq!(time.0, (UNIX_EPOCH + 1) << 32 | 0x8000_0000);
         assert_eq!(time.compact(), 0x7e81_8000);
+        assert_eq!(time.to_unix(), Duration::new(1, 500_000_000));
+        // The second before the era ends, and the next one's first.
+        let end = (1u64 << 32) - UNIX_EPOCH;
+        assert_eq!(
+            NtpTime(0xffff_ffff << 32).to_unix(),
+            Duration::from_secs(end - 1)
+        );
+        assert_eq!(NtpTime(0).to_unix(), Duration::from_secs(end));
+        assert_eq!(NtpTime::from_unix(Duration::from_secs(end)).0, 0);
     }
 }
