@@ -48,6 +48,15 @@ pub const TARGETS: &[Target] = &[
     target("rtp_rtcp", rtp::fuzz::rtcp),
     target("rtp_h264_packetizer", rtp::fuzz::h264_packetizer),
     target("rtp_audio", rtp::fuzz::audio),
+    target("rtp_reorder", |data| {
+        rtp::fuzz::reorder(Instant::now(), data)
+    }),
+    target("rtp_format", rtp::fuzz::format),
+    target("rtp_h264_depacketizer", rtp::fuzz::h264_depacketizer),
+    target("rtp_h265_depacketizer", rtp::fuzz::h265_depacketizer),
+    target("rtp_h265_packetizer", rtp::fuzz::h265_packetizer),
+    target("rtp_aac_depacketizer", rtp::fuzz::aac_depacketizer),
+    target("rtp_latm_depacketizer", rtp::fuzz::latm_depacketizer),
     target("webrtc_stun", webrtc::fuzz::stun),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)

@@ -89,7 +89,7 @@ impl<T> Default for Reorder<T> {
 }
 
 impl<T> Reorder<T> {
-    /// With room for `window` packets behind a gap (at most [`MAX_GAP`], 0 for none), which wait for `wait`.
+    /// With room for `window` packets behind a gap (at most 3,000, 0 for none), which wait for `wait`.
     pub fn new(window: usize, wait: Duration) -> Self {
         Self {
             window: window.min(usize::from(MAX_GAP)),
@@ -464,10 +464,11 @@ mod tests {
             check(&mut reorder);
             let counts = reorder.counts();
             prop_assert_eq!(counts.passed, passed);
-            prop_assert_eq!(counts.strays + counts.restarts + counts.late, 0);
+            prop_assert_eq!(counts.strays + counts.restarts, 0);
             sent.sort_unstable_by_key(|(_, number)| number.wrapping_sub(first));
             sent.dedup_by_key(|(_, number)| *number);
-            prop_assert_eq!(passed, sent.len() as u64);
+            // Behind a loss that is larger than the window, a delayed packet finds its place given up.
+            prop_assert!(passed == sent.len() as u64 || counts.late > 0 && counts.lost > 16);
         }
     }
 }

@@ -1,11 +1,28 @@
-//! Payload formats: how the access units of each codec are cut into packets.
+//! Payload formats: how the access units of each codec are cut into packets, and put together again.
 //!
 //! A packetizer here makes payloads alone, with no header before them, since that is what receivers of one
-//! stream can share.
+//! stream can share. A depacketizer takes packets in their order ([`Input`]) and gives the codec and its
+//! access units ([`Event`]); what is missing, it is told by [`Reorder`](crate::Reorder).
 
+pub mod aac;
 pub mod g711;
 pub mod h264;
+pub mod h265;
+pub mod latm;
+pub mod mp2t;
 pub mod opus;
+
+mod depacketizer;
+mod description;
+mod nal;
+mod sound;
+#[cfg(test)]
+mod testing;
+mod unit;
+
+pub use depacketizer::{Depacketizer, Format, FormatError};
+pub use description::{Description, packetize};
+pub use unit::{Damaged, DepacketizerCounts, Event, Input, MAX_UNIT, PayloadError, Unit};
 
 use std::fmt;
 use std::sync::Arc;

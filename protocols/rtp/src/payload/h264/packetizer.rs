@@ -1,16 +1,10 @@
 //! From access units to payloads.
 
-use super::{FU_A, STAP_A};
+use super::{FU_A, LEFT_OUT, STAP_A};
 use crate::Payloads;
-use crate::payload::Writer;
+use crate::payload::nal::{Cutter, Framing};
 use media::codec::h264::{Config, nal_type};
 use media::codec::nal::{NalError, units};
-
-/// NAL unit types that say nothing a receiver of packets does not know: access unit delimiters and filler.
-const LEFT_OUT: [u8; 2] = [9, 12];
-
-/// Smallest limit that is kept to; smaller ones count as this.
-const MIN_PAYLOAD: usize = 64;
 
 /// Cuts an access unit (NAL units behind 4-byte lengths) into payloads of at most `max_payload` bytes.
 ///
@@ -26,7 +20,6 @@ pub fn packetize(
     config: Option<&Config>,
     max_payload: usize,
 ) -> Result<Payloads, NalError> {
-    let max_payload = max_payload.max(MIN_PAYLOAD);
     let mut idr = false;
     let mut has_sps = false;
     for nal in units(unit) {
@@ -36,99 +29,41 @@ pub fn packetize(
     }
     let config = config.filter(|_| idr && !has_sps);
     let sets = config.map(|config| config.sps.iter().chain(&config.pps));
-    let mut out = Cutter {
-        writer: Writer::with_capacity(
-            unit.len() + unit.len() / 64 + 256,
-            unit.len() / max_payload + 4,
-        ),
-        run: Vec::new(),
-        run_len: 1,
-        max_payload,
-    };
+    let mut out = Cutter::<Avc>::new(unit.len(), max_payload);
     for set in sets.into_iter().flatten() {
         out.put(set);
     }
     for nal in units(unit).flatten() {
         out.put(nal);
     }
-    out.flush();
-    Ok(out.writer.finish())
+    Ok(out.finish())
 }
 
-struct Cutter<'a> {
-    writer: Writer,
-    /// NAL units that will share a payload.
-    run: Vec<&'a [u8]>,
-    /// The size of that payload.
-    run_len: usize,
-    max_payload: usize,
-}
+/// The payloads of RFC 6184.
+struct Avc;
 
-impl<'a> Cutter<'a> {
-    fn put(&mut self, nal: &'a [u8]) {
-        let Some((&header, body)) = nal.split_first() else {
-            return;
-        };
-        if LEFT_OUT.contains(&(header & 0x1f)) {
-            return;
-        }
-        if nal.len() > self.max_payload {
-            self.flush();
-            self.fragment(header, body);
-            return;
-        }
-        if self.run_len + 2 + nal.len() > self.max_payload {
-            self.flush();
-        }
-        self.run.push(nal);
-        self.run_len += 2 + nal.len();
+impl Framing for Avc {
+    type Header = [u8; 1];
+    type Fragment = [u8; 2];
+
+    /// The forbidden bit of any, the importance of the most important (section 5.7.1).
+    fn aggregate(run: &[&[u8]]) -> [u8; 1] {
+        let headers = run.iter().filter_map(|nal| nal.first());
+        let (forbidden, importance) = headers.fold((0, 0), |(forbidden, importance), header| {
+            (forbidden | header & 0x80, (header & 0x60).max(importance))
+        });
+        [forbidden | importance | STAP_A]
     }
 
-    /// Writes the NAL units that were waiting for company.
-    fn flush(&mut self) {
-        match self.run.as_slice() {
-            [] => {}
-            [alone] => self.writer.put(&[alone]),
-            run => {
-                let forbidden_and_importance = run
-                    .iter()
-                    .filter_map(|nal| nal.first())
-                    .fold((0, 0), |(f, nri), header| {
-                        (f | header & 0x80, nri.max(header & 0x60))
-                    });
-                let header = [forbidden_and_importance.0 | forbidden_and_importance.1 | STAP_A];
-                // No longer than a payload, which is far below the 65,535 of the field.
-                let lengths: Vec<_> = run
-                    .iter()
-                    .map(|nal| (nal.len() as u16).to_be_bytes())
-                    .collect();
-                let mut parts: Vec<&[u8]> = Vec::with_capacity(1 + 2 * run.len());
-                parts.push(&header);
-                for (length, nal) in lengths.iter().zip(run) {
-                    parts.push(length);
-                    parts.push(nal);
-                }
-                self.writer.put(&parts);
-            }
-        }
-        self.run.clear();
-        self.run_len = 1;
+    fn split(nal: &[u8]) -> Option<([u8; 1], &[u8])> {
+        let (header, body) = nal.split_first_chunk()?;
+        let [kind] = header.map(|header| header & 0x1f);
+        (!LEFT_OUT.contains(&kind)).then_some((*header, body))
     }
 
-    fn fragment(&mut self, header: u8, body: &[u8]) {
-        let count = body.len().div_ceil(self.max_payload - 2).max(1);
-        let size = body.len().div_ceil(count).max(1);
-        let last = body.len().div_ceil(size).saturating_sub(1);
-        for (index, part) in body.chunks(size).enumerate() {
-            let mut kind = header & 0x1f;
-            if index == 0 {
-                kind |= 0x80;
-            }
-            if index == last {
-                kind |= 0x40;
-            }
-            self.writer.put(&[&[header & 0xe0 | FU_A, kind], part]);
-        }
+    fn fragment([header]: [u8; 1], first: bool, last: bool) -> [u8; 2] {
+        let flags = u8::from(first) << 7 | u8::from(last) << 6;
+        [header & 0xe0 | FU_A, flags | header & 0x1f]
     }
 }
 

@@ -1,7 +1,9 @@
 //! Opus (RFC 7587): one Opus packet is one payload.
 
+mod depacketizer;
 mod packetizer;
 
+pub use depacketizer::Depacketizer;
 pub use packetizer::packetize;
 
 /// The clock of Opus over RTP, whatever the sampling rate of the sound (section 4.1).

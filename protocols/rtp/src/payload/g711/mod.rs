@@ -1,5 +1,9 @@
 //! G.711, mu-law and A-law (RFC 3551 section 4.5.14): one byte for each sample, cut anywhere.
 
+mod depacketizer;
+
+pub use depacketizer::Depacketizer;
+
 use super::{Payloads, Writer};
 
 /// The static payload type of mu-law at 8 kHz, mono.

@@ -1,5 +1,12 @@
 //! Bodies of the fuzz targets: each takes any bytes and asserts what must hold for all of them.
 
+mod depacketizers;
+
+pub use depacketizers::{
+    aac_depacketizer, format, h264_depacketizer, h265_depacketizer, h265_packetizer,
+    latm_depacketizer, reorder,
+};
+
 use crate::payload::{g711, h264, opus};
 use crate::rtcp::{self, Bye, Description, FullIntraRequest, Nack, PictureLoss};
 use crate::{Header, Packet, Payloads};
@@ -176,26 +183,36 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         8, 0, 0, 0, 4, 0x67, 1, 2, 3, 0, 0, 0, 2, 0x68, 1, 0, 0, 0, 200,
     ];
     unit.extend([0x65; 200]);
-    vec![
+    let mut seeds = vec![
         ("packet", plain),
         ("packet", extended),
         ("packet", two_byte),
         ("rtcp", compound),
         ("h264_packetizer", unit),
         ("audio", vec![0xff, 3, 1, 2]),
-    ]
+    ];
+    seeds.extend(depacketizers::seeds());
+    seeds
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Instant;
 
     fn run(name: &str, data: &[u8]) {
         match name {
             "packet" => packet(data),
             "rtcp" => rtcp(data),
             "h264_packetizer" => h264_packetizer(data),
+            "h265_packetizer" => h265_packetizer(data),
+            "h264_depacketizer" => h264_depacketizer(data),
+            "h265_depacketizer" => h265_depacketizer(data),
+            "aac_depacketizer" => aac_depacketizer(data),
+            "latm_depacketizer" => latm_depacketizer(data),
+            "format" => format(data),
+            "reorder" => reorder(Instant::now(), data),
             _ => audio(data),
         }
     }
@@ -212,7 +229,8 @@ mod tests {
     proptest! {
         #[test]
         fn anything_passes(data in prop::collection::vec(any::<u8>(), 0..400)) {
-            for name in ["packet", "rtcp", "h264_packetizer", "audio"] {
+            let names = seeds().into_iter().map(|(name, _)| name);
+            for name in names.collect::<std::collections::BTreeSet<_>>() {
                 run(name, &data);
             }
         }

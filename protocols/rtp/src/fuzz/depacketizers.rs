@@ -1,0 +1,389 @@
+//! The fuzz targets of what receives: reordering and depacketizers.
+//!
+//! Their input is a sequence of packets, each of a byte that says what happened to it, a byte that says how
+//! long its payload is, and the payload.
+
+use crate::payload::{
+    Damaged, Depacketizer, Event, Format, Input, Unit, aac, h264, h265, latm, mp2t,
+};
+use crate::rtcp::{self, Reception};
+use crate::{Header, Payloads, Reorder};
+use media::codec::{aac::Config, h265::NalHeader, nal};
+use std::time::{Duration, Instant};
+
+/// What happened to a packet, in the first byte.
+mod fate {
+    pub(super) const MARKER: u8 = 1;
+    pub(super) const LOST: u8 = 2;
+    /// How far the timestamp has moved: 0 to 3 steps.
+    pub(super) const STEP: u8 = 2;
+}
+
+/// What the packets of an input are to a depacketizer.
+fn packets(data: &[u8]) -> impl Iterator<Item = Input<'_>> {
+    let mut rest = data;
+    let mut timestamp = u32::MAX - 3_000;
+    std::iter::from_fn(move || {
+        let ([fate, length], after) = rest.split_first_chunk()?;
+        let (payload, after) = after
+            .split_at_checked(usize::from(*length))
+            .unwrap_or((after, &[]));
+        rest = after;
+        let steps = u32::from(fate >> fate::STEP & 3);
+        timestamp = timestamp.wrapping_add(steps * 3_000);
+        Some(Input {
+            timestamp,
+            marker: fate & fate::MARKER != 0,
+            lost: fate & fate::LOST != 0,
+            payload,
+        })
+    })
+}
+
+/// Gives a depacketizer all packets; every unit must pass `check`.
+fn run(mut depacketizer: Depacketizer, data: &[u8], check: fn(&Unit)) {
+    let (mut taken, mut given, mut units) = (0, 0, 0);
+    let mut known = false;
+    let mut drain = |depacketizer: &mut Depacketizer, taken: usize| {
+        while let Some(event) = depacketizer.pull() {
+            let Event::Unit(unit) = event else {
+                known = true;
+                continue;
+            };
+            assert!(known, "a unit before its codec");
+            assert!(!unit.payload.is_empty());
+            check(&unit);
+            units += 1;
+            given += unit.payload.len();
+            // A NAL unit of one byte gets a length of four.
+            assert!(given <= taken * 5, "more came out than went in");
+        }
+    };
+    for input in packets(data) {
+        taken += input.payload.len();
+        // What is refused is dropped.
+        let _ = depacketizer.push(&input);
+        drain(&mut depacketizer, taken);
+    }
+    depacketizer.flush();
+    drain(&mut depacketizer, taken);
+    assert_eq!(depacketizer.counts().units, units);
+}
+
+/// NAL units behind lengths that fit, of which none is empty or has a start code within.
+fn whole_nal_units(unit: &Unit) {
+    for nal in nal::units(&unit.payload) {
+        let nal = nal.unwrap_or_default();
+        assert!(!nal.is_empty());
+        assert!(!nal.windows(3).any(|bytes| bytes == [0, 0, 1]));
+    }
+}
+
+const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x0a, 0xda, 0x79];
+const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
+
+/// H.264, where the first byte says whether damaged units are wanted.
+pub fn h264_depacketizer(data: &[u8]) {
+    let policy = policy(data);
+    let depacketizer = h264::Depacketizer::new([SPS, PPS], policy);
+    run(
+        Depacketizer::H264(depacketizer),
+        rest(data),
+        whole_nal_units,
+    );
+}
+
+/// The same for H.265, with and without decoding order numbers.
+pub fn h265_depacketizer(data: &[u8]) {
+    let order_numbers = data.first().is_some_and(|first| first & 2 != 0);
+    let depacketizer = h265::Depacketizer::new([], order_numbers, policy(data));
+    run(
+        Depacketizer::H265(depacketizer),
+        rest(data),
+        whole_nal_units,
+    );
+}
+
+fn policy(data: &[u8]) -> Damaged {
+    match data.first() {
+        Some(first) if first & 1 == 1 => Damaged::Deliver,
+        _ => Damaged::Drop,
+    }
+}
+
+fn rest(data: &[u8]) -> &[u8] {
+    data.get(1..).unwrap_or_default()
+}
+
+/// AAC behind headers whose layout is in the first bytes.
+pub fn aac_depacketizer(data: &[u8]) {
+    let Some((layout, data)) = data.split_first_chunk::<3>() else {
+        return;
+    };
+    let Ok(config) = Config::low_complexity(48_000, 2) else {
+        return;
+    };
+    let layout = match layout {
+        [0, ..] => aac::Layout::HIGH_BIT_RATE,
+        [size, index, rest] => aac::Layout {
+            size: u32::from(size & 0x1f),
+            index: u32::from(index & 7),
+            index_delta: u32::from(index >> 3 & 7),
+            cts_delta: u32::from(rest & 3),
+            dts_delta: u32::from(rest >> 2 & 3),
+            random_access: rest & 0x10 != 0,
+            stream_state: u32::from(rest >> 5 & 1),
+            auxiliary_size: u32::from(rest >> 6 & 1) * 8,
+            constant_size: u32::from(rest >> 7) * 4,
+        },
+    };
+    let depacketizer = aac::Depacketizer::new(config, 48_000, layout);
+    run(Depacketizer::Aac(depacketizer), data, |_| {});
+}
+
+/// LATM, whose configuration is in the elements unless the first byte says otherwise.
+pub fn latm_depacketizer(data: &[u8]) {
+    let multiplex = latm::Multiplex::parse(&STREAM_MUX_CONFIG).ok();
+    let multiplex = multiplex.filter(|_| data.first().is_some_and(|first| first & 1 == 1));
+    let in_band = multiplex.is_none();
+    let depacketizer = latm::Depacketizer::new(multiplex, in_band, 48_000);
+    run(Depacketizer::Latm(depacketizer), rest(data), |_| {});
+}
+
+const STREAM_MUX_CONFIG: [u8; 6] = [0x40, 0x00, 0x23, 0x20, 0x3f, 0xc0];
+
+/// Formats of a session description: the encoding name, a line break, the parameters. What is accepted can
+/// be pushed to.
+pub fn format(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (encoding, parameters) = text.split_once('\n').unwrap_or((&text, ""));
+    let format = Format {
+        encoding,
+        clock_rate: 90_000,
+        channels: 2,
+        parameters,
+    };
+    if let Ok(depacketizer) = Depacketizer::new(&format, Damaged::Drop) {
+        run(depacketizer, data, |_| {});
+    }
+    if let Ok(packets) = mp2t::packets(data) {
+        assert_eq!(packets.len() % mp2t::PACKET, 0);
+    }
+}
+
+/// Whatever packets come at whatever times: numbers go up, gaps are what is told, nothing is lost without a
+/// trace. Each packet is a byte for the source and the time, and its number.
+pub fn reorder(now: Instant, data: &[u8]) {
+    let mut now = now;
+    let window = data.first().map_or(0, |first| usize::from(*first));
+    let mut reorder = Reorder::new(window, Duration::from_millis(100));
+    let mut reception = Reception::new(90_000);
+    let mut last: Option<Header> = None;
+    let (mut pushed, mut passed) = (0u64, 0u64);
+    let mut drain = |reorder: &mut Reorder<Header>| {
+        while let Some(arrival) = reorder.pull() {
+            let header = arrival.packet;
+            if let Some(last) = last.filter(|_| !arrival.restarted && window > 0) {
+                let expected = last.sequence.wrapping_add(1).wrapping_add(arrival.lost);
+                assert_eq!((last.ssrc, expected), (header.ssrc, header.sequence));
+            }
+            last = Some(header);
+            passed += 1;
+        }
+        passed
+    };
+    let (packets, _) = rest(data).as_chunks::<3>();
+    for [what, high, low] in packets {
+        now += Duration::from_millis(u64::from(what >> 2));
+        reorder.expire(now);
+        drain(&mut reorder);
+        let header = Header {
+            ssrc: u32::from(what & 1),
+            sequence: u16::from_be_bytes([*high, *low]),
+            ..Header::default()
+        };
+        reception.received(now, &header);
+        reorder.push(now, &header, header);
+        pushed += 1;
+        drain(&mut reorder);
+        assert!(reorder.timeout().is_none_or(|timeout| timeout > now));
+    }
+    reorder.flush();
+    let passed = drain(&mut reorder);
+    let counts = reorder.counts();
+    assert_eq!(counts.passed, passed);
+    let dropped = counts.late + counts.duplicates + counts.strays;
+    assert_eq!(passed + dropped, pushed);
+    assert_eq!(reorder.timeout(), None);
+    let report = reception.report(now, 1, "fuzz");
+    assert!(rtcp::packets(&report).all(|packet| packet.is_ok()));
+    assert_eq!(reception.source().is_some(), pushed > 0);
+}
+
+/// Payloads of H.265 keep to their limit and carry every byte of the NAL units that are sent. The first byte
+/// says how long payloads may be.
+pub fn h265_packetizer(data: &[u8]) {
+    let Some((&limit, unit)) = data.split_first() else {
+        return;
+    };
+    let limit = usize::from(limit) * 8;
+    let Ok(payloads) = h265::packetize(unit, None, limit) else {
+        return;
+    };
+    assert!(
+        payloads
+            .iter()
+            .all(|payload| payload.len() <= limit.max(64))
+    );
+    let kind = |nal: &[u8]| nal.first().map(|first| first >> 1 & 0x3f);
+    let nals = nal::units(unit).flatten().filter(|nal| nal.len() >= 2);
+    let sent: Vec<_> = nals
+        .filter(|nal| !matches!(kind(nal), Some(35 | 38)))
+        .collect();
+    // A NAL unit that looks like an aggregate or a fragment cannot be told from ours.
+    if sent
+        .iter()
+        .all(|nal| kind(nal).is_some_and(|kind| kind < 48))
+    {
+        assert_eq!(joined(&payloads), sent);
+    }
+    for nal in sent {
+        // Both read the same header.
+        let header = NalHeader::parse(nal);
+        assert!(header.is_none_or(|header| Some(header.kind) == kind(nal)));
+    }
+}
+
+/// What a receiver makes of payloads of H.265.
+fn joined(payloads: &Payloads) -> Vec<Vec<u8>> {
+    let mut nals: Vec<Vec<u8>> = Vec::new();
+    for payload in payloads.iter() {
+        match payload {
+            [first, _, rest @ ..] if first >> 1 & 0x3f == h265::AGGREGATE => {
+                let mut rest = rest;
+                while let [l0, l1, after @ ..] = rest {
+                    let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+                    let (nal, after) = after.split_at(length);
+                    nals.push(nal.to_vec());
+                    rest = after;
+                }
+            }
+            [first, second, kind, rest @ ..] if first >> 1 & 0x3f == h265::FRAGMENT => {
+                if kind & 0x80 != 0 {
+                    nals.push(vec![first & 0x81 | (kind & 0x3f) << 1, *second]);
+                }
+                nals.last_mut().into_iter().for_each(|nal| nal.extend(rest));
+            }
+            nal => nals.push(nal.to_vec()),
+        }
+    }
+    nals
+}
+
+/// An input of these payloads, each access unit with a marker at its end and a new time.
+fn sequence(front: &[u8], units: &[Payloads]) -> Vec<u8> {
+    let mut input = front.to_vec();
+    for unit in units {
+        for (index, payload) in unit.iter().enumerate() {
+            let mut fate = 0;
+            if index == 0 {
+                fate |= 1 << fate::STEP;
+            }
+            if index + 1 == unit.len() {
+                fate |= fate::MARKER;
+            }
+            input.extend([fate, payload.len() as u8]);
+            input.extend_from_slice(payload);
+        }
+    }
+    input
+}
+
+/// Valid inputs to start from.
+pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let prefixed = |nals: &[&[u8]]| {
+        let mut unit = Vec::new();
+        for nal in nals {
+            unit.extend((nal.len() as u32).to_be_bytes());
+            unit.extend_from_slice(nal);
+        }
+        unit
+    };
+    let idr = [&[0x65, 0x88][..], &[7; 200]].concat();
+    let avc = [
+        prefixed(&[SPS, PPS, &[0x06, 5, 1, 9, 0x80], &idr]),
+        prefixed(&[&[0x41, 0x9a, 1, 2], &[0x41, 0x5a, 3]]),
+    ];
+    let avc: Vec<_> = avc
+        .iter()
+        .flat_map(|unit| h264::packetize(unit, None, 100))
+        .collect();
+    let vps = [
+        0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00,
+        0x03, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x95, 0x94, 0x09,
+    ];
+    let sps = [
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x3c, 0xa0, 0x0a, 0x48, 0x0b, 0x9c, 0x95, 0x96, 0x56, 0x59, 0x24, 0xe5, 0x78,
+        0x0b, 0x40, 0xb6, 0xdc, 0x00, 0x00, 0x0f, 0xa4, 0x00, 0x01, 0xd4, 0xc1, 0x80, 0x52, 0x31,
+        0xb8, 0x00, 0x3d, 0x09, 0x00, 0x07, 0xa1, 0x22,
+    ];
+    let pps = [0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
+    let idr = [&[38, 1, 0x80][..], &[7; 200]].concat();
+    let hevc = [
+        prefixed(&[&vps, &sps, &pps, &[78, 1, 5], &idr]),
+        prefixed(&[&[2, 1, 0x80, 1], &[2, 1, 0x40, 2]]),
+    ];
+    let mut limited = vec![12];
+    limited.extend_from_slice(hevc.first().map_or(&[], Vec::as_slice));
+    let hevc: Vec<_> = hevc
+        .iter()
+        .flat_map(|unit| h265::packetize(unit, None, 100))
+        .collect();
+    let single = |payload: &[u8]| Payloads::single(payload);
+    let frames = [
+        aac::packetize(&[1; 40], 1_200),
+        aac::packetize(&[2; 150], 64),
+        single(&[0, 48, 0, 8, 0, 16, 0, 8, 1, 2, 2, 3]),
+    ];
+    let elements = [single(&[2, 7, 8]), single(&[1, 9])];
+    let in_band = [
+        single(&[0x20, 0x00, 0x11, 0x90, 0x1f, 0xe0, 0x10, 0x38, 0x40]),
+        single(&[0x80, 0x83, 0x80]),
+    ];
+    let numbers = [65_530u16, 65_531, 65_533, 65_532, 2, 3, 3, 40_000, 40_001];
+    let mut reordered = vec![16];
+    for number in numbers {
+        let [high, low] = number.to_be_bytes();
+        reordered.extend([40 << 2 | 1, high, low]);
+    }
+    let mut transport = vec![0; mp2t::PACKET * 2];
+    for packet in transport.chunks_mut(mp2t::PACKET) {
+        packet.iter_mut().take(1).for_each(|sync| *sync = 0x47);
+    }
+    vec![
+        ("h264_depacketizer", sequence(&[0], &avc)),
+        ("h264_depacketizer", sequence(&[1], &avc)),
+        ("h265_depacketizer", sequence(&[0], &hevc)),
+        ("h265_depacketizer", sequence(&[2], &hevc)),
+        ("h265_packetizer", limited),
+        ("aac_depacketizer", sequence(&[0, 0, 0], &frames)),
+        ("aac_depacketizer", sequence(&[6, 0o22, 0], &frames)),
+        ("latm_depacketizer", sequence(&[1], &elements)),
+        ("latm_depacketizer", sequence(&[0], &in_band)),
+        (
+            "format",
+            b"H264\npacketization-mode=1;sprop-parameter-sets=Z0LACtp5,aM48gA==".to_vec(),
+        ),
+        (
+            "format",
+            b"mpeg4-generic\nmode=AAC-hbr;config=1190;sizelength=13;indexlength=3".to_vec(),
+        ),
+        (
+            "format",
+            b"MP4A-LATM\ncpresent=0;config=400023203fc0".to_vec(),
+        ),
+        ("format", transport),
+        ("reorder", reordered),
+    ]
+}
