@@ -83,7 +83,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         bounds: settings.bounds,
         policy: Policy::new(general.network),
     });
-    let supervisor = Supervisor::new(context.clone());
+    let supervisor = Supervisor::new(context.clone(), general.sources);
     let control = Control::new(
         context.hub.clone(),
         store,
@@ -94,6 +94,8 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     )?;
     control.recover_recordings().await?;
     control.start_targets();
+    control.start_sources();
+    tokio::spawn(control.clone().restart_periodically());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
 

@@ -8,12 +8,14 @@ pub mod rtmp;
 pub mod rtsp;
 pub mod webrtc;
 
+mod target;
+
+pub use target::Target;
+
 use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
-use crate::hub::{
-    Applications, Hub, Origin, Publisher, Reader, Stream, StreamName, Taken, Unavailable,
-};
+use crate::hub::{Applications, Hub, Reader, Stream, StreamName, Unavailable};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use axum::body::Body;
@@ -92,7 +94,11 @@ pub trait Protocol: Send + Sync + 'static {
         false
     }
 
-    /// Pulls from `url` into the stream that `target` stands for, until it ends or fails.
+    /// Pulls from `url` into the stream that `target` stands for, until it ends or fails. What fails is said
+    /// in words that hold no secret of the URL. Dropping the future stops at once.
+    ///
+    /// Connecting has time limits of the protocol's own; [`Target::connected`] ends it. That nothing comes
+    /// after that is noticed by whoever called.
     fn pull<'a>(&'a self, _url: &'a str, _target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(std::future::ready(Err(format!(
             "{} cannot pull",
@@ -178,25 +184,6 @@ pub struct ServiceRequest {
     pub peer: SocketAddr,
     /// The body, of bounded length.
     pub body: Bytes,
-}
-
-/// The stream that a source fills.
-#[derive(Debug)]
-pub struct Target {
-    /// Where it is published.
-    pub context: Arc<Context>,
-    /// Its name.
-    pub name: StreamName,
-}
-
-impl Target {
-    /// Becomes the publisher, as soon as there is something to publish.
-    ///
-    /// # Errors
-    /// When the name is taken.
-    pub fn publish(&self, origin: &Origin) -> Result<Publisher, Taken> {
-        self.context.hub.publish(&self.name, origin)
-    }
 }
 
 /// The stream that a target is sent.

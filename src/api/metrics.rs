@@ -1,5 +1,6 @@
 //! What the server counts, in the text format of Prometheus.
 
+use crate::control::supervisor::SourcePhase;
 use crate::hub::{Hub, Missed};
 use crate::telemetry;
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::fmt::Write;
 
 /// All metrics now. Streams are summed up: a label for each would grow without bound. Those whose readers were
 /// too slow, or whose sources' times were wrong, are few, and are named.
-pub(super) fn render(hub: &Hub) -> String {
+pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut publishing, mut bytes, mut repairs, mut memory) = (0u64, 0u64, 0u64, 0u64);
@@ -100,6 +101,24 @@ pub(super) fn render(hub: &Hub) -> String {
         );
     }
     skips(&mut text, &slow);
+    metric(
+        &mut text,
+        "sources",
+        "gauge",
+        "Sources that are kept running, by what they are at.",
+    );
+    for (phase, word) in [
+        (SourcePhase::Connecting, "connecting"),
+        (SourcePhase::Live, "live"),
+        (SourcePhase::Pausing, "pausing"),
+    ] {
+        line(
+            &mut text,
+            "sources",
+            &format!("{{phase=\"{word}\"}}"),
+            sources.get(&phase).map_or(0, |count| *count as u64),
+        );
+    }
     text
 }
 

@@ -119,7 +119,10 @@ impl Site {
         if let Err(denied) = self.may_manage(request, peer) {
             return self::denied(denied);
         }
-        let mut response = Response::new(Body::from(metrics::render(&self.context.hub)));
+        let mut response = Response::new(Body::from(metrics::render(
+            &self.context.hub,
+            &self.control.source_phases(),
+        )));
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response
             .headers_mut()

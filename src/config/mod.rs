@@ -55,6 +55,8 @@ pub struct General {
     pub auth: Auth,
     /// Bounds and rules of every stream.
     pub streams: Streams,
+    /// How sources are kept running.
+    pub sources: Sources,
     /// What may be connected to.
     pub network: Network,
     /// Sources that run while somebody watches.
@@ -149,6 +151,20 @@ pub struct OnDemand {
     pub recordings: bool,
 }
 
+/// Table `[sources]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sources {
+    /// A source that has sent nothing for so long is connected again.
+    #[serde(with = "duration")]
+    pub silence: Duration,
+    /// Attempts to connect to one host and port at a time.
+    pub connecting_per_host: usize,
+    /// While a fallback runs, the first URL is tried so often.
+    #[serde(with = "duration")]
+    pub probe: Duration,
+}
+
 /// An address to listen on, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub Option<SocketAddr>);
@@ -201,6 +217,7 @@ impl Default for General {
             http: Http::default(),
             auth: Auth::default(),
             streams: Streams::default(),
+            sources: Sources::default(),
             network: Network::default(),
             on_demand: OnDemand::default(),
         }
@@ -240,6 +257,16 @@ impl Default for OnDemand {
             linger: Duration::from_secs(10),
             restreams: false,
             recordings: false,
+        }
+    }
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self {
+            silence: Duration::from_secs(10),
+            connecting_per_host: 4,
+            probe: Duration::from_secs(15),
         }
     }
 }
@@ -288,6 +315,23 @@ impl Streams {
     }
 }
 
+impl Sources {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let seconds = |least, most| Duration::from_secs(least)..=Duration::from_secs(most);
+        if !seconds(1, 600).contains(&self.silence) {
+            return Err(("sources.silence", "must lie between 1s and 10m".into()));
+        }
+        if !(1..=1_000).contains(&self.connecting_per_host) {
+            let message = "must lie between 1 and 1000";
+            return Err(("sources.connecting_per_host", message.into()));
+        }
+        if !seconds(1, 3_600).contains(&self.probe) {
+            return Err(("sources.probe", "must lie between 1s and 1h".into()));
+        }
+        Ok(())
+    }
+}
+
 impl General {
     /// Rules that types alone do not say; errors as (key, message).
     fn check(&self) -> Result<(), (&'static str, String)> {
@@ -296,6 +340,7 @@ impl General {
         if !CONNECTIONS.contains(&self.http.max_connections) {
             return Err(("http.max_connections", CONNECTIONS_RULE.into()));
         }
+        self.sources.check()?;
         if self
             .auth
             .tokens

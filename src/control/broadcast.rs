@@ -3,6 +3,7 @@
 use crate::net::redacted::Redacted;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
+use url::Url;
 
 /// Where the stream of a broadcast comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -57,12 +58,16 @@ pub struct Broadcast {
     pub started: Option<SystemTime>,
     /// Where it is pulled from.
     pub stream_url: Option<String>,
+    /// Where it is pulled from while that cannot be had, in this order.
+    pub fallback_urls: Vec<String>,
     /// Address of the camera.
     pub ip_addr: Option<String>,
     /// User on the camera.
     pub username: Option<String>,
     /// Password on the camera.
     pub password: Option<String>,
+    /// Whether its source was started last, or stopped; none while it has been neither.
+    pub wanted: Option<bool>,
     /// Runs only while someone watches.
     pub auto_start_stop: bool,
     /// Where it is pushed to while it is live.
@@ -74,10 +79,35 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// The URL that it is pulled from, if it is.
-    pub fn source(&self) -> Option<&str> {
-        let url = self.stream_url.as_deref()?;
-        (self.kind.is_pulled() && !url.is_empty()).then_some(url)
+    /// The URLs that it is pulled from, the first being the one that is wanted. User name and password stand
+    /// in them. Empty where nothing is pulled.
+    pub fn sources(&self) -> Vec<String> {
+        if !self.kind.is_pulled() {
+            return Vec::new();
+        }
+        let filled = |url: &&String| !url.is_empty();
+        // A camera may be given by its stream's URL alone.
+        let camera = self.ip_addr.as_ref();
+        let camera =
+            camera.filter(|address| self.kind == Kind::IpCamera && address.contains("://"));
+        let first = self.stream_url.as_ref().filter(filled).or(camera);
+        let all = first.into_iter().chain(&self.fallback_urls);
+        all.filter(filled).map(|url| self.signed_in(url)).collect()
+    }
+
+    /// The URL with user name and password, where they are known and it has none.
+    fn signed_in(&self, url: &str) -> String {
+        let user = self.username.as_deref().filter(|user| !user.is_empty());
+        let parsed = Url::parse(url).ok();
+        let Some((user, mut parsed)) = user.zip(parsed.filter(|url| url.username().is_empty()))
+        else {
+            return url.to_owned();
+        };
+        let password = self.password.as_deref();
+        let done = parsed
+            .set_username(user)
+            .and_then(|()| parsed.set_password(password));
+        done.map_or_else(|()| url.to_owned(), |()| parsed.into())
     }
 }
 
@@ -104,9 +134,11 @@ impl Default for Broadcast {
             created: SystemTime::UNIX_EPOCH,
             started: None,
             stream_url: None,
+            fallback_urls: Vec::new(),
             ip_addr: None,
             username: None,
             password: None,
+            wanted: None,
             auto_start_stop: false,
             endpoints: Vec::new(),
             record: None,
@@ -147,6 +179,7 @@ pub struct Notes {
 pub struct Patch {
     pub name: Option<String>,
     pub stream_url: Option<String>,
+    pub fallback_urls: Option<Vec<String>>,
     pub ip_addr: Option<String>,
     pub username: Option<String>,
     pub password: Option<String>,
@@ -166,6 +199,9 @@ impl Patch {
         ];
         for (new, old) in texts {
             replace(new, old);
+        }
+        if let Some(fallback_urls) = &self.fallback_urls {
+            broadcast.fallback_urls.clone_from(fallback_urls);
         }
         if let Some(auto_start_stop) = self.auto_start_stop {
             broadcast.auto_start_stop = auto_start_stop;
@@ -228,6 +264,39 @@ mod tests {
         assert_eq!(broadcast.name.as_deref(), Some("b"));
         assert_eq!(broadcast.stream_url.as_deref(), Some("u"));
         assert_eq!(broadcast.notes.category.as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn user_name_and_password_stand_in_the_urls() {
+        let camera = |url: Option<&str>, address: &str, user: &str| Broadcast {
+            kind: Kind::IpCamera,
+            stream_url: url.map(Into::into),
+            ip_addr: Some(address.into()),
+            username: Some(user.into()),
+            password: Some("p@ss#1".into()),
+            fallback_urls: vec!["rtsp://b/2".into(), String::new()],
+            ..Broadcast::default()
+        };
+        let cases = [
+            (
+                camera(Some("rtsp://a/1"), "", "joe"),
+                "rtsp://joe:p%40ss%231@a/1",
+            ),
+            (camera(Some("rtsp://x:y@a/1"), "", "joe"), "rtsp://x:y@a/1"),
+            (camera(Some("rtsp://a/1"), "http://c", ""), "rtsp://a/1"),
+            (camera(None, "rtsp://c/1", ""), "rtsp://c/1"),
+            (camera(None, "192.168.0.1", ""), "rtsp://b/2"),
+        ];
+        for (broadcast, first) in cases {
+            let sources = broadcast.sources();
+            assert_eq!(sources[0], first);
+            assert!(sources.last().unwrap().ends_with("b/2"), "{sources:?}");
+        }
+        let published = Broadcast {
+            stream_url: Some("rtsp://a/1".into()),
+            ..Broadcast::default()
+        };
+        assert!(published.sources().is_empty());
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Control {
         let broadcasts = self.lock();
         broadcasts
             .get(name)
-            .is_some_and(|broadcast| broadcast.auto_start_stop && broadcast.source().is_some())
+            .is_some_and(|broadcast| broadcast.auto_start_stop && !broadcast.sources().is_empty())
     }
 
     /// What is asked of a broadcast has changed: it may be on demand now or no longer, and wanted for other
@@ -198,10 +198,10 @@ mod tests {
     use super::*;
     use crate::adapters::{BoxFuture, Context, Protocol, Target};
     use crate::auth::Auth;
-    use crate::config::Network;
+    use crate::config::{Network, Sources};
     use crate::control::supervisor::Supervisor;
     use crate::control::{Endpoint, Kind, Patch, Status};
-    use crate::hub::tests::{VIDEO, live, name, unit};
+    use crate::hub::tests::{VIDEO, name, origin, send_gop, unit};
     use crate::hub::{Applications, Hub, Interest, Opened, Settings, Unavailable, Viewer};
     use crate::net::policy::Policy;
     use crate::net::shard::Shards;
@@ -247,7 +247,10 @@ mod tests {
                 if self.refuses.load(Relaxed) {
                     return Err("the camera refuses".into());
                 }
-                let publisher = live(&target.context.hub);
+                let publisher = target
+                    .publish(&origin())
+                    .map_err(|taken| taken.to_string())?;
+                send_gop(&publisher);
                 for picture in 10.. {
                     sleep(Duration::from_millis(40)).await;
                     let pushed = publisher.push(unit(VIDEO, picture * 40, picture % 25 == 0));
@@ -286,7 +289,7 @@ mod tests {
             let control = Control::new(
                 hub.clone(),
                 Store::open(folder.path()).unwrap(),
-                Supervisor::new(context),
+                Supervisor::new(context, Sources::default()),
                 vec![camera.clone()],
                 folder.path(),
                 settings,
@@ -515,13 +518,13 @@ mod tests {
     async fn stop_and_start_work_in_every_state() {
         let server = server().await;
         assert!(matches!(
-            server.control.stop(&name()),
+            server.control.stop(&name()).await,
             Err(ControlError::NotRunning(_))
         ));
         // Started by hand, it stops when nobody comes.
-        server.control.start(&name()).unwrap();
+        server.control.start(&name()).await.unwrap();
         assert!(matches!(
-            server.control.start(&name()),
+            server.control.start(&name()).await,
             Err(ControlError::Active(_))
         ));
         sleep(Duration::from_secs(3)).await;
@@ -530,12 +533,8 @@ mod tests {
         assert!(!server.connected());
         // Stopped by hand, it waits for the next who comes.
         let viewer = server.viewer().await;
-        server.control.stop(&name()).unwrap();
-        assert_eq!(
-            server.status(),
-            Status::Created,
-            "nobody has followed the hub"
-        );
+        server.control.stop(&name()).await.unwrap();
+        assert_eq!(server.status(), Status::Finished);
         drop(viewer);
         sleep(HOLD).await;
         assert!(!server.connected());

@@ -9,10 +9,15 @@ pub mod broadcast;
 mod demand;
 mod error;
 pub mod recordings;
+pub mod settings;
+mod sources;
 pub mod supervisor;
 pub mod targets;
 mod view;
 pub mod vod;
+
+#[cfg(test)]
+mod tests;
 
 pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
 pub use error::ControlError;
@@ -21,15 +26,16 @@ pub use view::{Status, View};
 use crate::adapters::Protocol;
 use crate::config::OnDemand;
 use crate::hub::{Change, Hub, StreamName};
-use crate::net::policy::Refused;
 use crate::store::{self, Store, StoreError};
 use demand::Demand;
 use recordings::Recordings;
+use settings::AppSettings;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
+use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Most broadcasts that are kept.
@@ -51,6 +57,9 @@ struct Shared {
     passing: Mutex<BTreeMap<StreamName, Broadcast>>,
     recordings: Recordings,
     demand: Demand,
+    /// By application.
+    settings: Mutex<BTreeMap<String, AppSettings>>,
+    settings_changed: Notify,
     /// Held while a change goes to the store, so that changes reach it in order.
     writing: tokio::sync::Mutex<()>,
 }
@@ -79,6 +88,7 @@ impl Control {
             }
         }
         let recordings = Recordings::new(recordings, &store)?;
+        let settings = store.all(store::Kind::Settings)?.into_iter().collect();
         let broadcasts = Mutex::new(broadcasts);
         let writing = tokio::sync::Mutex::default();
         Ok(Self {
@@ -91,6 +101,8 @@ impl Control {
                 passing: Mutex::default(),
                 recordings,
                 demand: Demand::new(on_demand),
+                settings: Mutex::new(settings),
+                settings_changed: Notify::new(),
                 writing,
             }),
         })
@@ -182,10 +194,12 @@ impl Control {
         views
     }
 
-    /// Changes what is given of a broadcast. A source that runs is started again if its URL changed.
+    /// Changes what is given of a broadcast. A source that runs is connected anew if where it is pulled from
+    /// has changed, and not disturbed otherwise.
     ///
     /// # Errors
-    /// When there is none, it would be pulled from a forbidden address, or it cannot be kept.
+    /// When there is none, it would be pulled from a forbidden address or runs and could not be pulled any
+    /// more, or it cannot be kept.
     pub async fn update(&self, name: &StreamName, patch: &Patch) -> Result<(), ControlError> {
         let writing = self.shared.writing.lock().await;
         let mut changed = self
@@ -193,103 +207,26 @@ impl Control {
             .get(name)
             .cloned()
             .ok_or_else(|| ControlError::Unknown(name.clone()))?;
-        let url_before = changed.stream_url.clone();
+        let sources_before = changed.sources();
         patch.apply(&mut changed);
         self.check_addresses(&changed)?;
+        let sources = changed.sources();
+        let is_running = self.shared.supervisor.state(name).is_some();
+        let moves = is_running && sources != sources_before;
+        if moves {
+            self.routes(name, &sources)?;
+        }
         self.shared
             .store
             .put(store::Kind::Broadcasts, name.as_str(), &changed)
             .await?;
         self.lock().insert(name.clone(), changed.clone());
         drop(writing);
-        if changed.stream_url != url_before && self.shared.supervisor.stop(name) {
-            self.start_source(name)?;
+        if moves {
+            self.restart_source(name)?;
         }
         self.reconsider(name);
         Ok(())
-    }
-
-    /// Starts pulling a broadcast's source. One that runs on demand stops again when nobody watches.
-    ///
-    /// # Errors
-    /// When there is no such broadcast, it has no source, or it runs already.
-    pub fn start(&self, name: &StreamName) -> Result<(), ControlError> {
-        if self.is_on_demand(name) {
-            self.start_watched(name)
-        } else {
-            self.start_source(name)
-        }
-    }
-
-    fn start_source(&self, name: &StreamName) -> Result<(), ControlError> {
-        let url = match self.lock().get(name) {
-            Some(broadcast) => broadcast.source().map(str::to_owned),
-            None => return Err(ControlError::Unknown(name.clone())),
-        };
-        let url = url.ok_or_else(|| ControlError::NoSource(name.clone()))?;
-        self.pull(name, &url)
-    }
-
-    /// Keeps a source running into a stream until it is stopped.
-    ///
-    /// # Errors
-    /// When it runs already, or no protocol pulls from such a URL.
-    pub fn pull(&self, name: &StreamName, url: &str) -> Result<(), ControlError> {
-        let scheme = url
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        let protocol = self
-            .shared
-            .protocols
-            .iter()
-            .find(|protocol| protocol.pulls(&scheme));
-        let protocol = protocol.cloned().ok_or(ControlError::Scheme(scheme))?;
-        if self.shared.supervisor.start(name, url, protocol) {
-            Ok(())
-        } else {
-            Err(ControlError::Active(name.clone()))
-        }
-    }
-
-    /// Whether some protocol pulls from such URLs.
-    pub fn can_pull(&self, url: &str) -> bool {
-        let scheme = url
-            .split(':')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        self.shared
-            .protocols
-            .iter()
-            .any(|protocol| protocol.pulls(&scheme))
-    }
-
-    /// Refuses forbidden addresses as soon as they are written down; names are judged when they are connected
-    /// to.
-    fn check_addresses(&self, broadcast: &Broadcast) -> Result<(), Refused> {
-        let policy = self.shared.supervisor.policy();
-        let mut urls = broadcast.stream_url.iter().chain(&broadcast.ip_addr);
-        urls.try_for_each(|url| policy.check_url(url))
-    }
-
-    /// Stops a source that is pulled, and disconnects a publisher.
-    ///
-    /// # Errors
-    /// When there is no such broadcast, or nothing was running.
-    pub fn stop(&self, name: &StreamName) -> Result<(), ControlError> {
-        if self.get(name).is_none() {
-            return Err(ControlError::Unknown(name.clone()));
-        }
-        self.unwatch(name);
-        let pulled = self.shared.supervisor.stop(name);
-        let published = self.shared.hub.stop(name);
-        if pulled || published {
-            Ok(())
-        } else {
-            Err(ControlError::NotRunning(name.clone()))
-        }
     }
 
     /// Stops a broadcast and forgets it.
@@ -329,10 +266,19 @@ impl Control {
     /// Notes something about a kept broadcast.
     async fn mark(&self, name: &StreamName, change: impl FnOnce(&mut Broadcast)) {
         let _writing = self.shared.writing.lock().await;
-        let Some(mut broadcast) = self.lock().get(name).cloned() else {
+        self.note(name, change).await;
+    }
+
+    /// As [`Control::mark`], for who holds the right to write.
+    async fn note(&self, name: &StreamName, change: impl FnOnce(&mut Broadcast)) {
+        let Some(before) = self.lock().get(name).cloned() else {
             return;
         };
+        let mut broadcast = before.clone();
         change(&mut broadcast);
+        if broadcast == before {
+            return;
+        }
         if let Err(error) = self
             .shared
             .store

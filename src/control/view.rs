@@ -1,9 +1,15 @@
 //! A broadcast as it is now: what was asked for, and what the hub and the supervisor know.
 
+use super::supervisor::State;
 use super::targets::TargetView;
 use super::{Broadcast, Control};
 use crate::hub::{Snapshot, StreamName};
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A source that was live and is not for so long is said to be lost. Ant Media Server says so of a stream that
+/// it has heard nothing of for this time.
+const LOST_AFTER: Duration = Duration::from_secs(20);
 
 /// Where a broadcast is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,9 +20,9 @@ pub enum Status {
     Preparing,
     /// Live.
     Broadcasting,
-    /// Its publisher is gone without a word, and may come back.
+    /// Its publisher is gone without a word, or its source has not come back for a while; it may yet.
     TerminatedUnexpectedly,
-    /// Was live.
+    /// Was live, or was stopped before it was.
     Finished,
 }
 
@@ -35,8 +41,8 @@ pub struct View {
     pub stream: Option<Snapshot>,
     /// Viewers by protocol.
     pub viewers: BTreeMap<&'static str, usize>,
-    /// Why its source does not run, in words.
-    pub last_error: Option<String>,
+    /// Its source, while that is kept running.
+    pub source: Option<State>,
     /// Its targets.
     pub targets: Vec<TargetView>,
     /// It is being recorded.
@@ -52,15 +58,16 @@ impl Control {
             .map(|stream| stream.viewers().by_protocol())
             .unwrap_or_default();
         let stream = stream.map(|stream| stream.snapshot());
+        let was_asked_to_run = broadcast.started.is_some() || broadcast.wanted.is_some();
         let status = match (&stream, &source) {
             (Some(stream), _) if stream.publishing && stream.ready => Status::Broadcasting,
             (Some(stream), _) if stream.publishing => Status::Preparing,
+            (_, Some(source)) if is_lost(source) => Status::TerminatedUnexpectedly,
             (_, Some(_)) => Status::Preparing,
             (Some(_), None) => Status::TerminatedUnexpectedly,
-            (None, None) if broadcast.started.is_some() => Status::Finished,
+            (None, None) if was_asked_to_run => Status::Finished,
             (None, None) => Status::Created,
         };
-        let last_error = source.and_then(|source| source.last_error);
         let targets = self.target_views(name, &broadcast);
         let recording = self.shared.recordings.is_running(name);
         View {
@@ -70,7 +77,7 @@ impl Control {
             status,
             stream,
             viewers,
-            last_error,
+            source,
             targets,
             recording,
         }
@@ -90,4 +97,10 @@ impl Control {
         view.temporary = true;
         view
     }
+}
+
+fn is_lost(source: &State) -> bool {
+    source
+        .lost
+        .is_some_and(|since| since.elapsed() >= LOST_AFTER)
 }

@@ -79,6 +79,11 @@ impl Publisher {
         self.kicked.cancelled().await;
     }
 
+    /// Its number, which no other publisher has or will have.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The stream that is published.
     pub const fn stream(&self) -> &Arc<Stream> {
         &self.stream

@@ -104,6 +104,20 @@ impl Hub {
     /// # Errors
     /// [`Taken`] when the name has a publisher that is not replaced, or there are too many streams.
     pub fn publish(&self, name: &StreamName, origin: &Origin) -> Result<Publisher, Taken> {
+        self.publish_after(name, origin, None)
+    }
+
+    /// As [`Hub::publish`], and takes over at once from the publisher of the number `own`, if that has it:
+    /// both are the caller's.
+    ///
+    /// # Errors
+    /// As [`Hub::publish`].
+    pub fn publish_after(
+        &self,
+        name: &StreamName,
+        origin: &Origin,
+        own: Option<u64>,
+    ) -> Result<Publisher, Taken> {
         let register = &self.register;
         let number = register.next_publisher.fetch_add(1, Ordering::Relaxed);
         let mut streams = register.lock();
@@ -114,7 +128,8 @@ impl Hub {
                 Takeover::Always => true,
                 Takeover::Never => false,
             };
-            if !replace {
+            let is_own = own.is_some() && known.and_then(|stream| stream.publisher()) == own;
+            if !replace && !is_own {
                 return Err(Taken::Publishing(name.clone()));
             }
         }

@@ -343,6 +343,18 @@ impl Stream {
         state.publisher.map(|_| state.last_push.elapsed())
     }
 
+    /// Number of the publisher that is there now.
+    pub(super) fn publisher(&self) -> Option<u64> {
+        self.lock().publisher
+    }
+
+    /// Time since the last access unit of the publisher of that number; none once it has lost the stream.
+    pub fn silence_of(&self, publisher: u64) -> Option<Duration> {
+        let state = self.lock();
+        let present = state.publisher.filter(|present| *present == publisher);
+        present.map(|_| state.last_push.elapsed())
+    }
+
     /// Lets another publisher continue the stream. False when the stream is over already.
     pub(super) fn continue_with(&self, publisher: u64, origin: Origin) -> bool {
         let mut state = self.lock();

@@ -16,7 +16,7 @@ pub(crate) fn name() -> StreamName {
     StreamName::new("LiveApp", "cam").unwrap()
 }
 
-pub(super) fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin {
         protocol: "test",
         address: "here".into(),
@@ -59,6 +59,12 @@ pub(crate) fn unit(track: TrackId, dts: i64, random_access: bool) -> AccessUnit 
 /// A publisher of both tracks that has sent one GOP of ten pictures.
 pub(crate) fn live(hub: &Hub) -> Publisher {
     let publisher = hub.publish(&name(), &origin()).unwrap();
+    send_gop(&publisher);
+    publisher
+}
+
+/// Declares both tracks and sends one GOP of ten pictures.
+pub(crate) fn send_gop(publisher: &Publisher) {
     publisher.set_track(video(1)).unwrap();
     publisher.set_track(audio()).unwrap();
     for picture in 0..10 {
@@ -66,7 +72,6 @@ pub(crate) fn live(hub: &Hub) -> Publisher {
             .push(unit(VIDEO, picture * 40, picture == 0))
             .unwrap();
     }
-    publisher
 }
 
 pub(super) fn hub() -> Hub {

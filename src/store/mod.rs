@@ -21,6 +21,8 @@ pub enum Kind {
     Broadcasts,
     /// Recordings by `APP/ID`.
     Vods,
+    /// Settings of applications by `APP`.
+    Settings,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
         match self {
             Self::Broadcasts => TableDefinition::new("broadcasts"),
             Self::Vods => TableDefinition::new("vods"),
+            Self::Settings => TableDefinition::new("settings"),
         }
     }
 }

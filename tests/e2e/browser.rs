@@ -139,6 +139,16 @@ fn a_publisher_that_says_goodbye_and_starts_again_at_once_is_seen_again_without_
 #[track_caller]
 fn comes_back(server: &Server, happens: impl FnOnce(&Server, Peer, &dyn Fn(&str)) -> Peer) {
     let publisher = publish(server, "cam", Clip::Standard);
+    comes_back_from(server, publisher, happens);
+}
+
+/// As [`comes_back`], whatever makes the stream `cam`.
+#[track_caller]
+pub(crate) fn comes_back_from<P>(
+    server: &Server,
+    publisher: P,
+    happens: impl FnOnce(&Server, P, &dyn Fn(&str)) -> P,
+) {
     let _place = limit::BROWSER.take();
     let mut script = node(server);
     script.args([

@@ -2,13 +2,14 @@
 
     camera.py PORT VIDEO AUDIO [USER PASSWORD [digest|basic]]
 
-VIDEO is h264, h265, or one of them with B-frames (h264-b, h264-pyramid, h265-b), AUDIO is aac, pcma, pcmu,
-opus or none. Where VIDEO is the path of an FLV file, that is sent with its sound. It serves
-rtsp://127.0.0.1:PORT/cam, asks for authentication (Digest, unless Basic is said) where a user is given, and
-prints "ready" when it listens, "play" when somebody begins to watch, and "closed" when a connection is over.
-Port 0 takes a free one, which is printed behind the first word.
+VIDEO is h264, h265, one of them with B-frames (h264-b, h264-pyramid, h265-b), or h264-small (a smaller picture);
+AUDIO is aac, aac-44 (at 44.1 kHz), pcma, pcmu, opus or none. Where VIDEO is the path of an FLV file, that is
+sent with its sound. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, asks for authentication (Digest,
+unless Basic is said) where a user is given, and prints "ready" when it listens, "play" when somebody begins to
+watch, and "closed" when a connection is over. Port 0 takes a free one, which is printed behind the first word.
 """
 
+import os
 import sys
 
 import gi
@@ -27,11 +28,15 @@ VIDEO = {
     "! video/x-h264,profile=high ! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h265-b": "x265enc speed-preset=ultrafast key-int-max=24 option-string=bframes=3:b-adapt=0:open-gop=0 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
+    "h264-small": "videoscale ! video/x-raw,width=160,height=120 "
+    "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
+    "! rtph264pay name=pay0 pt=96 config-interval=-1",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
 }
 AUDIO = {
     "aac": "audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
+    "aac-44": "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
     "pcma": "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1",
     "pcmu": "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1",
     "opus": "audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97",
@@ -65,7 +70,7 @@ def main():
     port, video, audio = sys.argv[1:4]
     Gst.init(None)
     server = GstRtspServer.RTSPServer.new()
-    server.set_address("127.0.0.1")
+    server.set_address(os.environ.get("CAMERA_ADDRESS", "127.0.0.1"))
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(launch(video, audio))

@@ -1,46 +1,16 @@
 //! Cameras: GStreamer's RTSP server is pulled, in the codecs and by the transports that cameras use, and
 //! comes back by itself whatever happens to it. `camera.py` is the camera.
 
+use crate::support::camera::{camera, pull};
 use crate::support::clips::Clip;
 use crate::support::media::{Seen, decode, decoding, packets, probe, probing};
 use crate::support::peer::{Finished, Peer};
-use crate::support::seconds;
 use crate::support::server::Server;
-use crate::support::tools::{path_of, tool};
-use std::process::Command;
+use crate::support::tools::tool;
+use crate::support::{free_port, seconds};
 
 /// The camera's pictures per second.
 const RATE: f64 = 25.0;
-
-/// Starts a camera and returns it with its port; port 0 takes a free one.
-#[track_caller]
-pub(crate) fn camera(port: u16, arguments: &[&str]) -> (Peer, u16) {
-    // Debian's GStreamer is bound to Debian's Python, whatever else is in the path.
-    let python = ["/usr/bin/python3".into(), path_of("python3")];
-    let python = python.iter().find(|python| python.is_file()).unwrap();
-    let mut command = Command::new(python);
-    command
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/camera.py"))
-        .arg(port.to_string())
-        .args(arguments);
-    let camera = Peer::start(&mut command);
-    let ready = camera.stdout.wait_for(seconds(20), |line| {
-        line.strip_prefix("ready ")
-            .and_then(|port| port.parse().ok())
-    });
-    let port = ready.unwrap_or_else(|| panic!("no camera: {}", camera.stderr.text()));
-    (camera, port)
-}
-
-/// Has the server pull a URL into `LiveApp/cam`.
-#[track_caller]
-fn pull(server: &Server, url: &str) {
-    let body =
-        format!(r#"{{"type":"streamSource","name":"cam","streamId":"cam","streamUrl":"{url}"}}"#);
-    let response = server.rest("POST", "/create?autoStart=true", &body);
-    assert_eq!(response.status, 200, "{}", response.text());
-    assert_eq!(response.json()["success"], true, "{}", response.text());
-}
 
 /// Decodes four seconds of the stream over HLS.
 #[track_caller]
@@ -242,10 +212,7 @@ fn a_password_opens(scheme: &str) {
 #[test]
 fn a_camera_is_waited_for_and_comes_back_after_a_power_cut() {
     // A port that is free now; the camera takes it later.
-    let port = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let port = free_port();
     let server = Server::start();
     pull(&server, &format!("rtsp://127.0.0.1:{port}/cam"));
     server.wait_log(seconds(10), &["source failed", "127.0.0.1"]);

@@ -2,7 +2,8 @@
 //! is its [`Row`].
 
 use crate::browser;
-use crate::cameras::{camera, seen_over_hls};
+use crate::cameras::seen_over_hls;
+use crate::support::camera::camera;
 use crate::support::http::{get, request};
 use crate::support::media::decode;
 use crate::support::peer::Peer;

@@ -55,6 +55,41 @@ fn a_silent_publisher_is_taken_over() {
 }
 
 #[test]
+fn with_always_the_second_publisher_has_the_name_at_once() {
+    let server = Server::with(&["--set", "streams.takeover=always"]);
+    let first = publish(&server, "cam", Clip::Standard);
+    let player = Peer::start(&mut decoding(&server.rtmp_url("cam"), 6));
+    std::thread::sleep(seconds(1));
+    let mut second = start_publishing(&server, "cam", Clip::Standard);
+    first.finish(seconds(5));
+    let seen = Seen::of(&player.finish(seconds(20)));
+    assert!(seen.pictures > 4 * 30, "{seen:?}");
+    assert!(second.is_running(), "{}", second.stderr.text());
+}
+
+#[test]
+fn with_never_only_a_publisher_that_is_gone_makes_room() {
+    let server = Server::with(&[
+        "--set",
+        "streams.takeover=never",
+        "--set",
+        "streams.silence=1s",
+    ]);
+    let first = publish(&server, "cam", Clip::Standard);
+    first.signal("STOP");
+    wait_until("it is silent", seconds(10), || {
+        server.broadcast("cam").unwrap()["bitrate"] == 0
+    });
+    let publish = || Client::publish(server.rtmp, "LiveApp", "cam");
+    let (_, answer) = publish();
+    assert_eq!(answer, Answer::Rejected("NetStream.Publish.BadName".into()));
+    first.kill();
+    server.wait_log(seconds(3), &["waiting for it to come back"]);
+    let (_client, answer) = publish();
+    assert_eq!(answer, Answer::Granted);
+}
+
+#[test]
 fn a_publisher_that_returns_in_time_continues_the_stream() {
     let server = Server::start();
     let publisher = publish(&server, "cam", Clip::Standard);

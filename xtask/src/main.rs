@@ -34,6 +34,7 @@ Usage: cargo xtask COMMAND
   fuzz --all [--seconds N]
                           fuzz each target in turn, for N seconds (60)
   seeds                   write the seeds that the protocol crates make for their fuzz targets
+  soak                    the end-to-end tests that take long, one after the other, with the figures they measure
   bench [NAME [ARGS…]]    run a benchmark program in release mode; without NAME, list them
   dist                    build the static binary that is shipped
   help                    this text
@@ -71,6 +72,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "advisories" => commands::ci::advisories(),
         "fuzz" => commands::fuzz::fuzz(rest),
         "seeds" => commands::fuzz::seeds(),
+        "soak" => commands::test::soak(),
         "bench" => commands::bench::bench(rest),
         "dist" => commands::dist::dist(),
         "help" | "--help" | "-h" => {

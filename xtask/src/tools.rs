@@ -117,6 +117,7 @@ pub(crate) const TEST: &[Tool] = &[
             "/usr/lib/vlc/plugins/codec/libavcodec_plugin.so",
         ]),
     ),
+    tool("iproute2", &["iproute2"], Present::Program("ip")),
     tool("nginx", &["nginx"], Present::Program("nginx")),
     tool(
         "nginx's RTMP module",

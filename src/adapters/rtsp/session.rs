@@ -49,6 +49,7 @@ pub(super) async fn pull(source: &Source, target: &Target, limit: Duration) -> R
     // Start times are used if all streams have one; see `clock` for what else there is.
     let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
     let playing = asked.of(Step::Play, session.play(play)).await?;
+    target.connected();
     let demuxed = playing
         .demuxed()
         .map_err(|error| failure::of(Step::Play, source, &error))?;

@@ -20,6 +20,8 @@ pub(super) struct Request {
     pub(super) ip_addr: Option<String>,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
+    /// Ours: where it is pulled from while `streamUrl` cannot be had.
+    pub(super) fallback_stream_urls: Option<Vec<String>>,
     pub(super) auto_start_stop_enabled: Option<bool>,
     #[serde(flatten)]
     pub(super) notes: Notes,
@@ -48,6 +50,7 @@ impl Request {
             name: self.name,
             created: SystemTime::now(),
             stream_url: self.stream_url,
+            fallback_urls: self.fallback_stream_urls.unwrap_or_default(),
             ip_addr: self.ip_addr,
             username: self.username,
             password: self.password,
@@ -61,6 +64,7 @@ impl Request {
         Patch {
             name: self.name,
             stream_url: self.stream_url,
+            fallback_urls: self.fallback_stream_urls,
             ip_addr: self.ip_addr,
             username: self.username,
             password: self.password,
@@ -70,7 +74,8 @@ impl Request {
     }
 }
 
-/// The broadcast object. Names and defaults are Ant Media's, `originAdress` included.
+/// The broadcast object. Names and defaults are Ant Media's, `originAdress` included, but for the last four,
+/// which are ours.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Object {
@@ -155,6 +160,11 @@ pub(super) struct Object {
     anyone_watching: bool,
     /// Ours: repairs of the source's times, by kind.
     time_repairs: Option<BTreeMap<&'static str, u64>>,
+    fallback_stream_urls: Vec<String>,
+    /// Which URL is live or was tried last: 0 for `streamUrl`.
+    active_source: Option<usize>,
+    /// Why the source is not live, in words.
+    last_error: Option<String>,
 }
 
 /// An endpoint on the wire. `lastError` is ours: why it is not live, in words.
@@ -200,6 +210,7 @@ impl Object {
             stream,
             viewers,
             targets,
+            source,
             ..
         } = view;
         let live = stream.as_ref().filter(|_| {
@@ -285,7 +296,7 @@ impl Object {
             longitude: notes.longitude,
             altitude: notes.altitude,
             main_track_stream_id: notes.main_track_stream_id,
-            absolute_start_time_ms: 0,
+            absolute_start_time_ms: live.map_or(0, |stream| millis(stream.since)),
             web_rtc_viewer_limit: -1,
             hls_viewer_limit: -1,
             dash_viewer_limit: -1,
@@ -304,6 +315,9 @@ impl Object {
             time_repairs: stream
                 .as_ref()
                 .map(|stream| stream.repairs.by_kind().into_iter().collect()),
+            fallback_stream_urls: broadcast.fallback_urls,
+            active_source: source.as_ref().map(|source| source.url),
+            last_error: source.and_then(|source| source.last_error),
             stream_id: name.id().to_owned(),
         }
     }
@@ -339,8 +353,12 @@ pub(super) fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The address without its port, where it has one.
+/// The address without its port, where it has one; the host of a URL.
 fn host_of(address: &str) -> String {
-    let socket = address.parse::<std::net::SocketAddr>();
-    socket.map_or_else(|_| address.to_owned(), |socket| socket.ip().to_string())
+    if let Ok(socket) = address.parse::<std::net::SocketAddr>() {
+        return socket.ip().to_string();
+    }
+    let url = url::Url::parse(address).ok();
+    let host = url.as_ref().and_then(|url| url.host_str());
+    host.unwrap_or(address).to_owned()
 }

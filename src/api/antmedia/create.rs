@@ -20,6 +20,9 @@ const PULLED: [&str; 8] = [
     "http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "udp", "srt",
 ];
 
+/// Most fallbacks of a stream.
+const MAX_FALLBACKS: usize = 15;
+
 /// Schemes of addresses that it takes for a camera.
 const CAMERA: [&str; 6] = ["http", "https", "rtmp", "rtmps", "srt", "rtsp"];
 
@@ -81,6 +84,9 @@ pub(super) async fn create(
     {
         return refusal(StatusCode::BAD_REQUEST, "Subfolder is not valid. ");
     }
+    if let Err(message) = check_fallbacks(request.fallback_stream_urls.as_deref()) {
+        return refusal(StatusCode::BAD_REQUEST, message);
+    }
     if auto_start {
         return create_and_start(&shared, name, kind, request).await;
     }
@@ -139,7 +145,7 @@ async fn create_and_start(
             error => control_failure(&error),
         };
     }
-    match shared.control.start(&name) {
+    match shared.control.start(&name).await {
         Ok(()) => Outcome::success("", Some(name.id())).into_response(),
         Err(refused) => {
             if let Err(error) = shared.control.delete(&name).await {
@@ -171,6 +177,18 @@ fn random_id() -> String {
 /// A URL that Ant Media Server would pull from.
 pub(super) fn is_source_url(url: &str) -> bool {
     has_scheme(url, &PULLED)
+}
+
+/// Whether a stream may have these fallbacks; if not, why.
+pub(super) fn check_fallbacks(urls: Option<&[String]>) -> Result<(), &'static str> {
+    let urls = urls.unwrap_or_default();
+    if urls.len() > MAX_FALLBACKS {
+        return Err("fallbackStreamUrls holds more than 15 URLs");
+    }
+    if !urls.iter().all(|url| is_source_url(url)) {
+        return Err("fallbackStreamUrls holds a URL that is not valid");
+    }
+    Ok(())
 }
 
 fn has_scheme(url: &str, schemes: &[&str]) -> bool {

@@ -8,6 +8,7 @@ mod endpoints;
 mod envelope;
 mod recording;
 mod routes;
+mod settings;
 
 pub use envelope::refusal;
 
@@ -51,6 +52,7 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         )
         .route("/{id}/start", post(routes::start))
         .route("/{id}/stop", post(routes::stop))
+        .route("/{id}/ip-camera-error", get(routes::camera_error))
         .route("/{id}/broadcast-statistics", get(routes::statistics))
         .route(
             "/{id}/endpoint",
@@ -76,6 +78,10 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route("/{app}/rest/v2/version", get(routes::version))
         .route("/rest/v2/version", get(routes::version))
         .route("/rest/v2/applications", get(routes::applications))
+        .route(
+            "/rest/v2/applications/settings/{app}",
+            get(settings::read).post(settings::write),
+        )
         .route("/rest/v2/liveness", get(routes::liveness))
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::broadcast::{Object, Request, status_text};
-use super::create::is_source_url;
+use super::create::{check_fallbacks, is_source_url};
 use super::envelope::{FETCHER_NOT_STARTED, Outcome, control_failure, refusal};
 use crate::api::json;
 use crate::control::{ControlError, Status, View};
@@ -55,6 +55,9 @@ pub(super) async fn update(
             .is_some_and(|url| !is_source_url(url))
     {
         return Outcome::failure("Stream URL is not valid").into_response();
+    }
+    if let Err(message) = check_fallbacks(request.fallback_stream_urls.as_deref()) {
+        return Outcome::failure(message).into_response();
     }
     match shared
         .control
@@ -131,7 +134,7 @@ pub(super) async fn start(
             "Broadcast type is not supported. It can be StreamSource, IP Camera, VOD, Playlist";
         return Outcome::failure(message);
     }
-    match shared.control.start(&view.name) {
+    match shared.control.start(&view.name).await {
         Ok(()) => Outcome::success("", Some(&id)),
         Err(ControlError::NoSource(_)) => Outcome::failure(format!(
             "Stream url is null and it's not an IP camera to get stream url for id:{id}"
@@ -153,7 +156,7 @@ pub(super) async fn stop(
     let Some(view) = find(&shared, &app, &id) else {
         return Outcome::failure("");
     };
-    match shared.control.stop(&view.name) {
+    match shared.control.stop(&view.name).await {
         Ok(()) => Outcome::success("Stream stopped", None),
         Err(_) if view.broadcast.kind.is_pulled() => {
             let message = format!("No matching stream source in this server:{id}");
@@ -163,6 +166,21 @@ pub(super) async fn stop(
             }
         }
         Err(_) => Outcome::failure(""),
+    }
+}
+
+/// How the last attempt to open the source ended, of one that is kept running.
+pub(super) async fn camera_error(
+    State(shared): State<Shared>,
+    Path((app, id)): Path<(String, String)>,
+) -> Outcome {
+    let source = find(&shared, &app, &id).and_then(|view| view.source);
+    let Some(source) = source else {
+        return Outcome::failure(format!("Camera is not found with streamId: {id}"));
+    };
+    match source.last_error {
+        Some(error) => Outcome::failure(error),
+        None => Outcome::success("", None),
     }
 }
 

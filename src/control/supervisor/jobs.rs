@@ -62,6 +62,13 @@ impl<K: Eq + Hash, S: Clone + Default> Jobs<K, S> {
         }
     }
 
+    /// Looks at the state of every job.
+    pub(super) fn each(&self, mut look: impl FnMut(&S)) {
+        for job in lock(&self.running).values() {
+            look(&lock(&job.state));
+        }
+    }
+
     pub(super) fn state(&self, key: &K) -> Option<S> {
         lock(&self.running)
             .get(key)

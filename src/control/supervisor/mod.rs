@@ -1,19 +1,26 @@
 //! Keeps sources and targets running: connects, watches for silence, and tries again for ever, more slowly
 //! each time. A target runs while its stream is live.
 
+mod attempt;
 mod backoff;
+mod gates;
 mod jobs;
 mod sources;
 mod targets;
+mod turns;
 
-pub use sources::State;
+pub use attempt::Route;
+pub use sources::{SourcePhase, State};
 pub use targets::{Phase, TargetState};
 
-use crate::adapters::{Context, Protocol, Target};
+use crate::adapters::{Context, Protocol};
+use crate::config;
 use crate::hub::StreamName;
 use crate::net::policy::Policy;
+use gates::Gates;
 use jobs::Jobs;
-use sources::keep_pulling;
+use sources::Source;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use targets::keep_pushing;
 
@@ -21,6 +28,8 @@ use targets::keep_pushing;
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     context: Arc<Context>,
+    settings: config::Sources,
+    gates: Gates,
     sources: Jobs<StreamName, State>,
     /// By stream and the target's ID.
     targets: Jobs<(StreamName, String), TargetState>,
@@ -28,9 +37,11 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Runs nothing yet.
-    pub fn new(context: Arc<Context>) -> Self {
+    pub fn new(context: Arc<Context>, settings: config::Sources) -> Self {
         Self {
             context,
+            settings,
+            gates: Gates::new(settings.connecting_per_host),
             sources: Jobs::default(),
             targets: Jobs::default(),
         }
@@ -41,16 +52,17 @@ impl Supervisor {
         &self.context.policy
     }
 
-    /// Keeps `url` running into the stream `name`. False when that stream has a source already.
-    pub fn start(&self, name: &StreamName, url: &str, protocol: Arc<dyn Protocol>) -> bool {
-        let target = Target {
+    /// Keeps one of `routes` running into the stream `name`, the first where it can be had. False when that
+    /// stream has a source already.
+    pub fn start(&self, name: &StreamName, routes: Vec<Route>) -> bool {
+        let source = Source {
             context: self.context.clone(),
             name: name.clone(),
+            routes,
+            gates: self.gates.clone(),
+            settings: self.settings,
         };
-        let url = url.to_owned();
-        self.sources.start(name.clone(), |state| {
-            keep_pulling(protocol, url, target, state)
-        })
+        self.sources.start(name.clone(), |state| source.keep(state))
     }
 
     /// Stops the source of a stream at once, whatever it is doing. False when there is none.
@@ -66,6 +78,14 @@ impl Supervisor {
     /// What is known of the source of a stream, if it has one that is kept running.
     pub fn state(&self, name: &StreamName) -> Option<State> {
         self.sources.state(name)
+    }
+
+    /// How many sources are in each phase.
+    pub fn phases(&self) -> BTreeMap<SourcePhase, usize> {
+        let mut phases = BTreeMap::new();
+        self.sources
+            .each(|state| *phases.entry(state.phase).or_default() += 1);
+        phases
     }
 
     /// Pushes the stream `name` to `url` whenever it is live. False when the stream has a target of that ID

@@ -1,5 +1,6 @@
 //! What the tests share. Read [`server::Server`] first, then [`media`], which makes publishers and players.
 
+pub(crate) mod camera;
 pub(crate) mod clips;
 pub(crate) mod http;
 pub(crate) mod limit;
@@ -19,6 +20,13 @@ use std::time::{Duration, Instant};
 /// A number of seconds.
 pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+/// A port of this machine where nothing listens now.
+#[track_caller]
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// Asks again and again until there is an answer; fails the test with `what` when there is none in time.

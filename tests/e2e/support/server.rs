@@ -4,6 +4,7 @@ use super::http::{self, Response};
 use super::lines::Lines;
 use super::peer::signal;
 use super::program::{clean_environment, command, wait};
+use super::tools::tool;
 use super::{seconds, wait_for};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -52,6 +53,20 @@ impl Server {
         let mut command = command();
         command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
         Self::run(command, data.to_owned(), None)
+    }
+
+    /// With a file in the place of the system's list of hosts, and no name server. Needs root.
+    #[track_caller]
+    pub(crate) fn with_hosts(hosts: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let mut command = tool("unshare");
+        let script = "mount --bind \"$1\" /etc/hosts && mount --bind /dev/null /etc/resolv.conf && shift && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script, "sh"]);
+        command.arg(hosts).arg(env!("CARGO_BIN_EXE_millstream"));
+        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        clean_environment(&mut command);
+        Self::run(command, data, Some(folder))
     }
 
     /// With at most `files` open files.
@@ -175,6 +190,27 @@ impl Server {
         };
         let line = self.log.wait_for(limit, has);
         line.unwrap_or_else(|| panic!("no line with {words:?} in the log:\n{}", self.log.text()))
+    }
+
+    /// Processor time so far.
+    #[track_caller]
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap();
+        // The name before this may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = fields[11..13]
+            .iter()
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        // Linux counts hundredths for whoever asks, whatever it runs on.
+        ticks as f64 / 100.0
+    }
+
+    /// Threads now.
+    #[track_caller]
+    pub(crate) fn threads(&self) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid));
+        tasks.unwrap().count()
     }
 
     /// Memory in use, in bytes.

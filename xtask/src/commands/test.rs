@@ -1,4 +1,4 @@
-//! `cargo xtask test` and `cargo xtask setup`: all tests, and what they need.
+//! `cargo xtask test`, `soak` and `setup`: all tests, those that take long, and what they need.
 
 use crate::shell::{self, Result};
 use crate::steps::Steps;
@@ -12,6 +12,24 @@ use std::process::{Command, ExitCode};
 /// When something cannot be installed, or a test fails.
 pub(crate) fn test() -> Result<ExitCode> {
     all(&mut Steps::new())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Installs what is missing and runs the tests that take long, one after the other: they measure.
+///
+/// # Errors
+/// When something cannot be installed, or a test fails.
+pub(crate) fn soak() -> Result<ExitCode> {
+    let mut steps = Steps::new();
+    let browser = install(&mut steps)?;
+    steps.step("soak", || {
+        shell::run(
+            project::cargo()
+                .args(["test", "--release", "--workspace", "--test", "e2e", "--"])
+                .args(["--ignored", "--nocapture", "--test-threads", "1"])
+                .env(chromium::VARIABLE, browser),
+        )
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,0 +1,118 @@
+//! Settings of an application that are changed while the server runs, and kept.
+
+use super::{Control, ControlError};
+use crate::store;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Settings of one application, under Ant Media Server's names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct AppSettings {
+    /// When the server starts, the sources start that ran when it ended.
+    pub start_stream_fetcher_automatically: bool,
+    /// Every source is connected anew each so many seconds; 0 for never.
+    pub restart_stream_fetcher_period: u32,
+    /// What is kept for whoever wrote it, and means nothing to the server.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+impl Control {
+    /// The settings of an application.
+    pub fn settings(&self, app: &str) -> AppSettings {
+        self.lock_settings().get(app).cloned().unwrap_or_default()
+    }
+
+    /// Puts settings in the place of those before. They hold from now on.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    pub async fn set_settings(&self, app: &str, settings: AppSettings) -> Result<(), ControlError> {
+        let _writing = self.shared.writing.lock().await;
+        self.shared
+            .store
+            .put(store::Kind::Settings, app, &settings)
+            .await?;
+        self.lock_settings().insert(app.to_owned(), settings);
+        self.shared.settings_changed.notify_one();
+        Ok(())
+    }
+
+    /// Connects sources anew where the settings of their applications ask for that. Runs for ever.
+    pub async fn restart_periodically(self) {
+        let mut last: BTreeMap<String, Instant> = BTreeMap::new();
+        loop {
+            let now = Instant::now();
+            let periods: BTreeMap<String, Duration> = self
+                .lock_settings()
+                .iter()
+                .map(|(app, settings)| (app, settings.restart_stream_fetcher_period))
+                .filter(|(_, seconds)| *seconds > 0)
+                .map(|(app, seconds)| (app.clone(), Duration::from_secs(seconds.into())))
+                .collect();
+            last.retain(|app, _| periods.contains_key(app));
+            let mut next: Option<Instant> = None;
+            for (app, period) in periods {
+                let last = last.entry(app.clone()).or_insert(now);
+                if now >= *last + period {
+                    *last = now;
+                    self.restart_sources(&app);
+                }
+                let due = *last + period;
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
+            let changed = self.shared.settings_changed.notified();
+            match next {
+                Some(due) => tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = changed => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    fn restart_sources(&self, app: &str) {
+        let names: Vec<_> = self.lock().keys().cloned().collect();
+        for name in names.iter().filter(|name| name.app() == app) {
+            if let Err(error) = self.restart_source(name) {
+                tracing::error!(stream = %name, %error, "cannot start a source again");
+            }
+        }
+    }
+
+    fn lock_settings(&self) -> MutexGuard<'_, BTreeMap<String, AppSettings>> {
+        self.shared
+            .settings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_kept_and_what_is_missing_is_the_default() {
+        let text = r#"{"restartStreamFetcherPeriod":60,"hlsTime":"2"}"#;
+        let settings: AppSettings = serde_json::from_str(text).unwrap();
+        assert_eq!(settings.restart_stream_fetcher_period, 60);
+        assert!(!settings.start_stream_fetcher_automatically);
+        let again = serde_json::to_value(&settings).unwrap();
+        assert_eq!(again["hlsTime"], "2");
+        assert_eq!(again["startStreamFetcherAutomatically"], false);
+        for bad in [
+            r#"{"restartStreamFetcherPeriod":-1}"#,
+            r#"{"restartStreamFetcherPeriod":"x"}"#,
+            r#"{"startStreamFetcherAutomatically":1}"#,
+        ] {
+            assert!(serde_json::from_str::<AppSettings>(bad).is_err(), "{bad}");
+        }
+    }
+}

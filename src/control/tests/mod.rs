@@ -1,0 +1,7 @@
+//! Sources under control, pulled by a scripted protocol on tokio's paused clock.
+
+mod bench;
+mod failover;
+mod kept;
+mod operations;
+mod running;

@@ -1,0 +1,136 @@
+//! The network goes and comes back: a cut that says nothing, and a name that is not known yet. Needs root and
+//! `ip`, for a network namespace and a veth pair, or a mount namespace, which last as long as the test.
+
+use crate::support::camera::{camera_at, pull};
+use crate::support::media::{Seen, decode, decoding_to_end};
+use crate::support::peer::Peer;
+use crate::support::server::Server;
+use crate::support::tools::tool;
+use crate::support::{seconds, wait_until};
+
+/// A network namespace at the other end of a cable.
+struct Elsewhere {
+    name: String,
+    address: String,
+}
+
+impl Elsewhere {
+    #[track_caller]
+    fn new() -> Self {
+        let id = std::process::id();
+        let name = format!("ms{id}");
+        // A network of 4 addresses within 198.18.0.0/15, which is for tests (RFC 2544).
+        let base = (id % (1 << 14)) * 4;
+        let at = |host: u32| {
+            format!(
+                "198.18.{}.{}",
+                (base + host) / 256 % 256,
+                (base + host) % 256
+            )
+        };
+        let elsewhere = Self {
+            name: name.clone(),
+            address: at(2),
+        };
+        let (near, far) = (format!("{name}a"), format!("{name}b"));
+        ip(&["netns", "add", &name]);
+        ip(&[
+            "link", "add", &near, "type", "veth", "peer", "name", &far, "netns", &name,
+        ]);
+        ip(&["addr", "add", &format!("{}/30", at(1)), "dev", &near]);
+        ip(&["link", "set", &near, "up"]);
+        ip(&[
+            "-n",
+            &name,
+            "addr",
+            "add",
+            &format!("{}/30", at(2)),
+            "dev",
+            &far,
+        ]);
+        ip(&["-n", &name, "link", "set", &far, "up"]);
+        ip(&["-n", &name, "link", "set", "lo", "up"]);
+        elsewhere
+    }
+
+    /// Cuts or mends the cable: at the far end, so that the server's system knows nothing of it.
+    #[track_caller]
+    fn cable(&self, state: &str) {
+        ip(&[
+            "-n",
+            &self.name,
+            "link",
+            "set",
+            &format!("{}b", self.name),
+            state,
+        ]);
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        // The pair goes with its far end.
+        let _ = tool("ip")
+            .args(["link", "del", &format!("{}a", self.name)])
+            .status();
+        let _ = tool("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+#[track_caller]
+fn ip(arguments: &[&str]) {
+    let output = tool("ip").args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "ip {arguments:?} (this test needs root): {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_cable_that_is_pulled_and_put_back_costs_no_viewer() {
+    let elsewhere = Elsewhere::new();
+    let server = Server::with(&[
+        "--set",
+        "sources.silence=2s",
+        "--set",
+        "rtsp.timeout=2s",
+        "--set",
+        "streams.grace=60s",
+    ]);
+    let inside = ["ip", "netns", "exec", &elsewhere.name];
+    let (_camera, port) = camera_at(&elsewhere.address, &inside, 0, &["h264", "aac"]);
+    pull(&server, &format!("rtsp://{}:{port}/cam", elsewhere.address));
+    server.wait_live("cam");
+    let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
+    std::thread::sleep(seconds(2));
+    elsewhere.cable("down");
+    server.wait_log(seconds(10), &["source failed", "sent nothing for 2 s"]);
+    // And again, now that nobody answers at all.
+    wait_until("it says why", seconds(20), || {
+        let error = server.broadcast("cam").unwrap()["lastError"].clone();
+        error
+            .as_str()
+            .is_some_and(|error| !error.contains("sent nothing"))
+    });
+    elsewhere.cable("up");
+    server.wait_live("cam");
+    decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
+    assert_eq!(server.broadcast("cam").unwrap()["rtmpViewerCount"], 1);
+    server.rest("POST", "/cam/stop", "");
+    let seen = Seen::of(&player.finish(seconds(15)));
+    assert!(seen.pictures > 4 * 25, "{seen:?}");
+}
+
+#[test]
+fn a_name_that_is_not_known_yet_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    let server = Server::with_hosts(&hosts);
+    let (_camera, port) = camera_at("127.0.0.1", &[], 0, &["h264", "none"]);
+    pull(&server, &format!("rtsp://camera.test:{port}/cam"));
+    server.wait_log(seconds(15), &["source failed", "camera.test"]);
+    std::fs::write(&hosts, "127.0.0.1 localhost camera.test\n").unwrap();
+    server.wait_live("cam");
+}
