@@ -1,6 +1,6 @@
 //! The lite end of ICE (RFC 8445 section 2.5): checks are answered, and the peer decides which pair is used.
 //!
-//! The peer's checks are its consent to receive too (RFC 7675): when they end, so does the session.
+//! The peer's checks and authentic packets are its consent to receive too: when they end, so does the session.
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::stun::{self, Binding, Class, Message};
@@ -67,7 +67,7 @@ pub(crate) struct Agent {
     selected: Option<Path>,
     /// Before it has chosen: the pair over which it sends.
     in_use: Option<Path>,
-    last_check: Instant,
+    last_heard: Instant,
 }
 
 impl Agent {
@@ -78,7 +78,7 @@ impl Agent {
             pairs: SmallVec::new(),
             selected: None,
             in_use: None,
-            last_check: now,
+            last_heard: now,
         }
     }
 
@@ -86,9 +86,9 @@ impl Agent {
         &self.local.ufrag
     }
 
-    /// When the last good check came; at first, when the session began.
-    pub(crate) const fn last_check(&self) -> Instant {
-        self.last_check
+    /// When the peer last showed that it is there; at first, when the session began.
+    pub(crate) const fn last_heard(&self) -> Instant {
+        self.last_heard
     }
 
     /// Where to send to: over the pair the peer chose. Peers begin to send before they choose, and until
@@ -118,7 +118,7 @@ impl Agent {
         if !ours || !check.is_from(certificate.crypto(), &self.local.password) {
             return None;
         }
-        self.last_check = now;
+        self.last_heard = now;
         self.note(now, path, &check);
         let answer = Message::Success(path.remote);
         let password = &self.local.password;
@@ -182,10 +182,11 @@ impl Agent {
     }
 
     /// Authentic packets came over a path: one that passed its checks is what the peer uses.
-    pub(crate) fn used(&mut self, path: Path) {
+    pub(crate) fn used(&mut self, now: Instant, path: Path) {
         if !self.knows(path) {
             return;
         }
+        self.last_heard = now;
         self.in_use = Some(path);
         if self.selected.is_some() {
             self.selected = Some(path);
@@ -280,7 +281,7 @@ mod tests {
         peer.check(1, 100, false);
         peer.check(2, 50, false);
         assert_eq!(peer.agent.selected(), Some(path(1)));
-        peer.agent.used(path(2));
+        peer.agent.used(peer.now, path(2));
         assert_eq!(peer.agent.selected(), Some(path(2)));
         peer.check(3, 10, true);
         assert_eq!(peer.agent.selected(), Some(path(3)));
@@ -300,9 +301,9 @@ mod tests {
         peer.now += LEFT;
         peer.check(2, 50, true);
         assert_eq!(peer.agent.selected(), Some(path(2)));
-        peer.agent.used(path(1));
+        peer.agent.used(peer.now, path(1));
         assert_eq!(peer.agent.selected(), Some(path(1)));
-        peer.agent.used(path(9));
+        peer.agent.used(peer.now, path(9));
         assert_eq!(peer.agent.selected(), Some(path(1)));
     }
 

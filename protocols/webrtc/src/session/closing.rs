@@ -9,10 +9,10 @@ pub enum CloseReason {
     /// The viewer left.
     #[error("the viewer left")]
     Peer,
-    /// The viewer was not heard for 30 s.
+    /// The viewer was not heard for 15 s.
     #[error("the viewer is silent")]
     Silent,
-    /// No connection came about within 30 s, as when no candidate can be reached.
+    /// No connection came about, as when no candidate can be reached.
     #[error("the viewer did not connect")]
     NotConnected,
     /// The DTLS handshake failed.

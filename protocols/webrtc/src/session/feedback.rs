@@ -29,7 +29,7 @@ impl Session {
         let Ok(compound) = inbound.rtcp(datagram) else {
             return;
         };
-        self.agent.used(path);
+        self.agent.used(now, path);
         let mut again = 0;
         let mut random_access = false;
         for packet in rtcp::packets(&compound).map_while(Result::ok) {

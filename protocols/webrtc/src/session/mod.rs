@@ -34,8 +34,10 @@ use track::Track;
 /// From the answer until the peer must have connected.
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// Without a check of the peer for this long, it no longer consents to receive (RFC 7675 section 5.1).
-const CONSENT: Duration = Duration::from_secs(30);
+/// A peer that is silent for this long no longer consents to receive. The lite end sends no checks of its own
+/// (RFC 7675 section 4), but a full peer's come at least every 6 s and its reports more often, so that silence
+/// is a peer that is gone; the 30 s of section 5.1 are what it may be granted at most.
+const CONSENT: Duration = Duration::from_secs(15);
 
 /// Between two sender reports.
 const REPORT: Duration = Duration::from_secs(2);
@@ -260,7 +262,7 @@ impl Session {
         };
         self.send_handshake_to(path);
         if let Some(material) = keys {
-            self.agent.used(path);
+            self.agent.used(now, path);
             self.connected(&material);
         }
     }
@@ -302,8 +304,13 @@ impl Session {
             self.end(CloseReason::NotConnected);
             return;
         }
-        if now.saturating_duration_since(self.agent.last_check()) >= CONSENT {
-            self.end(CloseReason::Silent);
+        if now.saturating_duration_since(self.agent.last_heard()) >= CONSENT {
+            let connected = self.srtp.is_some();
+            self.end(if connected {
+                CloseReason::Silent
+            } else {
+                CloseReason::NotConnected
+            });
             return;
         }
         if let Err(error) = self.dtls.handle_timeout(now) {
@@ -378,7 +385,7 @@ impl Session {
         if self.closed {
             return Output::Timeout(None);
         }
-        let consent = self.agent.last_check() + CONSENT;
+        let consent = self.agent.last_heard() + CONSENT;
         let connect = Some(self.connect_by).filter(|_| self.srtp.is_none());
         let others = [connect, self.dtls.poll_timeout(), self.report_at];
         let next = others.into_iter().flatten().fold(consent, Instant::min);

@@ -64,7 +64,7 @@ fn a_peer_without_a_known_profile_is_told() {
 fn who_does_not_connect_is_let_go() {
     let mut viewer = Viewer::new(Options::default());
     viewer.lose = |_| true;
-    viewer.wait(Duration::from_millis(29_900));
+    viewer.wait(Duration::from_millis(14_900));
     assert_eq!(closed(&viewer), None);
     viewer.wait(Duration::from_millis(200));
     assert_eq!(closed(&viewer), Some(&CloseReason::NotConnected));
@@ -72,14 +72,35 @@ fn who_does_not_connect_is_let_go() {
 }
 
 #[test]
-fn silence_ends_it_and_checks_keep_it() {
+fn who_is_there_and_does_not_connect_is_let_go_later() {
+    let mut viewer = Viewer::new(Options::default());
+    viewer.lose = |_| true;
+    for _ in 0..3 {
+        viewer.check();
+        viewer.wait(Duration::from_millis(9_900));
+    }
+    assert_eq!(closed(&viewer), None);
+    viewer.wait(Duration::from_millis(400));
+    assert_eq!(closed(&viewer), Some(&CloseReason::NotConnected));
+}
+
+#[test]
+fn silence_ends_it_and_checks_or_reports_keep_it() {
     let mut viewer = Viewer::connected(Options::default());
     for _ in 0..10 {
         viewer.wait(Duration::from_secs(10));
         viewer.check();
     }
+    for _ in 0..10 {
+        viewer.wait(Duration::from_secs(10));
+        let reports = rtcp::ReceiverReport {
+            ssrc: 1,
+            blocks: Vec::new(),
+        };
+        viewer.feed_back(&rtcp::Packet::ReceiverReport(reports));
+    }
     assert_eq!(closed(&viewer), None);
-    viewer.wait(Duration::from_millis(29_900));
+    viewer.wait(Duration::from_millis(14_900));
     assert_eq!(closed(&viewer), None);
     viewer.wait(Duration::from_millis(200));
     assert_eq!(closed(&viewer), Some(&CloseReason::Silent));
@@ -91,7 +112,7 @@ fn timeouts_are_told_ahead() {
     let Output::Timeout(Some(due)) = viewer.session.poll_output() else {
         panic!("no timeout");
     };
-    assert_eq!(due, viewer.now + Duration::from_secs(30));
+    assert_eq!(due, viewer.now + Duration::from_secs(15));
     let now = viewer.now;
     viewer
         .session
