@@ -90,6 +90,9 @@ struct State {
     ended: Option<Ended>,
     /// Number of the publisher that may push; none while it is away.
     publisher: Option<u64>,
+    /// Tracks that this publisher has declared, and the media time of its first access unit.
+    declared: Vec<TrackId>,
+    source_since: Option<i64>,
     /// Number of the publisher that was there last.
     last_publisher: u64,
     /// Cancelled to make the present publisher leave.
@@ -202,6 +205,8 @@ impl Stream {
             ready: false,
             ended: None,
             publisher: Some(publisher),
+            declared: Vec::new(),
+            source_since: None,
             last_publisher: publisher,
             kick: tokio_util::sync::CancellationToken::new(),
             origin,
@@ -364,6 +369,8 @@ impl Stream {
         state.kick.cancel();
         state.kick = tokio_util::sync::CancellationToken::new();
         state.publisher = Some(publisher);
+        state.declared.clear();
+        state.source_since = None;
         state.last_publisher = publisher;
         state.origin = origin;
         state.timeline.new_source();
@@ -411,6 +418,9 @@ impl Stream {
         if state.publisher != Some(publisher) {
             return false;
         }
+        if !state.declared.contains(&track.id) && state.declared.len() < MAX_TRACKS {
+            state.declared.push(track.id);
+        }
         let mut tracks = state.tracks.tracks.clone();
         match tracks.iter().position(|known| known.id == track.id) {
             Some(at) if tracks.get(at) == Some(&track) => return true,
@@ -445,6 +455,7 @@ impl Stream {
         };
         let micros = state.timeline.place(&mut unit, arrival);
         state.tell_repairs(&self.name);
+        state.forget_undeclared(micros);
         let tracks = state.tracks.clone();
         let role = state.roles.of(&unit, &tracks);
         if role == Role::Start {
@@ -519,6 +530,20 @@ impl State {
     fn set_tracks(&mut self, tracks: Vec<Track>) {
         let generation = self.tracks.generation + 1;
         self.tracks = Arc::new(TrackSet { generation, tracks });
+    }
+
+    /// Tracks of a publisher before, which this one has had time to declare and has not, are gone.
+    fn forget_undeclared(&mut self, now: i64) {
+        let since = *self.source_since.get_or_insert(now);
+        let is_declared = |track: &Track| self.declared.contains(&track.id);
+        if now.saturating_sub(since) < READY_AFTER_MICROS
+            || self.tracks.tracks.iter().all(is_declared)
+        {
+            return;
+        }
+        let tracks = self.tracks.tracks.iter();
+        let declared = tracks.filter(|track| is_declared(track)).cloned().collect();
+        self.set_tracks(declared);
     }
 
     /// Both kinds have come, or one has been alone for long enough.

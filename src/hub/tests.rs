@@ -157,6 +157,27 @@ async fn a_stream_without_random_access_points_starts_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_track_that_the_next_publisher_does_not_have_is_gone() {
+    let hub = hub();
+    let first = live(&hub);
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    assert_eq!(read(&mut reader), "T2*.........");
+    drop(first);
+    let next = hub.publish(&name(), &origin()).unwrap();
+    next.set_track(video(1)).unwrap();
+    for picture in 0..15 {
+        next.push(unit(VIDEO, picture * 40, picture == 0)).unwrap();
+    }
+    assert_eq!(read(&mut reader), "*............T3..");
+    let tracks = &hub.get(&name()).unwrap().snapshot().tracks;
+    assert_eq!(tracks.tracks, [video(1)]);
+    // It may come yet.
+    next.set_track(audio()).unwrap();
+    next.push(unit(AUDIO, 29_000, true)).unwrap();
+    assert_eq!(read(&mut reader), "T4*");
+}
+
+#[tokio::test]
 async fn who_joins_at_an_open_gop_does_not_get_its_leading_pictures() {
     let hub = hub();
     let publisher = live(&hub);

@@ -26,6 +26,8 @@ pub(super) struct Cutter {
     sequence: u32,
     /// The newest access unit: its duration is known when the next one comes.
     held: Option<AccessUnit>,
+    /// Decoding time of the newest access unit, with its timebase: that may change with the track.
+    newest: Option<(i64, Timebase)>,
     /// Samples of the part that is being made, and the decoding time of the first, in ticks.
     samples: Vec<Sample>,
     samples_dts: i64,
@@ -65,6 +67,7 @@ impl Cutter {
             settings,
             sequence: 1,
             held: None,
+            newest: None,
             samples: Vec::new(),
             samples_dts: 0,
             samples_ticks: 0,
@@ -87,6 +90,11 @@ impl Cutter {
         self.rendition.track = track;
         self.rendition.open_discontinuity = true;
         Ok(())
+    }
+
+    /// Decoding time of the newest access unit.
+    pub(super) fn newest(&self) -> Option<Duration> {
+        self.newest.map(|(dts, timebase)| timebase.duration(dts))
     }
 
     /// Media time in the open segment, the held access unit not counted.
@@ -118,6 +126,7 @@ impl Cutter {
 
     /// The newest access unit.
     pub(super) fn hold(&mut self, unit: AccessUnit) {
+        self.newest = Some((unit.dts, self.rendition.track.timebase));
         self.held = Some(unit);
     }
 

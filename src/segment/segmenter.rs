@@ -16,6 +16,9 @@ const ROUNDING: Duration = Duration::from_millis(490);
 /// for longer than this many segments misses some.
 const MAX_CUTS: usize = 8;
 
+/// A track that is so far behind the newest is silent: players should not wait for it.
+const SILENT: Duration = Duration::from_secs(5);
+
 /// Cuts the tracks of one stream.
 #[derive(Debug)]
 pub struct Segmenter {
@@ -28,6 +31,8 @@ pub struct Segmenter {
     first_number: u64,
     epoch: Epoch,
     generation: Option<u64>,
+    /// Tracks that the stream has now.
+    present: Vec<TrackId>,
     /// Number of the segment that waits for a random access point, once that has been said.
     waiting: Option<u64>,
     /// Tracks that MP4 cannot carry as they are now.
@@ -46,6 +51,7 @@ impl Segmenter {
             first_number,
             epoch: Epoch::default(),
             generation: None,
+            present: Vec::new(),
             waiting: None,
             left_out: Vec::new(),
         }
@@ -61,7 +67,8 @@ impl Segmenter {
         self.target
     }
 
-    /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was.
+    /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was, and is
+    /// silent.
     ///
     /// A track that MP4 cannot carry is left out, and its access units with it; the others go on. Returns
     /// why, once for each such track as long as the reason is the same.
@@ -73,6 +80,7 @@ impl Segmenter {
             .lead()
             .map_or(self.first_number, |lead| lead.open_number);
         let told = std::mem::take(&mut self.left_out);
+        self.present = tracks.tracks.iter().map(|track| track.id).collect();
         for track in &tracks.tracks {
             if let Err(error) = self.set_track(track, number) {
                 self.left_out.push((track.id, error));
@@ -210,7 +218,8 @@ impl Segmenter {
     fn lead(&self) -> Option<&Rendition> {
         let mut carried = self
             .renditions()
-            .filter(|rendition| !self.is_left_out(rendition.track.id));
+            .filter(|rendition| !self.is_left_out(rendition.track.id))
+            .filter(|rendition| self.present.contains(&rendition.track.id));
         let first = carried.clone().next();
         let video = carried.find(|rendition| rendition.track.kind() == Kind::Video);
         // One that was carried once still has its numbers.
@@ -219,6 +228,19 @@ impl Segmenter {
 
     fn is_left_out(&self, track: TrackId) -> bool {
         self.left_out.iter().any(|(left, _)| *left == track)
+    }
+
+    /// Whether nothing comes of a track while others go on: it is gone, or far behind.
+    pub fn is_silent(&self, track: TrackId) -> bool {
+        let newest = self.cutters.iter().filter_map(Cutter::newest).max();
+        let mut cutters = self.cutters.iter();
+        let own = cutters
+            .find(|cutter| cutter.rendition.track.id == track)
+            .and_then(Cutter::newest);
+        let behind = newest
+            .zip(own)
+            .map(|(newest, own)| newest.saturating_sub(own));
+        !self.present.contains(&track) || behind.is_some_and(|behind| behind > SILENT)
     }
 
     /// The rendition of a track.
@@ -416,6 +438,89 @@ mod tests {
         let refresh = &[0, 0, 0, 5, 6, 6, 2, 0x04, 0xa4, 0, 0, 0, 1, 0x41];
         assert!(begins(open));
         assert!(!begins(refresh));
+    }
+
+    #[test]
+    fn changes_of_tracks_begin_anew_and_what_is_gone_is_not_waited_for() {
+        type Change = dyn Fn(&mut Vec<Track>);
+        let changed = |generation, change: &Change| {
+            let mut set = tracks(generation, true);
+            change(&mut set.tracks);
+            set
+        };
+        let other_size = |tracks: &mut Vec<Track>| {
+            if let Codec::H264(config) = &mut tracks[0].codec {
+                config.pps = vec![Bytes::from_static(&[0x68, 1])];
+            }
+        };
+        let other_rate = |tracks: &mut Vec<Track>| {
+            let audio = aac::Config::low_complexity(44_100, 1).unwrap();
+            tracks[1].timebase = audio.sample_rate;
+            tracks[1].codec = Codec::Aac(audio);
+        };
+        let no_sound = |tracks: &mut Vec<Track>| drop(tracks.pop());
+        let no_pictures = |tracks: &mut Vec<Track>| drop(tracks.remove(0));
+        // Which tracks have another initialization section, and which are silent.
+        let cases: [(&Change, _, _); 4] = [
+            (&other_size, [true, false], [false, false]),
+            (&other_rate, [false, true], [false, false]),
+            (&no_sound, [false, false], [false, true]),
+            (&no_pictures, [false, false], [true, false]),
+        ];
+        for (change, anew, silent) in cases {
+            let mut segmenter = started(true);
+            run(&mut segmenter, 5, 25);
+            let inits = |segmenter: &Segmenter| {
+                [VIDEO, AUDIO].map(|track| segmenter.rendition(track).unwrap().init.number)
+            };
+            let before = inits(&segmenter);
+            assert!(
+                ![VIDEO, AUDIO]
+                    .map(|track| segmenter.is_silent(track))
+                    .contains(&true)
+            );
+            assert_eq!(segmenter.set_tracks(&changed(2, change)), []);
+            let after = inits(&segmenter);
+            assert_eq!([0, 1].map(|at| before[at] != after[at]), anew);
+            assert_eq!(
+                [VIDEO, AUDIO].map(|track| segmenter.is_silent(track)),
+                silent
+            );
+            for rendition in segmenter
+                .renditions()
+                .filter(|rendition| rendition.init.number > 100)
+            {
+                assert!(rendition.open_discontinuity);
+            }
+        }
+    }
+
+    #[test]
+    fn sound_that_stops_is_silent_and_sound_that_comes_late_joins_in() {
+        let mut segmenter = Segmenter::new(Settings::default(), 100);
+        let mut pictures_alone = tracks(1, true);
+        pictures_alone.tracks.pop();
+        assert_eq!(segmenter.set_tracks(&pictures_alone), []);
+        let picture = |millis: i64| unit(VIDEO, millis, millis % 1_000 == 0, 1_000);
+        let frame = |millis: i64| unit(AUDIO, millis * 48, true, 200);
+        for millis in (0..5_000).step_by(40) {
+            segmenter.push(&picture(millis), at(millis));
+        }
+        assert_eq!(segmenter.set_tracks(&tracks(2, true)), []);
+        for millis in (5_000..12_000).step_by(20) {
+            if millis % 40 == 0 {
+                segmenter.push(&picture(millis), at(millis));
+            }
+            segmenter.push(&frame(millis), at(millis));
+        }
+        assert!(!segmenter.is_silent(AUDIO));
+        let late = segmenter.rendition(AUDIO).unwrap();
+        assert_eq!(late.segments[0].number, 102);
+        for millis in (12_000..18_000).step_by(40) {
+            assert!(!segmenter.is_silent(AUDIO) || millis > 16_900, "{millis}");
+            segmenter.push(&picture(millis), at(millis));
+        }
+        assert!(segmenter.is_silent(AUDIO) && !segmenter.is_silent(VIDEO));
     }
 
     #[test]

@@ -135,6 +135,22 @@ fn a_publisher_that_says_goodbye_and_starts_again_at_once_is_seen_again_without_
     });
 }
 
+#[test]
+fn an_encoder_that_returns_with_other_parameters_is_seen_again_without_a_reload() {
+    comes_back(&Server::start(), |server, publisher, _| {
+        publisher.kill();
+        publish(server, "cam", Clip::Small)
+    });
+}
+
+#[test]
+fn an_encoder_that_returns_without_sound_is_seen_again_without_a_reload() {
+    comes_back(&Server::start(), |server, publisher, _| {
+        publisher.kill();
+        publish(server, "cam", Clip::Silent)
+    });
+}
+
 /// Plays in one page that is never loaded again, while `happens` to the publisher, and after it.
 #[track_caller]
 fn comes_back(server: &Server, happens: impl FnOnce(&Server, Peer, &dyn Fn(&str)) -> Peer) {

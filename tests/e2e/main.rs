@@ -16,6 +16,7 @@ mod bad_input;
 mod bad_rtmp;
 mod browser;
 mod cameras;
+mod changes;
 mod configuration;
 mod dead_sources;
 mod hls;

@@ -36,18 +36,20 @@ pub(super) fn view(segmenter: &Segmenter, settings: &Settings, id: &str, ended: 
             ..View::default()
         };
     };
-    let tracks: Vec<Track> = segmenter
+    let (tracks, silent): (Vec<Track>, Vec<Track>) = segmenter
         .renditions()
         .filter(|rendition| !rendition.segments.is_empty())
         .map(|rendition| Track {
             playlist: media_playlist(rendition, segmenter, settings, target, ended).into(),
             rendition: rendition.clone(),
         })
-        .collect();
+        .partition(|track| !segmenter.is_silent(track.rendition.track.id));
+    let multivariant = multivariant(&tracks, id).into();
     View {
         target: Some(target),
-        multivariant: multivariant(&tracks, id).into(),
-        tracks: tracks.into(),
+        multivariant,
+        // Who plays a track that has fallen silent still asks for it, and is told that it has ended.
+        tracks: tracks.into_iter().chain(silent).collect(),
         ended,
     }
 }
@@ -59,6 +61,7 @@ fn media_playlist(
     target: u32,
     ended: bool,
 ) -> String {
+    let ended = ended || segmenter.is_silent(rendition.track.id);
     let name = file::name(rendition.track.kind());
     let (listed, discontinuity_sequence) = rendition.listed();
     let listed: Vec<_> = listed.collect();
@@ -110,6 +113,8 @@ fn media_playlist(
     let others: Vec<_> = segmenter
         .renditions()
         .filter(|other| other.track.id != rendition.track.id)
+        // Those of the multivariant playlist: by these the page notices that it has changed.
+        .filter(|other| !other.segments.is_empty() && !segmenter.is_silent(other.track.id))
         .collect();
     let reports: Vec<_> = others
         .iter()

@@ -3,7 +3,7 @@
 use crate::hub::{Ended, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
-use media::{AccessUnit, Codec, Track};
+use media::{AccessUnit, Codec, Kind, Track};
 use rtmp::Output;
 use rtmp::amf0::Value;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
@@ -42,6 +42,19 @@ impl Format for Form {
         prelude
     }
 
+    fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
+        let carried = |tracks: &TrackSet, kind| tracks.first(kind).map(is_carried);
+        let breaks =
+            |kind| carried(before, kind) == Some(true) && carried(after, kind) == Some(false);
+        if breaks(Kind::Video) {
+            Some("its pictures are now of a codec that RTMP does not carry")
+        } else if breaks(Kind::Audio) {
+            Some("its sound is now of a codec that RTMP does not carry")
+        } else {
+            None
+        }
+    }
+
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
         let mut packet = Packet::default();
         if let Some(track) = tracks.get(unit.track)
@@ -64,10 +77,15 @@ const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestam
     }
 }
 
+/// Whether FLV, and so RTMP, has a form for the track.
+pub(super) fn is_carried(track: &Track) -> bool {
+    flv::muxer::sequence_header(track).is_some()
+}
+
 pub(super) const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
     match track.kind() {
-        media::Kind::Video => (ChunkStreamId::VIDEO, MessageType::VIDEO),
-        media::Kind::Audio => (ChunkStreamId::AUDIO, MessageType::AUDIO),
+        Kind::Video => (ChunkStreamId::VIDEO, MessageType::VIDEO),
+        Kind::Audio => (ChunkStreamId::AUDIO, MessageType::AUDIO),
     }
 }
 

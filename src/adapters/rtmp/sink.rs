@@ -6,7 +6,7 @@
 
 use super::address::Address;
 use super::link::Link;
-use super::player::{carrier, metadata};
+use super::player::{carrier, is_carried, metadata};
 use crate::adapters::Feed;
 use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
@@ -51,7 +51,7 @@ async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
         let mut ended = false;
         while let Some(item) = next {
             match item {
-                Item::Tracks(tracks) => batch.set_tracks(&link.session, tracks),
+                Item::Tracks(tracks) => batch.set_tracks(&link.session, tracks)?,
                 Item::Unit(unit) => batch.push(&link.session, &unit),
                 Item::Skipped(skip) => {
                     feed.progress.skipped(skip.entries);
@@ -95,8 +95,15 @@ struct Batch {
 }
 
 impl Batch {
-    /// Announces the tracks of what follows.
-    fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) {
+    /// Announces the tracks of what follows. Without its pictures a stream is not pushed.
+    fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) -> Result<(), String> {
+        let pictures = tracks.first(Kind::Video).filter(|track| !is_carried(track));
+        if let Some(pictures) = pictures {
+            let codec = pictures.codec.name();
+            return Err(format!(
+                "the stream's pictures are {codec}, which is not pushed by RTMP"
+            ));
+        }
         let values = vec![
             "@setDataFrame".into(),
             "onMetaData".into(),
@@ -111,6 +118,7 @@ impl Batch {
             }
         }
         self.tracks = Some(tracks);
+        Ok(())
     }
 
     /// Adds an access unit. What lies before the first one in time, which is sound of a picture that is not
@@ -173,6 +181,18 @@ mod tests {
     use media::codec::aac;
     use media::{Codec, Timebase, Track, TrackId};
 
+    /// As x265 writes them.
+    const VPS: &[u8] = &[
+        0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00,
+        0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0x95, 0x98, 0x09,
+    ];
+    const SPS: &[u8] = &[
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0xc0,
+        0x5a, 0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x10,
+    ];
+    const PPS: &[u8] = &[0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
+
     fn tracks() -> Arc<TrackSet> {
         let audio = aac::Config::low_complexity(48_000, 2).unwrap();
         let track = |id| Track {
@@ -201,13 +221,33 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_whose_pictures_are_not_carried_is_not_pushed() {
+        let address = Address::parse("rtmp://a/b/c").unwrap();
+        let session = super::super::link::session(&address);
+        let mut batch = Batch::default();
+        assert_eq!(batch.set_tracks(&session, tracks()), Ok(()));
+        let h265 = media::codec::h265::Config::new(
+            vec![Bytes::from_static(VPS)],
+            vec![Bytes::from_static(SPS)],
+            vec![Bytes::from_static(PPS)],
+        );
+        let mut changed = TrackSet::clone(&tracks());
+        changed.tracks[0].codec = Codec::H265(h265.unwrap());
+        let refused = batch.set_tracks(&session, Arc::new(changed)).unwrap_err();
+        assert_eq!(
+            refused,
+            "the stream's pictures are H265, which is not pushed by RTMP"
+        );
+    }
+
+    #[test]
     fn times_begin_at_zero_and_what_lies_before_is_left_out() {
         let address = Address::parse("rtmp://a/b/c").unwrap();
         let session = super::super::link::session(&address);
         let mut batch = Batch::default();
         batch.push(&session, &unit(0, 5_000));
         assert_eq!(batch.units, 0, "no tracks yet");
-        batch.set_tracks(&session, tracks());
+        batch.set_tracks(&session, tracks()).unwrap();
         for (track, dts, units, newest) in [
             (0, 5_000, 1, 0),
             (1, 4_990, 1, 0),

@@ -36,6 +36,8 @@ pub(super) struct Packets<F> {
     pub(super) ring: Ring<Packaged>,
     roles: Roles,
     tracks: Option<(Arc<TrackSet>, Rc<Prelude>)>,
+    /// Why members cannot be sent what has come.
+    broken: Option<&'static str>,
     /// Where the packets begin that no member has been shown, and their length in bytes.
     fresh_from: Cursor,
     fresh_length: usize,
@@ -118,6 +120,7 @@ impl<F: Format, P: Peer> Group<F, P> {
             ring,
             roles: Roles::default(),
             tracks: None,
+            broken: None,
         };
         let group = Rc::new(Self {
             stream: stream.clone(),
@@ -128,7 +131,7 @@ impl<F: Format, P: Peer> Group<F, P> {
         // With the current GOP packaged, the first member starts as every later one does.
         let mut reader = Reader::new(stream.clone());
         let ended = group.take_all(&mut reader).1;
-        group.packets.borrow_mut().forget_fresh();
+        group.packets.borrow_mut().forget_past();
         tokio::task::spawn_local(group.clone().run(reader, ended));
         group
     }
@@ -166,6 +169,13 @@ impl<F: Format, P: Peer> Group<F, P> {
                 member.flush(&packets.ring, &self.stream, fresh.as_ref());
             }
             if members.is_empty() {
+                break;
+            }
+            if let Some(reason) = packets.broken {
+                for member in members.iter() {
+                    member.end(Ended::Finished);
+                    member.close(reason);
+                }
                 break;
             }
         }
@@ -209,8 +219,9 @@ impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
 }
 
 impl<F: Format> Packets<F> {
-    /// What there is has been shown to all members: to none.
-    fn forget_fresh(&mut self) {
+    /// What there is has been shown to all members, and has driven none away: there are none.
+    fn forget_past(&mut self) {
+        self.broken = None;
         self.fresh_from = self.ring.end();
         self.fresh_length = 0;
     }
@@ -246,6 +257,9 @@ impl<F: Format> Packets<F> {
     fn take(&mut self, item: &Item) -> bool {
         match item {
             Item::Tracks(tracks) => {
+                if let Some((before, _)) = &self.tracks {
+                    self.broken = self.broken.or_else(|| self.format.breaks(before, tracks));
+                }
                 let packet = self.format.prelude(tracks);
                 self.tracks = Some((
                     tracks.clone(),

@@ -51,6 +51,11 @@ pub trait Format: 'static {
     /// What has to come before the first packet of these tracks.
     fn prelude(&mut self, tracks: &TrackSet) -> Packet;
 
+    /// Why those who were sent `before` are not sent `after` as well, but disconnected; none where they can go on.
+    fn breaks(&self, _before: &TrackSet, _after: &TrackSet) -> Option<&'static str> {
+        None
+    }
+
     /// One access unit; empty when this form cannot carry its track.
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet;
 }

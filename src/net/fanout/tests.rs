@@ -24,6 +24,13 @@ impl Format for Numbered {
         numbered(u32::MAX, Bytes::new())
     }
 
+    /// The picture parameter set 9 is more than it can stand.
+    fn breaks(&self, _: &TrackSet, after: &TrackSet) -> Option<&'static str> {
+        let is_other =
+            |track: &Track| matches!(&track.codec, Codec::H264(config) if config.pps[0][1] == 9);
+        after.tracks.iter().any(is_other).then_some("too much")
+    }
+
     fn packet(&mut self, _: &TrackSet, unit: &AccessUnit) -> Packet {
         numbered((unit.dts / 40) as u32, unit.payload.clone())
     }
@@ -77,6 +84,16 @@ impl Peer for Chatty {
     }
 }
 
+fn track(pps: u8) -> Track {
+    let sps = Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50]);
+    let config = h264::Config::new(vec![sps], vec![Bytes::copy_from_slice(&[0x68, pps])]);
+    Track {
+        id: TrackId(0),
+        codec: Codec::H264(config.unwrap()),
+        timebase: Timebase::MILLIS,
+    }
+}
+
 /// A stream with a random access point every ten pictures, and the shard that serves it.
 struct Scene {
     hub: Hub,
@@ -99,14 +116,7 @@ impl Scene {
         };
         let name = StreamName::new("LiveApp", "cam").unwrap();
         let publisher = hub.publish(&name, &origin).unwrap();
-        let sps = Bytes::from_static(&[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50]);
-        let config = h264::Config::new(vec![sps], vec![Bytes::from_static(&[0x68, 1])]);
-        let track = Track {
-            id: TrackId(0),
-            codec: Codec::H264(config.unwrap()),
-            timebase: Timebase::MILLIS,
-        };
-        publisher.set_track(track).unwrap();
+        publisher.set_track(track(1)).unwrap();
         let mut scene = Self {
             hub,
             publisher,
@@ -258,6 +268,27 @@ async fn the_end_is_said_and_the_connection_closed() {
         assert_eq!(read_until(&far, 9).await, [9]);
         let rest = tokio::task::spawn_blocking(move || far.read(&mut [0; 8]).unwrap());
         assert_eq!(rest.await.unwrap(), 0);
+    };
+    LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn a_change_is_announced_by_a_prelude_and_one_that_is_not_carried_ends_the_connection() {
+    let test = async {
+        let mut scene = Scene::new(100, Bounds::default());
+        let mut far = scene.join().await;
+        read_until(&far, 25 + 19).await;
+        scene.publisher.set_track(track(2)).unwrap();
+        scene.push(1);
+        assert_eq!(read_until(&far, 45).await, [PRELUDE, 45]);
+        scene.publisher.set_track(track(9)).unwrap();
+        scene.push(1);
+        assert_eq!(read_until(&far, 9).await.last(), Some(&9));
+        let rest = tokio::task::spawn_blocking(move || far.read(&mut [0; 8]).unwrap());
+        assert_eq!(rest.await.unwrap(), 0);
+        // Who comes now is not sent away for what was before.
+        let far = scene.join().await;
+        assert_eq!(read_until(&far, 46).await, [PRELUDE, 45, PRELUDE, 46]);
     };
     LocalSet::new().run_until(test).await;
 }

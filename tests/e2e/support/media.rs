@@ -112,10 +112,15 @@ pub(crate) struct Seen {
 impl Seen {
     /// From the output of [`decoding`].
     pub(crate) fn of(finished: &Finished) -> Self {
+        Self::in_text(&finished.stdout)
+    }
+
+    /// From what it has written so far.
+    pub(crate) fn in_text(text: &str) -> Self {
         let mut seen = Self::default();
         let (mut kinds, mut rates) = ([""; 8], [1.0; 8]);
         let mut sums = HashSet::new();
-        for line in finished.stdout.lines() {
+        for line in text.lines() {
             if let Some(line) = line.strip_prefix('#') {
                 let mut words = line.split([' ', ':']).filter(|word| !word.is_empty());
                 let (name, stream, value) = (words.next(), words.next(), words.next());

@@ -79,6 +79,7 @@ function attach(Hls, url, video, context) {
   const { Events, ErrorTypes } = Hls;
   const player = new Hls(settings(context.target));
   let lastEnd = -1;
+  let others;
   let over = false;
   let recovered = -Infinity;
   let done = false;
@@ -100,6 +101,10 @@ function attach(Hls, url, video, context) {
     if (!details.live && details.type !== 'VOD' && lastEnd < 0) fail({ kind: 'ended' });
     // Numbers that run backwards: the stream began anew under the same address.
     else if (details.endSN < lastEnd) fail({ kind: 'restarted' });
+    // Sound has come or gone: hls.js reads what there is once.
+    const reported = details.renditionReports?.length ?? 0;
+    if (details.live && reported !== (others ?? reported)) fail({ kind: 'restarted' });
+    others = reported;
     lastEnd = details.endSN;
     over = !details.live;
     // hls.js can do this too, but only with a distance of its own in place of the playlist's.
