@@ -57,6 +57,14 @@ pub const TARGETS: &[Target] = &[
     target("rtp_h265_packetizer", rtp::fuzz::h265_packetizer),
     target("rtp_aac_depacketizer", rtp::fuzz::aac_depacketizer),
     target("rtp_latm_depacketizer", rtp::fuzz::latm_depacketizer),
+    target("sdp_description", sdp::fuzz::description),
+    target("rtsp_message", rtsp::fuzz::message),
+    target("rtsp_server_session", |data| {
+        rtsp::fuzz::server_session(Instant::now(), data)
+    }),
+    target("rtsp_client_session", |data| {
+        rtsp::fuzz::client_session(Instant::now(), data)
+    }),
     target("webrtc_stun", webrtc::fuzz::stun),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)
@@ -89,6 +97,8 @@ pub fn seeds() -> Vec<Seed> {
         ("mp4", named(mp4::fuzz::seeds())),
         ("hls", named(hls::fuzz::seeds())),
         ("rtp", numbered(rtp::fuzz::seeds())),
+        ("sdp", named(sdp::fuzz::seeds())),
+        ("rtsp", numbered(rtsp::fuzz::seeds())),
         ("webrtc", numbered(webrtc::fuzz::seeds())),
         ("server", named(millstream::fuzz::seeds())),
     ];

@@ -1,0 +1,5 @@
+//! libFuzzer's entry to the target `sdp_description`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::run("sdp_description", input));

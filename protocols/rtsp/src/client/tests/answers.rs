@@ -1,0 +1,182 @@
+//! What servers answer, and where it differs from what was asked for.
+
+use super::*;
+
+#[test]
+fn what_is_refused_ends_the_session() {
+    let mut far = Far::new();
+    far.say("200 OK", "");
+    far.say("404 Gone fishing", "");
+    let rejected = Event::Rejected {
+        method: Method::Describe,
+        status: Status::NOT_FOUND,
+        reason: "Gone fishing".to_owned(),
+    };
+    assert_eq!(far.events, [rejected]);
+    assert_eq!(far.session.poll_output(), Output::Timeout(None));
+    // A wrong password, once more with a new nonce.
+    let mut far = Far::new();
+    let challenge = "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"";
+    far.say(challenge, "");
+    far.say(&format!("{challenge}, stale=true"), "");
+    far.asked("OPTIONS ");
+    far.say(challenge, "");
+    assert!(matches!(
+        far.events[..],
+        [Event::Rejected {
+            status: Status::UNAUTHORIZED,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn redirects() {
+    let mut far = Far::new();
+    far.say("200 OK", "");
+    far.say("302 Moved\r\nLocation: rtsp://other/live", "");
+    let location = "rtsp://other/live".to_owned();
+    assert_eq!(
+        far.events,
+        [Event::Redirected {
+            location: location.clone()
+        }]
+    );
+    let mut far = Far::playing();
+    far.events.clear();
+    far.hear(
+        b"REDIRECT rtsp://cam/live RTSP/1.0\r\nCSeq: 9\r\nLocation: rtsp://other/live\r\n\r\n",
+    )
+    .unwrap();
+    assert_eq!(far.events, [Event::Redirected { location }]);
+}
+
+#[test]
+fn a_refused_transport_is_replaced() {
+    for wanted in [UDP, Wanted::Multicast] {
+        let mut far = Far::described(SDP);
+        far.setup(wanted);
+        let asked = if wanted == UDP {
+            "Transport: RTP/AVP;unicast;client_port=5000-5001\r\n"
+        } else {
+            "Transport: RTP/AVP;multicast\r\n"
+        };
+        assert!(far.sent.contains(asked), "{}", far.sent);
+        far.say("461 Unsupported Transport", "");
+        assert!(far.sent.contains("interleaved=0-1"));
+        far.say("200 OK\r\nSession: 7", "");
+        assert!(far.sent.contains("interleaved=2-3"));
+        assert!(matches!(
+            far.events[..],
+            [Event::SetUp {
+                track: 0,
+                carriage: Carriage::Tcp { .. },
+                ..
+            }]
+        ));
+    }
+    let mut far = Far::described(SDP);
+    far.setup(Wanted::Tcp);
+    far.say("461 Unsupported Transport", "");
+    let status = Status::UNSUPPORTED_TRANSPORT;
+    assert!(matches!(far.events[..], [Event::Rejected { status: found, .. }] if found == status));
+}
+
+#[test]
+fn carriages_as_servers_answer() {
+    let multicast = |rtp| Carriage::Multicast {
+        address: [239, 1, 2, 3].into(),
+        rtp,
+        rtcp: rtp + 1,
+        ttl: 16,
+    };
+    let udp = |rtp, rtcp, source| Carriage::Udp { rtp, rtcp, source };
+    let group = SDP
+        .replace("video 0", "video 7000")
+        .replace("a=rtpmap", "c=IN IP4 239.1.2.3/16\r\na=rtpmap");
+    let cases = [
+        (
+            SDP,
+            UDP,
+            "RTP/AVP;server_port=6000-6001;source=192.0.2.9",
+            Some(udp(6_000, 6_001, Some([192, 0, 2, 9].into()))),
+        ),
+        (
+            SDP,
+            UDP,
+            "RTP/AVP/UDP;unicast;client_port=5000-5001;source=0.0.0.0",
+            Some(udp(0, 0, None)),
+        ),
+        (SDP, UDP, "RTP/AVP/TCP;interleaved=0-1", None),
+        (SDP, UDP, "", None),
+        (SDP, Wanted::Tcp, "RTP/AVP;unicast;server_port=1-2", None),
+        (
+            SDP,
+            Wanted::Multicast,
+            "RTP/AVP;multicast;destination=239.1.2.3;port=6000-6001",
+            Some(multicast(6_000)),
+        ),
+        (
+            &group,
+            Wanted::Multicast,
+            "RTP/AVP;multicast",
+            Some(multicast(7_000)),
+        ),
+        (SDP, Wanted::Multicast, "RTP/AVP;multicast", None),
+        (
+            SDP,
+            Wanted::Multicast,
+            "RTP/AVP;multicast;destination=10.0.0.1;port=1-2",
+            None,
+        ),
+    ];
+    for (sdp, wanted, transport, carriage) in cases {
+        let mut far = Far::described(sdp);
+        far.setup(wanted);
+        let text = format!("RTSP/1.0 200 OK\r\nSession: 7\r\nTransport: {transport}\r\n\r\n");
+        let result = far.hear(text.as_bytes());
+        assert_eq!(far.session.carriage(0), carriage, "{transport}");
+        let refused = Err(Error::Transport(transport.to_owned()));
+        assert_eq!(result, if carriage.is_some() { Ok(()) } else { refused });
+    }
+}
+
+#[test]
+fn numbers_that_are_missing_or_wrong() {
+    for cseq in ["", "CSeq: 0\r\n", "CSeq: 4711\r\n", "CSeq: x\r\n"] {
+        let mut far = Far::new();
+        far.sent.clear();
+        far.hear(format!("RTSP/1.0 200 OK\r\n{cseq}\r\n").as_bytes())
+            .unwrap();
+        far.asked("DESCRIBE ");
+        // A second answer to the first request is none to the second.
+        far.sent.clear();
+        far.hear(b"RTSP/1.0 404 No\r\nCSeq: 1\r\n\r\n").unwrap();
+        assert_eq!((far.events.len(), far.sent.as_str()), (0, ""));
+    }
+}
+
+#[test]
+fn options_need_not_be_supported() {
+    for status in ["501 Not Implemented", "404 Not Found", "200 OK"] {
+        let mut far = Far::new();
+        far.say(status, "");
+        far.asked("DESCRIBE ");
+    }
+    // A sign of life that is refused is not repeated in that form.
+    let mut far = Far::playing();
+    far.wait().unwrap();
+    far.asked("GET_PARAMETER ");
+    far.say("501 Not Implemented", "");
+    far.wait().unwrap();
+    far.asked("OPTIONS ");
+    far.events.clear();
+    far.say("454 Session Not Found", "");
+    assert!(matches!(
+        far.events[..],
+        [Event::Rejected {
+            status: Status::SESSION_NOT_FOUND,
+            ..
+        }]
+    ));
+}
