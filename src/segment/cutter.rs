@@ -3,7 +3,7 @@
 use super::Settings;
 use super::rendition::{Init, Part, Rendition, Segment};
 use media::{AccessUnit, Timebase, Track};
-use mp4::fragment::{self, Run, Sample};
+use mp4::fragment::{self, Capture, Run, Sample};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +19,8 @@ const USUAL_MICROS: i64 = 40_000;
 pub(super) struct Cutter {
     /// Wall-clock time of media time 0, as far as it is known now.
     pub(super) epoch: Option<Duration>,
+    /// The same, where it is known from times of capture.
+    pub(super) captured: Option<Duration>,
     /// What has been cut.
     pub(super) rendition: Rendition,
     settings: Settings,
@@ -63,6 +65,7 @@ impl Cutter {
         };
         Ok(Self {
             epoch: None,
+            captured: None,
             rendition,
             settings,
             sequence: 1,
@@ -176,12 +179,18 @@ impl Cutter {
             base_decode_time: u64::try_from(self.samples_dts).unwrap_or(0),
             samples: &self.samples,
         };
-        let bytes = fragment::write(self.sequence, &[run]);
+        let composition = i64::from(first.composition_offset);
+        let pts = self.samples_dts.saturating_add(composition);
+        let capture = self.captured.map(|epoch| Capture {
+            track: &self.rendition.track,
+            media_time: u64::try_from(pts).unwrap_or(0),
+            since_1970: epoch + self.rendition.track.timebase.duration(pts),
+        });
+        let bytes = fragment::write_captured(capture, self.sequence, &[run]);
         self.sequence = self.sequence.wrapping_add(1);
         if self.rendition.open_parts.is_empty() {
             self.segment_epoch = self.epoch;
-            let composition = i64::from(first.composition_offset);
-            self.segment_pts = self.samples_dts.saturating_add(composition);
+            self.segment_pts = pts;
         }
         self.parts_ticks += self.samples_ticks;
         self.parts_bytes += bytes.len();

@@ -37,6 +37,11 @@ impl Epoch {
         self.arrived = Some(self.arrived.map_or(found, |known| known.min(found)));
     }
 
+    /// Since 1970, where the source has told times of capture.
+    pub(super) const fn captured(&self) -> Option<Duration> {
+        self.captured
+    }
+
     /// Since 1970; none before the first access unit.
     pub(super) fn get(&self) -> Option<Duration> {
         self.captured.or(self.arrived)

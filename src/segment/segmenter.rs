@@ -126,6 +126,7 @@ impl Segmenter {
         let timebase = cutter.rendition.track.timebase;
         // What this unit completes began in front of it.
         cutter.epoch = self.epoch.get().or(cutter.epoch);
+        cutter.captured = self.epoch.captured();
         if leads {
             self.epoch.learn(unit, timebase, now);
         }
@@ -253,6 +254,7 @@ impl Segmenter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment::Segment;
     use bytes::Bytes;
     use media::Codec;
     use media::codec::{aac, g711, h264};
@@ -389,6 +391,9 @@ mod tests {
         assert_eq!(begun[..3], [(0, 2_000), (2_000, 2_000), (4_000, 1_000)]);
         assert_eq!(begun[3], (12_000, 2_000));
         assert!(video.segments.iter().all(|segment| !segment.discontinuity));
+        let told = |segment: &Segment| segment.parts[0].bytes[4..8] == *b"prft";
+        let told: Vec<bool> = video.segments.iter().map(|segment| told(segment)).collect();
+        assert_eq!(told[..4], [false, false, false, true]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::support::peer::{Finished, Peer};
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{free_port, seconds};
+use std::time::SystemTime;
 
 /// The camera's pictures per second.
 const RATE: f64 = 25.0;
@@ -157,6 +158,18 @@ fn sound_and_pictures_leave_the_server_together() {
         let near = offsets.iter().filter(|offset| offset.abs() < 0.04).count();
         assert!(near >= 3 && near == within, "{flashes:?} {tones:?}");
     }
+    // The camera's sender reports say when it was: the newest part says so too.
+    let playlist = server.get("/LiveApp/streams/cam/video.m3u8").text();
+    let mut lines = playlist.lines();
+    let newest = lines.rfind(|line| line.starts_with("#EXT-X-PART:"));
+    let (_, newest) = newest.unwrap().split_once("URI=\"").unwrap();
+    let newest = newest.split('"').next().unwrap();
+    let part = server.get(&format!("/LiveApp/streams/cam/{newest}")).body;
+    assert_eq!(&part[4..8], b"prft", "{newest}");
+    let since_1900 = u32::from_be_bytes(part[16..20].try_into().unwrap());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let age = now.unwrap().as_secs() as i64 - (i64::from(since_1900) - 2_208_988_800);
+    assert!((-1..10).contains(&age), "{age} s old");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use crate::track_number;
 use bytes::{BufMut, Bytes, BytesMut};
 use media::{AccessUnit, Track};
+use std::time::Duration;
 
 /// A segment type box to put in front of the first fragment of a segment, for those who want one
 /// (DASH; HLS players do not).
@@ -73,12 +74,41 @@ pub struct Run<'a> {
     pub samples: &'a [Sample],
 }
 
+/// When a sample was captured: a `prft` box in front of the fragment (ISO/IEC 14496-12 clause 8.16.5).
+#[derive(Clone, Copy, Debug)]
+pub struct Capture<'a> {
+    /// The track that it is of.
+    pub track: &'a Track,
+    /// PTS of the sample, in ticks of the track's timebase.
+    pub media_time: u64,
+    /// When it was captured, since 1970.
+    pub since_1970: Duration,
+}
+
+impl Capture<'_> {
+    fn put(&self, out: &mut BytesMut) {
+        // Version 1 has 64 bits of media time; flags 0 say that the time is that of the encoder's input.
+        put_full_box(out, PRFT, b"prft", 1, 0);
+        out.put_u32(track_number(self.track.id));
+        // NTP counts from 1900, in seconds that wrap in 2036.
+        let seconds = self.since_1970.as_secs().wrapping_add(2_208_988_800);
+        let fraction = (u64::from(self.since_1970.subsec_nanos()) << 32) / 1_000_000_000;
+        out.put_u64(seconds << 32 | fraction);
+        out.put_u64(self.media_time);
+    }
+}
+
 /// Writes one fragment with a `traf` for each run; runs without samples are left out. `sequence` counts
 /// fragments and should grow, though no known player looks at it.
 ///
 /// The payloads are in memory, so that they are taken to be less than 2 GiB together: the boxes have
 /// 32-bit sizes and offsets, and a fragment of more would be unreadable.
 pub fn write(sequence: u32, runs: &[Run<'_>]) -> Bytes {
+    write_captured(None, sequence, runs)
+}
+
+/// The same behind a box that says when one of the samples was captured, if that is known.
+pub fn write_captured(capture: Option<Capture<'_>>, sequence: u32, runs: &[Run<'_>]) -> Bytes {
     let plans: Vec<Plan<'_>> = runs
         .iter()
         .filter(|run| !run.samples.is_empty())
@@ -86,10 +116,14 @@ pub fn write(sequence: u32, runs: &[Run<'_>]) -> Bytes {
         .collect();
     let moof = BOX + MFHD + plans.iter().map(Plan::size).sum::<usize>();
     let payloads: usize = plans.iter().map(|plan| plan.payloads).sum();
-    let total = moof + BOX + payloads;
+    let front = if capture.is_some() { PRFT } else { 0 };
+    let total = front + moof + BOX + payloads;
     debug_assert!(i32::try_from(total).is_ok(), "a fragment of {total} bytes");
 
     let mut out = BytesMut::with_capacity(total);
+    if let Some(capture) = capture {
+        capture.put(&mut out);
+    }
     put_box(&mut out, moof, b"moof");
     put_full_box(&mut out, MFHD, b"mfhd", 0, 0);
     out.put_u32(sequence);
@@ -112,6 +146,8 @@ const BOX: usize = 8;
 const FULL_BOX: usize = 12;
 /// Bytes of the whole `mfhd`.
 const MFHD: usize = FULL_BOX + 4;
+/// Bytes of the whole `prft`, version 1.
+const PRFT: usize = FULL_BOX + 4 + 8 + 8;
 /// Bytes of the whole `tfdt`, version 1.
 const TFDT: usize = FULL_BOX + 8;
 
@@ -301,6 +337,31 @@ mod tests {
         assert_eq!(bytes.len(), 8 + 16 + 8 + 28 + 20 + 20 + 8 + 6);
         assert!(bytes.ends_with(b"mdatonetwo"));
         check(1, &[run], &bytes);
+    }
+
+    #[test]
+    fn a_time_of_capture_stands_in_front_and_changes_nothing_behind_it() {
+        let track = video_track();
+        let samples = [sample(40, 80, true, b"idr")];
+        let run = Run {
+            track: &track,
+            base_decode_time: 7,
+            samples: &samples,
+        };
+        let capture = Capture {
+            track: &track,
+            media_time: 87,
+            since_1970: Duration::from_millis(1_500),
+        };
+        let bytes = write_captured(Some(capture), 1, &[run]);
+        let (front, rest) = bytes.split_at(32);
+        assert_eq!(rest, &write(1, &[run])[..]);
+        let head = [0, 0, 0, 32, b'p', b'r', b'f', b't', 1, 0, 0, 0];
+        assert_eq!(front[..12], head);
+        assert_eq!(front[12..16], track_number(track.id).to_be_bytes());
+        assert_eq!(front[16..20], 2_208_988_801u32.to_be_bytes());
+        assert_eq!(front[20..24], (1u32 << 31).to_be_bytes());
+        assert_eq!(front[24..], 87u64.to_be_bytes());
     }
 
     #[test]
