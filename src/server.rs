@@ -3,6 +3,7 @@
 use crate::adapters::{self, Context, Listening, Protocol};
 use crate::api::Site;
 use crate::auth::Auth;
+use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::control::supervisor::Supervisor;
@@ -14,6 +15,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Time that readers have to receive the end of their streams when the server shuts down.
@@ -82,6 +84,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         })?,
         bounds: settings.bounds,
         policy: Policy::new(general.network),
+        bridges: Bridges::new(Handle::current(), settings.bounds),
     });
     let supervisor = Supervisor::new(context.clone(), general.sources);
     let control = Control::new(

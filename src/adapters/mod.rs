@@ -13,6 +13,7 @@ mod target;
 pub use target::Target;
 
 use crate::auth::Auth;
+use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Reader, Stream, StreamName, Unavailable};
@@ -65,6 +66,8 @@ pub struct Context {
     pub bounds: Bounds,
     /// What may be connected to.
     pub policy: Policy,
+    /// Streams with Opus for sound.
+    pub bridges: Bridges,
 }
 
 /// A socket that listens.

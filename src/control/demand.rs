@@ -198,6 +198,7 @@ mod tests {
     use super::*;
     use crate::adapters::{BoxFuture, Context, Protocol, Target};
     use crate::auth::Auth;
+    use crate::bridge::Bridges;
     use crate::config::{Network, Sources};
     use crate::control::supervisor::Supervisor;
     use crate::control::{Endpoint, Kind, Patch, Status};
@@ -208,6 +209,7 @@ mod tests {
     use crate::store::Store;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+    use tokio::runtime::Handle;
     use tokio::task::JoinHandle;
     use tokio::time::sleep;
 
@@ -284,6 +286,7 @@ mod tests {
                 shards: Shards::start(1).unwrap(),
                 bounds: Settings::default().bounds,
                 policy: Policy::new(Network::default()),
+                bridges: Bridges::new(Handle::current(), Settings::default().bounds),
             });
             let hub = context.hub.clone();
             let control = Control::new(

@@ -1,13 +1,16 @@
 //! What of a stream can be sent by WebRTC.
 
-use crate::bridge::Transcoder;
+use crate::bridge::{Transcoder, Unsupported};
 use crate::hub::{Item, Reader, Stream, TrackSet};
-use media::{Codec, Kind};
+use media::{Codec, Kind, Track};
 use std::sync::Arc;
 use webrtc::{AudioFormat, VideoFormat};
 
 /// Pictures that are looked at for whether they come in the order in which they are shown.
 const LOOKED_AT: usize = 120;
+
+/// Steps back in time among those that make it another order. One may be the clock of the source.
+const STEPS_BACK: usize = 2;
 
 /// What a stream has for WebRTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,9 @@ pub(super) enum Unsuitable {
     Video(&'static str),
     #[error("the stream has B-frames, which browsers do not put in order in WebRTC")]
     Reordered,
+    /// Silence would not be the stream either.
+    #[error("{0}")]
+    Sound(Unsupported),
     #[error("the stream has neither pictures nor sound for WebRTC")]
     Nothing,
 }
@@ -43,44 +49,144 @@ pub(super) fn of(tracks: &TrackSet) -> Result<Formats, Unsuitable> {
         }
         Some(codec) => return Err(Unsuitable::Video(codec.name())),
     };
-    let audio = tracks.first(Kind::Audio).and_then(|track| {
-        let channels = match &track.codec {
-            Codec::Opus(config) => config.channels,
-            _ => match Transcoder::new(track).ok()?.track().codec {
-                Codec::Opus(ref config) => config.channels,
-                _ => return None,
-            },
-        };
-        let stereo = channels == 2;
-        (channels <= 2).then_some(AudioFormat::Opus { stereo })
-    });
+    let audio = tracks.first(Kind::Audio).map(sound_of).transpose();
+    let audio = audio.map_err(Unsuitable::Sound)?;
     if video.is_none() && audio.is_none() {
         return Err(Unsuitable::Nothing);
     }
     Ok(Formats { video, audio })
 }
 
-/// Whether the stream's pictures come in another order than they are shown in.
+fn sound_of(track: &Track) -> Result<AudioFormat, Unsupported> {
+    let bridged;
+    let track = match track.codec {
+        Codec::Opus(_) => track,
+        _ => {
+            bridged = Transcoder::new(track)?;
+            bridged.track()
+        }
+    };
+    match &track.codec {
+        Codec::Opus(config) if config.channels > 2 => Err(Unsupported::Channels(config.channels)),
+        Codec::Opus(config) => Ok(AudioFormat::Opus {
+            stereo: config.channels == 2,
+        }),
+        codec => Err(Unsupported::Codec(codec.name())),
+    }
+}
+
+/// Whether the pictures that the stream begins with now come in another order than they are shown in.
 pub(super) fn is_reordered(stream: &Arc<Stream>, tracks: &TrackSet) -> bool {
     let Some(video) = tracks.first(Kind::Video) else {
         return false;
     };
     let mut reader = Reader::new(stream.clone());
-    let mut shown = i64::MIN;
-    let mut seen = 0;
-    while let Some(item) = reader.try_next() {
-        let Item::Unit(unit) = item else { continue };
-        if unit.track != video.id {
-            continue;
+    let units = std::iter::from_fn(|| reader.try_next()).filter_map(|item| match item {
+        Item::Unit(unit) => Some(unit),
+        _ => None,
+    });
+    let mut pictures = units.filter(|unit| unit.track == video.id).take(LOOKED_AT);
+    let mut order = Order::default();
+    pictures.any(|picture| order.is_reordered(picture.pts))
+}
+
+/// Watches the order of pictures.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    last: Option<i64>,
+    seen: usize,
+    steps_back: usize,
+}
+
+impl Order {
+    /// Takes the time at which the next picture is shown. True when pictures come in another order.
+    pub(super) fn is_reordered(&mut self, pts: i64) -> bool {
+        if self.seen == LOOKED_AT {
+            *self = Self {
+                last: self.last,
+                ..Self::default()
+            };
         }
-        if unit.pts < shown {
-            return true;
-        }
-        shown = unit.pts;
-        seen += 1;
-        if seen == LOOKED_AT {
-            break;
+        self.seen += 1;
+        let before = self.last.replace(pts);
+        self.steps_back += usize::from(before.is_some_and(|before| pts < before));
+        self.steps_back >= STEPS_BACK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::webrtc::tests::{
+        picture, pictures, publisher, sound, surround, track_set,
+    };
+    use media::Timebase;
+    use media::codec::g711::Law;
+
+    const RATE: Timebase = Timebase::new(8_000).unwrap();
+
+    #[test]
+    fn what_a_browser_plays_is_found_and_the_rest_has_a_reason() {
+        let video = Some(VideoFormat::H264 {
+            profile_level_id: [0x42, 0xc0, 0x1e],
+        });
+        let audio = |stereo| Some(AudioFormat::Opus { stereo });
+        let g711 = Track {
+            codec: Codec::G711 {
+                law: Law::A,
+                sample_rate: RATE,
+                channels: 1,
+            },
+            timebase: RATE,
+            ..sound(1)
+        };
+        for (tracks, expected) in [
+            (vec![pictures(), sound(2)], Ok((video, audio(true)))),
+            (vec![pictures(), sound(1)], Ok((video, audio(false)))),
+            (vec![pictures(), g711], Ok((video, audio(false)))),
+            (vec![pictures()], Ok((video, None))),
+            (vec![sound(2)], Ok((None, audio(true)))),
+            (
+                vec![pictures(), surround()],
+                Err(Unsuitable::Sound(Unsupported::Channels(6))),
+            ),
+            (vec![], Err(Unsuitable::Nothing)),
+        ] {
+            let formats = of(&track_set(&tracks));
+            let formats = formats.map(|formats| (formats.video, formats.audio));
+            assert_eq!(formats, expected, "{tracks:?}");
         }
     }
-    false
+
+    #[test]
+    fn pictures_out_of_order_are_noticed() {
+        let reordered = |times: &[i64]| {
+            let mut order = Order::default();
+            times.iter().any(|time| order.is_reordered(*time))
+        };
+        assert!(!reordered(&[0, 1, 2, 3, 3, 4]));
+        assert!(reordered(&[0, 3, 1, 2, 6, 4, 5]));
+        // A clock that was set back, and then another time much later.
+        assert!(!reordered(&[50, 51, 52, 10, 11, 12]));
+        let mut order = Order::default();
+        let mut late = (0..50).chain(0..200);
+        assert!(!late.any(|time| order.is_reordered(time)));
+        assert!(!order.is_reordered(0));
+    }
+
+    #[tokio::test]
+    async fn the_current_pictures_of_a_stream_are_looked_at() {
+        for (times, expected) in [
+            ([0, 33, 66, 99, 132, 165], false),
+            ([0, 66, 33, 132, 99, 165], true),
+        ] {
+            let (_hub, publisher) = publisher(&[pictures(), sound(2)]);
+            for (dts, pts) in (0..).zip(times) {
+                let picture = picture(dts * 33, pts + 66, dts == 0);
+                publisher.push(picture).unwrap();
+            }
+            let tracks = publisher.stream().snapshot().tracks;
+            assert_eq!(is_reordered(publisher.stream(), &tracks), expected);
+        }
+    }
 }

@@ -1,12 +1,15 @@
 //! One stream on one shard: read once, cut into packets once, and sent to each session from there.
 
-use super::formats;
+use super::clock::Clock;
+use super::formats::{self, Order};
 use super::worker::{Member, Shard};
 use crate::hub::{Item, Stream, TrackSet};
-use media::{AccessUnit, Codec, Kind};
+use futures_util::FutureExt;
+use media::{AccessUnit, Codec, Kind, Timebase};
 use rtp::Payloads;
 use rtp::payload::{h264, opus};
 use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,19 +31,19 @@ pub(super) struct Group {
 
 /// The pictures since the newest random access point.
 #[derive(Default)]
-struct Recent {
+pub(super) struct Recent {
     pictures: Vec<Sample>,
     bytes: usize,
 }
 
 /// One access unit in packets.
-#[derive(Clone)]
-struct Sample {
-    kind: Kind,
-    time: i64,
-    ticks_per_second: u32,
-    payloads: Payloads,
-    random_access: bool,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sample {
+    pub(super) kind: Kind,
+    pub(super) time: i64,
+    pub(super) timebase: Timebase,
+    pub(super) payloads: Payloads,
+    pub(super) random_access: bool,
 }
 
 impl Group {
@@ -65,7 +68,7 @@ impl Group {
             ended: Cell::new(false),
         });
         groups.push(group.clone());
-        tokio::task::spawn_local(run(shard.clone(), group.clone()));
+        tokio::task::spawn_local(serve(shard.clone(), group.clone()));
         group
     }
 
@@ -88,43 +91,20 @@ impl Group {
     }
 
     /// Sends what a session begins with, now that it is connected: the pictures since the newest random
-    /// access point, for the decoder more than for the eye. Their times are drawn together so that they are
-    /// over at once, and sound is left out, which cannot be drawn together; otherwise the player would stay
-    /// behind by as much as it was sent.
+    /// access point, for the decoder more than for the eye. Sound is left out, which cannot be drawn together.
     pub(super) fn begin(&self, member: &Member) {
         let recent = self.recent.borrow();
-        let Some(last) = recent.pictures.last() else {
-            return;
-        };
         let now = Instant::now();
-        let step = i64::from(last.ticks_per_second / 1_000).max(1);
         let mut session = member.session.borrow_mut();
-        for (after, sample) in (0..recent.pictures.len()).rev().zip(&recent.pictures) {
-            let after = i64::try_from(after).unwrap_or(i64::MAX);
-            let drawn = last.time.saturating_sub(after.saturating_mul(step));
-            let time = sample.time.max(drawn);
+        for (time, sample) in recent.drawn_together() {
             session.send(
                 now,
                 sample.kind,
                 time,
-                sample.ticks_per_second,
+                sample.timebase.ticks_per_second(),
                 &sample.payloads,
             );
-        }
-        member.started.set(true);
-    }
-
-    fn remember(&self, sample: &Sample, max_bytes: usize) {
-        let mut recent = self.recent.borrow_mut();
-        if sample.kind != Kind::Video {
-            return;
-        }
-        if sample.random_access || recent.bytes > max_bytes {
-            *recent = Recent::default();
-        }
-        if sample.random_access || !recent.pictures.is_empty() {
-            recent.bytes += sample.payloads.bytes();
-            recent.pictures.push(sample.clone());
+            member.started.set(true);
         }
     }
 
@@ -138,23 +118,21 @@ impl Group {
                 continue;
             };
             if !member.started.get() {
-                let begins = match member.formats.video {
-                    Some(_) => sample.kind == Kind::Video && sample.random_access,
-                    None => true,
-                };
-                if !begins {
+                if !sample.begins(member.formats.video.is_some()) {
                     continue;
                 }
                 member.started.set(true);
             }
-            member.session.borrow_mut().send(
-                now,
-                sample.kind,
-                sample.time,
-                sample.ticks_per_second,
-                &sample.payloads,
-            );
-            shard.drain(&member);
+            shard.contain(&member, || {
+                member.session.borrow_mut().send(
+                    now,
+                    sample.kind,
+                    sample.time,
+                    sample.timebase.ticks_per_second(),
+                    &sample.payloads,
+                );
+                shard.drain(&member);
+            });
         }
     }
 
@@ -167,16 +145,75 @@ impl Group {
     }
 }
 
-async fn run(shard: Rc<Shard>, group: Rc<Group>) {
+impl Recent {
+    /// Takes a sample as the newest, unless it is sound.
+    pub(super) fn remember(&mut self, sample: &Sample, max_bytes: usize) {
+        if sample.kind != Kind::Video {
+            return;
+        }
+        if sample.random_access || self.bytes > max_bytes {
+            *self = Self::default();
+        }
+        if sample.random_access || !self.pictures.is_empty() {
+            self.bytes += sample.payloads.bytes();
+            self.pictures.push(sample.clone());
+        }
+    }
+
+    /// The pictures with times a millisecond apart, so that they are over at once; otherwise the player
+    /// would stay behind by as much as it was sent.
+    pub(super) fn drawn_together(&self) -> impl Iterator<Item = (i64, &Sample)> {
+        let last = self.pictures.last().map_or(0, |last| last.time);
+        let after = (0i64..).take(self.pictures.len()).collect::<Vec<_>>();
+        after
+            .into_iter()
+            .rev()
+            .zip(&self.pictures)
+            .map(move |(after, sample)| {
+                let step = Timebase::MILLIS.rescale(1, sample.timebase).max(1);
+                let drawn = last.saturating_sub(after.saturating_mul(step));
+                (sample.time.max(drawn), sample)
+            })
+    }
+}
+
+impl Sample {
+    /// Moves its time to where the clock wants it.
+    fn place(&mut self, clock: &mut Clock, seam: bool) {
+        let micros = self.timebase.rescale(self.time, Timebase::MICROS);
+        let shift = clock.shift(Instant::now(), micros, seam);
+        let shift = Timebase::MICROS.rescale(shift, self.timebase);
+        self.time = self.time.saturating_add(shift);
+    }
+
+    /// Whether a session can begin with it.
+    pub(super) fn begins(&self, has_video: bool) -> bool {
+        !has_video || self.kind == Kind::Video && self.random_access
+    }
+}
+
+/// Serves the group until it has no members any more or there is nothing to send.
+async fn serve(shard: Rc<Shard>, group: Rc<Group>) {
+    let run = AssertUnwindSafe(run(&shard, &group)).catch_unwind();
+    let reason = run.await.unwrap_or("a defect in the server");
+    group.ended.set(true);
+    shard.remove_group(&group);
+    group.close(&shard, reason, |_| true);
+}
+
+/// Gives why it is over.
+async fn run(shard: &Shard, group: &Group) -> &'static str {
     let mut reader = shard.shared.bridges.reader(&group.stream);
     let mut tracks: Option<Arc<TrackSet>> = None;
+    let mut order = Order::default();
+    let mut clock = Clock::default();
     let max_bytes = shard.shared.bounds.reader_bytes;
     loop {
         let item = tokio::select! {
             biased;
             () = group.left.notified() => {
                 if group.members.borrow().is_empty() {
-                    break;
+                    return "nobody watches";
                 }
                 continue;
             }
@@ -187,7 +224,7 @@ async fn run(shard: Rc<Shard>, group: Rc<Group>) {
                 *group.recent.borrow_mut() = Recent::default();
                 let formats = formats::of(&new).ok();
                 let kinds = formats.map(|new| (new.video.is_some(), new.audio.is_some()));
-                group.close(&shard, "the stream has other tracks", |member| {
+                group.close(shard, "the stream has other tracks", |member| {
                     let had = (
                         member.formats.video.is_some(),
                         member.formats.audio.is_some(),
@@ -198,21 +235,22 @@ async fn run(shard: Rc<Shard>, group: Rc<Group>) {
             }
             Item::Unit(unit) => {
                 let sample = tracks.as_ref().and_then(|tracks| packetize(tracks, &unit));
-                if let Some(sample) = sample {
-                    group.remember(&sample, max_bytes);
-                    group.send(&shard, &sample);
+                let Some(mut sample) = sample else { continue };
+                sample.place(&mut clock, unit.discontinuity);
+                // What begins after an offer was answered is seen here alone.
+                if sample.kind == Kind::Video && order.is_reordered(sample.time) {
+                    return "the stream has B-frames";
                 }
+                group.recent.borrow_mut().remember(&sample, max_bytes);
+                group.send(shard, &sample);
             }
             Item::Skipped(skip) => {
                 group.stream.note_skip("webrtc", &"shard", &skip);
                 *group.recent.borrow_mut() = Recent::default();
             }
-            Item::Ended(_) => break,
+            Item::Ended(_) => return "the stream has ended",
         }
     }
-    group.ended.set(true);
-    shard.remove_group(&group);
-    group.close(&shard, "the stream has ended", |_| true);
 }
 
 /// The packets of an access unit; none when its codec is not sent by WebRTC.
@@ -231,7 +269,7 @@ fn packetize(tracks: &TrackSet, unit: &AccessUnit) -> Option<Sample> {
     Some(Sample {
         kind,
         time: unit.pts,
-        ticks_per_second: track.timebase.ticks_per_second(),
+        timebase: track.timebase,
         payloads,
         random_access: unit.random_access,
     })

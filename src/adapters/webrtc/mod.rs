@@ -5,6 +5,7 @@
 //! stream's `group` on that shard has made, once for all of its sessions.
 
 mod addresses;
+mod clock;
 mod formats;
 mod group;
 mod router;
@@ -12,8 +13,10 @@ mod socket;
 mod whep;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use super::{Context, FileResponse, Listening, Protocol, ServiceRequest};
-use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError, Listen};
 use router::Router;
 use serde::Deserialize;
@@ -21,7 +24,6 @@ use socket::Socket;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use webrtc::Certificate;
 
@@ -108,7 +110,6 @@ impl Protocol for WebRtc {
             address: socket.address(),
         };
         let router = Arc::new(Router::new(self.settings.max_sessions));
-        let bridges = Bridges::new(Handle::current(), context.bounds);
         let (mut workers, mut starts) = (Vec::new(), Vec::new());
         for _ in 0..context.shards.count() {
             let (messages, inbox) = mpsc::channel(QUEUE);
@@ -116,7 +117,7 @@ impl Protocol for WebRtc {
             let shared = worker::Shared {
                 socket: socket.clone(),
                 router: router.clone(),
-                bridges: bridges.clone(),
+                bridges: context.bridges.clone(),
                 bounds: context.bounds,
             };
             starts.push(move || worker::run(shared, inbox));

@@ -46,16 +46,16 @@ impl Router {
         }
     }
 
-    /// Whether there are as many sessions as there may be.
-    pub(super) fn is_full(&self) -> bool {
-        read(&self.by_ufrag).len() >= self.max_sessions
-    }
-
-    /// A new session.
-    pub(super) fn add(&self, resource: &str, stream: &StreamName, home: &Home) {
-        write(&self.by_ufrag).insert(home.ufrag.clone(), home.clone());
+    /// A new session. False when there are as many as there may be.
+    pub(super) fn add(&self, resource: &str, stream: &StreamName, home: &Home) -> bool {
+        let mut by_ufrag = write(&self.by_ufrag);
+        if by_ufrag.len() >= self.max_sessions {
+            return false;
+        }
+        by_ufrag.insert(home.ufrag.clone(), home.clone());
         self.resources()
             .insert(resource.to_owned(), (stream.clone(), home.clone()));
+        true
     }
 
     /// The session answers to this address.
@@ -147,9 +147,8 @@ mod tests {
             destination: address,
             bytes: Bytes::from_static(&[0x80, 201]),
         };
-        assert!(!router.is_full());
-        router.add("secret", &stream, &home);
-        assert!(router.is_full());
+        assert!(router.add("secret", &stream, &home));
+        assert!(!router.add("another", &stream, &home));
         assert_eq!(router.route(&datagram), None);
         router.learn(address, &home);
         assert_eq!(router.route(&datagram), Some(home.clone()));
@@ -159,6 +158,6 @@ mod tests {
         router.remove("secret", &home, &[address]);
         assert_eq!(router.route(&datagram), None);
         assert_eq!(router.find(&stream, "secret"), None);
-        assert!(!router.is_full());
+        assert!(router.add("another", &stream, &home));
     }
 }

@@ -1,7 +1,8 @@
 //! WHEP: an offer comes in a POST request, the answer goes back, and the session is a resource to be deleted.
 //!
-//! `POST /APP/whep/ID` makes a session, `DELETE` on the address in `Location` ends it. `PATCH` brings the
-//! player's further candidates, of which nothing has to be known: its checks tell where it is.
+//! `POST /APP/whep/ID` makes a session, `DELETE` on the address in `Location` ends it, and `GET` there tells
+//! whether it is still on. `PATCH` brings the player's further candidates, of which nothing has to be known:
+//! its checks tell where it is. Counter-offers and ICE restarts, which the draft leaves open, are not there.
 
 use super::router::Home;
 use super::worker::{Message, Start};
@@ -39,9 +40,14 @@ pub(super) async fn answer(
     match (resource, &request.method) {
         (None, &Method::POST) => create(adapter, running, context, request, name).await,
         (Some(resource), &Method::DELETE) => Ok(delete(running, &name, resource).await),
-        (Some(resource), &Method::PATCH) => Ok(patch(running, &name, resource, &request.headers)),
-        (None, _) => Ok(not_allowed("POST, OPTIONS")),
-        (Some(_), _) => Ok(not_allowed("DELETE, PATCH, OPTIONS")),
+        (Some(resource), &Method::PATCH) => Ok(patch(running, &name, resource, request)),
+        (None, &(Method::GET | Method::HEAD)) => Ok(endpoint()),
+        (Some(resource), &(Method::GET | Method::HEAD)) => {
+            let found = running.router.find(&name, resource);
+            Ok(found.map_or_else(no_session, |_| no_content()))
+        }
+        (None, _) => Ok(not_allowed("GET, HEAD, POST, OPTIONS")),
+        (Some(_), _) => Ok(not_allowed("GET, HEAD, DELETE, PATCH, OPTIONS")),
     }
 }
 
@@ -72,9 +78,6 @@ async fn create(
         return Ok(plain(StatusCode::BAD_REQUEST, "the offer is not UTF-8"));
     };
     let opened = context.hub.open(&name, Interest::Watch).await?;
-    if running.router.is_full() {
-        return Ok(later("there are as many sessions as there may be", 5));
-    }
     let stream = opened.stream();
     let tracks = stream.snapshot().tracks;
     let formats = match formats::of(&tracks) {
@@ -114,7 +117,10 @@ async fn create(
     let resource = format!("{:032x}", rand::random::<u128>());
     let location = format!("/{}/whep/{}/{resource}", name.app(), name.id());
     let etag = etag(&home);
-    running.router.add(&resource, &name, &home);
+    let busy = |text| later(text, 5);
+    if !running.router.add(&resource, &name, &home) {
+        return Ok(busy("there are as many viewers as there may be"));
+    }
     let start = Box::new(Start {
         session,
         home: home.clone(),
@@ -129,9 +135,9 @@ async fn create(
     };
     if !started {
         running.router.remove(&resource, &home, &[]);
-        return Ok(later("the server is busy", 1));
+        return Ok(busy("the server is busy"));
     }
-    tracing::info!(stream = %name, peer = %request.peer, "WebRTC viewer");
+    tracing::info!(stream = %name, peer = %request.peer, shard = home.worker, "WebRTC viewer");
     let mut response = Response::new(Body::from(answer));
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
@@ -157,29 +163,51 @@ fn patch(
     running: &Running,
     name: &StreamName,
     resource: &str,
-    headers: &HeaderMap,
+    request: &ServiceRequest,
 ) -> Response<Body> {
     let Some(home) = running.router.find(name, resource) else {
         return no_session();
     };
-    if !is(headers, FRAGMENT) {
+    if !is(&request.headers, FRAGMENT) {
         let text = "candidates are application/trickle-ice-sdpfrag";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, text);
     }
-    let own = etag(&home);
-    let matches = |value: &HeaderValue| {
-        let tags = value.to_str().unwrap_or_default();
-        tags.split(',').any(|tag| tag.trim() == own)
-    };
-    if headers
-        .get(header::IF_MATCH)
-        .is_some_and(|value| !matches(value))
-    {
-        let text = "another ICE session, or a restart, which is a new session here";
-        return plain(StatusCode::PRECONDITION_FAILED, text);
+    // Some players send no entity tag, and nothing depends on it.
+    let tags = request.headers.get(header::IF_MATCH);
+    let tags = tags.map(|tags| tags.to_str().unwrap_or_default().trim());
+    if tags == Some("*") {
+        let text = "an ICE restart is a new session here";
+        return plain(StatusCode::UNPROCESSABLE_ENTITY, text);
     }
+    let own = etag(&home);
+    if tags.is_some_and(|tags| !tags.split(',').any(|tag| tag.trim() == own)) {
+        return plain(StatusCode::PRECONDITION_FAILED, "another ICE session");
+    }
+    let fragment = std::str::from_utf8(&request.body);
+    if !fragment.is_ok_and(|fragment| fragment.lines().all(is_sdp)) {
+        return plain(StatusCode::BAD_REQUEST, "that is no SDP fragment");
+    }
+    no_content()
+}
+
+/// Whether that can be a line of a session description: a letter and what it says.
+fn is_sdp(line: &str) -> bool {
+    matches!(line.as_bytes(), [] | [b'a'..=b'z', b'=', ..])
+}
+
+/// How players know that a URL is one of WHEP.
+fn endpoint() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
+    response
+}
+
+fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -10,6 +10,7 @@ use crate::hub::ring::Bounds;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,12 +89,7 @@ pub(super) struct Member {
 /// Serves sessions on the present shard for ever.
 pub(super) async fn run(shared: Shared, mut inbox: mpsc::Receiver<Message>) {
     let socket = shared.socket.clone();
-    let shard = Rc::new(Shard {
-        shared,
-        members: RefCell::default(),
-        groups: RefCell::default(),
-        backlog: RefCell::default(),
-    });
+    let shard = Rc::new(Shard::new(shared));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -111,21 +107,41 @@ pub(super) async fn run(shared: Shared, mut inbox: mpsc::Receiver<Message>) {
 }
 
 impl Shard {
-    fn take(self: &Rc<Self>, message: Message) {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self {
+            shared,
+            members: RefCell::default(),
+            groups: RefCell::default(),
+            backlog: RefCell::default(),
+        }
+    }
+
+    pub(super) fn take(self: &Rc<Self>, message: Message) {
         match message {
             Message::Datagram(ufrag, datagram) => {
-                let member = self.members.borrow().get(&ufrag).cloned();
-                if let Some(member) = member {
-                    self.handle_input(&member, &datagram);
+                if let Some(member) = self.member(&ufrag) {
+                    self.contain(&member, || self.handle_input(&member, &datagram));
                 }
             }
             Message::Start(start) => self.start(*start),
             Message::Stop(ufrag) => {
-                let member = self.members.borrow().get(&ufrag).cloned();
-                if let Some(member) = member {
+                if let Some(member) = self.member(&ufrag) {
                     self.close(&member, "the viewer left");
                 }
             }
+        }
+    }
+
+    /// The session of that name.
+    pub(super) fn member(&self, ufrag: &str) -> Option<Rc<Member>> {
+        self.members.borrow().get(ufrag).cloned()
+    }
+
+    /// Does what concerns one session. A panic there, which the server counts as it does all, ends that
+    /// session and no other.
+    pub(super) fn contain(&self, member: &Member, act: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(act)).is_err() {
+            self.forget(member, "a defect in the server");
         }
     }
 
@@ -147,10 +163,12 @@ impl Shard {
         group.join(&member);
         let ufrag = member.home.ufrag.clone();
         self.members.borrow_mut().insert(ufrag, member.clone());
-        self.drain(&member);
+        self.contain(&member, || {
+            self.drain(&member);
+        });
     }
 
-    fn handle_input(&self, member: &Rc<Member>, datagram: &Datagram) {
+    fn handle_input(&self, member: &Member, datagram: &Datagram) {
         let Datagram {
             source,
             destination,
@@ -180,20 +198,24 @@ impl Shard {
             .cloned()
             .collect();
         for member in due {
-            member.session.borrow_mut().handle_timeout(now);
-            self.drain(&member);
+            self.contain(&member, || {
+                member.session.borrow_mut().handle_timeout(now);
+                self.drain(&member);
+            });
         }
     }
 
     /// Says goodbye to a viewer.
-    pub(super) fn close(&self, member: &Rc<Member>, reason: &str) {
-        member.session.borrow_mut().close(Instant::now());
-        self.drain(member);
-        self.forget(member, reason);
+    pub(super) fn close(&self, member: &Member, reason: &str) {
+        self.contain(member, || {
+            member.session.borrow_mut().close(Instant::now());
+            self.drain(member);
+            self.forget(member, reason);
+        });
     }
 
     /// Does what the session wants, and gives where it has sent something last.
-    pub(super) fn drain(&self, member: &Rc<Member>) -> Option<SocketAddr> {
+    pub(super) fn drain(&self, member: &Member) -> Option<SocketAddr> {
         let mut last = None;
         loop {
             let output = member.session.borrow_mut().poll_output();
@@ -218,7 +240,7 @@ impl Shard {
         }
     }
 
-    fn forget(&self, member: &Rc<Member>, reason: &str) {
+    fn forget(&self, member: &Member, reason: &str) {
         if member.over.replace(true) {
             return;
         }

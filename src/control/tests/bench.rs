@@ -2,6 +2,7 @@
 
 use crate::adapters::{BoxFuture, Context, Protocol, Target};
 use crate::auth::Auth;
+use crate::bridge::Bridges;
 use crate::config::{Network, OnDemand, Sources};
 use crate::control::supervisor::{State, Supervisor};
 use crate::control::{Broadcast, Control, Kind, Status};
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 /// What a URL does with who connects to it, and with who is connected.
@@ -187,6 +189,7 @@ impl Bench {
             shards: Shards::start(1).unwrap(),
             bounds: Settings::default().bounds,
             policy: Policy::new(Network::default()),
+            bridges: Bridges::new(Handle::current(), Settings::default().bounds),
         });
         let supervisor = Supervisor::new(context, settings);
         let fake = Arc::new(Fake::default());
