@@ -17,6 +17,13 @@ export function installMeter() {
   const video = () => document.querySelector('video');
   const watched = new WeakSet();
   const captures = new WeakMap();
+  const peers = [];
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...all) {
+      super(...all);
+      peers.push(this);
+    }
+  };
 
   function watch(element) {
     if (!element || watched.has(element)) return;
@@ -102,8 +109,17 @@ export function installMeter() {
         stalls,
         state: report.state ?? null,
         player: report.player || null,
+        passedOver: report.passedOver || null,
         latency: report.latency ? Number(report.latency) : null,
       };
+    },
+    /** What the newest WebRTC session has received, by kind. */
+    async received() {
+      const kinds = {};
+      for (const report of (await peers.at(-1)?.getStats())?.values() ?? []) {
+        if (report.type === 'inbound-rtp') kinds[report.kind] = report;
+      }
+      return kinds;
     },
   };
 }

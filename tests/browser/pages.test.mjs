@@ -49,7 +49,7 @@ test('every text that the pages ask for exists', () => {
   for (const [, key] of read('index.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.landing[key], 'string', key);
   for (const [, key] of read('index.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.landing[key], key);
   for (const [, key] of read('play.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.player[key], key);
-  const sources = ['hls', 'file', 'playlist', 'params', 'session'].map((name) => read(`player/${name}.js`)).join('');
+  const sources = ['hls', 'webrtc', 'file', 'playlist', 'params', 'session'].map((name) => read(`player/${name}.js`)).join('');
   for (const [, kind] of sources.matchAll(/kind: '(\w+)'/g)) {
     if (['connecting', 'playing', 'buffering', 'restarted', 'stalled'].includes(kind)) continue;
     const words = texts.notices[kind]?.({ id: 'x', app: 'y', codecs: ['z'] });
@@ -57,20 +57,39 @@ test('every text that the pages ask for exists', () => {
   }
 });
 
+const fake = (name, started, more = {}) => [name, {
+  supported: () => true,
+  start(video, context) {
+    const mine = { name, video, context, stopped: 0, position: 0 };
+    started.push(mine);
+    return {
+      stop: () => { mine.stopped += 1; },
+      moveTo: (other) => { mine.video = other; },
+      latency: () => undefined,
+      behind: () => false,
+      over: () => false,
+      starved: () => false,
+      position: () => mine.position,
+    };
+  },
+  ...more,
+}];
+const element = (more = {}) => ({
+  addEventListener: () => undefined,
+  removeAttribute: () => undefined,
+  cloneNode: () => element({ readyState: 4 }),
+  currentTime: 0,
+  readyState: 0,
+  paused: false,
+  ...more,
+});
+
 test('a session tries the next player, waits as long as the server asks, and ignores a player it replaced', async () => {
   globalThis.addEventListener ??= () => undefined;
   const states = [];
   const started = [];
-  const video = { addEventListener: () => undefined, currentTime: 0, readyState: 0, paused: true };
-  const fake = (name, supported = true) => [name, {
-    supported: () => supported,
-    start(_, context) {
-      started.push({ name, context, stopped: 0 });
-      const mine = started.at(-1);
-      return { stop: () => { mine.stopped += 1; }, latency: () => undefined, behind: () => false, over: () => mine.over ?? false, starved: () => false };
-    },
-  }];
-  const session = new Session(video, { file: false }, [fake('none', false), fake('one'), fake('two')], (s) => states.push(s));
+  const players = [fake('none', started, { supported: () => false }), fake('one', started), fake('two', started)];
+  const session = new Session(element(), { file: false }, players, (s) => states.push(s));
   session.start();
   assert.deepEqual(started.map((s) => s.name), ['one']);
   started[0].context.fail({ kind: 'failed' });
@@ -83,4 +102,36 @@ test('a session tries the next player, waits as long as the server asks, and ign
   await sleep(120);
   assert.deepEqual(started.map((s) => s.name), ['one', 'two', 'one']);
   session.stop();
+});
+
+test('a player that was passed over takes over once it plays out of sight', async (t) => {
+  globalThis.addEventListener ??= () => undefined;
+  t.mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
+  const started = [];
+  const states = [];
+  const video = element({ readyState: 4 });
+  const players = [fake('first', started, { movable: true }), fake('second', started)];
+  const session = new Session(video, { file: false }, players, (s) => states.push(s.kind));
+  session.start();
+  started[0].context.fail({ kind: 'no_way' });
+  assert.deepEqual([session.playerName, session.passedOver.kind], ['second', 'no_way']);
+  started[1].position = 1;
+  t.mock.timers.tick(250);
+  assert.equal(states.at(-1), 'playing');
+  t.mock.timers.tick(5_000);
+  // Out of sight, and what happens to it there changes nothing.
+  assert.equal(started.length, 3);
+  assert.notEqual(started[2].video, video);
+  started[2].context.fail({ kind: 'no_way' });
+  assert.deepEqual([started[1].stopped, started[2].stopped, session.playerName], [0, 1, 'second']);
+  t.mock.timers.tick(9_999);
+  assert.equal(started.length, 3);
+  t.mock.timers.tick(1);
+  started[3].position = 1;
+  t.mock.timers.tick(250);
+  assert.equal(started[3].video, video);
+  assert.deepEqual([started[1].stopped, started[3].stopped], [1, 0]);
+  assert.deepEqual([session.playerName, session.passedOver], ['first', undefined]);
+  session.stop();
+  assert.equal(started[3].stopped, 1);
 });

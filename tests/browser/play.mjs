@@ -2,12 +2,15 @@
 //
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
+//                 [--loss 0.03]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
-// With --expect-text it waits for that text to be visible instead, and checks no pictures.
+// With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
+// the datagrams of WebRTC that is lost on the way.
 
 import { installMeter } from './meter.mjs';
 import { readArguments, sleep, withPage } from './lib.mjs';
+import { relay } from './relay.mjs';
 
 /** Quieter than this (full scale is 1) is silence: -60 dB. */
 const SILENCE = 0.001;
@@ -26,6 +29,7 @@ async function main() {
     dark: false,
     width: 1280,
     height: 720,
+    loss: 0,
   });
   if (!options.url) throw new Error('--url is needed');
   const result = await withPage(
@@ -59,6 +63,7 @@ async function expectText(page, options, consoleErrors) {
 
 async function watch(page, options, consoleErrors) {
   await page.addInitScript(installMeter);
+  if (options.loss > 0) await relay(page, () => options.loss);
   const began = Date.now();
   await page.goto(options.url, { waitUntil: 'domcontentloaded' });
   await page.evaluate(() => window.millstreamMeter.watch());
@@ -73,12 +78,14 @@ async function watch(page, options, consoleErrors) {
   }
   await page.evaluate(() => window.millstreamMeter.reset());
   const first = await page.evaluate(() => window.millstreamMeter.sample());
+  const before = await page.evaluate(() => window.millstreamMeter.received());
   const until = Date.now() + options.seconds * 1000;
   let last = first;
   while (Date.now() < until) {
     await sleep(SAMPLE_MS);
     last = await page.evaluate(() => window.millstreamMeter.sample());
   }
+  const after = await page.evaluate(() => window.millstreamMeter.received());
   await screenshot(page, options);
   const facts = {
     startMs,
@@ -91,6 +98,8 @@ async function watch(page, options, consoleErrors) {
     latency: last.latency,
     stalls: last.stalls,
     player: last.player,
+    passedOver: last.passedOver,
+    webrtc: last.player === 'webrtc' ? grown(before, after) : null,
     muted: last.muted,
     width: last.width,
     height: last.height,
@@ -111,6 +120,19 @@ async function untilPlaying(page, began, options) {
     await sleep(50);
   }
   return undefined;
+}
+
+/** By how much the counts of a WebRTC session have grown. */
+function grown(before, after) {
+  const count = (kind, name) => (after[kind]?.[name] ?? 0) - (before[kind]?.[name] ?? 0);
+  return {
+    framesDecoded: count('video', 'framesDecoded'),
+    retransmitted: count('video', 'retransmittedPacketsReceived'),
+    nacks: count('video', 'nackCount'),
+    freezes: count('video', 'freezeCount'),
+    frozen: round(count('video', 'totalFreezesDuration')),
+    audioEnergy: count('audio', 'totalAudioEnergy'),
+  };
 }
 
 /** The first thing that is wrong, in words; undefined when nothing is. */

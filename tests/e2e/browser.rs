@@ -107,87 +107,124 @@ fn a_stream_that_starts_later_comes_by_itself() {
 
 #[test]
 fn a_publisher_that_is_cut_off_and_returns_in_time_is_seen_again_without_a_reload() {
-    comes_back(&Server::start(), |server, publisher, page| {
-        publisher.kill();
-        page("stands still");
-        publish(server, "cam", Clip::Standard)
-    });
+    comes_back(Server::start(), "hls", cut_off_for_a_moment);
 }
 
 #[test]
 fn a_publisher_that_returns_after_the_stream_has_ended_is_seen_again_without_a_reload() {
-    comes_back(
-        &Server::with(&["--set", "streams.grace=1s"]),
-        |server, publisher, page| {
-            publisher.kill();
-            page("has ended");
-            publish(server, "cam", Clip::Standard)
-        },
-    );
+    let server = Server::with(&["--set", "streams.grace=1s"]);
+    comes_back(server, "hls", cut_off_until_it_has_ended);
 }
 
 #[test]
 fn a_publisher_that_says_goodbye_and_starts_again_at_once_is_seen_again_without_a_reload() {
-    comes_back(&Server::start(), |server, publisher, _| {
-        publisher.signal("TERM");
-        publisher.finish(seconds(5));
-        publish(server, "cam", Clip::Standard)
-    });
+    comes_back(Server::start(), "hls", goodbye_and_back);
+    comes_back(Server::start(), "webrtc,hls", goodbye_and_back);
 }
 
 #[test]
 fn an_encoder_that_returns_with_other_parameters_is_seen_again_without_a_reload() {
-    comes_back(&Server::start(), |server, publisher, _| {
-        publisher.kill();
-        publish(server, "cam", Clip::Small)
-    });
+    for order in ["hls", "webrtc"] {
+        comes_back(Server::start(), order, |server, publisher, _| {
+            publisher.kill();
+            let publisher = publish(&server, "cam", Clip::Small);
+            (server, publisher)
+        });
+    }
 }
 
 #[test]
 fn an_encoder_that_returns_without_sound_is_seen_again_without_a_reload() {
-    comes_back(&Server::start(), |server, publisher, _| {
+    comes_back(Server::start(), "hls", |server, publisher, _| {
         publisher.kill();
-        publish(server, "cam", Clip::Silent)
+        let publisher = publish(&server, "cam", Clip::Silent);
+        (server, publisher)
     });
 }
 
-/// Plays in one page that is never loaded again, while `happens` to the publisher, and after it.
-#[track_caller]
-fn comes_back(server: &Server, happens: impl FnOnce(&Server, Peer, &dyn Fn(&str)) -> Peer) {
-    let publisher = publish(server, "cam", Clip::Standard);
-    comes_back_from(server, publisher, happens);
+/// What may happen while a page plays: with the server, its publisher, and what the page is waited for to say.
+pub(crate) type Happens = fn(Server, Peer, &dyn Fn(&str)) -> (Server, Peer);
+
+pub(crate) fn cut_off_for_a_moment(
+    server: Server,
+    publisher: Peer,
+    page: &dyn Fn(&str),
+) -> (Server, Peer) {
+    publisher.kill();
+    page("stands still");
+    let publisher = publish(&server, "cam", Clip::Standard);
+    (server, publisher)
 }
 
-/// As [`comes_back`], whatever makes the stream `cam`.
+pub(crate) fn cut_off_until_it_has_ended(
+    server: Server,
+    publisher: Peer,
+    page: &dyn Fn(&str),
+) -> (Server, Peer) {
+    publisher.kill();
+    page("has ended");
+    let publisher = publish(&server, "cam", Clip::Standard);
+    (server, publisher)
+}
+
+pub(crate) fn goodbye_and_back(
+    server: Server,
+    publisher: Peer,
+    _: &dyn Fn(&str),
+) -> (Server, Peer) {
+    publisher.signal("TERM");
+    publisher.finish(seconds(5));
+    let publisher = publish(&server, "cam", Clip::Standard);
+    (server, publisher)
+}
+
+/// Starts a script of `tests/browser` that prints every second whether the picture of a page moves.
+#[track_caller]
+pub(crate) fn follow(server: &Server, path: &str, lossy_for: u32) -> Peer {
+    let mut script = node(server);
+    script
+        .args(["--input-type=module", "--eval", WATCH])
+        .arg(server.url(path))
+        .arg(lossy_for.to_string());
+    Peer::start(&mut script)
+}
+
+/// Waits for a line of [`follow`] that holds all the words.
+#[track_caller]
+pub(crate) fn wait_line(page: &Peer, words: &[&str]) {
+    let has = |line: &str| words.iter().all(|word| line.contains(word)).then_some(());
+    let said = page.stdout.wait_for(seconds(30), has);
+    assert!(
+        said.is_some(),
+        "the page does not say {words:?}: {}{}",
+        page.stdout.text(),
+        page.stderr.text()
+    );
+}
+
+/// Plays in one page that is never loaded again, with the players of `order`, while something happens, and
+/// after it.
+#[track_caller]
+pub(crate) fn comes_back(server: Server, order: &str, happens: Happens) {
+    let publisher = publish(&server, "cam", Clip::Standard);
+    comes_back_from(server, publisher, order, happens);
+}
+
+/// As [`comes_back`], whatever makes the stream `cam`. Gives back the server, and what makes the stream now.
 #[track_caller]
 pub(crate) fn comes_back_from<P>(
-    server: &Server,
+    server: Server,
     publisher: P,
-    happens: impl FnOnce(&Server, P, &dyn Fn(&str)) -> P,
-) {
+    order: &str,
+    happens: impl FnOnce(Server, P, &dyn Fn(&str)) -> (Server, P),
+) -> (Server, P) {
     let _place = limit::BROWSER.take();
-    let mut script = node(server);
-    script.args([
-        "--input-type=module",
-        "--eval",
-        WATCH,
-        &server.url("/LiveApp/play.html?id=cam"),
-    ]);
-    let page = Peer::start(&mut script);
-    let says = |what: &str| {
-        let said = page
-            .stdout
-            .wait_for(seconds(30), |line| line.contains(what).then_some(()));
-        assert!(
-            said.is_some(),
-            "the page does not say {what:?}: {}{}",
-            page.stdout.text(),
-            page.stderr.text()
-        );
-    };
+    let path = format!("/LiveApp/play.html?id=cam&playOrder={order}");
+    let page = follow(&server, &path, 0);
+    let says = |what: &str| wait_line(&page, &[what]);
     says("moves");
     std::thread::sleep(seconds(3));
-    let _publisher = happens(server, publisher, &says);
+    let (server, publisher) = happens(server, publisher, &says);
     let marked = page.stdout.count(|_| true);
     // Whatever was still buffered is over after this.
     std::thread::sleep(seconds(6));
@@ -203,13 +240,19 @@ pub(crate) fn comes_back_from<P>(
         page.stderr.text()
     );
     assert_eq!(page.stderr.text(), "");
+    (server, publisher)
 }
 
-/// Prints every second whether the picture `moves` or `stands still`, and what the page says.
+/// Prints every second whether the picture `moves` or `stands still`, and what the page says. Arguments: the page,
+/// and for how many seconds all datagrams of WebRTC are lost.
 const WATCH: &str = r"
 import { withPage, sleep } from './lib.mjs';
+import { relay } from './relay.mjs';
+const [url, seconds] = process.argv.slice(-2);
 await withPage({}, async (page, errors) => {
-  await page.goto(process.argv.at(-1));
+  const until = Date.now() + Number(seconds) * 1000;
+  if (until > Date.now()) await relay(page, () => (Date.now() < until ? 1 : 0));
+  await page.goto(url);
   await page.evaluate(() => { window.neverLoadedAgain = true; });
   let before;
   for (;;) {
@@ -221,6 +264,8 @@ await withPage({}, async (page, errors) => {
         frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
         buffered: video?.buffered.length ? video.buffered.end(video.buffered.length - 1) : null,
         kept: window.neverLoadedAgain === true,
+        player: document.documentElement.dataset.player,
+        passedOver: document.documentElement.dataset.passedOver,
         words: document.body.innerText.replaceAll('\n', ' '),
       };
     });
@@ -292,7 +337,7 @@ fn play(server: &Server, path: &str, more: &[&str]) -> Command {
 }
 
 /// Node in the folder of the checks, with the browser that they shall use.
-fn node(server: &Server) -> Command {
+pub(crate) fn node(server: &Server) -> Command {
     assert!(
         folder().join("node_modules/playwright-core").is_dir(),
         "playwright-core is not installed; `cargo xtask setup` installs it"

@@ -200,7 +200,7 @@ fn a_camera_that_returns_with_other_parameters_keeps_its_viewers() {
     let rtmp = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
     let url = server.url("/LiveApp/streams/cam.m3u8");
     let hls = Peer::start(&mut decoding_to_end(&url));
-    comes_back_from(&server, first, |server, first, _| {
+    let (server, _second) = comes_back_from(server, first, "hls", |server, first, _| {
         first.kill();
         wait_until("it is noticed", seconds(10), || {
             server.broadcast("cam").unwrap()["status"] != "broadcasting"
@@ -210,7 +210,7 @@ fn a_camera_that_returns_with_other_parameters_keeps_its_viewers() {
         wait_until("the smaller picture", seconds(10), || {
             server.broadcast("cam").unwrap()["width"] == 160
         });
-        second
+        (server, second)
     });
     // Nobody has been sent away: both end with the stream.
     server.rest("POST", "/cam/stop", "");

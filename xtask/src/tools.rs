@@ -107,6 +107,19 @@ pub(crate) const TEST: &[Tool] = &[
             "/usr/lib/aarch64-linux-gnu/girepository-1.0/GstRtspServer-1.0.typelib",
         ]),
     ),
+    tool(
+        "GStreamer's ICE agent",
+        &["gstreamer1.0-nice"],
+        Present::Element("nicesrc"),
+    ),
+    tool(
+        "GStreamer's WebRTC for Python",
+        &["gir1.2-gst-plugins-bad-1.0"],
+        Present::File(&[
+            "/usr/lib/x86_64-linux-gnu/girepository-1.0/GstWebRTC-1.0.typelib",
+            "/usr/lib/aarch64-linux-gnu/girepository-1.0/GstWebRTC-1.0.typelib",
+        ]),
+    ),
     tool("VLC", &["vlc-bin"], Present::Program("cvlc")),
     tool(
         "VLC's plugins",

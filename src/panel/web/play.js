@@ -1,8 +1,8 @@
 // The play page: puts what the session reports (player/session.js) on the stage, and what the viewer does
 // into the session. No protocol here, and no sentence (texts.js).
 //
-// For embedding pages and tests, <html> carries what is going on: data-state, data-player, data-latency
-// (seconds), data-stalls.
+// For embedding pages and tests, <html> carries what is going on: data-state, data-player, data-passed-over (why
+// that player is not the first of the order), data-latency (seconds), data-stalls.
 
 import { players } from './player/index.js';
 import { readTarget } from './player/params.js';
@@ -109,6 +109,7 @@ function show(next) {
   state = next;
   report.state = next.kind;
   report.player = session.playerName ?? '';
+  report.passedOver = session.passedOver?.kind ?? '';
   report.stalls = String(session.stalls ?? 0);
   const running = next.kind === 'playing' || next.kind === 'buffering';
   document.body.classList.toggle('running', running);
@@ -127,8 +128,16 @@ function show(next) {
     setText(at('notice-text'), text);
   }
   showUnmute();
+  showWay();
   showLatency();
   showCountdown();
+}
+
+/** How it is played, where that is not the first way of the link, and why. */
+function showWay() {
+  const { playerName, passedOver } = session;
+  setText(at('way'), passedOver ? texts.ways[playerName] ?? '' : '');
+  at('way').title = passedOver ? texts.instead(texts.ways[order[0][0]], passedOver) : '';
 }
 
 function silent() {

@@ -3,6 +3,16 @@
 // Values are plain strings or functions that return one. They are always put into the page as text,
 // never as markup, so a stream may be called anything.
 
+/** Why one way of playing was given up for another. */
+const INSTEAD = {
+  no_way: 'the server’s UDP port cannot be reached from here',
+  no_picture: 'no pictures arrived',
+  network: 'the server did not answer',
+  restarted: 'the connection ended at once',
+  unplayable: 'this browser cannot decode it',
+  unsupported: 'this browser does not know it',
+};
+
 const seconds = (n) => (n === 1 ? '1 second' : `${n} seconds`);
 
 /** What stands on the stage when there is no picture, by the kind of problem (see player/session.js). */
@@ -30,6 +40,14 @@ export const notices = {
   unplayable: (p) => ({
     title: 'This browser cannot play it',
     text: `“${p.id}” is sent as ${list(p.codecs)}, which this browser or device cannot decode. Another browser may, or publish as H.264 with AAC.`,
+  }),
+  unsuitable: (p) => ({
+    title: 'Not over WebRTC',
+    text: `The server does not send “${p.id}” over WebRTC: ${p.detail}.`,
+  }),
+  no_way: (p) => ({
+    title: 'No connection for WebRTC',
+    text: `The server has “${p.id}”, but its UDP port cannot be reached from here. A firewall may be in between.`,
   }),
   unsupported: () => ({
     title: 'This browser cannot play it',
@@ -73,8 +91,10 @@ export const player = {
   live: 'LIVE',
   liveLabel: 'Live. Jump to the newest picture',
   behindLabel: 'Behind live. Jump to the newest picture',
-  latency: (s) => `${s.toFixed(1)} s`,
-  latencyLabel: (s) => `${s.toFixed(1)} seconds behind live`,
+  latency: (s) => (s < 1 ? `${Math.round(s * 1000)} ms` : `${s.toFixed(1)} s`),
+  latencyLabel: (s) => (s < 1 ? `${Math.round(s * 1000)} milliseconds behind live` : `${s.toFixed(1)} seconds behind live`),
+  ways: { webrtc: 'WebRTC', hls: 'HLS' },
+  instead: (way, problem) => `Not over ${way}: ${problem.detail ?? INSTEAD[problem.kind] ?? 'it did not work'}`,
   recording: 'RECORDING',
   play: 'Play',
   unmute: 'Unmute',

@@ -3,7 +3,7 @@
 use super::peer::Peer;
 use super::seconds;
 use super::server::Server;
-use super::tools::{path_of, tool};
+use super::tools::{python, tool};
 use std::process::Command;
 
 /// Starts a camera and returns it with its port; port 0 takes a free one.
@@ -20,14 +20,11 @@ pub(crate) fn camera_at(
     port: u16,
     arguments: &[&str],
 ) -> (Peer, u16) {
-    // Debian's GStreamer is bound to Debian's Python, whatever else is in the path.
-    let python = ["/usr/bin/python3".into(), path_of("python3")];
-    let python = python.iter().find(|python| python.is_file()).unwrap();
     let mut command = match by_way_of {
-        [] => Command::new(python),
+        [] => Command::new(python()),
         [program, arguments @ ..] => {
             let mut command = tool(program);
-            command.args(arguments).arg(python);
+            command.args(arguments).arg(python());
             command
         }
     };

@@ -82,13 +82,35 @@ impl Server {
         Self::run(command, data, Some(folder))
     }
 
+    /// Ends it as a power cut would and starts it again, on the same ports and data.
     #[track_caller]
-    fn run(mut command: Command, data: PathBuf, folder: Option<TempDir>) -> Self {
+    pub(crate) fn killed_and_started_again(mut self) -> Self {
+        let (data, folder) = (self.data.clone(), self.folder.take());
+        let ports = (self.http, self.rtmp);
+        self.kill();
+        let mut command = command();
+        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        Self::run_on(ports, command, data, folder)
+    }
+
+    #[track_caller]
+    fn run(command: Command, data: PathBuf, folder: Option<TempDir>) -> Self {
+        Self::run_on((0, 0), command, data, folder)
+    }
+
+    /// On these ports for HTTP and RTMP.
+    #[track_caller]
+    fn run_on(
+        (http, rtmp): (u16, u16),
+        mut command: Command,
+        data: PathBuf,
+        folder: Option<TempDir>,
+    ) -> Self {
         command
             .arg("--data-dir")
             .arg(&data)
-            .args(["--set", "http.listen=127.0.0.1:0"])
-            .args(["--set", "rtmp.listen=127.0.0.1:0"])
+            .args(["--set", &format!("http.listen=127.0.0.1:{http}")])
+            .args(["--set", &format!("rtmp.listen=127.0.0.1:{rtmp}")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());

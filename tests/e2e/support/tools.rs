@@ -22,6 +22,17 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
         })
 }
 
+/// The Python that GStreamer is bound to: Debian's, whatever else is in the path.
+#[track_caller]
+pub(crate) fn python() -> PathBuf {
+    let debian = PathBuf::from("/usr/bin/python3");
+    if debian.is_file() {
+        debian
+    } else {
+        path_of("python3")
+    }
+}
+
 /// The browser for `tests/browser`: the one that the environment names, or one in the path.
 #[track_caller]
 pub(crate) fn browser() -> PathBuf {

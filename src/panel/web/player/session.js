@@ -1,5 +1,6 @@
 // Keeps one stream on one video element for as long as the page is open: tries the players in order, waits
-// while the stream is away, begins again after a restart, and reports what it is doing as a state.
+// while the stream is away, begins again after a restart, and reports what it is doing as a state. While a later
+// player shows the stream, an earlier one is tried out of sight from time to time, and takes over when it can.
 //
 // It knows nothing of a protocol (the other files of this folder do) and nothing of the page's looks (play.js does).
 
@@ -14,9 +15,11 @@
 
 /** Seconds until the next try, by kind; others wait for RETRY. */
 const RETRY = 3;
-const RETRY_BY_KIND = { unplayable: 10, refused: 10, unsupported: 30, file_missing: 30 };
+const RETRY_BY_KIND = { unplayable: 10, unsuitable: 10, refused: 10, unsupported: 30, file_missing: 30 };
 /** Kinds that say something about one way of playing, not about the stream: the next player may do better. */
-const OF_THE_PLAYER = new Set(['unplayable', 'unsupported', 'failed', 'no_picture', 'network']);
+const OF_THE_PLAYER = new Set(['unplayable', 'unsuitable', 'unsupported', 'failed', 'no_way', 'no_picture', 'network', 'restarted']);
+/** Kinds that mean "begin again, say nothing" once there has been a picture. */
+const AGAIN = new Set(['restarted', 'stalled']);
 /** Kinds that mean "over" once there has been a picture. */
 const OVER = new Set(['no_such_stream', 'not_live']);
 /** No first picture, or no further one though there is something to play, for this long (ms): begin again. */
@@ -28,6 +31,9 @@ const STARVED = 20_000;
 const BUFFERING = 1_200;
 /** No answer for this long (ms): the server holds the request until the stream is there. */
 const HELD = 2_000;
+/** A player that was passed over is tried again after this long (ms), then after twice as long, up to a limit. */
+const TRIAL = 5_000;
+const LONGEST_TRIAL = 300_000;
 const TICK = 250;
 
 export class Session {
@@ -40,11 +46,14 @@ export class Session {
   constructor(video, target, players, onState) {
     this.stalls = 0;
     this.playerName = undefined;
+    /** Why the first player is not the one that plays: its problem. */
+    this.passedOver = undefined;
     this.#video = video;
     this.#target = target;
     this.#players = players;
     this.#onState = onState;
-    video.addEventListener('ended', () => !target.file && this.#fail({ kind: 'ended' }));
+    // The event may come late, when the element has something else to play.
+    video.addEventListener('ended', () => video.ended && this.#run && !target.file && this.#fail({ kind: 'ended' }));
     addEventListener('online', () => this.wake());
     this.#ticker = setInterval(() => this.#tick(), TICK);
   }
@@ -53,9 +62,11 @@ export class Session {
   #target;
   #players;
   #onState;
-  #handle;
-  #index = 0;
-  #attempt = 0;
+  /** What plays, or is about to: `{ index, handle }`. */
+  #run;
+  /** What is tried out of sight: the same, with `video` and `since`. */
+  #trial;
+  #trialWait = TRIAL;
   #timer;
   #ticker;
   #hasPlayed = false;
@@ -63,7 +74,7 @@ export class Session {
   #connecting = false;
   #playing = false;
   #buffering = false;
-  #lastTime = 0;
+  #lastPosition = 0;
   #lastProgress = 0;
 
   /** Begins with the first player. */
@@ -75,71 +86,90 @@ export class Session {
 
   /** Ends for good. */
   stop() {
-    this.#attempt += 1;
     clearInterval(this.#ticker);
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#handle?.stop();
-    this.#handle = undefined;
+    this.#clear();
   }
 
   /** The page is seen again or the network is back: do not wait for the timer, do not stay behind. */
   wake() {
-    if (this.#timer !== undefined) this.#begin(0);
-    else if (this.#playing && !this.#video.paused && this.#handle?.behind()) this.goLive();
+    if (this.#run === undefined && this.#timer !== undefined) this.#begin(0);
+    else if (this.#playing && !this.#video.paused && this.#run?.handle.behind()) this.goLive();
     this.#lastProgress = performance.now();
   }
 
   goLive() {
-    this.#handle?.goLive();
+    this.#run?.handle.goLive();
   }
 
   latency() {
-    return this.#playing ? this.#handle?.latency() : undefined;
+    return this.#playing ? this.#run?.handle.latency() : undefined;
   }
 
   behind() {
-    return this.#handle?.behind() ?? false;
+    return this.#run?.handle.behind() ?? false;
   }
 
   #begin(index) {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#index = index;
-    this.#playing = false;
-    this.#buffering = false;
-    this.#lastTime = this.#video.currentTime;
-    this.#lastProgress = performance.now();
+    this.#clear();
+    if (index === 0) {
+      this.passedOver = undefined;
+      this.#trialWait = TRIAL;
+    }
     const [name, player] = this.#players[index];
     this.playerName = name;
+    this.#run = { index };
     if (!player.supported()) {
       this.#fail({ kind: 'unsupported' });
       return;
     }
-    // What a player says after it was replaced must not end its successor.
-    const attempt = ++this.#attempt;
-    this.#handle = player.start(this.#video, {
-      target: this.#target,
-      fail: (problem) => attempt === this.#attempt && this.#fail(problem),
-    });
+    this.#run.handle = this.#start(this.#run, this.#video, index + 1 < this.#players.length);
+    this.#watch();
+  }
+
+  /** What a player says after it was replaced must not end its successor. */
+  #start(run, video, hurried) {
+    const fail = (problem) => {
+      if (run === this.#run) this.#fail(problem);
+      else if (run === this.#trial) this.#endTrial();
+    };
+    return this.#players[run.index][1].start(video, { target: this.#target, hurried, fail });
+  }
+
+  /** Stops whatever runs or waits. */
+  #clear() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#trial?.handle.stop();
+    this.#trial = undefined;
+    this.#run?.handle?.stop();
+    this.#run = undefined;
+  }
+
+  /** Whatever comes from now on is of the present player. */
+  #watch() {
+    this.#playing = false;
+    this.#buffering = false;
+    this.#lastPosition = this.#position();
+    this.#lastProgress = performance.now();
   }
 
   #fail(problem) {
     const played = this.#playing;
-    this.#attempt += 1;
+    const next = this.#run.index + 1;
     this.#playing = false;
-    this.#handle?.stop();
-    this.#handle = undefined;
-    const next = this.#index + 1;
+    this.#clear();
     if (!played && OF_THE_PLAYER.has(problem.kind) && next < this.#players.length) {
+      this.passedOver ??= problem;
       this.#begin(next);
       return;
     }
-    if (problem.kind === 'restarted' || problem.kind === 'stalled') {
+    if (played && AGAIN.has(problem.kind)) {
       this.#begin(0);
       return;
     }
-    const kind = this.#hasPlayed && OVER.has(problem.kind) ? 'ended' : problem.kind;
+    let { kind } = problem;
+    if (this.#hasPlayed && OVER.has(kind)) kind = 'ended';
+    if (AGAIN.has(kind)) kind = 'connecting';
     // After a picture the first try comes soon: most interruptions are a restart.
     const usual = played && kind !== 'ended' ? 0.5 : (RETRY_BY_KIND[kind] ?? RETRY);
     const wait = Math.min(problem.retryAfter ?? usual, 60) * 1000;
@@ -149,11 +179,12 @@ export class Session {
   }
 
   #tick() {
-    if (this.#handle === undefined) return;
+    if (this.#trial) this.#judgeTrial();
+    if (this.#run === undefined) return;
     const now = performance.now();
-    const time = this.#video.currentTime;
-    if (time !== this.#lastTime && this.#video.readyState >= 2) {
-      this.#lastTime = time;
+    const position = this.#position();
+    if (position !== this.#lastPosition && this.#video.readyState >= 2) {
+      this.#lastPosition = position;
       this.#lastProgress = now;
       // A seek to the start position is not a picture yet, a second step is.
       if (!this.#video.seeking && !this.#video.paused) this.#progress();
@@ -169,7 +200,7 @@ export class Session {
     }
     if (!this.#playing && still > FIRST_PICTURE) this.#fail({ kind: 'no_picture' });
     // The last seconds of a stream that is over may never come as the player wants them.
-    else if (this.#playing && still > BUFFERING && this.#handle.over()) this.#fail({ kind: 'ended' });
+    else if (this.#playing && still > BUFFERING && this.#run.handle.over()) this.#fail({ kind: 'ended' });
     else if (this.#playing && still > this.#patience()) this.#fail({ kind: 'stalled' });
     else if (this.#playing && still > BUFFERING && !this.#buffering) {
       this.#buffering = true;
@@ -178,9 +209,14 @@ export class Session {
     }
   }
 
+  /** Changes as long as there is something new to see or hear. */
+  #position() {
+    return this.#run?.handle?.position?.() ?? this.#video.currentTime;
+  }
+
   /** How long (ms) without progress is too long. A recording is never begun again while it loads. */
   #patience() {
-    if (!this.#handle.starved()) return STALLED;
+    if (!this.#run.handle.starved()) return STALLED;
     return this.#target.file ? Infinity : STARVED;
   }
 
@@ -190,6 +226,50 @@ export class Session {
     this.#playing = true;
     this.#buffering = false;
     this.#hasPlayed = true;
+    this.#planTrial();
     this.#onState({ kind: 'playing' });
+  }
+
+  /** A better player that can be moved to the element once it plays is worth a try later. */
+  #planTrial() {
+    if (this.#trial || this.#timer !== undefined) return;
+    const better = this.#players.findIndex(([, player], at) => at < this.#run.index && player.movable && player.supported());
+    if (better < 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#video.paused) this.#planTrial();
+      else this.#tryOutOfSight(better);
+    }, this.#trialWait);
+  }
+
+  #tryOutOfSight(index) {
+    this.#trialWait = Math.min(this.#trialWait * 2, LONGEST_TRIAL);
+    const video = this.#video.cloneNode();
+    video.removeAttribute('id');
+    video.autoplay = true;
+    video.muted = true;
+    this.#trial = { index, video, since: performance.now() };
+    this.#trial.handle = this.#start(this.#trial, video, false);
+  }
+
+  #judgeTrial() {
+    const { handle, index, video, since } = this.#trial;
+    if (video.readyState >= 2 && handle.position() > 0) {
+      this.#run.handle.stop();
+      this.#run = this.#trial;
+      this.#trial = undefined;
+      [this.playerName] = this.#players[index];
+      this.passedOver = undefined;
+      handle.moveTo(this.#video);
+      this.#watch();
+    } else if (performance.now() - since > FIRST_PICTURE) {
+      this.#endTrial();
+    }
+  }
+
+  #endTrial() {
+    this.#trial.handle.stop();
+    this.#trial = undefined;
+    this.#planTrial();
   }
 }

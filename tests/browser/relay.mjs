@@ -1,0 +1,53 @@
+// A UDP relay between a page and the server that loses datagrams, as bad networks do. A page is sent there by the
+// ports in the answer to its WHEP offer, which are changed on their way to it.
+
+import dgram from 'node:dgram';
+
+const LOCALHOST = '127.0.0.1';
+
+/**
+ * @param {import('playwright-core').Page} page
+ * @param {() => number} loss the part of the datagrams that is lost now, from 0 to 1, in each direction
+ */
+export async function relay(page, loss) {
+  const ports = new Map();
+  await page.route('**/whep/*', async (route) => {
+    const response = await route.fetch();
+    let body = await response.text();
+    for (const [line, head, port, tail] of body.matchAll(/^(a=candidate:\S+ 1 udp \d+ \S+ )(\d+)( .*)$/gim)) {
+      if (!ports.has(port)) ports.set(port, await open(Number(port), loss));
+      body = body.replace(line, `${head}${ports.get(port)}${tail}`);
+    }
+    await route.fulfill({ response, body });
+  });
+}
+
+/** A port that stands for one of the server's. */
+async function open(server, loss) {
+  const front = await bind();
+  const behind = new Map();
+  front.on('message', async (datagram, { port }) => {
+    if (!behind.has(port)) {
+      behind.set(port, bind().then((socket) => socket.on('message', (answer) => isLost(loss()) || front.send(answer, port, LOCALHOST))));
+    }
+    const socket = await behind.get(port);
+    if (!isLost(loss())) socket.send(datagram, server, LOCALHOST);
+  });
+  return front.address().port;
+}
+
+async function bind() {
+  const socket = dgram.createSocket('udp4').unref();
+  await new Promise((resolve) => socket.bind(0, LOCALHOST, resolve));
+  return socket;
+}
+
+let state = 1;
+
+/** The same in every run (xorshift). */
+function isLost(part) {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return (state >>> 0) / 2 ** 32 < part;
+}
