@@ -10,6 +10,7 @@ use crate::support::peer::Peer;
 use crate::support::rtmp::{Answer, Client};
 use crate::support::server::Server;
 use crate::support::{seconds, wait_until};
+use rtmp::client::Event;
 use std::net::TcpListener;
 use std::time::Instant;
 
@@ -115,6 +116,23 @@ fn fifty_viewers_at_once_start_one_source() {
         }
     });
     assert_eq!(count(&camera, "play"), 1);
+}
+
+#[test]
+fn a_player_that_leaves_while_it_waits_is_waited_for_no_longer() {
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = on_demand(deaf.local_addr().unwrap().port());
+    let mut player = Client::connect(server.rtmp, "LiveApp");
+    player.session.play(Instant::now(), "cam").unwrap();
+    while let Some(event) = player.next(Instant::now() + seconds(1)).unwrap() {
+        assert!(!matches!(event, Event::Rejected { .. }), "{event:?}");
+    }
+    server.wait_status("cam", "preparing");
+    drop(player);
+    // It would be nearly twice as long if it were held to the end.
+    wait_until("the source is given up", seconds(15), || {
+        server.broadcast("cam").unwrap()["status"] == "created"
+    });
 }
 
 #[test]
