@@ -151,7 +151,11 @@ impl Tool {
         match self.present {
             Present::Program(name) => program_exists(name),
             Present::File(paths) => paths.iter().any(|path| Path::new(path).exists()),
-            Present::Element(name) => shell::ask("gst-inspect-1.0", &["--exists", name]).is_some(),
+            // Without a version, an element is asked for of GStreamer's own, which those of others have not.
+            Present::Element(name) => {
+                let arguments = ["--exists", "--atleast-version=0.0.0", name];
+                shell::ask("gst-inspect-1.0", &arguments).is_some()
+            }
             Present::Check(check) => check(),
         }
     }
