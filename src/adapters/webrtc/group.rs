@@ -1,6 +1,7 @@
 //! One stream on one shard: read once, cut into packets once, and sent to each session from there.
 
 use super::clock::Clock;
+use super::delay::Delay;
 use super::formats::{self, Order};
 use super::worker::{Member, Shard};
 use crate::hub::{Item, Stream, TrackSet};
@@ -12,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 
 /// Longest payload in bytes: with the headers below it, a datagram that every path takes whole (1,280
@@ -108,7 +109,8 @@ impl Group {
         }
     }
 
-    fn send(&self, shard: &Shard, sample: &Sample) {
+    /// Sends what was captured `delay` ago to all members.
+    fn send(&self, shard: &Shard, sample: &Sample, delay: Duration) {
         let now = Instant::now();
         // Members may leave meanwhile; whoever is passed over by that has lost a packet.
         let count = self.members.borrow().len();
@@ -124,13 +126,16 @@ impl Group {
                 member.started.set(true);
             }
             shard.contain(&member, || {
-                member.session.borrow_mut().send(
+                let mut session = member.session.borrow_mut();
+                session.set_delay(delay);
+                session.send(
                     now,
                     sample.kind,
                     sample.time,
                     sample.timebase.ticks_per_second(),
                     &sample.payloads,
                 );
+                drop(session);
                 shard.drain(&member);
             });
         }
@@ -207,6 +212,7 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
     let mut tracks: Option<Arc<TrackSet>> = None;
     let mut order = Order::default();
     let mut clock = Clock::default();
+    let (mut delay, mut known_delay) = (Delay::default(), Duration::ZERO);
     let max_bytes = shard.shared.bounds.reader_bytes;
     loop {
         let item = tokio::select! {
@@ -241,8 +247,13 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
                 if sample.kind == Kind::Video && order.is_reordered(sample.time) {
                     return "the stream has B-frames";
                 }
+                // One for all tracks, or they would be put together anew; pictures tell, where there are any.
+                let has_video = tracks.as_ref().and_then(|tracks| tracks.first(Kind::Video));
+                if sample.kind == Kind::Video || has_video.is_none() {
+                    known_delay = delay.learn(SystemTime::now(), unit.capture);
+                }
                 group.recent.borrow_mut().remember(&sample, max_bytes);
-                group.send(shard, &sample);
+                group.send(shard, &sample, known_delay);
             }
             Item::Skipped(skip) => {
                 group.stream.note_skip("webrtc", &"shard", &skip);

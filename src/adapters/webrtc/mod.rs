@@ -6,6 +6,7 @@
 
 mod addresses;
 mod clock;
+mod delay;
 mod formats;
 mod group;
 mod router;

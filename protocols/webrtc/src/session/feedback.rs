@@ -97,7 +97,7 @@ impl Session {
         self.stats.fraction_lost = f32::from(block.fraction_lost) / 256.0;
         if block.last_report != 0 {
             // All three are of 1/65,536 s (RFC 3550 section 6.4.1).
-            let now = self.timeline.wall_clock.ntp(now).compact();
+            let now = self.timeline.captured(now).compact();
             let ticks = now
                 .wrapping_sub(block.last_report)
                 .wrapping_sub(block.delay);
@@ -114,7 +114,7 @@ impl Session {
         let Some(micros) = self.timeline.at(now) else {
             return;
         };
-        let ntp = self.timeline.wall_clock.ntp(now);
+        let ntp = self.timeline.captured(now);
         let mut compound = Vec::with_capacity(128);
         let mut names = Vec::new();
         for track in self.tracks.iter().filter(|track| track.has_sent()) {

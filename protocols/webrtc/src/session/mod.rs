@@ -323,6 +323,12 @@ impl Session {
         }
     }
 
+    /// Says how long ago what is sent from now on was captured. Sender reports tell that moment, so that a
+    /// player knows how old its picture is. Steps make the next round trip that is measured wrong.
+    pub const fn set_delay(&mut self, delay: Duration) {
+        self.timeline.delay = delay;
+    }
+
     /// Sends one access unit: its time in ticks of `ticks_per_second`, on the timeline that all tracks of
     /// the stream share, and its payloads. Does nothing before [`Event::Connected`], and for a kind the
     /// viewer did not ask for.

@@ -20,18 +20,20 @@ pub struct WallClock {
 }
 
 impl WallClock {
-    /// The time at another instant.
-    pub(super) fn ntp(&self, now: Instant) -> NtpTime {
+    /// The time since 1970 at another instant.
+    fn at(&self, now: Instant) -> Duration {
         let later = now.saturating_duration_since(self.at);
         let earlier = self.at.saturating_duration_since(now);
-        NtpTime::from_unix((self.since_1970 + later).saturating_sub(earlier))
+        (self.since_1970 + later).saturating_sub(earlier)
     }
 }
 
 /// The media's time as it runs against the clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeline {
-    pub(super) wall_clock: WallClock,
+    wall_clock: WallClock,
+    /// How long ago what is sent was captured, as far as that is known.
+    pub(super) delay: Duration,
     /// An instant, and the media's time then in microseconds.
     anchor: Option<(Instant, i64)>,
 }
@@ -40,8 +42,14 @@ impl Timeline {
     pub(super) const fn new(wall_clock: WallClock) -> Self {
         Self {
             wall_clock,
+            delay: Duration::ZERO,
             anchor: None,
         }
+    }
+
+    /// What the wall clock said when that was captured which is sent at an instant.
+    pub(super) fn captured(&self, now: Instant) -> NtpTime {
+        NtpTime::from_unix(self.wall_clock.at(now).saturating_sub(self.delay))
     }
 
     /// An access unit of this time was sent.
@@ -114,12 +122,16 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_clock_runs_both_ways() {
+    fn the_wall_clock_runs_both_ways_and_tells_the_time_of_capture() {
         let start = Instant::now() + Duration::from_secs(5);
-        let clock = timeline(start).wall_clock;
+        let mut timeline = timeline(start);
         let second = Duration::from_secs(1);
         let of = |seconds| NtpTime::from_unix(Duration::from_secs(seconds));
-        assert_eq!(clock.ntp(start + second), of(1_001));
-        assert_eq!(clock.ntp(start - second), of(999));
+        assert_eq!(timeline.captured(start + second), of(1_001));
+        assert_eq!(timeline.captured(start - second), of(999));
+        timeline.delay = second * 3;
+        assert_eq!(timeline.captured(start + second), of(998));
+        timeline.delay = second * 2_000;
+        assert_eq!(timeline.captured(start), of(0));
     }
 }

@@ -283,7 +283,7 @@ fn reports_tie_the_tracks_together() {
 fn the_viewers_reports_are_read() {
     let mut viewer = Viewer::connected(Options::default());
     let ssrc = viewer.sources(Kind::Video).0;
-    let ntp = viewer.session.timeline.wall_clock.ntp(viewer.now);
+    let ntp = viewer.session.timeline.captured(viewer.now);
     viewer.now += Duration::from_millis(250);
     let block = ReportBlock {
         ssrc,
