@@ -467,8 +467,8 @@ mod tests {
             prop_assert_eq!(counts.strays + counts.restarts, 0);
             sent.sort_unstable_by_key(|(_, number)| number.wrapping_sub(first));
             sent.dedup_by_key(|(_, number)| *number);
-            // Behind a loss that is larger than the window, a delayed packet finds its place given up.
-            prop_assert!(passed == sent.len() as u64 || counts.late > 0 && counts.lost > 16);
+            // Behind a loss, a delayed packet may find its place given up for one that the window had no room for.
+            prop_assert!(passed == sent.len() as u64 || counts.late > 0 && counts.lost > 1);
         }
     }
 }

@@ -462,6 +462,18 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_a_lost_picture_are_not_those_of_the_next() {
+        let sei: &[u8] = &[0x06, 5, 2, 6, 6, 0x80];
+        let idr: &[u8] = &[0x65, 0x88];
+        for (lost, expected) in [(false, vec![sei, idr]), (true, vec![idr])] {
+            let packets = [(1, false, false, sei), (2, true, lost, idr)];
+            let units = run(&mut depacketizer(), &packets);
+            assert_eq!(units.len(), 1);
+            assert_eq!(units[0].1, expected);
+        }
+    }
+
+    #[test]
     fn an_access_unit_without_end_is_bounded() {
         let mut depacketizer = depacketizer();
         let slice = vec![0x41; 60_000];

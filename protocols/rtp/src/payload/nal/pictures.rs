@@ -125,7 +125,11 @@ impl<F: Format> Pictures<F> {
             if current.has_slice || current.damaged || self.open.is_some() {
                 self.finish();
             } else {
-                // Parameter sets, or the like, with a time of their own: they belong to what follows.
+                // Messages, or the like, with a time of their own: they belong to what follows, unless that was
+                // lost.
+                if input.lost {
+                    self.data.clear();
+                }
                 current.timestamp = input.timestamp;
             }
         }
