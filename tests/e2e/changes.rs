@@ -1,12 +1,15 @@
-//! Whoever watches goes on watching when the stream becomes another: an encoder is started again with another size,
-//! rate or set of tracks.
+//! Whoever watches goes on watching when the stream becomes another, or is told why not: an encoder or a camera is
+//! started again with another size, rate, codec or set of tracks.
 
+use crate::support::camera::{camera, pull};
 use crate::support::clips::Clip;
-use crate::support::media::{Seen, decoding, publish, start_publishing};
+use crate::support::media::{Seen, decoding, decoding_to_end, publish, start_publishing};
+use crate::support::nginx::Nginx;
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
-use crate::support::{seconds, wait_until};
+use crate::support::{seconds, wait_for, wait_until};
+use serde_json::json;
 
 /// What ffmpeg has seen of a stream that began as `before` and was `after` from some time on, once it has been shown 300
 /// pictures.
@@ -69,5 +72,52 @@ fn sound_that_comes_late_is_there_for_who_comes_later() {
         let finished = Peer::start(&mut decoding(&url, 4)).finish(seconds(40));
         let seen = Seen::of(&finished);
         assert!(seen.pictures > 100 && seen.sound > 3.0, "{url}: {seen:?}");
+    }
+}
+
+#[test]
+fn another_codec_ends_what_cannot_carry_it_with_a_reason_and_begins_another_file() {
+    let (first, port) = camera(0, &["h264", "aac"]);
+    let (server, nginx) = (Server::start(), Nginx::start());
+    pull(&server, &format!("rtsp://127.0.0.1:{port}/cam"));
+    server.wait_live("cam");
+    let target = json!({ "endpointUrl": format!("rtmp://127.0.0.1:{}/app/cam", nginx.port) });
+    server.rest("POST", "/cam/endpoint", &target.to_string());
+    server.rest("PUT", "/cam/recording/true", "");
+    let target = |key: &str| server.broadcast("cam").unwrap()["endPointList"][0][key].clone();
+    wait_until("a target that is live", seconds(15), || {
+        target("status") == "broadcasting"
+    });
+    let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
+    wait_until("pictures", seconds(20), || {
+        Seen::in_text(&player.stdout.text()).pictures > 50
+    });
+    first.kill();
+    let (_second, _) = camera(port, &["h265", "aac"]);
+    // The player is not left with the last picture.
+    player.finish(seconds(30));
+    server.wait_log(seconds(5), &["of a codec that RTMP does not carry"]);
+    let error = wait_for("a reason", seconds(15), || {
+        target("lastError").as_str().map(str::to_owned)
+    });
+    assert!(error.contains("which is not pushed by RTMP"), "{error}");
+    wait_until("the new pictures", seconds(20), || {
+        let playlist = server.get("/LiveApp/streams/cam.m3u8").text();
+        playlist.contains("hvc1")
+    });
+    server.rest("PUT", "/cam/recording/false", "");
+    for (file, codec) in [("cam.mp4", "h264"), ("cam_1.mp4", "hevc")] {
+        let mut ffprobe = tool("ffprobe");
+        ffprobe
+            .args(["-v", "error", "-select_streams", "v", "-count_packets"])
+            .args(["-show_entries", "stream=codec_name,nb_read_packets"])
+            .args(["-of", "csv=p=0"])
+            .arg(server.data().join("recordings/LiveApp").join(file));
+        let probed = Peer::start(&mut ffprobe)
+            .finish(seconds(20))
+            .without_complaint();
+        let (found, packets) = probed.stdout.trim().split_once(',').unwrap();
+        assert_eq!(found, codec, "{file}");
+        assert!(packets.parse::<u32>().unwrap() > 10, "{file}: {packets}");
     }
 }
