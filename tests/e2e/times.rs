@@ -10,8 +10,12 @@ use flv::file::{Reader, Tag, TagKind};
 use rtmp::chunk::MessageType;
 use std::time::{Duration, Instant};
 
-/// Seconds of media that are sent, at twice their speed.
-const LENGTH: u32 = 16;
+/// Seconds of media that are sent, at twice their speed until the last fault is over: players that begin late have
+/// the rest to watch.
+const LENGTH: u32 = 30;
+
+/// Seconds after which there is no fault any more.
+const RIGHT: u32 = 16;
 
 /// Where the clock begins: its 32 bits of milliseconds wrap after two seconds.
 const START: u32 = u32::MAX - 2_000;
@@ -48,7 +52,8 @@ fn publish(mut client: Client) -> Client {
             TagKind::Audio => MessageType::AUDIO,
             TagKind::Script => continue,
         };
-        let due = Duration::from_millis(u64::from(tag.timestamp) / 2);
+        let slow = tag.timestamp.saturating_sub(RIGHT * 1_000);
+        let due = Duration::from_millis(u64::from(tag.timestamp / 2 + slow / 2));
         std::thread::sleep(due.saturating_sub(begun.elapsed()));
         client.send(kind, wrong(tag.timestamp), &tag.body).unwrap();
     }
