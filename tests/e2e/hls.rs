@@ -90,7 +90,14 @@ fn vlc_plays() {
         "packetizer",
     ] {
         let complaint = format!("{part} error");
-        assert!(!finished.stderr.contains(&complaint), "{}", finished.stderr);
+        // What is still in the decoder when it is told to stop has no clock any more.
+        let stops = ["no reference clock", "Could not convert timestamp"];
+        let mut complaints = finished
+            .stderr
+            .lines()
+            .filter(|line| line.contains(&complaint))
+            .filter(|line| !stops.iter().any(|stop| line.contains(stop)));
+        assert_eq!(complaints.next(), None, "{}", finished.stderr);
     }
     // One picture in fifteen of those that were shown.
     let pictures: Vec<_> = std::fs::read_dir(folder.path())

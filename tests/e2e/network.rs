@@ -1,6 +1,7 @@
 //! The network goes and comes back: a cut that says nothing, and a name that is not known yet. Needs root and
 //! `ip`, for a network namespace and a veth pair, or a mount namespace, which last as long as the test.
 
+use crate::browser::comes_back_from;
 use crate::support::camera::{camera_at, pull};
 use crate::support::media::{Seen, decode, decoding_to_end};
 use crate::support::peer::Peer;
@@ -99,22 +100,24 @@ fn a_cable_that_is_pulled_and_put_back_costs_no_viewer() {
         "streams.grace=60s",
     ]);
     let inside = ["ip", "netns", "exec", &elsewhere.name];
-    let (_camera, port) = camera_at(&elsewhere.address, &inside, 0, &["h264", "aac"]);
+    let (camera, port) = camera_at(&elsewhere.address, &inside, 0, &["h264", "aac"]);
     pull(&server, &format!("rtsp://{}:{port}/cam", elsewhere.address));
     server.wait_live("cam");
     let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
-    std::thread::sleep(seconds(2));
-    elsewhere.cable("down");
-    server.wait_log(seconds(10), &["source failed", "sent nothing for 2 s"]);
-    // And again, now that nobody answers at all.
-    wait_until("it says why", seconds(20), || {
-        let error = server.broadcast("cam").unwrap()["lastError"].clone();
-        error
-            .as_str()
-            .is_some_and(|error| !error.contains("sent nothing"))
+    let (server, _camera) = comes_back_from(server, camera, "webrtc,hls", |server, camera, _| {
+        elsewhere.cable("down");
+        server.wait_log(seconds(10), &["source failed", "sent nothing for 2 s"]);
+        // And again, now that nobody answers at all.
+        wait_until("it says why", seconds(20), || {
+            let error = server.broadcast("cam").unwrap()["lastError"].clone();
+            error
+                .as_str()
+                .is_some_and(|error| !error.contains("sent nothing"))
+        });
+        elsewhere.cable("up");
+        server.wait_live("cam");
+        (server, camera)
     });
-    elsewhere.cable("up");
-    server.wait_live("cam");
     decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
     assert_eq!(server.broadcast("cam").unwrap()["rtmpViewerCount"], 1);
     server.rest("POST", "/cam/stop", "");

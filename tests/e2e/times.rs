@@ -60,6 +60,20 @@ fn publish(mut client: Client) -> Client {
     client
 }
 
+/// Whether ffmpeg complains of a time that is before the last one: by a millisecond or more for sound, as it takes equal
+/// milliseconds of RTMP for a step of some samples, back or forth.
+fn goes_back(line: &str) -> bool {
+    let number = |behind: &str| -> Option<i64> {
+        let (_, rest) = line.split_once(behind)?;
+        rest.split([',', ';']).next()?.trim().parse().ok()
+    };
+    let (Some(previous), Some(current)) = (number("previous:"), number("current:")) else {
+        return line.to_lowercase().contains("monoton");
+    };
+    let samples_of_a_millisecond = 44;
+    !line.contains("stream 0:1") || previous - current >= samples_of_a_millisecond
+}
+
 #[test]
 fn no_output_ends_because_of_a_timestamp() {
     let server = Server::start();
@@ -74,9 +88,9 @@ fn no_output_ends_because_of_a_timestamp() {
     let players = urls.map(|url| Peer::start(&mut decoding(&url, 12)));
     for player in players {
         let finished = player.finish(seconds(40));
-        let complains = finished.stderr.to_lowercase().contains("monoton");
+        let goes_back = finished.stderr.lines().any(goes_back);
         assert!(
-            finished.status.success() && !complains,
+            finished.status.success() && !goes_back,
             "{}",
             finished.stderr
         );
