@@ -90,13 +90,15 @@ fn vlc_plays() {
         "packetizer",
     ] {
         let complaint = format!("{part} error");
-        // What is still in the decoder when it is told to stop has no clock any more.
-        let stops = ["no reference clock", "Could not convert timestamp"];
+        // Seen once on a busy machine: VLC was late by its own word ("called too late"), began its clock anew, and
+        // the picture in its decoder had none. Without that word it is a complaint like any other.
+        let was_late = finished.stderr.contains("is called too late");
+        let late = ["no reference clock", "Could not convert timestamp"];
         let mut complaints = finished
             .stderr
             .lines()
             .filter(|line| line.contains(&complaint))
-            .filter(|line| !stops.iter().any(|stop| line.contains(stop)));
+            .filter(|line| !(was_late && late.iter().any(|words| line.contains(words))));
         assert_eq!(complaints.next(), None, "{}", finished.stderr);
     }
     // One picture in fifteen of those that were shown.
