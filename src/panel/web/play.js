@@ -156,7 +156,7 @@ function showUnmute() {
 function showLatency() {
   const latency = session.latency();
   const behind = session.behind() ?? false;
-  report.latency = latency === undefined ? '' : latency.toFixed(2);
+  report.latency = latency === undefined ? '' : latency.toFixed(3);
   at('live').classList.toggle('behind', behind || video.paused);
   at('live').disabled = target.file;
   at('live').setAttribute('aria-label', target.file ? texts.recording : behind ? texts.behindLabel : texts.liveLabel);
