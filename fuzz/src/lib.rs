@@ -23,13 +23,20 @@ pub struct Target {
 /// All targets.
 pub const TARGETS: &[Target] = &[
     target("media_aac_config", media::aac_config),
+    target("media_audio_config", media::audio_config),
+    target("media_audio_frames", media::audio_frames),
+    target("media_av1", media::av1),
+    target("media_av1c", media::av1c),
     target("media_avcc", media::avcc),
     target("media_h265_sps", media::h265_sps),
     target("media_hvcc", media::hvcc),
+    target("media_jpeg", media::jpeg),
     target("media_nal", media::nal),
     target("media_opus_head", media::opus_head),
     target("media_picture_order", media::picture_order),
     target("media_sps", media::sps),
+    target("media_vp8", media::vp8),
+    target("media_vp9", media::vp9),
     target("rtmp_amf0", rtmp::fuzz::amf0),
     target("rtmp_chunk_reader", rtmp::fuzz::chunk_reader),
     target("rtmp_server_session", |data| {

@@ -3,6 +3,12 @@
 //! Each asks more than that nothing panics: what was accepted is written and read again, or has to keep a
 //! promise that its documentation makes.
 
+mod aom;
+mod frames;
+
+pub use aom::{av1, av1c, vp8, vp9};
+pub use frames::{audio_config, audio_frames, jpeg};
+
 use bytes::Bytes;
 use media::codec::{aac, h264, h265, nal, opus};
 use media::decoding_times::DecodingTimes;
@@ -331,6 +337,8 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         seeds.push(("opus_head", "head", config.head().to_vec()));
     }
     seeds.push(("opus_head", "packet", vec![0xff, 0x46, 0xfe]));
+    seeds.extend(aom::seeds());
+    seeds.extend(frames::seeds());
     seeds
 }
 
@@ -351,12 +359,19 @@ mod tests {
         for (entry, _, seed) in seeds() {
             let run: fn(&[u8]) = match entry {
                 "aac_config" => aac_config,
+                "audio_config" => audio_config,
+                "audio_frames" => audio_frames,
+                "av1" => av1,
+                "av1c" => av1c,
                 "avcc" => avcc,
                 "h265_sps" => h265_sps,
                 "hvcc" => hvcc,
+                "jpeg" => jpeg,
                 "nal" => nal,
                 "opus_head" => opus_head,
                 "picture_order" => picture_order,
+                "vp8" => vp8,
+                "vp9" => vp9,
                 _ => sps,
             };
             for _ in 0..5_000 {

@@ -10,7 +10,7 @@
 //! The hub uses it for access units, the fan-out for the packets made of them: one rule for both.
 
 use super::TrackSet;
-use media::{AccessUnit, Kind, Track, TrackId};
+use media::{AccessUnit, Track, TrackId};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub enum Role {
     Leading,
     /// Another picture, or sound where there are no pictures.
     Follower,
-    /// Sound beside pictures.
+    /// Sound beside pictures, data beside either.
     Aside,
 }
 
@@ -40,9 +40,8 @@ pub struct Roles {
 impl Roles {
     /// The role of the next access unit of a stream with these tracks.
     pub fn of(&mut self, unit: &AccessUnit, tracks: &TrackSet) -> Role {
-        let has_video = tracks.first(Kind::Video).is_some();
         let kind = tracks.get(unit.track).map(Track::kind);
-        if has_video && kind != Some(Kind::Video) {
+        if kind != tracks.lead().map(Track::kind) {
             return Role::Aside;
         }
         if unit.random_access {

@@ -46,6 +46,12 @@ impl TrackSet {
     pub fn first(&self, kind: Kind) -> Option<&Track> {
         self.tracks.iter().find(|track| track.kind() == kind)
     }
+
+    /// The track that the others go along with: pictures, else sound, else data.
+    pub fn lead(&self) -> Option<&Track> {
+        let kinds = [Kind::Video, Kind::Audio, Kind::Data];
+        kinds.into_iter().find_map(|kind| self.first(kind))
+    }
 }
 
 /// Who publishes a stream.
@@ -445,8 +451,7 @@ impl Stream {
             return true;
         };
         let timebase = track.timebase;
-        let video = state.tracks.first(Kind::Video);
-        let lead = video.or_else(|| state.tracks.tracks.first());
+        let lead = state.tracks.lead();
         let arrived = state.begun.elapsed().as_micros();
         let arrival = Arrival {
             timebase,

@@ -77,11 +77,12 @@ pub struct Rendition {
 }
 
 impl Rendition {
-    /// `video` or `audio`.
+    /// `video`, `audio` or `data`.
     pub const fn name(&self) -> &'static str {
         match self.track.kind() {
             Kind::Video => "video",
             Kind::Audio => "audio",
+            Kind::Data => "data",
         }
     }
 

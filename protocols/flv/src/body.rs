@@ -126,7 +126,7 @@ fn enhanced(body: &[u8], kind: Kind, command: bool) -> Option<Option<ForeignCode
     const MOD_EX: u8 = 7;
     let multitrack = match kind {
         Kind::Video => 6,
-        Kind::Audio => 5,
+        _ => 5,
     };
     let mut packet_type = body.first()? & 0x0f;
     let mut rest = body.get(1..)?;

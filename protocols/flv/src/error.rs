@@ -42,5 +42,6 @@ const fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Video => "video",
         Kind::Audio => "audio",
+        Kind::Data => "data",
     }
 }

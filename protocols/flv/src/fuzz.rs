@@ -47,7 +47,7 @@ pub fn demuxer(data: &[u8]) {
                         second.push_video(timestamp, body).expect("our own header");
                         &mut video
                     }
-                    Kind::Audio => {
+                    _ => {
                         second.push_audio(timestamp, body).expect("our own header");
                         &mut audio
                     }

@@ -38,7 +38,7 @@ pub fn prefix(unit: &AccessUnit, track: &Track) -> Option<Prefix> {
     match track.codec {
         Codec::H264(_) => Some(Prefix(PrefixBytes::Video(video_prefix(unit, track)))),
         Codec::Aac(_) => Some(Prefix(PrefixBytes::Audio([AAC_FLAGS, 1]))),
-        Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => None,
+        _ => None,
     }
 }
 
@@ -62,7 +62,7 @@ pub fn sequence_header(track: &Track) -> Option<Bytes> {
     let (prefix, config): (&[u8], Bytes) = match &track.codec {
         Codec::H264(config) => (&[KEY_FRAME << 4 | AVC, 0, 0, 0, 0], config.avcc()),
         Codec::Aac(config) => (&[AAC_FLAGS, 0], config.specific_config.clone()),
-        Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => return None,
+        _ => return None,
     };
     let mut body = BytesMut::with_capacity(prefix.len() + config.len());
     body.put_slice(prefix);

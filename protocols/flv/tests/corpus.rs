@@ -84,7 +84,7 @@ fn mux(tracks: &[Track], units: &[AccessUnit]) -> Vec<u8> {
         let payload = unit.payload.clone();
         let kind = match track.kind() {
             media::Kind::Video => TagKind::Video,
-            media::Kind::Audio => TagKind::Audio,
+            _ => TagKind::Audio,
         };
         let prefix = muxer::prefix(unit, track).unwrap();
         put(kind, timestamp, &prefix, payload);

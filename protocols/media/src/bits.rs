@@ -126,13 +126,19 @@ impl BitWriter {
         self.ue(&[code])
     }
 
+    /// What was written, filled up with zeros to a whole byte.
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        let bytes = self.0.chunks(8).map(|bits| {
+            let byte = bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+            byte << (8 - bits.len())
+        });
+        bytes.collect()
+    }
+
     /// A NAL unit with that header, stop bit and emulation prevention.
     pub(crate) fn nal_unit(self, header: &[u8]) -> Vec<u8> {
-        let mut bits = self.bits(1, 1).0;
-        bits.resize(bits.len().next_multiple_of(8), false);
         let mut nal = header.to_vec();
-        for byte in bits.chunks(8) {
-            let byte = byte.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+        for byte in self.bits(1, 1).bytes() {
             if nal.ends_with(&[0, 0]) && byte <= 3 {
                 nal.push(3);
             }

@@ -18,4 +18,4 @@ mod track;
 
 pub use access_unit::AccessUnit;
 pub use timebase::Timebase;
-pub use track::{Codec, Kind, Track, TrackId};
+pub use track::{Codec, Data, Kind, Track, TrackId};

@@ -128,6 +128,7 @@ fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> Box
     let (handler, name) = match track.kind() {
         Kind::Video => (b"vide", "video"),
         Kind::Audio => (b"soun", "audio"),
+        Kind::Data => (b"meta", "data"),
     };
     let (width, height) = display_size(&track.codec);
     let tkhd = Tkhd {
@@ -164,6 +165,11 @@ fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> Box
                 match track.kind() {
                     Kind::Video => Vmhd::default().encode(out)?,
                     Kind::Audio => Smhd::default().encode(out)?,
+                    // A null media header: a full box of nothing.
+                    Kind::Data => within(out, b"nmhd", |out| {
+                        out.extend_from_slice(&[0; 4]);
+                        Ok::<_, mp4_atom::Error>(())
+                    })?,
                 }
                 let dref = Dref {
                     // Without a location: the samples are in this file.
@@ -210,7 +216,7 @@ fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, Error> {
         Codec::H265(config) => hvc1(codec, config).map(Into::into),
         Codec::Aac(config) => Ok(mp4a(config).into()),
         Codec::Opus(config) => opus(config).map(Into::into),
-        Codec::G711 { .. } => {
+        _ => {
             return Err(Error::Codec {
                 track: number,
                 codec: codec.name(),

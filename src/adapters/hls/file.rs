@@ -54,11 +54,12 @@ impl File {
     }
 }
 
-/// `video` or `audio`.
+/// `video`, `audio` or `data`.
 pub(super) const fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Video => "video",
         Kind::Audio => "audio",
+        Kind::Data => "data",
     }
 }
 

@@ -169,6 +169,7 @@ fn media(
     let content_type = match kind {
         Kind::Video => "video/mp4",
         Kind::Audio => "audio/mp4",
+        Kind::Data => "application/mp4",
     };
     response
         .headers_mut()

@@ -86,6 +86,7 @@ pub(super) const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
     match track.kind() {
         Kind::Video => (ChunkStreamId::VIDEO, MessageType::VIDEO),
         Kind::Audio => (ChunkStreamId::AUDIO, MessageType::AUDIO),
+        Kind::Data => (ChunkStreamId::DATA, MessageType::DATA),
     }
 }
 
@@ -119,7 +120,7 @@ pub(super) fn metadata(tracks: &TrackSet) -> Value {
                 add("audiochannels", f64::from(config.channels));
             }
             // Left out, as in the prelude.
-            Codec::H265(_) | Codec::Opus(_) | Codec::G711 { .. } => {}
+            _ => {}
         }
     }
     Value::EcmaArray(properties)

@@ -33,12 +33,12 @@ pub enum PictureOrder {
 }
 
 impl PictureOrder {
-    /// For a track of that codec; `None` for sound.
+    /// For a track of that codec; `None` for those whose access units come in the order in which they are shown.
     pub fn new(codec: &Codec) -> Option<Self> {
         match codec {
             Codec::H264(config) => Some(Self::H264(h264::PictureOrder::new(config), config.video)),
             Codec::H265(config) => Some(Self::H265(h265::PictureOrder::new(config), config.video)),
-            Codec::Aac(_) | Codec::Opus(_) | Codec::G711 { .. } => None,
+            _ => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Where a decoder can start, alike for all codecs. Sources ask here what an access unit is, outputs what kind of
 //! beginning a random access point makes.
 
-use super::{h264, h265, nal};
+use super::{av1, h264, h265, nal, vp8, vp9};
 use crate::Codec;
 
 /// How a decoder can start at a picture.
@@ -26,26 +26,50 @@ pub struct Seen {
     pub disposable: bool,
 }
 
+/// Why an access unit cannot be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookError {
+    /// A NAL unit of H.264 or H.265.
+    #[error(transparent)]
+    Nal(#[from] nal::NalError),
+    /// An OBU of AV1.
+    #[error(transparent)]
+    Obu(#[from] av1::ObuError),
+}
+
 impl Codec {
-    /// What the NAL units of an access unit say of it; `None` for what holds no picture, and of sound.
+    /// What the headers in an access unit say of it; `None` for what holds no picture, and of sound and data.
     ///
     /// # Errors
-    /// When a NAL unit's length reaches past the end.
-    pub fn look_at(&self, payload: &[u8]) -> Result<Option<Seen>, nal::NalError> {
-        let (has_slice, seen) = match self {
+    /// When a length in it reaches past the end.
+    pub fn look_at(&self, payload: &[u8]) -> Result<Option<Seen>, LookError> {
+        let (has_picture, start, disposable) = match self {
             Self::H264(_) => {
                 let picture = h264::Picture::inspect(payload)?;
-                let (start, disposable) = (picture.start(), picture.disposable);
-                (picture.has_slice, Seen { start, disposable })
+                (picture.has_slice, picture.start(), picture.disposable)
             }
             Self::H265(config) => {
                 let picture = h265::Picture::inspect(payload)?;
-                let (start, disposable) = (picture.start(), picture.disposable(&config.video));
-                (picture.has_slice, Seen { start, disposable })
+                let disposable = picture.disposable(&config.video);
+                (picture.has_slice, picture.start(), disposable)
             }
-            Self::Aac(_) | Self::Opus(_) | Self::G711 { .. } => return Ok(None),
+            Self::Av1(config) => {
+                let picture = av1::Picture::inspect_with(payload, &config.video)?;
+                (picture.has_frame, picture.start(), picture.disposable)
+            }
+            Self::Vp9(_) => {
+                let picture = vp9::Picture::inspect(payload);
+                (picture.has_frame, picture.start(), picture.disposable)
+            }
+            Self::Vp8(_) => {
+                let picture = vp8::Picture::inspect(payload);
+                (picture.has_frame, picture.start(), picture.disposable)
+            }
+            // Each is a picture of its own.
+            Self::Jpeg(_) => (!payload.is_empty(), Some(Start::Clean), true),
+            _ => return Ok(None),
         };
-        Ok(has_slice.then_some(seen))
+        Ok(has_picture.then_some(Seen { start, disposable }))
     }
 
     /// Whether what begins with this random access point is whole from its first picture on. That it is one has

@@ -1,6 +1,6 @@
 //! How a codec is sent: what a session description says of it, and its payloads.
 
-use super::{Format, Payloads, aac, g711, h264, h265, opus};
+use super::{Format, Payloads, Writer, aac, g711, h264, h265, opus};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -78,7 +78,6 @@ impl Description {
                     _ => String::new(),
                 },
             },
-            Codec::Opus(_) => return None,
             Codec::G711 {
                 law,
                 sample_rate,
@@ -92,6 +91,7 @@ impl Description {
                 channels: *channels,
                 parameters: String::new(),
             },
+            _ => return None,
         })
     }
 
@@ -118,6 +118,8 @@ pub fn packetize(codec: &Codec, unit: &[u8], max_payload: usize) -> Result<Paylo
         Codec::Aac(_) => Ok(aac::packetize(unit, max_payload)),
         Codec::Opus(_) => Ok(opus::packetize(unit)),
         Codec::G711 { .. } => Ok(g711::packetize(unit, max_payload)),
+        // Not described, and so never sent.
+        _ => Ok(Writer::default().finish()),
     }
 }
 

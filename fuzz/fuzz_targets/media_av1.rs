@@ -1,0 +1,5 @@
+//! libFuzzer's entry to the target `media_av1`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::run("media_av1", input));
