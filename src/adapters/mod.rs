@@ -26,8 +26,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
 pub const ALL: &[(&str, Build)] = &[
@@ -210,7 +212,8 @@ impl Feed {
 /// How far one attempt to push has come. Whoever pushes writes it, whoever asks reads it.
 #[derive(Debug, Default)]
 pub struct Progress {
-    live: AtomicBool,
+    /// Since when.
+    live: OnceLock<Instant>,
     access_units: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
@@ -219,12 +222,17 @@ pub struct Progress {
 impl Progress {
     /// The far side takes media from now on.
     pub fn set_live(&self) {
-        self.live.store(true, Ordering::Relaxed);
+        self.live.get_or_init(Instant::now);
     }
 
     /// Whether the far side takes media.
     pub fn is_live(&self) -> bool {
-        self.live.load(Ordering::Relaxed)
+        self.live.get().is_some()
+    }
+
+    /// For how long the far side has taken media, if it has taken any.
+    pub fn ran(&self) -> Option<Duration> {
+        self.live.get().map(Instant::elapsed)
     }
 
     /// So many access units have been handed to the system, as so many bytes.

@@ -7,7 +7,6 @@ use crate::hub::{Stream, StreamName};
 use crate::net::redacted::Redacted;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Where a target is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,7 +72,6 @@ async fn push_while_live(
             stream: stream.clone(),
             progress: progress.clone(),
         };
-        let begun = Instant::now();
         {
             let mut state = lock(state);
             state.phase = Phase::Connecting;
@@ -87,8 +85,15 @@ async fn push_while_live(
             Ok(()) => "the target ended".to_owned(),
             Err(error) => error,
         };
-        let pause = backoff.next(begun.elapsed(), rand::random());
-        tracing::warn!(stream = %stream.name(), %target, %error, retry_in = ?pause, "target failed");
+        // Time spent connecting is no sign of being well.
+        let ran = progress.ran();
+        let pause = backoff.next(ran.unwrap_or_default(), rand::random());
+        let name = stream.name();
+        if ran.is_some() || lock(state).last_error.as_deref() != Some(&error) {
+            tracing::warn!(stream = %name, %target, %error, retry_in = ?pause, "target failed");
+        } else {
+            tracing::debug!(stream = %name, %target, %error, retry_in = ?pause, "target failed again");
+        }
         {
             let mut state = lock(state);
             state.phase = Phase::Failed;

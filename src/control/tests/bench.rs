@@ -1,6 +1,6 @@
 //! A protocol that does what it is told, and a control plane with nothing else.
 
-use crate::adapters::{BoxFuture, Context, Protocol, Target};
+use crate::adapters::{BoxFuture, Context, Feed, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
 use crate::config::{Network, OnDemand, Sources};
@@ -19,20 +19,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What a URL does with who connects to it, and with who is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     /// Says no.
     Refusing,
-    /// Lets whoever connects wait, for ever.
+    /// Lets whoever connects wait, until it is in another mood.
     Hanging,
     /// Sends.
     Live,
     /// Sends one access unit and nothing after it.
     Silent,
 }
+
+/// A target has so long to answer.
+pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Between two access units.
 pub(super) const PACE: Duration = Duration::from_millis(200);
@@ -84,11 +87,13 @@ impl Fake {
         let _connecting = Count::new(&self.connecting);
         let now = self.connecting.load(Ordering::SeqCst);
         self.most_connecting.fetch_max(now, Ordering::SeqCst);
-        sleep(Duration::from_millis(50)).await;
-        match self.mood(url) {
-            Mood::Refusing => Err("refused".to_owned()),
-            Mood::Hanging => std::future::pending().await,
-            Mood::Live | Mood::Silent => Ok(()),
+        loop {
+            sleep(Duration::from_millis(50)).await;
+            match self.mood(url) {
+                Mood::Refusing => return Err("refused".to_owned()),
+                Mood::Hanging => {}
+                Mood::Live | Mood::Silent => return Ok(()),
+            }
         }
     }
 }
@@ -120,6 +125,24 @@ impl Protocol for Fake {
                 }
             }
             Ok(())
+        })
+    }
+
+    fn pushes(&self, scheme: &str) -> bool {
+        scheme == "fake"
+    }
+
+    fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let attempt = (url.to_owned(), Instant::now());
+            self.attempts.lock().unwrap().push(attempt);
+            let connected = timeout(PUSH_TIMEOUT, self.connect(url)).await;
+            connected.map_err(|_| "does not answer".to_owned())??;
+            feed.progress.set_live();
+            while self.mood(url) == Mood::Live {
+                sleep(PACE).await;
+            }
+            Err("broke off".to_owned())
         })
     }
 }

@@ -4,4 +4,5 @@ mod bench;
 mod failover;
 mod kept;
 mod operations;
+mod pushing;
 mod running;
