@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::hub::{Origin, Publisher, Replaced, Stream, StreamName, Taken};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +14,10 @@ pub struct Target {
     pub context: Arc<Context>,
     /// Its name.
     pub name: StreamName,
-    /// The attempt of the same source that has the stream, and gives it up for this one.
-    before: Option<Arc<Self>>,
+    /// Number of the publisher that an attempt at this source was last; 0 for none. All of them share it.
+    newest: Arc<AtomicU64>,
+    /// It has the stream in place of another attempt at the same source.
+    takes_over: bool,
     connected: CancellationToken,
     published: CancellationToken,
     /// The stream, and the number of its publisher, of the newest call of [`Target::publish`].
@@ -22,23 +25,33 @@ pub struct Target {
 }
 
 impl Target {
-    /// For an attempt at a source that has no other under way.
+    /// For the first attempt at a source.
     pub fn new(context: Arc<Context>, name: StreamName) -> Self {
         Self {
             context,
             name,
-            before: None,
+            newest: Arc::default(),
+            takes_over: false,
             connected: CancellationToken::new(),
             published: CancellationToken::new(),
             place: OnceLock::new(),
         }
     }
 
-    /// For another attempt at the same source: once it publishes, it has the stream in place of this one.
-    pub fn successor(self: &Arc<Self>) -> Self {
+    /// For another attempt at the same source.
+    pub fn again(&self) -> Self {
         Self {
-            before: Some(self.clone()),
+            newest: self.newest.clone(),
             ..Self::new(self.context.clone(), self.name.clone())
+        }
+    }
+
+    /// For another attempt at the same source: once it publishes, it has the stream in place of whichever of
+    /// them has it then.
+    pub fn successor(&self) -> Self {
+        Self {
+            takes_over: true,
+            ..self.again()
         }
     }
 
@@ -53,9 +66,9 @@ impl Target {
     /// # Errors
     /// When the name is taken.
     pub fn publish(&self, origin: &Origin) -> Result<Publisher, Taken> {
-        let before = self.before.as_ref().and_then(|before| before.place.get());
-        let before = before.map(|(_, publisher)| *publisher);
-        let publisher = self.context.hub.publish_after(&self.name, origin, before)?;
+        let own = self.takes_over.then(|| self.newest.load(Ordering::Relaxed));
+        let publisher = self.context.hub.publish_after(&self.name, origin, own)?;
+        self.newest.store(publisher.number(), Ordering::Relaxed);
         let _ = self
             .place
             .set((publisher.stream().clone(), publisher.number()));
@@ -69,9 +82,10 @@ impl Target {
         self.connected.cancelled().await;
     }
 
-    /// Completes when the attempt has got the stream.
-    pub async fn has_published(&self) {
+    /// Completes when the attempt has got the stream: the number of the publisher that it is.
+    pub async fn has_published(&self) -> u64 {
         self.published.cancelled().await;
+        self.place.get().map_or(0, |(_, publisher)| *publisher)
     }
 
     /// How long nothing has come; none before anything is published.

@@ -158,7 +158,7 @@ pub struct Sources {
     /// A source that has sent nothing for so long is connected again.
     #[serde(with = "duration")]
     pub silence: Duration,
-    /// Attempts to connect to one host and port at a time.
+    /// Attempts to connect to one host at a time.
     pub connecting_per_host: usize,
     /// While a fallback runs, the first URL is tried so often.
     #[serde(with = "duration")]

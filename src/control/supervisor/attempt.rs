@@ -22,7 +22,7 @@ pub struct Route {
 pub(super) struct Attempt {
     /// The URL's place in the list.
     pub(super) url: usize,
-    pub(super) target: Arc<Target>,
+    target: Arc<Target>,
     /// Since when it has the stream.
     pub(super) live: Option<Instant>,
     run: BoxFuture<'static, String>,
@@ -31,8 +31,8 @@ pub(super) struct Attempt {
 /// What an attempt came to.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// It has the stream, and goes on.
-    Live,
+    /// It has the stream, as the publisher of that number, and goes on.
+    Live(u64),
     /// It is over: why.
     Failed(String),
 }
@@ -43,14 +43,16 @@ impl Attempt {
         route: Route,
         target: Target,
         gates: Gates,
+        hopeful: bool,
         silence: Duration,
     ) -> Self {
         let target = Arc::new(target);
+        let run = run(route, target.clone(), gates, hopeful, silence);
         Self {
             url,
-            target: target.clone(),
+            target,
             live: None,
-            run: Box::pin(run(route, target, gates, silence)),
+            run: Box::pin(run),
         }
     }
 
@@ -61,22 +63,28 @@ impl Attempt {
         }
         tokio::select! {
             biased;
-            () = self.target.has_published() => {
+            publisher = self.target.has_published() => {
                 self.live = Some(Instant::now());
-                Step::Live
+                Step::Live(publisher)
             }
             error = &mut self.run => Step::Failed(error),
         }
     }
 
-    /// How long it was well.
-    pub(super) fn ran(&self) -> Duration {
-        self.live.map_or(Duration::ZERO, |since| since.elapsed())
+    /// How long it was live, if it was.
+    pub(super) fn ran(&self) -> Option<Duration> {
+        self.live.map(|since| since.elapsed())
     }
 }
 
-async fn run(route: Route, target: Arc<Target>, gates: Gates, silence: Duration) -> String {
-    let turn = gates.enter(&route.url).await;
+async fn run(
+    route: Route,
+    target: Arc<Target>,
+    gates: Gates,
+    hopeful: bool,
+    silence: Duration,
+) -> String {
+    let turn = gates.enter(&route.url, hopeful).await;
     let watched = async {
         tokio::select! {
             () = target.has_connected() => drop(turn),

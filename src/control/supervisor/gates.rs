@@ -1,4 +1,9 @@
-//! Turns to connect: so many attempts at one host at a time, the others in the order in which they came.
+//! Turns to connect: so many attempts at one host at a time, whatever their ports, the others in the order in
+//! which they came.
+//!
+//! A recorder or router with many cameras behind it has one address. Dead ones keep their turns until a time limit
+//! is over; so that they cannot make those wait that come back, one turn is kept for sources of which there is
+//! hope.
 
 use super::jobs::lock;
 use std::collections::HashMap;
@@ -11,13 +16,21 @@ use url::Url;
 pub(super) struct Gates {
     per_host: usize,
     /// Of the hosts that somebody connects to or waits for.
-    hosts: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
+    hosts: Arc<Mutex<HashMap<String, Weak<Host>>>>,
+}
+
+#[derive(Debug)]
+struct Host {
+    turns: Arc<Semaphore>,
+    /// How many of them sources may have of which there is little hope: all but one, where there are several.
+    for_hopeless: Arc<Semaphore>,
 }
 
 /// A turn, until it is dropped; none is needed for what has no host.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _permit: Option<OwnedSemaphorePermit>,
+    _permits: [Option<OwnedSemaphorePermit>; 2],
+    _host: Option<Arc<Host>>,
 }
 
 impl Gates {
@@ -30,35 +43,43 @@ impl Gates {
 
     /// Waits for a turn to connect to the host of `url`. Whoever has one gives it up in bounded time, so that
     /// this ends too.
-    pub(super) async fn enter(&self, url: &str) -> Turn {
-        let _permit = match self.of(url) {
-            Some(host) => host.acquire_owned().await.ok(),
-            None => None,
+    pub(super) async fn enter(&self, url: &str, hopeful: bool) -> Turn {
+        let host = self.of(url);
+        let permits = match &host {
+            Some(host) => {
+                let hopeless = match hopeful {
+                    true => None,
+                    false => host.for_hopeless.clone().acquire_owned().await.ok(),
+                };
+                [hopeless, host.turns.clone().acquire_owned().await.ok()]
+            }
+            None => [None, None],
         };
-        Turn { _permit }
+        Turn {
+            _permits: permits,
+            _host: host,
+        }
     }
 
-    fn of(&self, url: &str) -> Option<Arc<Semaphore>> {
-        let host = place(url)?;
+    fn of(&self, url: &str) -> Option<Arc<Host>> {
+        let name = host_of(url)?;
         let mut hosts = lock(&self.hosts);
-        if let Some(known) = hosts.get(&host).and_then(Weak::upgrade) {
+        if let Some(known) = hosts.get(&name).and_then(Weak::upgrade) {
             return Some(known);
         }
         hosts.retain(|_, host| host.strong_count() > 0);
-        let new = Arc::new(Semaphore::new(self.per_host));
-        hosts.insert(host, Arc::downgrade(&new));
+        let new = Arc::new(Host {
+            turns: Arc::new(Semaphore::new(self.per_host)),
+            for_hopeless: Arc::new(Semaphore::new(self.per_host.saturating_sub(1).max(1))),
+        });
+        hosts.insert(name, Arc::downgrade(&new));
         Some(new)
     }
 }
 
-/// Host and port; the scheme in place of a port that is not given.
-fn place(url: &str) -> Option<String> {
+fn host_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
-    let host = url.host_str()?.to_ascii_lowercase();
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => format!("{host}:{}", url.scheme()),
-    })
+    Some(url.host_str()?.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -66,24 +87,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_host_with_a_port() {
+    fn ports_do_not_tell_hosts_apart() {
         let cases = [
-            ("rtsp://u:p@Cam:554/a?b", Some("cam:554")),
-            ("rtsp://cam/a", Some("cam:rtsp")),
-            ("rtsp://[::1]:1/a", Some("[::1]:1")),
+            ("rtsp://u:p@Cam:554/a?b", Some("cam")),
+            ("rtsp://cam/a", Some("cam")),
+            ("rtsp://[::1]:1/a", Some("[::1]")),
             ("demo:", None),
             ("no URL", None),
         ];
         for (url, expected) in cases {
-            assert_eq!(place(url).as_deref(), expected, "{url}");
+            assert_eq!(host_of(url).as_deref(), expected, "{url}");
         }
     }
 
     #[tokio::test]
-    async fn places_nobody_connects_to_are_forgotten() {
+    async fn hosts_nobody_connects_to_are_forgotten() {
         let gates = Gates::new(1);
         for number in 0..100 {
-            gates.enter(&format!("rtsp://cam-{number}/")).await;
+            gates.enter(&format!("rtsp://cam-{number}/"), true).await;
         }
         assert!(lock(&gates.hosts).len() <= 1);
     }

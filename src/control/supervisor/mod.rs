@@ -13,7 +13,7 @@ pub use attempt::Route;
 pub use sources::{SourcePhase, State};
 pub use targets::{Phase, TargetState};
 
-use crate::adapters::{Context, Protocol};
+use crate::adapters::{Context, Protocol, Target};
 use crate::config;
 use crate::hub::StreamName;
 use crate::net::policy::Policy;
@@ -56,8 +56,7 @@ impl Supervisor {
     /// stream has a source already.
     pub fn start(&self, name: &StreamName, routes: Vec<Route>) -> bool {
         let source = Source {
-            context: self.context.clone(),
-            name: name.clone(),
+            target: Target::new(self.context.clone(), name.clone()),
             routes,
             gates: self.gates.clone(),
             settings: self.settings,

@@ -1,17 +1,15 @@
-//! Sources: one is connected, watched, and connected again for ever. Of several URLs, the next is tried when
-//! one fails; while a later one runs, the first is tried beside it, and has the stream again as soon as its
-//! first access unit has come.
+//! Sources: one is connected, watched, and connected again for ever. Of several URLs, the others are fallbacks:
+//! they are tried one after the other once the first has failed. The first is tried beside them, so that neither
+//! waits for the other, and has the stream again as soon as its first access unit has come.
 
 use super::attempt::{Attempt, Route, Step};
 use super::gates::Gates;
 use super::jobs::lock;
 use super::turns::Turns;
-use crate::adapters::{Context, Target};
+use crate::adapters::Target;
 use crate::config;
-use crate::hub::StreamName;
 use crate::net::redacted::Redacted;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Where a source is in its life.
@@ -33,6 +31,8 @@ pub struct State {
     pub phase: SourcePhase,
     /// Which of its URLs is live or was tried last, by its place in the list.
     pub url: usize,
+    /// The number of the publisher that it was when it was live the last time.
+    pub publisher: Option<u64>,
     /// Why it failed the last time, in words; none once it is live again.
     pub last_error: Option<String>,
     /// How often it has been connected.
@@ -43,8 +43,8 @@ pub struct State {
 
 /// What keeps one source running.
 pub(super) struct Source {
-    pub(super) context: Arc<Context>,
-    pub(super) name: StreamName,
+    /// What its attempts are made after.
+    pub(super) target: Target,
     /// At least one.
     pub(super) routes: Vec<Route>,
     pub(super) gates: Gates,
@@ -55,130 +55,141 @@ impl Source {
     /// Pulls until it is dropped.
     pub(super) async fn keep(self, state: Arc<Mutex<State>>) {
         let mut turns = Turns::new(self.routes.len(), Instant::now());
-        let Some(mut present) = self.attempt(0, None, &state) else {
-            return;
-        };
+        // Attempts at the first URL and at a fallback, and when the next of each begins.
+        let (mut first, mut fallback): (Option<Attempt>, Option<Attempt>) = (None, None);
+        let mut first_at = Instant::now();
+        let mut fallback_at: Option<(usize, Instant)> = None;
         loop {
-            let error = self.follow(&mut present, &mut turns, &state).await;
-            let now = Instant::now();
-            turns.failed(present.url, present.ran(), now);
-            let (next, when) = turns.next(present.url, now);
-            self.report(&present, &error, when - now, &state);
-            {
-                let mut state = lock(&state);
-                state.phase = SourcePhase::Pausing;
-                state.last_error = Some(error);
-                if present.live.is_some() {
-                    state.lost = Some(now);
-                }
-            }
-            // Its connection is closed before the pause, and the stream waits for the next.
-            drop(present);
-            sleep_until(when).await;
-            match self.attempt(next, None, &state) {
-                Some(next) => present = next,
-                None => return,
-            }
-        }
-    }
-
-    /// Follows an attempt until it fails: why. Where it is one at a fallback, the first URL is tried beside
-    /// it, and takes its place.
-    async fn follow(
-        &self,
-        present: &mut Attempt,
-        turns: &mut Turns,
-        state: &Mutex<State>,
-    ) -> String {
-        let mut probe: Option<Attempt> = None;
-        let mut probe_at = Instant::now() + self.settings.probe;
-        loop {
-            let probes = present.url > 0 && present.live.is_some();
+            let next_fallback = fallback_at.map(|(_, when)| when);
             tokio::select! {
-                // The probe that takes the stream over makes the other fail: its news come first.
+                // When the first takes the stream over, the fallback fails: the news of the first count.
                 biased;
-                step = step_of(&mut probe) => match (step, probe.take()) {
-                    (Step::Live, Some(first)) => {
-                        tracing::info!(stream = %self.name, "the first URL is well again and has the stream");
-                        went_live(state, first.url);
-                        *present = first;
+                step = step_of(&mut first) => match step {
+                    Step::Live(publisher) => {
+                        if fallback.take().is_some_and(|fallback| fallback.live.is_some()) {
+                            tracing::info!(stream = %self.target.name, "the first URL is well again and has the stream");
+                        }
+                        fallback_at = None;
+                        went_live(&state, 0, publisher);
                     }
-                    (Step::Failed(error), Some(first)) => {
-                        tracing::debug!(stream = %self.name, %error, "the first URL is not well yet");
+                    Step::Failed(error) => {
                         let now = Instant::now();
-                        turns.failed(first.url, first.ran(), now);
-                        probe_at = turns.not_before(first.url, now).max(now + self.settings.probe);
+                        self.failed(first.take(), &fallback, error, &mut turns, &state);
+                        first_at = turns.not_before(0, now);
+                        if is_live(&fallback) {
+                            first_at = first_at.max(now + self.settings.probe);
+                        } else if fallback.is_none() && fallback_at.is_none() {
+                            fallback_at = turns.next(0, now);
+                        }
+                    }
+                },
+                step = step_of(&mut fallback) => match (step, &fallback) {
+                    (Step::Live(publisher), Some(live)) => {
+                        went_live(&state, live.url, publisher);
+                        first_at = first_at.max(Instant::now() + self.settings.probe);
+                    }
+                    (Step::Failed(error), Some(failed)) => {
+                        let (url, now) = (failed.url, Instant::now());
+                        self.failed(fallback.take(), &first, error, &mut turns, &state);
+                        fallback_at = turns.next(url, now);
+                        first_at = turns.not_before(0, now);
                     }
                     (_, None) => {}
                 },
-                step = present.step() => match (step, probe.take()) {
-                    (Step::Live, probing) => {
-                        probe = probing;
-                        went_live(state, present.url);
-                    }
-                    (Step::Failed(error), None) => return error,
-                    (Step::Failed(error), Some(probing)) => {
-                        let now = Instant::now();
-                        turns.failed(present.url, present.ran(), now);
-                        self.report(present, &error, Duration::ZERO, state);
-                        let mut state = lock(state);
-                        (state.phase, state.url) = (SourcePhase::Connecting, 0);
-                        (state.last_error, state.lost) = (Some(error), Some(now));
-                        *present = probing;
-                    }
-                },
-                () = sleep_until(probe_at), if probes && probe.is_none() => {
-                    probe = self.attempt(0, Some(&present.target), state);
+                () = sleep_until(first_at), if first.is_none() => {
+                    first = self.attempt(0, &fallback, &turns, &state);
+                }
+                () = until(next_fallback), if fallback.is_none() => {
+                    let url = fallback_at.take().map_or(0, |(url, _)| url);
+                    fallback = self.attempt(url, &first, &turns, &state);
                 }
             }
         }
     }
 
-    /// Begins an attempt; `beside` the one that has the stream.
+    /// Begins an attempt; `beside` is the other that may be under way.
     fn attempt(
         &self,
         url: usize,
-        beside: Option<&Arc<Target>>,
+        beside: &Option<Attempt>,
+        turns: &Turns,
         state: &Mutex<State>,
     ) -> Option<Attempt> {
         let route = self.routes.get(url)?.clone();
         let mut state = lock(state);
         state.attempts += 1;
-        let target = match beside {
-            Some(present) => present.successor(),
-            None => {
-                (state.phase, state.url) = (SourcePhase::Connecting, url);
-                Target::new(self.context.clone(), self.name.clone())
-            }
+        if !is_live(beside) {
+            (state.phase, state.url) = (SourcePhase::Connecting, url);
+        }
+        let target = match url {
+            0 => self.target.successor(),
+            _ => self.target.again(),
         };
         let (gates, silence) = (self.gates.clone(), self.settings.silence);
-        Some(Attempt::new(url, route, target, gates, silence))
+        let hopeful = turns.is_hopeful(url);
+        Some(Attempt::new(url, route, target, gates, hopeful, silence))
     }
 
-    /// A failure that says nothing new is for whoever looks closely: hundreds of dead sources would fill the
-    /// log.
-    fn report(&self, failed: &Attempt, error: &str, pause: Duration, state: &Mutex<State>) {
-        let known = lock(state).last_error.as_deref() == Some(error);
+    /// Notes why an attempt failed. What is no news is for whoever looks closely: hundreds of dead sources would
+    /// fill the log.
+    fn failed(
+        &self,
+        failed: Option<Attempt>,
+        beside: &Option<Attempt>,
+        error: String,
+        turns: &mut Turns,
+        state: &Mutex<State>,
+    ) {
+        let Some(failed) = failed else { return };
+        let now = Instant::now();
+        let is_news = turns.failed(failed.url, failed.ran(), &error, now);
+        let pause = turns.not_before(failed.url, now) - now;
         let url = self.routes.get(failed.url);
         let url = Redacted(url.map_or("", |route| route.url.as_str()));
-        let stream = &self.name;
-        if known && failed.live.is_none() {
-            tracing::debug!(%stream, source = %url, %error, retry_in = ?pause, "source failed again");
-        } else {
+        let stream = &self.target.name;
+        if is_news {
             tracing::warn!(%stream, source = %url, %error, retry_in = ?pause, "source failed");
+        } else {
+            tracing::debug!(%stream, source = %url, %error, retry_in = ?pause, "source failed again");
+        }
+        if is_live(beside) {
+            return;
+        }
+        let mut state = lock(state);
+        state.phase = match beside {
+            Some(_) => SourcePhase::Connecting,
+            None => SourcePhase::Pausing,
+        };
+        state.last_error = Some(error);
+        if failed.live.is_some() {
+            state.lost = Some(now);
         }
     }
 }
 
-fn went_live(state: &Mutex<State>, url: usize) {
+fn is_live(attempt: &Option<Attempt>) -> bool {
+    attempt
+        .as_ref()
+        .is_some_and(|attempt| attempt.live.is_some())
+}
+
+fn went_live(state: &Mutex<State>, url: usize, publisher: u64) {
     let mut state = lock(state);
     (state.phase, state.url) = (SourcePhase::Live, url);
+    state.publisher = Some(publisher);
     (state.last_error, state.lost) = (None, None);
 }
 
 async fn step_of(attempt: &mut Option<Attempt>) -> Step {
     match attempt {
         Some(attempt) => attempt.step().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
         None => std::future::pending().await,
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Turns {
 struct Turn {
     backoff: Backoff,
     not_before: Instant,
+    /// Why it failed the last time.
+    error: Option<String>,
+    /// It has been live at some time.
+    was_live: bool,
 }
 
 impl Turns {
@@ -22,17 +26,31 @@ impl Turns {
         let turn = |_| Turn {
             backoff: Backoff::default(),
             not_before: now,
+            error: None,
+            was_live: false,
         };
         Self {
             urls: (0..urls).map(turn).collect(),
         }
     }
 
-    /// A URL failed after it had been well for `ran`.
-    pub(super) fn failed(&mut self, url: usize, ran: Duration, now: Instant) {
-        if let Some(turn) = self.urls.get_mut(url) {
-            turn.not_before = now + turn.backoff.next(ran, rand::random());
-        }
+    /// A URL failed after it had been well for `ran`, if it was: whether that is news.
+    pub(super) fn failed(
+        &mut self,
+        url: usize,
+        ran: Option<Duration>,
+        error: &str,
+        now: Instant,
+    ) -> bool {
+        let Some(turn) = self.urls.get_mut(url) else {
+            return false;
+        };
+        let pause = turn.backoff.next(ran.unwrap_or_default(), rand::random());
+        turn.not_before = now + pause;
+        turn.was_live |= ran.is_some();
+        let known = turn.error.as_deref() == Some(error);
+        turn.error = Some(error.to_owned());
+        ran.is_some() || !known
     }
 
     /// When a URL may be tried again.
@@ -40,14 +58,19 @@ impl Turns {
         self.urls.get(url).map_or(now, |turn| turn.not_before)
     }
 
-    /// The URL to try after one has failed, and when: the next that need not wait, in the order of the list;
-    /// where all have to, the one whose pause is over first.
-    pub(super) fn next(&self, failed: usize, now: Instant) -> (usize, Instant) {
-        let order = || (failed + 1..self.urls.len()).chain(0..=failed);
+    /// Whether there is reason to think that a URL can be had: it has been live, or never been tried.
+    pub(super) fn is_hopeful(&self, url: usize) -> bool {
+        let turn = self.urls.get(url);
+        turn.is_none_or(|turn| turn.was_live || turn.error.is_none())
+    }
+
+    /// The fallback to try after a URL has failed, and when: the next that need not wait, in the order of the
+    /// list; where all have to, the one whose pause is over first. None where there is no fallback.
+    pub(super) fn next(&self, failed: usize, now: Instant) -> Option<(usize, Instant)> {
+        let order = || (failed + 1..self.urls.len()).chain(1..=failed);
         let ready = order().find(|url| self.not_before(*url, now) <= now);
-        let next = ready.or_else(|| order().min_by_key(|url| self.not_before(*url, now)));
-        let next = next.unwrap_or(0);
-        (next, self.not_before(next, now))
+        let next = ready.or_else(|| order().min_by_key(|url| self.not_before(*url, now)))?;
+        Some((next, self.not_before(next, now)))
     }
 }
 
@@ -56,27 +79,39 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_list_is_gone_through_and_begun_again() {
+    async fn the_fallbacks_are_gone_through_and_begun_again() {
         let now = Instant::now();
         let mut turns = Turns::new(3, now);
         for (failed, next) in [(0, 1), (1, 2)] {
-            turns.failed(failed, Duration::ZERO, now);
-            assert_eq!(turns.next(failed, now), (next, now));
+            turns.failed(failed, None, "no", now);
+            assert_eq!(turns.next(failed, now), Some((next, now)));
         }
-        turns.failed(2, Duration::ZERO, now);
-        let (_, when) = turns.next(2, now);
+        turns.failed(2, None, "no", now);
+        let (_, when) = turns.next(2, now).unwrap();
         assert!(when > now && when <= now + Duration::from_secs(1));
-        // Once its pause is over, the first is tried after the last.
+        // Once its pause is over, the first of them is tried after the last.
         let later = now + Duration::from_secs(1);
-        assert_eq!(turns.next(2, later).0, 0);
+        assert_eq!(turns.next(2, later).unwrap().0, 1);
+        assert_eq!(Turns::new(1, now).next(0, now), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_alone_is_tried_after_its_pause() {
+    async fn news_is_another_error_and_the_end_of_what_was_live() {
         let now = Instant::now();
-        let mut turns = Turns::new(1, now);
-        turns.failed(0, Duration::ZERO, now);
-        let (url, when) = turns.next(0, now);
-        assert!(url == 0 && when > now);
+        let mut turns = Turns::new(2, now);
+        let hour = Some(Duration::from_secs(3_600));
+        let cases = [
+            (0, None, "refused", true),
+            (1, None, "hangs", true),
+            (0, None, "refused", false),
+            (1, None, "hangs", false),
+            (0, hour, "refused", true),
+            (0, None, "refused", false),
+            (0, None, "hangs", true),
+        ];
+        for (url, ran, error, news) in cases {
+            assert_eq!(turns.failed(url, ran, error, now), news, "{url} {error}");
+        }
+        assert!(turns.is_hopeful(0) && !turns.is_hopeful(1));
     }
 }

@@ -4,7 +4,7 @@ use super::bench::{Bench, Mood, PACE, until};
 use crate::config::Sources;
 use crate::control::supervisor::SourcePhase;
 use crate::control::{Patch, Status};
-use crate::hub::{Change, Item, Reader};
+use crate::hub::{Change, Item, Reader, Settings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -93,19 +93,54 @@ async fn the_first_returns_without_a_gap_once_it_is_well() {
     assert!(last.is_some());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_fallback_that_fails_makes_room_for_the_first() {
+/// Runs from the second URL while the first hangs, fails and does not hang any more when told to, and gives what
+/// comes of it a second less than the grace time. The first is being tried while the second fails, or not.
+async fn glitch(first: Mood, second: Mood, tried: bool) {
     let bench = Bench::new();
     bench.fake.set(SECOND, Mood::Live);
     let name = bench.start("cam", &[FIRST, SECOND]).await;
     until(|| bench.status(&name) == Status::Broadcasting).await;
+    let stream = bench.hub.get(&name).unwrap();
     bench.fake.set(FIRST, Mood::Hanging);
-    // A probe is under way.
-    sleep(Duration::from_secs(16)).await;
+    let tries = || bench.fake.attempts_at(FIRST).len() > 1;
+    assert!(!tries());
+    if tried {
+        until(tries).await;
+    } else {
+        sleep(Duration::from_secs(10)).await;
+    }
     bench.fake.set(SECOND, Mood::Refusing);
+    until(|| !stream.snapshot().publishing).await;
+    let begun = Instant::now();
+    bench.fake.set(SECOND, second);
+    bench.fake.set(FIRST, first);
+    until(|| stream.snapshot().publishing || stream.ended().is_some()).await;
+    assert_eq!(stream.ended(), None, "its readers are gone");
+    let grace = Settings::default().grace;
+    assert!(begun.elapsed() + Duration::from_secs(1) < grace);
+    let runs = usize::from(first != Mood::Live);
+    until(|| bench.state(&name).phase == SourcePhase::Live).await;
+    assert_eq!(bench.state(&name).url, runs);
+    // Once the first can be had, it has the stream, whoever fills it meanwhile.
     bench.fake.set(FIRST, Mood::Live);
     until(|| bench.state(&name).url == 0 && bench.status(&name) == Status::Broadcasting).await;
+    tokio::task::yield_now().await;
     assert_eq!(bench.running(), 1);
+    assert_eq!(stream.ended(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_fails_for_a_moment_does_not_wait_for_the_first() {
+    for tried in [true, false] {
+        glitch(Mood::Hanging, Mood::Live, tried).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fallback_that_fails_makes_room_for_the_first() {
+    for tried in [true, false] {
+        glitch(Mood::Live, Mood::Refusing, tried).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,13 +78,16 @@ async fn connecting_has_limits_of_its_own() {
 #[tokio::test(start_paused = true)]
 async fn attempts_at_one_host_take_turns() {
     let bench = Bench::new();
-    let urls: Vec<String> = (0..40).map(|at| format!("fake://host:1/{at}")).collect();
+    // As cameras behind a router have them: one address, a port for each.
+    let urls: Vec<String> = (1..=40)
+        .map(|port| format!("fake://host:{port}/a"))
+        .collect();
     for (at, url) in urls.iter().enumerate() {
         bench.fake.set(url, Mood::Hanging);
         bench.start(&format!("cam-{at}"), &[url]).await;
     }
-    bench.fake.set("fake://host:2/x", Mood::Live);
-    let elsewhere = bench.start("elsewhere", &["fake://host:2/x"]).await;
+    bench.fake.set("fake://other:1/x", Mood::Live);
+    let elsewhere = bench.start("elsewhere", &["fake://other:1/x"]).await;
     until(|| bench.status(&elsewhere) == Status::Broadcasting).await;
     // Each gives its turn up after two minutes, and the next has it.
     sleep(Duration::from_secs(10 * 125)).await;
@@ -97,6 +100,33 @@ async fn attempts_at_one_host_take_turns() {
         40,
         "in the order of asking"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_sources_of_a_host_do_not_make_those_wait_that_come_back() {
+    let bench = Bench::new();
+    let url = "fake://host:1/a";
+    bench.fake.set(url, Mood::Live);
+    let name = bench.start("cam", &[url]).await;
+    until(|| bench.status(&name) == Status::Broadcasting).await;
+    for port in 2..=64 {
+        let dead = format!("fake://host:{port}/a");
+        bench.fake.set(&dead, Mood::Hanging);
+        bench.start(&format!("dead-{port}"), &[&dead]).await;
+    }
+    // Until each has failed once, of which there was hope too.
+    sleep(Duration::from_secs(64 / 4 * 125)).await;
+    let stream = bench.hub.get(&name).unwrap();
+    bench.fake.set(url, Mood::Refusing);
+    until(|| !stream.snapshot().publishing).await;
+    bench.fake.set(url, Mood::Live);
+    let begun = Instant::now();
+    until(|| bench.status(&name) == Status::Broadcasting).await;
+    assert!(begun.elapsed() <= Duration::from_secs(2));
+    // Nor are they starved by it.
+    let tried = bench.fake.attempts.lock().unwrap().len();
+    sleep(Duration::from_secs(64 / 3 * 125)).await;
+    assert!(bench.fake.attempts.lock().unwrap().len() >= tried + 60);
 }
 
 #[tokio::test(start_paused = true)]
