@@ -12,7 +12,7 @@ pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> Strin
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut publishing, mut bytes, mut repairs, mut memory) = (0u64, 0u64, 0u64, 0u64);
-    let (mut wanted, mut asked) = (0, 0);
+    let (mut wanted, mut asked, mut lost) = (0, 0, 0u64);
     let mut slow: Vec<(String, Missed)> = Vec::new();
     let mut repairs_by_kind = Vec::new();
     for stream in &streams {
@@ -27,6 +27,7 @@ pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> Strin
             }
         }
         memory += snapshot.ring_bytes as u64;
+        lost = lost.saturating_add(snapshot.packets.lost);
         wanted += snapshot.requests.wanted;
         asked += snapshot.requests.asked;
         for (protocol, missed) in stream.skips().by_protocol() {
@@ -49,6 +50,11 @@ pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> Strin
             "stream_received_bytes",
             "Payload bytes received by the streams that exist.",
             bytes,
+        ),
+        (
+            "stream_packets_lost",
+            "Packets that were lost on the way to the streams that exist, as far as their sources tell.",
+            lost,
         ),
         (
             "stream_time_repairs",

@@ -28,5 +28,5 @@ pub use publisher::{Publisher, Replaced, Taken};
 pub use reader::{Item, Reader};
 pub use registry::{Change, Hub, Settings, Takeover};
 pub use skips::{Missed, Skips};
-pub use stream::{Ended, Origin, Snapshot, Stream, TrackSet};
+pub use stream::{Ended, Origin, Packets, Snapshot, Stream, TrackSet};
 pub use viewers::{Viewer, Viewers};

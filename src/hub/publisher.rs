@@ -1,7 +1,7 @@
 //! Putting access units into a stream.
 
 use super::registry::Register;
-use super::{Ended, Stream, StreamName};
+use super::{Ended, Packets, Stream, StreamName};
 use media::{AccessUnit, Track};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +66,12 @@ impl Publisher {
         } else {
             Err(Replaced)
         }
+    }
+
+    /// Tells of packets that came and that were lost on the way, since this was called last. A source that hears
+    /// of losses says so; others need not.
+    pub fn count_packets(&self, packets: Packets) {
+        self.stream.count_packets(self.number, packets);
     }
 
     /// Completes when readers want a random access point: at most once a second, and not while one has come since.

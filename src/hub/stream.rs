@@ -123,17 +123,33 @@ struct Statistics {
     last_start: Option<i64>,
     gop_micros: Option<i64>,
     rate: Rate,
+    packets: Packets,
 }
 
-/// What came in the last whole window of [`RATE_WINDOW`], and in the present one.
-#[derive(Debug)]
+/// What came in the last whole window of [`RATE_WINDOW`] and in the present one, from one publisher.
+#[derive(Debug, Default)]
 struct Rate {
+    /// None before the first access unit.
+    window: Option<Window>,
+    /// Bits per second, and media time per time.
+    last: Option<(u64, f64)>,
+}
+
+#[derive(Debug)]
+struct Window {
     since: Instant,
     bytes: u64,
-    bits_per_second: u64,
-    /// Media time at `since`, for the ratio of media time to time.
-    media_since: Option<i64>,
-    speed: f64,
+    /// Media time at `since`, and the latest so far.
+    media: (i64, i64),
+}
+
+/// Packets of a source whose transport may lose some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packets {
+    /// Those that came, where the source counts them; else 0.
+    pub received: u64,
+    /// Those that did not come, or too late.
+    pub lost: u64,
 }
 
 /// What is known of a stream at one moment, for people and APIs.
@@ -143,6 +159,8 @@ pub struct Snapshot {
     pub origin: Origin,
     /// A publisher is there now.
     pub publishing: bool,
+    /// The number of the publisher that is there now, or was last.
+    pub publisher: u64,
     /// Readers are let in.
     pub ready: bool,
     /// The present tracks.
@@ -159,6 +177,8 @@ pub struct Snapshot {
     pub speed: f64,
     /// Longest distance between two random access points so far.
     pub gop: Option<Duration>,
+    /// Packets of the sources so far that count them.
+    pub packets: Packets,
     /// Repairs of time.
     pub repairs: Repairs,
     /// Requests for a random access point.
@@ -227,13 +247,8 @@ impl Stream {
                 access_units: 0,
                 last_start: None,
                 gop_micros: None,
-                rate: Rate {
-                    since: now,
-                    bytes: 0,
-                    bits_per_second: 0,
-                    media_since: None,
-                    speed: 0.0,
-                },
+                rate: Rate::default(),
+                packets: Packets::default(),
             },
             last_push: now,
         };
@@ -298,20 +313,20 @@ impl Stream {
         let statistics = &state.statistics;
         // Rates are measured by what comes; when nothing does, the last ones are no longer true.
         let silent = state.publisher.is_none() || state.last_push.elapsed() > RATE_WINDOW * 2;
+        let rate = statistics.rate.now().filter(|_| !silent);
+        let (bits_per_second, speed) = rate.unwrap_or_default();
         Snapshot {
             origin: state.origin.clone(),
             publishing: state.publisher.is_some(),
+            publisher: state.last_publisher,
             ready: state.ready,
             tracks: state.tracks.clone(),
             since: statistics.since,
             bytes: statistics.bytes,
             access_units: statistics.access_units,
-            bits_per_second: if silent {
-                0
-            } else {
-                statistics.rate.bits_per_second
-            },
-            speed: if silent { 0.0 } else { statistics.rate.speed },
+            bits_per_second,
+            speed,
+            packets: statistics.packets,
             gop: statistics
                 .gop_micros
                 .map(|gop| Timebase::MICROS.duration(gop)),
@@ -348,6 +363,16 @@ impl Stream {
         self.lock().kick.clone()
     }
 
+    /// Adds to what is known of packets, unless another publisher has the stream.
+    pub(super) fn count_packets(&self, publisher: u64, packets: Packets) {
+        let mut state = self.lock();
+        if state.publisher == Some(publisher) {
+            let sum = &mut state.statistics.packets;
+            sum.received = sum.received.saturating_add(packets.received);
+            sum.lost = sum.lost.saturating_add(packets.lost);
+        }
+    }
+
     /// Time since the last access unit, while there is a publisher.
     pub(super) fn silence(&self) -> Option<Duration> {
         let state = self.lock();
@@ -380,6 +405,7 @@ impl Stream {
         state.last_publisher = publisher;
         state.origin = origin;
         state.timeline.new_source();
+        state.statistics.rate = Rate::default();
         state.last_push = Instant::now();
         true
     }
@@ -597,19 +623,39 @@ impl State {
 
 impl Rate {
     fn count(&mut self, bytes: u64, micros: i64) {
-        self.bytes += bytes;
-        let media_since = *self.media_since.get_or_insert(micros);
-        let elapsed = self.since.elapsed();
-        if elapsed >= RATE_WINDOW {
-            let seconds = elapsed.as_secs_f64();
-            self.bits_per_second = (self.bytes as f64 * 8.0 / seconds) as u64;
-            self.speed = micros.saturating_sub(media_since) as f64 / 1e6 / seconds;
-            *self = Self {
+        let window = self.window.get_or_insert_with(|| Window {
+            since: Instant::now(),
+            bytes: 0,
+            media: (micros, micros),
+        });
+        window.bytes += bytes;
+        window.media.1 = window.media.1.max(micros);
+        if window.since.elapsed() >= RATE_WINDOW {
+            self.last = Some(window.rate());
+            *window = Window {
                 since: Instant::now(),
                 bytes: 0,
-                media_since: Some(micros),
-                ..*self
+                media: (window.media.1, window.media.1),
             };
         }
+    }
+
+    /// Bits per second and media time per time, of the last whole window; of the first one while it lasts, as
+    /// soon as that says something.
+    fn now(&self) -> Option<(u64, f64)> {
+        let first = self.window.as_ref();
+        let first = first.filter(|window| window.since.elapsed() >= RATE_WINDOW / 4);
+        self.last.or_else(|| first.map(Window::rate))
+    }
+}
+
+impl Window {
+    fn rate(&self) -> (u64, f64) {
+        let seconds = self.since.elapsed().as_secs_f64();
+        let (from, to) = self.media;
+        (
+            (self.bytes as f64 * 8.0 / seconds) as u64,
+            to.saturating_sub(from) as f64 / 1e6 / seconds,
+        )
     }
 }

@@ -421,3 +421,61 @@ async fn waiting_for_a_name_ends_when_it_is_published() {
     let _publisher = live(&hub);
     assert_eq!(waiting.await.unwrap().name(), &name());
 }
+
+/// Sends a picture of 100 bytes each 40 ms, for so many seconds, from a source whose clock begins at `from`
+/// milliseconds and runs `fast` times as fast; and looks at the stream after each.
+async fn send_for(
+    publisher: &Publisher,
+    seconds: i64,
+    from: i64,
+    fast: i64,
+    look: impl Fn(Snapshot),
+) {
+    for picture in 0..seconds * 25 {
+        let at = from + picture * 40 * fast;
+        publisher.push(unit(VIDEO, at, picture % 25 == 0)).unwrap();
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        look(publisher.stream().snapshot());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rates_are_those_of_the_present_publisher() {
+    let hub = hub();
+    let first = hub.publish(&name(), &origin()).unwrap();
+    first.set_track(video(1)).unwrap();
+    send_for(&first, 5, 0, 3, |_| ()).await;
+    let seen = first.stream().snapshot();
+    assert!((2.9..=3.1).contains(&seen.speed), "{}", seen.speed);
+    assert!(
+        (18_000..=21_000).contains(&seen.bits_per_second),
+        "{}",
+        seen.bits_per_second
+    );
+    drop(first);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    // Its clock is another one. What is not known yet is told as 0, and nothing is told wrong.
+    let second = hub.publish(&name(), &origin()).unwrap();
+    second.set_track(video(1)).unwrap();
+    send_for(&second, 6, 1_000_000, 1, |seen| {
+        let speed = seen.speed;
+        assert!(speed == 0.0 || (0.9..=1.05).contains(&speed), "{speed}");
+    })
+    .await;
+    assert!(second.stream().snapshot().speed > 0.9);
+}
+
+#[tokio::test]
+async fn losses_are_summed_up_and_only_those_of_the_present_publisher() {
+    let hub = hub();
+    let first = live(&hub);
+    let some = |received, lost| Packets { received, lost };
+    first.count_packets(some(10, 1));
+    first.count_packets(some(u64::MAX, 2));
+    let stream = hub.get(&name()).unwrap();
+    assert_eq!(stream.snapshot().packets, some(u64::MAX, 3));
+    let second = hub.publish_after(&name(), &origin(), Some(first.number()));
+    first.count_packets(some(0, 1));
+    second.unwrap().count_packets(some(0, 1));
+    assert_eq!(stream.snapshot().packets, some(u64::MAX, 4));
+}

@@ -5,7 +5,7 @@ use super::failure::{self, Step};
 use super::source::{Source, Transport};
 use super::tracks::{self, Choice};
 use crate::adapters::Target;
-use crate::hub::{Origin, Publisher};
+use crate::hub::{Origin, Packets, Publisher};
 use crate::net::policy::Policy;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -186,6 +186,7 @@ impl<'a> Receiver<'a> {
     fn picture(&mut self, frame: VideoFrame) -> Result<(), String> {
         if frame.loss() > 0 {
             tracing::debug!(stream = %self.target.name, packets = frame.loss(), "lost before a picture");
+            self.lost(frame.loss());
         }
         if self.video.is_none() || frame.has_new_parameters() {
             self.refresh(Side::Video)?;
@@ -234,6 +235,7 @@ impl<'a> Receiver<'a> {
             }
             self.publish()?;
         }
+        self.lost(frame.loss());
         let elapsed = frame.timestamp().elapsed();
         let pts = self.axis.place(Side::Audio, elapsed, track.timebase);
         let unit = AccessUnit {
@@ -321,6 +323,13 @@ impl<'a> Receiver<'a> {
         }
         self.publisher = Some(publisher);
         Ok(())
+    }
+
+    fn lost(&self, packets: u16) {
+        if let Some(publisher) = self.publisher.as_ref().filter(|_| packets > 0) {
+            let lost = packets.into();
+            publisher.count_packets(Packets { lost, received: 0 });
+        }
     }
 
     fn captured(&self, side: Side, elapsed: i64, track: &Track) -> Option<SystemTime> {
