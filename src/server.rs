@@ -150,7 +150,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     }
     tracing::info!("shutting down");
     let had_streams = !context.hub.list().is_empty();
-    control.shut_down();
+    control.shut_down().await;
     if had_streams {
         tokio::time::sleep(FAREWELL).await;
         control.recordings_done(FINISH_RECORDINGS).await;

@@ -56,6 +56,12 @@ pub struct Broadcast {
     pub created: SystemTime,
     /// When it was last published; none if it never was.
     pub started: Option<SystemTime>,
+    /// It is live, as far as the store knows: after a start of the server, it was when the server ended without
+    /// a word.
+    pub live: bool,
+    /// It was live when the server ended without a word, and nothing has been done with it since.
+    #[serde(skip)]
+    pub cut_off: bool,
     /// Where it is pulled from.
     pub stream_url: Option<String>,
     /// Where it is pulled from while that cannot be had, in this order.
@@ -133,6 +139,8 @@ impl Default for Broadcast {
             name: None,
             created: SystemTime::UNIX_EPOCH,
             started: None,
+            live: false,
+            cut_off: false,
             stream_url: None,
             fallback_urls: Vec::new(),
             ip_addr: None,

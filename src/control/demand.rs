@@ -41,12 +41,12 @@ impl Demand {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, AbortHandle>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<StreamName, AbortHandle>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is wanted without a viewer.
-    const fn is_standing(&self, broadcast: &Broadcast) -> bool {
+    pub(super) const fn is_standing(&self, broadcast: &Broadcast) -> bool {
         let restreamed = self.settings.restreams && !broadcast.endpoints.is_empty();
         let recorded = self.settings.recordings && matches!(broadcast.record, Some(true));
         restreamed || recorded
@@ -83,6 +83,7 @@ impl Control {
     pub async fn follow_demand(self) {
         let names: Vec<StreamName> = self.lock().keys().cloned().collect();
         for name in names {
+            let _writing = self.shared.writing.lock().await;
             self.reconsider(&name);
         }
         loop {
@@ -126,7 +127,10 @@ impl Control {
             return;
         }
         drop(watched);
-        if self.is_standing(name)
+        let is_stopped =
+            self.lock().get(name).and_then(|broadcast| broadcast.wanted) == Some(false);
+        if !is_stopped
+            && self.is_standing(name)
             && let Err(error) = self.start_watched(name)
         {
             tracing::warn!(stream = %name, %error, "the source is wanted and cannot be started");
@@ -144,8 +148,17 @@ impl Control {
         Ok(())
     }
 
+    /// Stops a source, on demand or not. False when it did not run.
+    pub(super) fn halt(&self, name: &StreamName) -> bool {
+        let mut watched = self.shared.demand.lock();
+        if let Some(task) = watched.remove(name) {
+            task.abort();
+        }
+        self.shared.supervisor.stop(name)
+    }
+
     /// Stops nothing more on account of nobody watching.
-    pub(super) fn unwatch(&self, name: &StreamName) {
+    fn unwatch(&self, name: &StreamName) {
         if let Some(task) = self.shared.demand.lock().remove(name) {
             task.abort();
         }

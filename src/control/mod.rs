@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Most broadcasts that are kept.
@@ -78,12 +79,15 @@ impl Control {
         on_demand: OnDemand,
     ) -> Result<Self, StoreError> {
         let mut broadcasts = BTreeMap::new();
-        for (key, broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
+        for (key, mut broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
             match key
                 .split_once('/')
                 .map(|(app, id)| StreamName::new(app, id))
             {
-                Some(Ok(name)) => drop(broadcasts.insert(name, broadcast)),
+                Some(Ok(name)) => {
+                    broadcast.cut_off = broadcast.live;
+                    broadcasts.insert(name, broadcast);
+                }
                 _ => tracing::warn!(key, "a broadcast in the store has no valid name"),
             }
         }
@@ -108,15 +112,20 @@ impl Control {
         })
     }
 
-    /// Logs what happens to streams, and remembers when each broadcast was live. Runs for ever.
-    pub async fn follow_hub(self) {
-        let mut changes = self.shared.hub.changes();
+    /// Logs what happens to streams from the call on, and remembers when each broadcast was live. Runs for ever.
+    pub fn follow_hub(self) -> impl Future<Output = ()> + Send {
+        let changes = self.shared.hub.changes();
+        self.follow(changes)
+    }
+
+    async fn follow(self, mut changes: Receiver<Change>) {
         loop {
             match changes.recv().await {
                 Ok(Change::Published(stream)) => {
                     tracing::info!(stream = %stream.name(), "stream published");
                     self.mark(stream.name(), |broadcast| {
                         broadcast.started = Some(SystemTime::now());
+                        self.settle(stream.name(), broadcast);
                     })
                     .await;
                     self.record_if_asked(&stream);
@@ -124,6 +133,10 @@ impl Control {
                 Ok(Change::Ended(stream, reason)) => {
                     tracing::info!(stream = %stream.name(), ?reason, "stream ended");
                     self.forget_passing(stream.name());
+                    self.mark(stream.name(), |broadcast| {
+                        self.settle(stream.name(), broadcast);
+                    })
+                    .await;
                 }
                 Ok(Change::Interrupted(stream)) => {
                     tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
@@ -133,6 +146,7 @@ impl Control {
                     for stream in self.shared.hub.list() {
                         self.record_if_asked(&stream);
                     }
+                    self.settle_all().await;
                 }
                 Err(RecvError::Closed) => return,
             }
@@ -201,7 +215,7 @@ impl Control {
     /// When there is none, it would be pulled from a forbidden address or runs and could not be pulled any
     /// more, or it cannot be kept.
     pub async fn update(&self, name: &StreamName, patch: &Patch) -> Result<(), ControlError> {
-        let writing = self.shared.writing.lock().await;
+        let _writing = self.shared.writing.lock().await;
         let mut changed = self
             .lock()
             .get(name)
@@ -211,17 +225,15 @@ impl Control {
         patch.apply(&mut changed);
         self.check_addresses(&changed)?;
         let sources = changed.sources();
-        let is_running = self.shared.supervisor.state(name).is_some();
-        let moves = is_running && sources != sources_before;
-        if moves {
+        let moves = sources != sources_before;
+        if moves && self.shared.supervisor.state(name).is_some() {
             self.routes(name, &sources)?;
         }
         self.shared
             .store
             .put(store::Kind::Broadcasts, name.as_str(), &changed)
             .await?;
-        self.lock().insert(name.clone(), changed.clone());
-        drop(writing);
+        self.lock().insert(name.clone(), changed);
         if moves {
             self.restart_source(name)?;
         }
@@ -243,9 +255,8 @@ impl Control {
             .remove(store::Kind::Broadcasts, name.as_str())
             .await?;
         let removed = self.lock().remove(name);
-        self.unwatch(name);
         // That nothing ran is no fault here.
-        self.shared.supervisor.stop(name);
+        self.halt(name);
         let passing = self.lock_passing().remove(name);
         for broadcast in [removed, passing].into_iter().flatten() {
             self.stop_targets(name, &broadcast);
@@ -255,12 +266,41 @@ impl Control {
         Ok(())
     }
 
-    /// Ends every source and stream, for the end of the process.
-    pub fn shut_down(&self) {
+    /// Ends every source and stream, for the end of the process, and writes down that it did.
+    pub async fn shut_down(&self) {
         self.shared.supervisor.stop_all();
         for stream in self.shared.hub.list() {
             self.shared.hub.stop(stream.name());
         }
+        self.settle_all().await;
+    }
+
+    /// Whether a broadcast is live is known from now on.
+    fn settle(&self, name: &StreamName, broadcast: &mut Broadcast) {
+        broadcast.live = self.shared.hub.get(name).is_some();
+        broadcast.cut_off = false;
+    }
+
+    /// As [`Control::settle`], of all that were live. In one write: there may be many.
+    async fn settle_all(&self) {
+        let _writing = self.shared.writing.lock().await;
+        let mut settled: Vec<(StreamName, Broadcast)> = Vec::new();
+        for (name, broadcast) in self.lock().iter().filter(|(_, kept)| !kept.cut_off) {
+            let mut now = broadcast.clone();
+            self.settle(name, &mut now);
+            if now != *broadcast {
+                settled.push((name.clone(), now));
+            }
+        }
+        let documents = settled.iter().map(|(name, now)| (name.as_str(), now));
+        let kept = self
+            .shared
+            .store
+            .put_all(store::Kind::Broadcasts, documents);
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "cannot keep which broadcasts are live");
+        }
+        self.lock().extend(settled);
     }
 
     /// Notes something about a kept broadcast.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct AppSettings {
-    /// When the server starts, the sources start that ran when it ended.
+    /// When the server starts, the sources start that nobody has stopped.
     pub start_stream_fetcher_automatically: bool,
     /// Every source is connected anew each so many seconds; 0 for never.
     pub restart_stream_fetcher_period: u32,
@@ -61,7 +61,7 @@ impl Control {
                 let last = last.entry(app.clone()).or_insert(now);
                 if now >= *last + period {
                     *last = now;
-                    self.restart_sources(&app);
+                    self.restart_sources(&app).await;
                 }
                 let due = *last + period;
                 next = Some(next.map_or(due, |next| next.min(due)));
@@ -77,9 +77,10 @@ impl Control {
         }
     }
 
-    fn restart_sources(&self, app: &str) {
+    pub(super) async fn restart_sources(&self, app: &str) {
         let names: Vec<_> = self.lock().keys().cloned().collect();
         for name in names.iter().filter(|name| name.app() == app) {
+            let _writing = self.shared.writing.lock().await;
             if let Err(error) = self.restart_source(name) {
                 tracing::error!(stream = %name, %error, "cannot start a source again");
             }

@@ -7,12 +7,15 @@ use crate::net::policy::Refused;
 use std::collections::BTreeMap;
 
 impl Control {
-    /// Starts what was running when the server ended, in the applications whose settings ask for it.
+    /// Starts every source that nobody has stopped, in the applications whose settings ask for it. Those on demand
+    /// wait for who wants them.
     pub fn start_sources(&self) {
         let kept = self.lock().clone();
         for (name, broadcast) in kept {
-            let ran = broadcast.wanted == Some(true) && !broadcast.auto_start_stop;
-            if ran
+            let starts = broadcast.wanted != Some(false)
+                && !broadcast.auto_start_stop
+                && !broadcast.sources().is_empty();
+            if starts
                 && self.settings(name.app()).start_stream_fetcher_automatically
                 && let Err(error) = self.start_source(&name)
             {
@@ -32,8 +35,11 @@ impl Control {
         } else {
             self.start_source(name)?;
         }
-        self.note(name, |broadcast| broadcast.wanted = Some(true))
-            .await;
+        self.note(name, |broadcast| {
+            broadcast.wanted = Some(true);
+            self.settle(name, broadcast);
+        })
+        .await;
         Ok(())
     }
 
@@ -62,12 +68,14 @@ impl Control {
         if self.get(name).is_none() {
             return Err(ControlError::Unknown(name.clone()));
         }
-        self.unwatch(name);
-        let pulled = self.shared.supervisor.stop(name);
+        let pulled = self.halt(name);
         let published = self.shared.hub.stop(name);
         if pulled {
-            self.note(name, |broadcast| broadcast.wanted = Some(false))
-                .await;
+            self.note(name, |broadcast| {
+                broadcast.wanted = Some(false);
+                self.settle(name, broadcast);
+            })
+            .await;
         }
         if pulled || published {
             Ok(())
@@ -81,8 +89,10 @@ impl Control {
         self.shared.supervisor.phases()
     }
 
-    /// Connects a source that runs anew, from the first of its URLs. Its readers stay.
+    /// Connects a source that runs anew, from the first of its URLs. Its readers stay. For who holds the right to
+    /// write, so that nobody stops it in between.
     pub(super) fn restart_source(&self, name: &StreamName) -> Result<(), ControlError> {
+        let _watched = self.shared.demand.lock();
         if self.shared.supervisor.stop(name) {
             self.start_source(name)?;
         }

@@ -89,7 +89,12 @@ impl Control {
         let _writing = self.shared.writing.lock().await;
         let kept = self.lock().get(name).cloned();
         if let Some(mut broadcast) = kept {
+            let was_standing = self.shared.demand.is_standing(&broadcast);
             change(&mut broadcast)?;
+            if !was_standing && self.shared.demand.is_standing(&broadcast) {
+                // Wanted anew, it is stopped by hand no longer.
+                broadcast.wanted = broadcast.wanted.filter(|wanted| *wanted);
+            }
             self.shared
                 .store
                 .put(store::Kind::Broadcasts, name.as_str(), &broadcast)

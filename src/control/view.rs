@@ -20,7 +20,8 @@ pub enum Status {
     Preparing,
     /// Live.
     Broadcasting,
-    /// Its publisher is gone without a word, or its source has not come back for a while; it may yet.
+    /// Its publisher is gone without a word, or its source has not come back for a while; it may yet. Or the
+    /// server ended without a word while it was live.
     TerminatedUnexpectedly,
     /// Was live, or was stopped before it was.
     Finished,
@@ -43,6 +44,8 @@ pub struct View {
     pub viewers: BTreeMap<&'static str, usize>,
     /// Its source, while that is kept running.
     pub source: Option<State>,
+    /// Its source has the stream, or had it last: nobody publishes it.
+    pub pulled: bool,
     /// Its targets.
     pub targets: Vec<TargetView>,
     /// It is being recorded.
@@ -65,9 +68,12 @@ impl Control {
             (_, Some(source)) if is_lost(source) => Status::TerminatedUnexpectedly,
             (_, Some(_)) => Status::Preparing,
             (Some(_), None) => Status::TerminatedUnexpectedly,
+            (None, None) if broadcast.cut_off => Status::TerminatedUnexpectedly,
             (None, None) if was_asked_to_run => Status::Finished,
             (None, None) => Status::Created,
         };
+        let publisher = stream.as_ref().map(|stream| stream.publisher);
+        let of_source = source.as_ref().and_then(|source| source.publisher);
         let targets = self.target_views(name, &broadcast);
         let recording = self.shared.recordings.is_running(name);
         View {
@@ -78,6 +84,7 @@ impl Control {
             stream,
             viewers,
             source,
+            pulled: publisher.is_some() && publisher == of_source,
             targets,
             recording,
         }

@@ -110,11 +110,33 @@ impl Store {
         key: &str,
         document: &T,
     ) -> Result<(), StoreError> {
-        let key = key.to_owned();
-        let bytes = serde_json::to_vec(document)
-            .map_err(|error| StoreError::Document(key.clone(), error))?;
+        self.put_all(kind, [(key, document)]).await
+    }
+
+    /// Keeps many documents under their keys, at once.
+    ///
+    /// # Errors
+    /// When they cannot be written; then nothing has changed.
+    pub async fn put_all<'a, T: Serialize + 'a>(
+        &self,
+        kind: Kind,
+        documents: impl IntoIterator<Item = (&'a str, &'a T)>,
+    ) -> Result<(), StoreError> {
+        let to_bytes = |(key, document): (&str, &T)| {
+            let bytes = serde_json::to_vec(document);
+            let bytes = bytes.map_err(|error| StoreError::Document(key.to_owned(), error))?;
+            Ok((key.to_owned(), bytes))
+        };
+        let documents = documents.into_iter().map(to_bytes);
+        let documents = documents.collect::<Result<Vec<_>, StoreError>>()?;
+        if documents.is_empty() {
+            return Ok(());
+        }
         self.write(kind, move |table| {
-            table.insert(key.as_str(), bytes.as_slice()).map(drop)
+            for (key, bytes) in &documents {
+                table.insert(key.as_str(), bytes.as_slice())?;
+            }
+            Ok(())
         })
         .await
     }
@@ -163,11 +185,16 @@ mod tests {
         assert!(store.all::<u32>(Kind::Broadcasts).unwrap().is_empty());
         store.put(Kind::Broadcasts, "b", &1).await.unwrap();
         store.put(Kind::Broadcasts, "a", &2).await.unwrap();
-        store.put(Kind::Broadcasts, "b", &3).await.unwrap();
+        let more = [("b", &3), ("c", &4)];
+        store.put_all(Kind::Broadcasts, more).await.unwrap();
         store.remove(Kind::Broadcasts, "missing").await.unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
-        let expected = vec![("a".to_owned(), 2), ("b".to_owned(), 3)];
+        let expected = vec![
+            ("a".to_owned(), 2),
+            ("b".to_owned(), 3),
+            ("c".to_owned(), 4),
+        ];
         assert_eq!(store.all::<u32>(Kind::Broadcasts).unwrap(), expected);
         assert!(
             matches!(store.all::<String>(Kind::Broadcasts), Err(StoreError::Document(key, _)) if key == "a")

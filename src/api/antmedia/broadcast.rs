@@ -4,6 +4,7 @@ use crate::control::broadcast::Notes;
 use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
 use crate::control::{Broadcast, Kind, Patch, Status, View};
+use crate::hub::Packets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -131,7 +132,7 @@ pub(super) struct Object {
     drop_packet_count_in_ingestion: i32,
     drop_frame_count_in_encoding: i32,
     packet_lost_ratio: f64,
-    packets_lost: i32,
+    packets_lost: u64,
     jitter_ms: i32,
     rtt_ms: i32,
     user_agent: String,
@@ -211,6 +212,7 @@ impl Object {
             viewers,
             targets,
             source,
+            pulled,
             ..
         } = view;
         let live = stream.as_ref().filter(|_| {
@@ -227,6 +229,8 @@ impl Object {
         });
         let (width, height) = size.unwrap_or_default();
         let viewer_count = |protocol| viewers.get(protocol).copied().unwrap_or(0);
+        let packets = stream.as_ref().map(|stream| stream.packets);
+        let packets = packets.unwrap_or_default();
         let notes = broadcast.notes;
         let origin = stream.as_ref().map(|stream| stream.origin.clone());
         Self {
@@ -235,7 +239,7 @@ impl Object {
             kind: broadcast.kind.as_str(),
             publish_type: origin
                 .as_ref()
-                .map(|origin| publish_type(broadcast.kind, origin.protocol)),
+                .map(|origin| publish_type(pulled && broadcast.kind.is_pulled(), origin.protocol)),
             name: broadcast.name,
             description: notes.description,
             publish: notes.publish.unwrap_or(true),
@@ -283,8 +287,8 @@ impl Object {
             encoder_queue_size: 0,
             drop_packet_count_in_ingestion: 0,
             drop_frame_count_in_encoding: 0,
-            packet_lost_ratio: 0.0,
-            packets_lost: 0,
+            packet_lost_ratio: lost_ratio(packets),
+            packets_lost: packets.lost,
             jitter_ms: 0,
             rtt_ms: 0,
             user_agent: origin
@@ -334,12 +338,20 @@ pub(super) const fn status_text(status: Status) -> &'static str {
 }
 
 /// `Pull` for what the server fetches, the protocol's name in capitals for what is published.
-fn publish_type(kind: Kind, protocol: &str) -> String {
-    if kind.is_pulled() {
+fn publish_type(pulled: bool, protocol: &str) -> String {
+    if pulled {
         "Pull".into()
     } else {
         protocol.to_ascii_uppercase()
     }
+}
+
+/// Of the packets that were sent; 0 where the source does not count those that came.
+fn lost_ratio(packets: Packets) -> f64 {
+    if packets.received == 0 {
+        return 0.0;
+    }
+    packets.lost as f64 / packets.received.saturating_add(packets.lost) as f64
 }
 
 pub(super) fn millis(time: SystemTime) -> u64 {

@@ -394,6 +394,40 @@ async fn recordings_and_restreams_count_if_they_are_meant_to() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_stopped_by_hand_is_not_started_by_a_change_that_has_nothing_to_do_with_it() {
+    let settings = OnDemand {
+        recordings: true,
+        ..OnDemand::default()
+    };
+    let server = Server::start(settings).await;
+    let cam = name();
+    let record = |on| {
+        server.control.change_asked(&cam, move |broadcast| {
+            broadcast.record = Some(on);
+            Ok(())
+        })
+    };
+    record(true).await.unwrap();
+    sleep(HOLD).await;
+    assert!(server.connected());
+    server.control.stop(&name()).await.unwrap();
+    let patch = Patch {
+        name: Some("Door".into()),
+        ..Patch::default()
+    };
+    server.control.update(&name(), &patch).await.unwrap();
+    record(true).await.unwrap();
+    sleep(HOLD).await;
+    assert!(!server.connected());
+    assert_eq!(server.status(), Status::Finished);
+    // Who asks for a recording anew means it.
+    record(false).await.unwrap();
+    record(true).await.unwrap();
+    sleep(HOLD).await;
+    assert!(server.connected());
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_a_restart_it_waits_for_viewers_as_before() {
     let Server { store, folder, .. } = server().await;
     let server = Server::run(OnDemand::default(), store, folder);

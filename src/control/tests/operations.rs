@@ -184,3 +184,31 @@ async fn a_thousand_starts_and_stops_leave_nothing_running() {
     assert!(metrics.num_alive_tasks() <= before);
     assert!(bench.hub.list().is_empty());
 }
+
+/// On several threads, as the server is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn what_is_stopped_while_sources_are_connected_anew_stays_stopped() {
+    let bench = Bench::new();
+    let name = bench.start("cam", &[URL]).await;
+    let patches = [URL, OTHER].map(|url| Patch {
+        stream_url: Some(url.into()),
+        ..Patch::default()
+    });
+    let (control, cam) = (bench.control.clone(), name.clone());
+    let anew = tokio::spawn(async move {
+        for patch in patches.iter().cycle() {
+            for _ in 0..100 {
+                control.restart_sources("LiveApp").await;
+                tokio::task::yield_now().await;
+            }
+            control.update(&cam, patch).await.unwrap();
+        }
+    });
+    for _ in 0..50 {
+        bench.control.stop(&name).await.unwrap();
+        sleep(Duration::from_millis(5)).await;
+        assert_eq!(bench.supervisor.state(&name), None);
+        bench.control.start(&name).await.unwrap();
+    }
+    anew.abort();
+}
