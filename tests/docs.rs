@@ -40,6 +40,8 @@ fn every_key_of_the_configuration_is_documented() {
         "auth",
         "streams",
         "on_demand",
+        "sources",
+        "network",
         "rtmp",
         "hls",
         "rtsp",
