@@ -1,25 +1,59 @@
 //! What sources cost that cannot be had, and what is left of sources that were started and stopped. The
 //! larger cases are a soak: `cargo xtask soak`, with figures.
 
+use crate::support::camera::camera;
 use crate::support::server::Server;
 use crate::support::{free_port, seconds, wait_until};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::time::Instant;
 
 /// Growth allowed for each hundred sources.
 const GROWTH: u64 = 8 << 20;
 
+/// Connections that [`silent`] keeps: more than are open at a time.
+const KEPT: usize = 400;
+
+/// Accepts connections at every address of this machine, as long as the process lives, and never says a word: its
+/// port.
+fn silent() -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = VecDeque::new();
+        for connection in listener.incoming().flatten() {
+            kept.push_back(connection);
+            if kept.len() > KEPT {
+                kept.pop_front();
+            }
+        }
+    });
+    port
+}
+
+/// Where dead sources are.
+#[derive(Clone, Copy)]
+enum Place {
+    /// All on one host.
+    OneHost,
+    /// Each at an address of its own.
+    HostEach,
+}
+
 /// Makes and starts sources, half of them where nobody listens, half where somebody accepts and is silent.
-fn dead_sources(server: &Server, count: usize, silent: &TcpListener) {
-    let silent = silent.local_addr().unwrap().port();
-    let closed = free_port();
+fn dead_sources(server: &Server, count: usize, place: Place) {
+    let (silent, closed) = (silent(), free_port());
     for number in 0..count {
         let port = if number % 2 == 0 { closed } else { silent };
+        let host = match place {
+            Place::OneHost => "127.0.0.1".to_owned(),
+            Place::HostEach => format!("127.0.{}.{}", 1 + number / 250, 1 + number % 250),
+        };
         let broadcast = json!({
             "streamId": format!("dead-{number}"),
             "type": "streamSource",
-            "streamUrl": format!("rtsp://127.0.0.1:{port}/{number}"),
+            "streamUrl": format!("rtsp://{host}:{port}/{number}"),
         });
         let path = "/create?autoStart=true";
         let answer = server.rest("POST", path, &broadcast.to_string()).json();
@@ -27,17 +61,16 @@ fn dead_sources(server: &Server, count: usize, silent: &TcpListener) {
     }
 }
 
-/// Starts so many and watches them; what they cost is printed.
-fn cost_of(count: usize, watched_for: u64) {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = Server::with(&["--set", "rtsp.timeout=1s"]);
+/// Starts so many, with more arguments for the server, and watches them; what they cost is printed.
+fn cost_of(count: usize, place: Place, arguments: &[&str], watched_for: u64) {
+    let server = Server::with(arguments);
     let (memory, threads) = (server.resident_bytes(), server.threads());
-    dead_sources(&server, count, &silent);
+    dead_sources(&server, count, place);
     let refused = |number: usize| {
         let cam = server.broadcast(&format!("dead-{number}")).unwrap();
         cam["lastError"].is_string()
     };
-    wait_until("those that are refused know it", seconds(30), || {
+    wait_until("those that are refused know it", seconds(120), || {
         (0..count).step_by(2).all(refused)
     });
     let (begun, cpu) = (Instant::now(), server.cpu_seconds());
@@ -74,30 +107,44 @@ fn cost_of(count: usize, watched_for: u64) {
     }
 }
 
-/// Starts and stops one source so often.
-fn start_and_stop(cycles: u64) {
+/// Sources at `url` that are started and stopped, so many beside each other, each so often and `until_live` or at
+/// once. What is left of it is printed.
+fn start_and_stop(url: &str, sources: usize, cycles: u64, until_live: bool) {
     let server = Server::start();
-    let broadcast = json!({
-        "streamId": "cam",
-        "type": "streamSource",
-        "streamUrl": format!("rtsp://127.0.0.1:{}/cam", free_port()),
-    });
-    server.rest("POST", "/create", &broadcast.to_string());
-    let call = |operation: &str| {
-        let answer = server.rest("POST", &format!("/cam/{operation}"), "").json();
+    let ids: Vec<String> = (0..sources).map(|number| format!("cam-{number}")).collect();
+    for id in &ids {
+        let broadcast = json!({ "streamId": id, "type": "streamSource", "streamUrl": url });
+        server.rest("POST", "/create", &broadcast.to_string());
+    }
+    let call = |id: &str, operation: &str| {
+        let answer = server
+            .rest("POST", &format!("/{id}/{operation}"), "")
+            .json();
         assert_eq!(answer["success"], true, "{operation}: {answer}");
     };
-    let cycle = || {
-        call("start");
-        call("stop");
+    let run = |cycles: u64| {
+        std::thread::scope(|scope| {
+            for id in &ids {
+                scope.spawn(|| {
+                    for _ in 0..cycles {
+                        call(id, "start");
+                        if until_live {
+                            server.wait_live(id);
+                        }
+                        call(id, "stop");
+                    }
+                });
+            }
+        });
     };
-    (0..20).for_each(|_| cycle());
+    run(20 / sources as u64);
     let (memory, threads) = (server.resident_bytes(), server.threads());
-    (0..cycles).for_each(|_| cycle());
+    run(cycles);
     let grown = server.resident_bytes().saturating_sub(memory);
     let more = server.threads().saturating_sub(threads);
     eprintln!(
-        "{cycles} starts and stops: {} KiB more memory, {more} threads more",
+        "{} starts and stops: {} KiB more memory, {more} threads more",
+        cycles * sources as u64,
         grown >> 10
     );
     assert!(
@@ -105,27 +152,55 @@ fn start_and_stop(cycles: u64) {
         "{} KiB, {more} threads",
         grown >> 10
     );
-    assert_eq!(server.broadcast("cam").unwrap()["status"], "finished");
+    for id in &ids {
+        assert_eq!(server.broadcast(id).unwrap()["status"], "finished");
+    }
 }
+
+/// A URL where nobody listens.
+fn closed() -> String {
+    format!("rtsp://127.0.0.1:{}/cam", free_port())
+}
+
+const SHORT: [&str; 2] = ["--set", "rtsp.timeout=1s"];
 
 #[test]
 fn sources_that_cannot_be_had_cost_little() {
-    cost_of(60, 3);
+    cost_of(60, Place::OneHost, &SHORT, 3);
 }
 
 #[test]
 fn starting_and_stopping_leaves_nothing() {
-    start_and_stop(60);
+    start_and_stop(&closed(), 1, 60, false);
+}
+
+#[test]
+fn starting_and_stopping_what_goes_live_leaves_nothing() {
+    let (_camera, port) = camera(0, &["h264", "aac"]);
+    start_and_stop(&format!("rtsp://127.0.0.1:{port}/cam"), 4, 5, true);
 }
 
 #[test]
 #[ignore = "a soak"]
-fn five_hundred_dead_sources() {
-    cost_of(500, 60);
+fn five_hundred_dead_sources_on_one_host() {
+    cost_of(500, Place::OneHost, &SHORT, 60);
+}
+
+#[test]
+#[ignore = "a soak"]
+fn five_hundred_dead_sources_at_an_address_each() {
+    cost_of(500, Place::HostEach, &[], 60);
 }
 
 #[test]
 #[ignore = "a soak"]
 fn a_thousand_starts_and_stops() {
-    start_and_stop(1_000);
+    start_and_stop(&closed(), 1, 1_000, false);
+}
+
+#[test]
+#[ignore = "a soak"]
+fn a_thousand_starts_and_stops_of_what_goes_live() {
+    let (_camera, port) = camera(0, &["h264", "aac"]);
+    start_and_stop(&format!("rtsp://127.0.0.1:{port}/cam"), 10, 100, true);
 }

@@ -1,5 +1,6 @@
-//! The network goes and comes back: a cut that says nothing, and a name that is not known yet. Needs root and
-//! `ip`, for a network namespace and a veth pair, or a mount namespace, which last as long as the test.
+//! The network goes and comes back: a cut that says nothing, a camera that stands still, packets that are lost,
+//! and names that are not known yet or no longer. Needs root and `ip`, for a network namespace and a veth pair, or a
+//! mount namespace, which last as long as the test.
 
 use crate::browser::comes_back_from;
 use crate::support::camera::{camera_at, pull};
@@ -8,6 +9,7 @@ use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_until};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network namespace at the other end of a cable.
 struct Elsewhere {
@@ -18,7 +20,8 @@ struct Elsewhere {
 impl Elsewhere {
     #[track_caller]
     fn new() -> Self {
-        let id = std::process::id();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let id = std::process::id() * 2 + COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ms{id}");
         // A network of 4 addresses within 198.18.0.0/15, which is for tests (RFC 2544).
         let base = (id % (1 << 14)) * 4;
@@ -88,17 +91,30 @@ fn ip(arguments: &[&str]) {
     );
 }
 
+/// Silence is noticed soon, and viewers are kept for long.
+const QUICK: [&str; 6] = [
+    "--set",
+    "sources.silence=2s",
+    "--set",
+    "rtsp.timeout=2s",
+    "--set",
+    "streams.grace=60s",
+];
+
+/// The stream is as it was, the player is still there, and ends with the stream.
+#[track_caller]
+fn watched_to_the_end(server: &Server, player: Peer) {
+    decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
+    assert_eq!(server.broadcast("cam").unwrap()["rtmpViewerCount"], 1);
+    server.rest("POST", "/cam/stop", "");
+    let seen = Seen::of(&player.finish(seconds(15)));
+    assert!(seen.pictures > 4 * 25, "{seen:?}");
+}
+
 #[test]
 fn a_cable_that_is_pulled_and_put_back_costs_no_viewer() {
     let elsewhere = Elsewhere::new();
-    let server = Server::with(&[
-        "--set",
-        "sources.silence=2s",
-        "--set",
-        "rtsp.timeout=2s",
-        "--set",
-        "streams.grace=60s",
-    ]);
+    let server = Server::with(&QUICK);
     let inside = ["ip", "netns", "exec", &elsewhere.name];
     let (camera, port) = camera_at(&elsewhere.address, &inside, 0, &["h264", "aac"]);
     pull(&server, &format!("rtsp://{}:{port}/cam", elsewhere.address));
@@ -118,11 +134,7 @@ fn a_cable_that_is_pulled_and_put_back_costs_no_viewer() {
         server.wait_live("cam");
         (server, camera)
     });
-    decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
-    assert_eq!(server.broadcast("cam").unwrap()["rtmpViewerCount"], 1);
-    server.rest("POST", "/cam/stop", "");
-    let seen = Seen::of(&player.finish(seconds(15)));
-    assert!(seen.pictures > 4 * 25, "{seen:?}");
+    watched_to_the_end(&server, player);
 }
 
 #[test]
@@ -130,10 +142,90 @@ fn a_name_that_is_not_known_yet_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let hosts = folder.path().join("hosts");
     std::fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
-    let server = Server::with_hosts(&hosts);
+    let server = Server::with_hosts(&hosts, &[]);
     let (_camera, port) = camera_at("127.0.0.1", &[], 0, &["h264", "none"]);
     pull(&server, &format!("rtsp://camera.test:{port}/cam"));
     server.wait_log(seconds(15), &["source failed", "camera.test"]);
     std::fs::write(&hosts, "127.0.0.1 localhost camera.test\n").unwrap();
     server.wait_live("cam");
+}
+
+#[test]
+fn a_name_that_is_forgotten_and_returns_with_another_address_costs_no_viewer() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    let known =
+        |lines: &str| std::fs::write(&hosts, format!("127.0.0.1 localhost\n{lines}")).unwrap();
+    known("127.0.0.1 camera.test\n");
+    let server = Server::with_hosts(&hosts, &["--set", "streams.grace=60s"]);
+    let (camera, port) = camera_at("127.0.0.1", &[], 0, &["h264", "aac"]);
+    pull(&server, &format!("rtsp://camera.test:{port}/cam"));
+    server.wait_live("cam");
+    let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
+    let (server, _camera) = comes_back_from(server, camera, "webrtc,hls", |server, camera, _| {
+        known("");
+        // What runs needs no name.
+        let received = || server.broadcast("cam").unwrap()["receivedBytes"].as_u64();
+        let before = received();
+        wait_until("it goes on", seconds(10), || received() > before);
+        camera.kill();
+        wait_until("it says that the name is gone", seconds(20), || {
+            let error = server.broadcast("cam").unwrap()["lastError"].clone();
+            error
+                .as_str()
+                .is_some_and(|error| error.contains("cannot find camera.test"))
+        });
+        let (camera, _) = camera_at("127.0.0.2", &[], port, &["h264", "aac"]);
+        known("127.0.0.2 camera.test\n");
+        server.wait_live("cam");
+        (server, camera)
+    });
+    watched_to_the_end(&server, player);
+}
+
+#[test]
+fn a_camera_that_is_stopped_and_goes_on_costs_no_viewer() {
+    let server = Server::with(&QUICK);
+    let (camera, port) = camera_at("127.0.0.1", &[], 0, &["h264", "aac"]);
+    pull(&server, &format!("rtsp://127.0.0.1:{port}/cam"));
+    server.wait_live("cam");
+    let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
+    let (server, _camera) = comes_back_from(server, camera, "webrtc,hls", |server, camera, _| {
+        camera.signal("STOP");
+        server.wait_log(seconds(10), &["source failed", "sent nothing for 2 s"]);
+        // Its system still accepts connections in its place.
+        server.wait_log(
+            seconds(20),
+            &["source failed", "does not answer within 2 s"],
+        );
+        camera.signal("CONT");
+        server.wait_live("cam");
+        (server, camera)
+    });
+    watched_to_the_end(&server, player);
+}
+
+#[test]
+fn packets_that_are_lost_on_the_way_are_counted() {
+    let elsewhere = Elsewhere::new();
+    let server = Server::start();
+    let inside = ["ip", "netns", "exec", &elsewhere.name];
+    let (_camera, port) = camera_at(&elsewhere.address, &inside, 0, &["h264", "none"]);
+    let url = format!("rtsp://{}:{port}/cam#transport=udp", elsewhere.address);
+    pull(&server, &url);
+    server.wait_live("cam");
+    let lost = || {
+        server.broadcast("cam").unwrap()["packetsLost"]
+            .as_u64()
+            .unwrap()
+    };
+    assert_eq!(lost(), 0);
+    elsewhere.cable("down");
+    std::thread::sleep(seconds(1));
+    elsewhere.cable("up");
+    wait_until("the gap is seen", seconds(20), || lost() > 0);
+    assert_eq!(server.broadcast("cam").unwrap()["status"], "broadcasting");
+    let metrics = server.get("/metrics").text();
+    let line = format!("millstream_stream_packets_lost {}", lost());
+    assert!(metrics.lines().any(|found| found == line), "{metrics}");
 }

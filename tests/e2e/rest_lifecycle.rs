@@ -139,7 +139,7 @@ fn what_was_accepted_is_there_after_a_kill() {
 }
 
 #[test]
-fn a_live_broadcast_is_finished_after_a_kill() {
+fn a_live_broadcast_has_ended_unexpectedly_after_a_kill_and_is_finished_after_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let server = Server::on(&data);
@@ -148,10 +148,11 @@ fn a_live_broadcast_is_finished_after_a_kill() {
     server.kill();
     drop(publisher);
     let server = Server::on(&data);
-    let status = server.broadcast("cam").unwrap()["status"].clone();
-    // It was live, so it is not new.
-    assert!(
-        status == "finished" || status == "terminated_unexpectedly",
-        "{status}"
-    );
+    let status = |server: &Server| server.broadcast("cam").unwrap()["status"].clone();
+    assert_eq!(status(&server), "terminated_unexpectedly");
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let mut server = server;
+    server.stop();
+    let server = Server::on(&data);
+    assert_eq!(status(&server), "finished");
 }

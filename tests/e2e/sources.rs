@@ -3,7 +3,8 @@
 
 use crate::browser::comes_back_from;
 use crate::support::camera::{camera, pull};
-use crate::support::media::{Seen, decoding, decoding_to_end};
+use crate::support::clips::Clip;
+use crate::support::media::{Seen, decoding, decoding_to_end, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::{free_port, http, seconds, wait_until};
@@ -124,6 +125,8 @@ fn settings_are_kept_and_start_what_ran() {
     let unknown = "/rest/v2/applications/settings/nobody";
     assert_eq!(server.get(unknown).status, 404);
     let url = nowhere();
+    let made = json!({"streamId": "made", "type": "streamSource", "streamUrl": url});
+    server.rest("POST", "/create", &made.to_string());
     for id in ["runs", "stopped"] {
         create(
             &server,
@@ -142,7 +145,10 @@ fn settings_are_kept_and_start_what_ran() {
     server.kill();
     let server = Server::on(&data);
     assert_eq!(call(&server, "GET", "").json()["hlsTime"], "2");
-    assert_eq!(server.broadcast("runs").unwrap()["status"], "preparing");
+    // All but what was stopped.
+    for id in ["runs", "made"] {
+        assert_eq!(server.broadcast(id).unwrap()["status"], "preparing");
+    }
     assert_eq!(server.broadcast("stopped").unwrap()["status"], "finished");
 }
 
@@ -169,6 +175,13 @@ fn a_fallback_steps_in_and_the_first_returns_and_viewers_stay() {
         });
     };
     runs_from(0);
+    let plays_at_speed = || {
+        wait_until("its speed is 1", seconds(10), || {
+            let speed = server.broadcast("cam").unwrap()["speed"].as_f64();
+            (0.9..=1.1).contains(&speed.unwrap())
+        });
+    };
+    plays_at_speed();
     let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
     wait_until("the player is counted", seconds(10), || {
         server.broadcast("cam").unwrap()["rtmpViewerCount"] == 1
@@ -176,10 +189,10 @@ fn a_fallback_steps_in_and_the_first_returns_and_viewers_stay() {
     std::thread::sleep(seconds(2));
     first.kill();
     runs_from(1);
-    std::thread::sleep(seconds(2));
+    plays_at_speed();
     let (_first, _) = camera(first_port, &["h264", "aac"]);
     runs_from(0);
-    std::thread::sleep(seconds(2));
+    plays_at_speed();
     assert_eq!(server.broadcast("cam").unwrap()["rtmpViewerCount"], 1);
     let fallbacks = &server.broadcast("cam").unwrap()["fallbackStreamUrls"];
     assert_eq!(fallbacks, &json!([url(second_port)]));
@@ -246,6 +259,14 @@ fn a_camera_that_returns_with_another_codec_is_played_by_who_can() {
     });
     let seen = seen();
     assert!(seen.pictures > 60, "{seen:?}");
+}
+
+#[test]
+fn an_encoder_may_publish_the_name_of_a_pulled_broadcast() {
+    let server = Server::start();
+    pull(&server, &nowhere());
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    assert_eq!(server.broadcast("cam").unwrap()["publishType"], "RTMP");
 }
 
 #[test]

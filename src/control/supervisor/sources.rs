@@ -54,6 +54,9 @@ pub(super) struct Source {
 impl Source {
     /// Pulls until it is dropped.
     pub(super) async fn keep(self, state: Arc<Mutex<State>>) {
+        if self.routes.is_empty() {
+            return;
+        }
         let mut turns = Turns::new(self.routes.len(), Instant::now());
         // Attempts at the first URL and at a fallback, and when the next of each begins.
         let (mut first, mut fallback): (Option<Attempt>, Option<Attempt>) = (None, None);

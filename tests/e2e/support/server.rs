@@ -57,7 +57,7 @@ impl Server {
 
     /// With a file in the place of the system's list of hosts, and no name server. Needs root.
     #[track_caller]
-    pub(crate) fn with_hosts(hosts: &Path) -> Self {
+    pub(crate) fn with_hosts(hosts: &Path, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let mut command = tool("unshare");
@@ -65,6 +65,7 @@ impl Server {
         command.args(["--mount", "sh", "-c", script, "sh"]);
         command.arg(hosts).arg(env!("CARGO_BIN_EXE_millstream"));
         command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(arguments);
         clean_environment(&mut command);
         Self::run(command, data, Some(folder))
     }
