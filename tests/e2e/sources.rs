@@ -180,6 +180,8 @@ fn a_fallback_steps_in_and_the_first_returns_and_viewers_stay() {
             let speed = server.broadcast("cam").unwrap()["speed"].as_f64();
             (0.9..=1.1).contains(&speed.unwrap())
         });
+        // The player is to see something of each.
+        std::thread::sleep(seconds(2));
     };
     plays_at_speed();
     let player = Peer::start(&mut decoding_to_end(&server.rtmp_url("cam")));
