@@ -3,13 +3,16 @@
 
 pub mod aac;
 pub mod ac3;
+pub mod annex_b;
 pub mod av1;
 pub mod flac;
 pub mod g711;
 pub mod g726;
 pub mod h264;
 pub mod h265;
+pub mod in_band;
 pub mod jpeg;
+pub mod latm;
 pub mod mpeg_audio;
 pub mod nal;
 pub mod opus;

@@ -3,13 +3,12 @@
 use super::{
     Damaged, DepacketizerCounts, Event, Input, PayloadError, aac, g711, h264, h265, latm, opus,
 };
-use crate::payload::nal;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use media::Timebase;
-use media::codec::{aac::Config, g711::Law, opus as opus_codec};
+use media::codec::{aac::Config, annex_b, g711::Law, opus as opus_codec};
 
 /// Base64 as cameras write it, with and without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -169,12 +168,12 @@ impl Depacketizer {
                     });
                 }
                 let sets = format.sets(&["sprop-parameter-sets"]);
-                let sets = sets.iter().flat_map(|set| nal::units(set));
+                let sets = sets.iter().flat_map(|set| annex_b::units(set));
                 Ok(Self::H264(h264::Depacketizer::new(sets, policy)))
             }
             "H265" | "HEVC" => {
                 let sets = format.sets(&["sprop-vps", "sprop-sps", "sprop-pps"]);
-                let sets = sets.iter().flat_map(|set| nal::units(set));
+                let sets = sets.iter().flat_map(|set| annex_b::units(set));
                 let order = format.number("sprop-max-don-diff")?;
                 let order = order.is_some_and(|difference| difference > 0);
                 Ok(Self::H265(h265::Depacketizer::new(sets, order, policy)))

@@ -4,10 +4,12 @@
 //! Read [`Config`] first. [`Sps`] is what is used of a sequence parameter set, [`Picture`] what the NAL unit
 //! headers of an access unit say, [`PictureOrder`] what its slice headers say of the order of output.
 
+mod in_band;
 mod order;
 mod slice;
 mod sps;
 
+pub use in_band::InBand;
 pub use order::PictureOrder;
 pub use sps::Sps;
 
@@ -32,6 +34,10 @@ pub mod nal_type {
     pub const SPS: u8 = 7;
     /// Picture parameter set.
     pub const PPS: u8 = 8;
+    /// Access unit delimiter.
+    pub const AUD: u8 = 9;
+    /// Filler data.
+    pub const FILLER: u8 = 12;
 }
 
 /// What a decoder needs before the first picture.

@@ -7,10 +7,12 @@
 //! (scalability, several views) are as if they were not there.
 
 mod hvcc;
+mod in_band;
 mod order;
 mod picture;
 mod sps;
 
+pub use in_band::InBand;
 pub use order::PictureOrder;
 pub use picture::{Leading, Picture};
 pub use sps::{Profile, Sps};
@@ -56,6 +58,8 @@ pub mod nal_type {
     pub const AUD: u8 = 35;
     /// End of sequence: the next picture is a random access point that begins anew.
     pub const END_OF_SEQUENCE: u8 = 36;
+    /// Filler data.
+    pub const FILLER: u8 = 38;
     /// Supplemental enhancement information before the slices.
     pub const PREFIX_SEI: u8 = 39;
     /// Supplemental enhancement information behind them.

@@ -1,18 +1,13 @@
 //! From payloads to access units.
 
-use super::{FU_A, FU_B, LEFT_OUT, MTAPS, STAP_A, STAP_B};
-use crate::payload::nal::{Format, ParameterSets, Pictures, Role, aggregated};
+use super::{FU_A, FU_B, MTAPS, STAP_A, STAP_B};
+use crate::payload::nal::{Pictures, aggregated};
 use crate::payload::{Damaged, DepacketizerCounts, Event, Input, PayloadError};
-use media::Codec;
-use media::bits::{BitReader, BitsError};
-use media::codec::h264::{Config, Picture, Sps, nal_type};
-use media::codec::nal;
+use media::codec::h264;
+use media::codec::in_band::InBand;
 
 /// The decoding order number in front of a STAP-B and behind the header of an FU-B, in bytes.
 const ORDER_NUMBER: usize = 2;
-
-/// The payload type of a recovery point among the messages of an SEI (ITU-T H.264 annex D).
-const RECOVERY_POINT: u8 = 6;
 
 /// Puts access units together. Push a packet, then pull until there is nothing more; at most two units come
 /// of a packet.
@@ -22,14 +17,14 @@ const RECOVERY_POINT: u8 = 6;
 /// refuse beforehand.
 #[derive(Debug)]
 pub struct Depacketizer {
-    pictures: Pictures<Avc>,
+    pictures: Pictures<h264::InBand>,
 }
 
 impl Depacketizer {
     /// With the parameter sets of the session description, as NAL units; those that cannot be read are left
     /// out. None is needed if they come in the stream.
     pub fn new<'a>(sets: impl IntoIterator<Item = &'a [u8]>, policy: Damaged) -> Self {
-        let mut avc = Avc::default();
+        let mut avc = h264::InBand::default();
         for set in sets {
             // Cameras describe nonsense now and then, and send what is right in the stream.
             let _ = avc.keep(set);
@@ -125,90 +120,6 @@ impl Depacketizer {
         }
         Ok(())
     }
-}
-
-/// What has to be known of H.264.
-#[derive(Debug, Default)]
-struct Avc {
-    sps: ParameterSets,
-    pps: ParameterSets,
-}
-
-impl Format for Avc {
-    fn role(nal: &[u8]) -> Role {
-        let Some((header, body)) = nal.split_first() else {
-            return Role::LeftOut;
-        };
-        match header & 0x1f {
-            nal_type::SLICE..=nal_type::IDR => Role::Slice {
-                // first_mb_in_slice is 0, which is a single bit of 1.
-                first: body.first().is_some_and(|byte| byte & 0x80 != 0),
-            },
-            nal_type::SPS | nal_type::PPS => Role::ParameterSet,
-            kind if LEFT_OUT.contains(&kind) => Role::LeftOut,
-            0 | 24.. => Role::LeftOut,
-            _ => Role::Other,
-        }
-    }
-
-    fn keep(&mut self, nal: &[u8]) -> Result<bool, PayloadError> {
-        let refused = |error: BitsError| PayloadError::Config(error.to_string());
-        let kind = nal.first().map_or(0, |header| header & 0x1f);
-        if kind == nal_type::SPS {
-            Sps::parse(nal).map_err(|error| PayloadError::Config(error.to_string()))?;
-            // Behind the header, profile, constraints and level.
-            let number = number(nal, 4).map_err(refused)?;
-            Ok(self.sps.put(number, nal))
-        } else if kind == nal_type::PPS {
-            let number = number(nal, 1).map_err(refused)?;
-            Ok(self.pps.put(number, nal))
-        } else {
-            Ok(false)
-        }
-    }
-
-    fn codec(&self) -> Option<Codec> {
-        let config = Config::new(self.sps.all(), self.pps.all());
-        config.ok().map(Codec::H264)
-    }
-
-    fn inspect(_codec: &Codec, payload: &[u8]) -> (bool, bool) {
-        let picture = Picture::inspect(payload).unwrap_or_default();
-        let recovers = || {
-            let mut units = nal::units(payload).flatten();
-            units.any(is_recovery_point)
-        };
-        (picture.idr || recovers(), picture.disposable)
-    }
-}
-
-/// The number of a parameter set, behind `skip` bytes.
-fn number(nal: &[u8], skip: usize) -> Result<u32, BitsError> {
-    let mut bits = BitReader::new(nal);
-    bits.skip(skip * 8)?;
-    bits.ue_at_most(255)
-}
-
-/// Whether an SEI tells that a decoder can start here: streams that refresh their pictures bit by bit have no
-/// other random access points.
-fn is_recovery_point(nal: &[u8]) -> bool {
-    let Some((header, mut messages)) = nal.split_first() else {
-        return false;
-    };
-    if header & 0x1f != nal_type::SEI {
-        return false;
-    }
-    // Type and size of each message; only short ones stand in front of a recovery point.
-    while let [kind, size, rest @ ..] = messages {
-        if *kind == RECOVERY_POINT {
-            return true;
-        }
-        let Some(after) = rest.get(usize::from(*size)..).filter(|_| *size < 255) else {
-            return false;
-        };
-        messages = after;
-    }
-    false
 }
 
 #[cfg(test)]

@@ -21,6 +21,3 @@ pub const FU_A: u8 = 28;
 
 /// The type of an FU-B: the first part of one NAL unit, with a decoding order number (section 5.8).
 pub const FU_B: u8 = 29;
-
-/// NAL unit types that say nothing a receiver of packets does not know: access unit delimiters and filler.
-const LEFT_OUT: [u8; 2] = [9, 12];

@@ -1,6 +1,6 @@
 //! From access units to payloads.
 
-use super::{FU_A, LEFT_OUT, STAP_A};
+use super::{FU_A, STAP_A};
 use crate::Payloads;
 use crate::payload::nal::{Cutter, Framing};
 use media::codec::h264::{Config, nal_type};
@@ -58,7 +58,7 @@ impl Framing for Avc {
     fn split(nal: &[u8]) -> Option<([u8; 1], &[u8])> {
         let (header, body) = nal.split_first_chunk()?;
         let [kind] = header.map(|header| header & 0x1f);
-        (!LEFT_OUT.contains(&kind)).then_some((*header, body))
+        (!matches!(kind, nal_type::AUD | nal_type::FILLER)).then_some((*header, body))
     }
 
     fn fragment([header]: [u8; 1], first: bool, last: bool) -> [u8; 2] {

@@ -1,11 +1,10 @@
 //! From payloads to access units.
 
-use super::{AGGREGATE, FILLER, FRAGMENT, PACI};
-use crate::payload::nal::{Format, ParameterSets, Pictures, Role, aggregated};
+use super::{AGGREGATE, FRAGMENT, PACI};
+use crate::payload::nal::{Pictures, aggregated};
 use crate::payload::{Damaged, DepacketizerCounts, Event, Input, PayloadError};
-use media::Codec;
-use media::bits::{BitReader, BitsError};
-use media::codec::h265::{Config, NalHeader, Picture, Sps, nal_type};
+use media::codec::h265;
+use media::codec::in_band::InBand;
 
 /// Size of a NAL unit header, and so of a payload header, in bytes.
 const HEADER: usize = 2;
@@ -17,7 +16,7 @@ const HEADER: usize = 2;
 /// order numbers are read and not followed.
 #[derive(Debug)]
 pub struct Depacketizer {
-    pictures: Pictures<Hevc>,
+    pictures: Pictures<h265::InBand>,
     order_numbers: bool,
 }
 
@@ -30,7 +29,7 @@ impl Depacketizer {
         order_numbers: bool,
         policy: Damaged,
     ) -> Self {
-        let mut hevc = Hevc::default();
+        let mut hevc = h265::InBand::default();
         for set in sets {
             // Cameras describe nonsense now and then, and send what is right in the stream.
             let _ = hevc.keep(set);
@@ -151,103 +150,6 @@ impl Depacketizer {
     }
 }
 
-/// What has to be known of H.265.
-#[derive(Debug, Default)]
-struct Hevc {
-    vps: ParameterSets,
-    sps: ParameterSets,
-    pps: ParameterSets,
-}
-
-impl Format for Hevc {
-    fn role(nal: &[u8]) -> Role {
-        let Some(header) = NalHeader::parse(nal) else {
-            return Role::LeftOut;
-        };
-        match header.kind {
-            nal_type::VPS | nal_type::SPS | nal_type::PPS if header.layer == 0 => {
-                Role::ParameterSet
-            }
-            kind if kind < nal_type::SLICES_END && header.layer == 0 => Role::Slice {
-                // first_slice_segment_in_pic_flag
-                first: nal.get(HEADER).is_some_and(|byte| byte & 0x80 != 0),
-            },
-            nal_type::AUD | FILLER | AGGREGATE.. => Role::LeftOut,
-            _ => Role::Other,
-        }
-    }
-
-    fn keep(&mut self, nal: &[u8]) -> Result<bool, PayloadError> {
-        let refused = |error: BitsError| PayloadError::Config(error.to_string());
-        let Some(header) = NalHeader::parse(nal).filter(|header| header.layer == 0) else {
-            return Ok(false);
-        };
-        match header.kind {
-            nal_type::VPS => {
-                let number = nal.get(HEADER).map_or(0, |byte| byte >> 4);
-                Ok(self.vps.put(u32::from(number), nal))
-            }
-            nal_type::SPS => {
-                Sps::parse(nal).map_err(|error| PayloadError::Config(error.to_string()))?;
-                let number = sps_number(nal).map_err(refused)?;
-                Ok(self.sps.put(number, nal))
-            }
-            nal_type::PPS => {
-                let mut bits = BitReader::new(nal.get(HEADER..).unwrap_or_default());
-                let number = bits.ue_at_most(63).map_err(refused)?;
-                Ok(self.pps.put(number, nal))
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn codec(&self) -> Option<Codec> {
-        let config = Config::new(self.vps.all(), self.sps.all(), self.pps.all());
-        config.ok().map(Codec::H265)
-    }
-
-    fn inspect(codec: &Codec, payload: &[u8]) -> (bool, bool) {
-        let picture = Picture::inspect(payload).unwrap_or_default();
-        let disposable = match codec {
-            Codec::H265(config) => picture.disposable(&config.video),
-            _ => false,
-        };
-        (picture.random_access, disposable)
-    }
-}
-
-/// The number of a sequence parameter set, which stands behind the profiles and levels of all sub-layers
-/// (ITU-T H.265 clauses 7.3.2.2.1 and 7.3.3).
-fn sps_number(nal: &[u8]) -> Result<u32, BitsError> {
-    // Emulation prevention bytes are frequent here: the constraint flags are zeros. Enough for 6 sub-layers.
-    let mut rbsp = Vec::with_capacity(128);
-    let mut zeros = 0;
-    for byte in nal.iter().skip(HEADER).take(128) {
-        if zeros >= 2 && *byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if *byte == 0 { zeros + 1 } else { 0 };
-        rbsp.push(*byte);
-    }
-    let mut bits = BitReader::new(&rbsp);
-    bits.skip(4)?;
-    let sub_layers = bits.bits(3)?;
-    // Nesting flag; profile (88 bits) and level (8) of all.
-    bits.skip(1 + 96)?;
-    let mut present = Vec::new();
-    for _ in 0..sub_layers {
-        present.push((bits.flag()?, bits.flag()?));
-    }
-    if sub_layers > 0 {
-        bits.skip(2 * (8 - sub_layers as usize))?;
-    }
-    for (profile, level) in present {
-        bits.skip(if profile { 88 } else { 0 } + if level { 8 } else { 0 })?;
-    }
-    bits.ue_at_most(15)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +157,7 @@ mod tests {
     use crate::payload::testing::{
         self, HEVC_PPS as PPS, HEVC_SPS as SPS, HEVC_VPS as VPS, input, length_prefixed,
     };
+    use media::Codec;
     use media::codec::nal;
     use proptest::prelude::*;
     use std::time::Instant;
@@ -361,12 +264,6 @@ mod tests {
             depacketizer.flush();
             assert_eq!(units(&mut depacketizer), []);
         }
-    }
-
-    #[test]
-    fn numbers_of_sequence_parameter_sets() {
-        assert_eq!(sps_number(SPS), Ok(0));
-        assert!(sps_number(&SPS[..12]).is_err());
     }
 
     proptest! {

@@ -14,6 +14,3 @@ pub const FRAGMENT: u8 = 49;
 
 /// The type of a packet with information about its payload (PACI, section 4.4.4).
 pub const PACI: u8 = 50;
-
-/// Filler data (ITU-T H.265 table 7-1), which says nothing, as do delimiters.
-const FILLER: u8 = 38;

@@ -1,6 +1,6 @@
 //! From access units to payloads.
 
-use super::{AGGREGATE, FILLER, FRAGMENT};
+use super::{AGGREGATE, FRAGMENT};
 use crate::Payloads;
 use crate::payload::nal::{Cutter, Framing};
 use media::codec::h265::{Config, NalHeader, nal_type};
@@ -68,7 +68,7 @@ impl Framing for Hevc {
         let (header, body) = nal.split_first_chunk()?;
         let [first, _] = *header;
         let kind = first >> 1 & 0x3f;
-        (!matches!(kind, nal_type::AUD | FILLER)).then_some((*header, body))
+        (!matches!(kind, nal_type::AUD | nal_type::FILLER)).then_some((*header, body))
     }
 
     fn fragment([first_byte, second]: [u8; 2], first: bool, last: bool) -> [u8; 3] {

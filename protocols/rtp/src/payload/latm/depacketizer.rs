@@ -1,11 +1,11 @@
 //! From payloads to access units.
 
-use super::config::{Multiplex, MultiplexError};
 use crate::payload::aac::step;
 use crate::payload::sound::Frames;
 use crate::payload::{DepacketizerCounts, Event, Input, PayloadError};
 use media::Codec;
 use media::bits::{BitReader, BitsError};
+use media::codec::latm::{Multiplex, MultiplexError, payload_length};
 
 /// Longest element that is put together, in bytes: 64 units of 8 channels.
 const MAX_ELEMENT: usize = 64 * 8 * 768;
@@ -141,7 +141,7 @@ impl Depacketizer {
         // All lengths first: an element is given whole or not at all.
         let mut rest = bits.clone();
         for _ in 0..multiplex.units {
-            let length = length(&mut rest).map_err(truncated)?;
+            let length = payload_length(&mut rest).map_err(truncated)?;
             let room = rest.remaining() / 8;
             if rest.skip(length.saturating_mul(8)).is_err() {
                 return Err(PayloadError::Length { length, room });
@@ -155,7 +155,7 @@ impl Depacketizer {
         let step = step(&multiplex.config, self.clock_rate);
         let mut timestamp = current.timestamp;
         for _ in 0..multiplex.units {
-            let length = length(&mut bits).map_err(truncated)?;
+            let length = payload_length(&mut bits).map_err(truncated)?;
             let mut frame = Vec::with_capacity(length);
             for _ in 0..length {
                 frame.push(bits.bits(8).map_err(truncated)? as u8);
@@ -164,18 +164,6 @@ impl Depacketizer {
             timestamp = timestamp.wrapping_add(step);
         }
         Ok(())
-    }
-}
-
-/// PayloadLengthInfo of a frame of variable length: bytes that are added up, to the first that is not 255.
-fn length(bits: &mut BitReader<'_>) -> Result<usize, BitsError> {
-    let mut length = 0usize;
-    loop {
-        let byte = bits.bits(8)?;
-        length = length.saturating_add(byte as usize);
-        if byte < 255 {
-            return Ok(length);
-        }
     }
 }
 

@@ -1,15 +1,11 @@
 //! What H.264 and H.265 over RTP have in common: pictures of NAL units, which are aggregated, fragmented and
 //! put together in the same ways.
 
-mod annex_b;
 mod cutter;
 mod pictures;
-mod sets;
 
-pub(super) use annex_b::units;
 pub(super) use cutter::{Cutter, Framing};
-pub(super) use pictures::{Format, Pictures, Role};
-pub(super) use sets::ParameterSets;
+pub(super) use pictures::Pictures;
 
 use super::PayloadError;
 

@@ -6,45 +6,15 @@
 //! open fragment; and when a picture goes on behind a marker, markers are no longer believed, at the price of
 //! a delay of one packet.
 
-use super::annex_b;
 use crate::payload::{Damaged, DepacketizerCounts, Event, Input, MAX_UNIT, PayloadError, Unit};
 use bytes::Bytes;
 use media::Codec;
+use media::codec::annex_b;
+use media::codec::in_band::{InBand, Role};
 use std::collections::VecDeque;
 
 /// How much of the buffer is kept from one access unit to the next.
 const KEPT: usize = 1_024 * 1_024;
-
-/// What differs between the codecs.
-pub(in crate::payload) trait Format {
-    /// What a NAL unit is to its access unit.
-    fn role(nal: &[u8]) -> Role;
-
-    /// Keeps a parameter set; says whether it is another than before.
-    fn keep(&mut self, nal: &[u8]) -> Result<bool, PayloadError>;
-
-    /// The codec with its configuration, when all that belongs to it is known.
-    fn codec(&self) -> Option<Codec>;
-
-    /// Whether a decoder can start at an access unit, and whether it may be dropped alone.
-    fn inspect(codec: &Codec, payload: &[u8]) -> (bool, bool);
-}
-
-/// What a NAL unit is to its access unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::payload) enum Role {
-    /// A part of the picture.
-    Slice {
-        /// The part where the picture begins.
-        first: bool,
-    },
-    /// Goes into the configuration.
-    ParameterSet,
-    /// Delimiters and filler, and what has no meaning.
-    LeftOut,
-    /// Anything else.
-    Other,
-}
 
 /// Puts access units together in one buffer, which is copied once into an allocation of the exact size.
 #[derive(Debug)]
@@ -79,7 +49,7 @@ struct Current {
     doubtful: bool,
 }
 
-impl<F: Format> Pictures<F> {
+impl<F: InBand> Pictures<F> {
     pub(in crate::payload) fn new(format: F, policy: Damaged) -> Self {
         let mut pictures = Self {
             format,
@@ -283,7 +253,7 @@ impl<F: Format> Pictures<F> {
             Role::ParameterSet => {
                 match self.format.keep(nal) {
                     Ok(changed) => self.sets_changed |= changed,
-                    Err(error) => self.refused = Some(error),
+                    Err(error) => self.refused = Some(PayloadError::Config(error.to_string())),
                 }
                 self.data.truncate(start);
                 return;
@@ -335,11 +305,12 @@ impl<F: Format> Pictures<F> {
             self.counts.before_config += 1;
             return;
         };
-        let (random_access, disposable) = F::inspect(codec, &self.data);
+        // The lengths are our own.
+        let seen = codec.look_at(&self.data).ok().flatten();
         self.events.push_back(Event::Unit(Unit {
             timestamp: current.timestamp,
-            random_access,
-            disposable,
+            random_access: seen.is_some_and(|seen| seen.start.is_some()),
+            disposable: seen.is_some_and(|seen| seen.disposable),
             after_loss: std::mem::take(&mut self.after_loss) && self.counts.units > 0,
             damaged: current.damaged,
             payload: Bytes::copy_from_slice(&self.data),

@@ -1,10 +1,11 @@
-//! Start codes, which do not belong into RTP but are there with some cameras (ITU-T H.264 annex B).
+//! NAL units between start codes (ITU-T H.264 annex B, H.265 annex B), the form of streams of bytes: MPEG-TS,
+//! files, and the packets of some cameras.
 //!
 //! Within a NAL unit there is none, since emulation prevention bytes break them up; so to look for them does
 //! no harm to streams that are right.
 
 /// Where the first start code is: two zeros and a one.
-pub(super) fn start_code(data: &[u8]) -> Option<usize> {
+pub fn start_code(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some([first, second, third]) = data.get(at..).and_then(|rest| rest.first_chunk()) {
         match (first, second, third) {
@@ -18,7 +19,7 @@ pub(super) fn start_code(data: &[u8]) -> Option<usize> {
 }
 
 /// The NAL units between start codes, without the zeros that may stand behind each.
-pub(in crate::payload) fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(data);
     std::iter::from_fn(move || {
         let data = rest?;
@@ -31,7 +32,7 @@ pub(in crate::payload) fn units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Without zeros at its end, where no NAL unit has any.
-pub(super) fn without_zeros(unit: &[u8]) -> &[u8] {
+pub fn without_zeros(unit: &[u8]) -> &[u8] {
     let end = unit.iter().rposition(|byte| *byte != 0);
     unit.get(..end.map_or(0, |last| last + 1)).unwrap_or(unit)
 }

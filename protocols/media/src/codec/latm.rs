@@ -1,8 +1,9 @@
-//! The StreamMuxConfig, which says how payloads are laid out (ISO/IEC 14496-3 clause 1.7.3).
+//! The StreamMuxConfig of AAC's low-overhead transport multiplex, which says how its elements are laid out
+//! (ISO/IEC 14496-3 clause 1.7.3).
 
+use super::aac::{Config, ConfigError, MAX_CONFIG};
+use crate::bits::{BitReader, BitsError};
 use bytes::Bytes;
-use media::bits::{BitReader, BitsError};
-use media::codec::aac::{Config, ConfigError, MAX_CONFIG};
 
 /// A StreamMuxConfig of one program with one layer, which is what senders of one stream have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,11 @@ impl Multiplex {
         Self::read(&mut BitReader::new(bytes))
     }
 
-    pub(super) fn read(bits: &mut BitReader<'_>) -> Result<Self, MultiplexError> {
+    /// Reads it where an element has it, and moves behind it.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn read(bits: &mut BitReader<'_>) -> Result<Self, MultiplexError> {
         let unsupported = |what| Err(MultiplexError::Unsupported(what));
         let version = bits.flag()?;
         if version {
@@ -164,6 +169,22 @@ fn rate(bits: &mut BitReader<'_>) -> Result<(), BitsError> {
         bits.skip(24)?;
     }
     Ok(())
+}
+
+/// PayloadLengthInfo of a frame of variable length (clause 1.7.3.1): bytes that are added up, to the first that
+/// is not 255.
+///
+/// # Errors
+/// When the bits end before.
+pub fn payload_length(bits: &mut BitReader<'_>) -> Result<usize, BitsError> {
+    let mut length = 0usize;
+    loop {
+        let byte = bits.bits(8)?;
+        length = length.saturating_add(byte as usize);
+        if byte < 255 {
+            return Ok(length);
+        }
+    }
 }
 
 #[cfg(test)]
