@@ -94,10 +94,8 @@ impl Config {
     /// [`ConfigError::SampleRate`] when the rate has no index in table 1.18, [`ConfigError::Channels`] when
     /// there are none or more than six.
     pub fn low_complexity(sample_rate: u32, channels: u8) -> Result<Self, ConfigError> {
-        let index = SAMPLE_RATES
-            .iter()
-            .position(|rate| *rate == sample_rate)
-            .ok_or(ConfigError::SampleRate(15))? as u8;
+        let index = Timebase::new(sample_rate).and_then(sampling_index);
+        let index = index.ok_or(ConfigError::SampleRate(15))?;
         if !(1..=6).contains(&channels) {
             return Err(ConfigError::Channels(channels));
         }
@@ -111,6 +109,13 @@ impl Config {
     pub fn rfc6381(&self) -> String {
         format!("mp4a.40.{}", self.object_type)
     }
+}
+
+/// The index of a sample rate in table 1.18, if it has one.
+pub(super) fn sampling_index(rate: Timebase) -> Option<u8> {
+    let mut rates = SAMPLE_RATES.iter();
+    let index = rates.position(|known| *known == rate.ticks_per_second())?;
+    u8::try_from(index).ok()
 }
 
 fn object_type(bits: &mut BitReader<'_>) -> Result<u8, BitsError> {

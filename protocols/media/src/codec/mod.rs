@@ -3,6 +3,7 @@
 
 pub mod aac;
 pub mod ac3;
+pub mod adts;
 pub mod annex_b;
 pub mod av1;
 pub mod flac;

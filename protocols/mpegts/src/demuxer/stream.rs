@@ -1,0 +1,165 @@
+//! A stream of the program that is read: from its packets to its track.
+
+use super::{Counts, Event};
+use crate::Format;
+use crate::elementary::{Elementary, Mark, Output};
+use crate::packet::Packet;
+use crate::pes::{Header, Part, PesError, Reader};
+use crate::psi::Pmt;
+use crate::time::Clock;
+use media::TrackId;
+use std::collections::VecDeque;
+
+/// Most streams of a program that are read.
+const MAX_STREAMS: usize = 32;
+
+/// A stream that is read.
+#[derive(Debug)]
+pub(super) struct ProgramStream {
+    pub(super) pid: u16,
+    pub(super) format: Format,
+    pub(super) track: TrackId,
+    /// The clock began anew, and the next unit has to say so.
+    pub(super) discontinuity: bool,
+    reader: Reader,
+    elementary: Elementary,
+}
+
+impl ProgramStream {
+    pub(super) fn push(
+        &mut self,
+        position: u64,
+        packet: &Packet<'_>,
+        payload: &[u8],
+        (clock, events, counts): (&mut Clock, &mut VecDeque<Event>, &mut Counts),
+    ) {
+        let mut out = Output {
+            events,
+            counts,
+            track: self.track,
+            pid: self.pid,
+            position,
+            discontinuity: &mut self.discontinuity,
+        };
+        let elementary = &mut self.elementary;
+        let random_access = packet.adaptation.random_access;
+        let read = self
+            .reader
+            .push(packet.unit_start, payload, |part| match part {
+                Part::Begin(header) => elementary.begin(mark(&header, clock, random_access)),
+                Part::Data(data) => elementary.data(data, &mut out),
+                Part::End => elementary.end(&mut out),
+            });
+        if let Err(error) = read {
+            out.counts.malformed_pes += 1;
+            out.fault(error);
+            // Of one that is short, what came has been given.
+            if !matches!(error, PesError::Short(_)) {
+                elementary.lost(&mut out);
+            }
+        }
+    }
+
+    /// Packets are missing.
+    pub(super) fn lost(&mut self, position: u64, out: (&mut VecDeque<Event>, &mut Counts)) {
+        self.reader.lost();
+        let (elementary, mut out) = self.output(position, out);
+        elementary.lost(&mut out);
+    }
+
+    /// Nothing more will come.
+    pub(super) fn finish(&mut self, position: u64, out: (&mut VecDeque<Event>, &mut Counts)) {
+        let (elementary, mut out) = self.output(position, out);
+        elementary.finish(&mut out);
+    }
+
+    fn output<'a>(
+        &'a mut self,
+        position: u64,
+        (events, counts): (&'a mut VecDeque<Event>, &'a mut Counts),
+    ) -> (&'a mut Elementary, Output<'a>) {
+        let output = Output {
+            events,
+            counts,
+            track: self.track,
+            pid: self.pid,
+            position,
+            discontinuity: &mut self.discontinuity,
+        };
+        (&mut self.elementary, output)
+    }
+}
+
+fn mark(header: &Header, clock: &mut Clock, random_access: bool) -> Mark {
+    Mark {
+        times: header.pts.map(|pts| clock.unwrap(pts, header.dts)),
+        random_access,
+    }
+}
+
+/// Makes the streams those of a description. Those that are there as
+/// before go on; one that comes in place of another of its kind takes over its track. Gives those that are gone.
+pub(super) fn update(streams: &mut Vec<ProgramStream>, pmt: &Pmt) -> Vec<ProgramStream> {
+    let mut before = std::mem::take(streams);
+    let described = pmt
+        .streams
+        .iter()
+        .map(|stream| (stream.pid, Format::of(pmt, stream)));
+    let mut described: Vec<(u16, Format)> = described.take(MAX_STREAMS).collect();
+    described.retain(|(_, format)| Elementary::new(*format).is_some());
+    // First those that stay, so that nobody takes their numbers.
+    let mut staying: Vec<Option<ProgramStream>> = described
+        .iter()
+        .map(|known| {
+            let mut places = before.iter();
+            let place = places.position(|stream| (stream.pid, stream.format) == *known)?;
+            Some(before.swap_remove(place))
+        })
+        .collect();
+    before.sort_by_key(|stream| stream.track);
+    let mut gone = Vec::new();
+    let mut taken: Vec<TrackId> = staying
+        .iter()
+        .flatten()
+        .map(|stream| stream.track)
+        .collect();
+    for ((pid, format), place) in described.into_iter().zip(&mut staying) {
+        if place.is_some() {
+            continue;
+        }
+        let Some(elementary) = Elementary::new(format) else {
+            continue;
+        };
+        let mut old = before.iter();
+        let replaced = old.position(|stream| stream.format.kind() == format.kind());
+        let track = match replaced {
+            Some(replaced) => {
+                let replaced = before.remove(replaced);
+                let track = replaced.track;
+                gone.push(replaced);
+                track
+            }
+            None => free(&taken),
+        };
+        taken.push(track);
+        *place = Some(ProgramStream {
+            pid,
+            format,
+            track,
+            discontinuity: false,
+            reader: elementary.reader(),
+            elementary,
+        });
+    }
+    streams.extend(staying.into_iter().flatten());
+    gone.append(&mut before);
+    gone
+}
+
+/// The lowest number that no track has.
+fn free(taken: &[TrackId]) -> TrackId {
+    let mut numbers = (0..=u16::MAX).map(TrackId);
+    numbers
+        .find(|number| !taken.contains(number))
+        .unwrap_or(TrackId(u16::MAX))
+}

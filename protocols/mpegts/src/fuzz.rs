@@ -1,0 +1,1 @@
+//! Entry points for fuzzing, with the seeds they start from. Not part of the crate's interface.

@@ -1,0 +1,139 @@
+//! What each codec needs around its access units (clause 2.14 for H.264, 2.17 for H.265; ISO/IEC 14496-3 for ADTS).
+
+use super::MuxError;
+use crate::opus;
+use media::codec::{adts, h264, h265, nal};
+use media::{AccessUnit, Codec};
+
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// A delimiter of H.264 behind its start code, for pictures of any kind of slices.
+const AUD_H264: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
+
+/// The same of H.265.
+const AUD_H265: [u8; 7] = [0, 0, 0, 1, 0x46, 1, 0x50];
+
+/// How access units of a track are carried.
+#[derive(Clone, Debug)]
+pub(super) enum Carrier {
+    /// Pictures between start codes.
+    Pictures {
+        /// A delimiter, and behind it the parameter sets, each behind a start code.
+        head: Vec<u8>,
+        /// How much of it is the delimiter.
+        delimiter: usize,
+        h265: bool,
+    },
+    Adts(adts::Writer),
+    Opus {
+        code: u8,
+    },
+}
+
+impl Carrier {
+    pub(super) fn new(codec: &Codec) -> Result<Self, MuxError> {
+        let pictures = |aud: &[u8], sets: Vec<&bytes::Bytes>, h265| {
+            let mut head = aud.to_vec();
+            for set in sets {
+                head.extend_from_slice(&START_CODE);
+                head.extend_from_slice(set);
+            }
+            Self::Pictures {
+                head,
+                delimiter: aud.len(),
+                h265,
+            }
+        };
+        Ok(match codec {
+            Codec::H264(config) => {
+                let sets = config.sps.iter().chain(&config.pps).collect();
+                pictures(&AUD_H264, sets, false)
+            }
+            Codec::H265(config) => {
+                let sets = config.vps.iter().chain(&config.sps).chain(&config.pps);
+                pictures(&AUD_H265, sets.collect(), true)
+            }
+            Codec::Aac(config) => Self::Adts(adts::Writer::new(config)?),
+            Codec::Opus(config) => Self::Opus {
+                code: opus::code(config).ok_or(MuxError::Channels(config.channels))?,
+            },
+            Codec::G711 { .. } => return Err(MuxError::Codec(codec.name())),
+        })
+    }
+
+    /// `stream_type` and descriptors.
+    pub(super) fn stream(&self) -> (u8, Vec<u8>) {
+        match self {
+            Self::Pictures { h265: false, .. } => (0x1b, Vec::new()),
+            Self::Pictures { h265: true, .. } => (0x24, Vec::new()),
+            Self::Adts(_) => (0x0f, Vec::new()),
+            Self::Opus { code } => (0x06, opus::descriptors(*code)),
+        }
+    }
+
+    /// `stream_id` of the track that is the `number`th of its kind.
+    pub(super) const fn stream_id(&self, number: u8) -> u8 {
+        match self {
+            Self::Pictures { .. } => 0xe0 | number & 0x0f,
+            Self::Adts(_) => 0xc0 | number & 0x1f,
+            // Private data.
+            Self::Opus { .. } => 0xbd,
+        }
+    }
+
+    /// What stands in front of a picture, and how many bytes of it are left out, since they are there already:
+    /// a delimiter. Parameter sets stand in front of random access points that do not bring their own.
+    pub(super) fn picture(&self, unit: &AccessUnit) -> Result<(&[u8], usize), MuxError> {
+        let Self::Pictures {
+            head,
+            delimiter,
+            h265,
+        } = self
+        else {
+            return Ok((&[], 0));
+        };
+        let mut has_sets = false;
+        let mut skipped = 0;
+        for (number, nal) in nal::units(&unit.payload).enumerate() {
+            let nal = nal?;
+            let first = nal.first().copied().unwrap_or(0);
+            let (is_delimiter, is_set) = if *h265 {
+                let kind = first >> 1 & 0x3f;
+                (kind == h265::nal_type::AUD, kind == h265::nal_type::SPS)
+            } else {
+                let kind = first & 0x1f;
+                (kind == h264::nal_type::AUD, kind == h264::nal_type::SPS)
+            };
+            has_sets |= is_set;
+            if number == 0 && is_delimiter {
+                skipped = nal.len().saturating_add(4);
+            }
+        }
+        let length = if unit.random_access && !has_sets {
+            head.len()
+        } else {
+            *delimiter
+        };
+        Ok((head.get(..length).unwrap_or_default(), skipped))
+    }
+
+    /// Puts a frame of sound with its header behind those that are there.
+    pub(super) fn put_frame(&self, out: &mut Vec<u8>, frame: &[u8]) -> Result<(), MuxError> {
+        match self {
+            Self::Adts(writer) => {
+                let header = writer.header(frame.len());
+                out.extend_from_slice(&header.ok_or(MuxError::Frame(frame.len()))?);
+                out.extend_from_slice(frame);
+            }
+            Self::Opus { .. } => {
+                // 120 ms at 512 kbit/s; the length of a PES packet has 16 bits.
+                if frame.len() > adts::MAX_FRAME {
+                    return Err(MuxError::Frame(frame.len()));
+                }
+                opus::put(out, frame);
+            }
+            Self::Pictures { .. } => {}
+        }
+        Ok(())
+    }
+}
