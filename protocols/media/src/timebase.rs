@@ -40,6 +40,17 @@ impl Timebase {
         i64::try_from(floor).unwrap_or(if floor < 0 { i64::MIN } else { i64::MAX })
     }
 
+    /// As [`rescale`](Self::rescale), rounded to the nearest: there and back again gives the same where the other
+    /// timebase is finer.
+    pub fn rescale_nearest(self, ticks: i64, to: Self) -> i64 {
+        if self == to {
+            return ticks;
+        }
+        let (from, to) = (i128::from(self.0.get()), i128::from(to.0.get()));
+        let nearest = (i128::from(ticks) * to * 2 + from).div_euclid(from * 2);
+        i64::try_from(nearest).unwrap_or(if nearest < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// A non-negative number of ticks as a duration; negative counts give zero.
     pub fn duration(self, ticks: i64) -> Duration {
         Duration::from_micros(u64::try_from(self.rescale(ticks, Self::MICROS)).unwrap_or(0))
@@ -69,6 +80,9 @@ mod tests {
             assert_eq!(Timebase::MILLIS.rescale(millis, Timebase::VIDEO), ticks);
         }
         assert_eq!(Timebase::VIDEO.rescale(89, Timebase::MILLIS), 0);
+        assert_eq!(Timebase::VIDEO.rescale_nearest(45, Timebase::MILLIS), 1);
+        assert_eq!(Timebase::VIDEO.rescale_nearest(44, Timebase::MILLIS), 0);
+        assert_eq!(Timebase::VIDEO.rescale_nearest(-46, Timebase::MILLIS), -1);
         assert_eq!(Timebase::VIDEO.rescale(-1, Timebase::MILLIS), -1);
     }
 

@@ -57,8 +57,8 @@ impl Sound {
             out.counts.units_without_time += 1;
             return;
         };
-        let since = rate.rescale(*behind, Timebase::VIDEO);
-        let time = clock.stamp(ticks.saturating_add(since), Timebase::VIDEO, samples);
+        let wire = Timebase::VIDEO.rescale_nearest(*ticks, *rate);
+        let time = clock.stamp(wire.saturating_add(*behind), *rate, samples);
         *behind = behind.saturating_add(i64::from(samples));
         if payload.is_empty() {
             return;

@@ -145,6 +145,9 @@ impl Muxer {
         }
         if track.put(pts, &unit.payload)? {
             self.give_batch(index);
+        } else if self.schedule.is_stalled(dts) && !self.is_clock(index) {
+            // The pictures bring no clock, and the sound waits for its batch.
+            self.give(index, (dts, 0, false), &[], &[]);
         }
         Ok(())
     }
@@ -270,6 +273,10 @@ impl Muxer {
             units,
             random_access: random_access && plan.tables,
         });
+    }
+
+    fn is_clock(&self, index: usize) -> bool {
+        self.tracks.get(index).is_some_and(|track| track.is_clock)
     }
 
     /// A PID that no track has.

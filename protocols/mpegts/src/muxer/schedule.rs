@@ -68,6 +68,11 @@ impl Schedule {
         self.last_tables = None;
     }
 
+    /// Whether the track that brings the clock is so late that others have to.
+    pub(super) fn is_stalled(&self, time: i64) -> bool {
+        self.last_clock.is_none() || time.saturating_sub(self.covered) > CLOCK_STALLED
+    }
+
     /// What is due with a unit, or with some, of a track that brings the clock or of another.
     pub(super) fn plan(&mut self, time: i64, is_clock: bool, random_access: bool) -> Plan {
         let time = self.newest.map_or(time, |newest| newest.max(time));
@@ -80,8 +85,7 @@ impl Schedule {
             self.covered = time.saturating_add(step);
             (step, (step + CLOCK - 1) / CLOCK)
         } else {
-            let behind = time.saturating_sub(self.covered);
-            if self.last_clock.is_some() && behind <= CLOCK_STALLED {
+            if !self.is_stalled(time) {
                 return Plan {
                     time,
                     ..Plan::default()

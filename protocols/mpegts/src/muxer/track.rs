@@ -52,13 +52,7 @@ impl MuxTrack {
 
     /// Ticks of the track as those of 90 kHz, the nearest.
     pub(super) fn ticks(&self, ticks: i64) -> i64 {
-        if self.timebase == Timebase::VIDEO {
-            return ticks;
-        }
-        // In units of a hundredth first, since rescaling rounds down.
-        let fine = Timebase::new(9_000_000).unwrap_or(Timebase::VIDEO);
-        let fine = self.timebase.rescale(ticks, fine);
-        fine.saturating_add(50).div_euclid(100)
+        self.timebase.rescale_nearest(ticks, Timebase::VIDEO)
     }
 
     /// Whether a frame has to wait no longer, or cannot wait with those that do.
