@@ -1,1 +1,435 @@
 //! Entry points for fuzzing, with the seeds they start from. Not part of the crate's interface.
+
+#![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
+
+use crate::aligner::Aligner;
+use crate::demuxer::{Demuxer, Event};
+use crate::muxer::{Config, Muxer};
+use crate::packet::{SIZE, SYNC};
+use crate::pes::{Part, Reader};
+use crate::psi::sections::{MAX_SECTION, Sections};
+use crate::psi::{Pat, Pmt};
+use bytes::Bytes;
+use media::codec::{aac, h264, nal};
+use media::{AccessUnit, Codec, Kind, Timebase, Track, TrackId};
+
+/// Input: the size of pieces (1 byte), then a stream. However it is cut, the same packets are found.
+pub fn aligner(data: &[u8]) {
+    let Some((piece, data)) = data.split_first() else {
+        return;
+    };
+    let find = |piece: usize| {
+        let mut aligner = Aligner::default();
+        let mut found = Vec::new();
+        for piece in data.chunks(piece) {
+            aligner.push(piece, |position, packet| found.push((position, *packet)));
+        }
+        aligner.flush(|position, packet| found.push((position, *packet)));
+        (found, aligner.counts())
+    };
+    let whole = find(data.len().max(1));
+    assert_eq!(find(usize::from(*piece).max(1)), whole);
+    let (found, counts) = whole;
+    let mut end = 0;
+    for (position, packet) in &found {
+        let position = *position as usize;
+        assert!(position >= end && packet.first() == Some(&SYNC));
+        assert_eq!(data.get(position..position + SIZE), Some(&packet[..]));
+        end = position + SIZE;
+    }
+    assert!(counts.skipped_bytes as usize + found.len() * SIZE <= data.len());
+}
+
+/// Input: payloads of packets, each behind a byte whose highest bit says that a unit begins in it, with the length in
+/// the others.
+fn payloads(mut data: &[u8]) -> impl Iterator<Item = (bool, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = data.split_first()?;
+        let length = usize::from(head & 0x7f).min(rest.len());
+        let (payload, rest) = rest.split_at_checked(length)?;
+        data = rest;
+        Some((head & 0x80 != 0, payload))
+    })
+}
+
+/// Input: as for payloads. Tables that are read and written are read as the same again.
+pub fn sections(data: &[u8]) {
+    let mut sections = Sections::default();
+    for (unit_start, payload) in payloads(data) {
+        let pushed = sections.push(unit_start, payload, |section| {
+            assert!((3..=MAX_SECTION).contains(&section.len()));
+            if let Ok(pat) = Pat::parse(section) {
+                let again = Pat {
+                    current: true,
+                    section: (0, 0),
+                    ..pat
+                };
+                let written = again.write().expect("as many programs as there were");
+                assert_eq!(Pat::parse(&written), Ok(again));
+            }
+            if let Ok(pmt) = Pmt::parse(section) {
+                let again = Pmt {
+                    current: true,
+                    ..pmt
+                };
+                if let Some(written) = again.write() {
+                    assert_eq!(Pmt::parse(&written), Ok(again));
+                }
+            }
+        });
+        if pushed.is_err() {
+            sections.lost();
+        }
+    }
+}
+
+/// Input: as for payloads. No more comes out than went in, in the order of a PES packet's parts.
+pub fn pes(data: &[u8]) {
+    let mut reader = Reader::default();
+    let mut open = false;
+    for (unit_start, payload) in payloads(data) {
+        let mut given = 0;
+        let pushed = reader.push(unit_start, payload, |part| match part {
+            Part::Begin(header) => {
+                assert!(!open, "a packet within a packet");
+                assert!(header.dts.is_none() || header.pts.is_some());
+                open = true;
+            }
+            Part::Data(data) => {
+                assert!(open);
+                given += data.len();
+            }
+            Part::End => assert!(std::mem::take(&mut open)),
+        });
+        assert!(given <= payload.len());
+        if pushed.is_err() && payload.len() % 2 == 0 {
+            reader.lost();
+        }
+    }
+}
+
+fn events(data: &[u8], piece: usize) -> (Vec<Event>, Demuxer) {
+    let mut demuxer = Demuxer::default();
+    let mut events = Vec::new();
+    for piece in data.chunks(piece) {
+        demuxer.push(piece);
+        events.extend(std::iter::from_fn(|| demuxer.pull()));
+    }
+    demuxer.flush();
+    events.extend(std::iter::from_fn(|| demuxer.pull()));
+    (events, demuxer)
+}
+
+/// Input: the size of pieces (1 byte), then a stream. However it is cut, the same comes out, and can be muxed.
+pub fn demuxer(data: &[u8]) {
+    let Some((piece, data)) = data.split_first() else {
+        return;
+    };
+    let (whole, demuxer) = events(data, data.len().max(1));
+    let (pieces, _) = events(data, usize::from(*piece).max(1));
+    assert_eq!(whole, pieces);
+    let units = whole.iter().filter(|event| matches!(event, Event::Unit(_)));
+    assert_eq!(demuxer.counts().units, units.count() as u64);
+
+    let mut tracks: Vec<Track> = Vec::new();
+    let mut muxer = Muxer::default();
+    for event in whole {
+        match event {
+            Event::Track(track) => {
+                tracks.retain(|known| known.id != track.id);
+                tracks.push(track);
+                let carried = tracks
+                    .iter()
+                    .filter(|track| Muxer::carries(&track.codec).is_ok());
+                let carried: Vec<Track> = carried.cloned().collect();
+                // Parameter sets and descriptions of any length are kept, but tables have a limit.
+                let _ = muxer.set_tracks(&carried);
+            }
+            Event::Unit(unit) => {
+                let track = tracks.iter().find(|track| track.id == unit.track);
+                let track = track.expect("a unit before its track");
+                assert!(!unit.payload.is_empty());
+                if track.kind() == Kind::Video {
+                    assert!(
+                        nal::units(&unit.payload).all(|nal| nal.is_ok_and(|nal| !nal.is_empty()))
+                    );
+                }
+                let _ = muxer.push(&unit);
+                while let Some(chunk) = muxer.pull() {
+                    assert!(chunk.data.chunks(SIZE).all(|packet| packet.len() == SIZE));
+                }
+            }
+            Event::Program(_) | Event::Fault(_) => {}
+        }
+    }
+}
+
+/// A sequence and a picture parameter set: Constrained Baseline, 640x360.
+const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+
+const VIDEO: TrackId = TrackId(0);
+const AUDIO: TrackId = TrackId(1);
+
+/// A track of pictures and one of sound.
+pub fn tracks() -> [Track; 2] {
+    let [sps, pps] = [SPS, PPS].map(|set| vec![Bytes::from_static(set)]);
+    let config = h264::Config::new(sps, pps).expect("parameter sets of a real encoder");
+    let sound = aac::Config::low_complexity(48_000, 2).expect("as usual");
+    [
+        Track {
+            id: VIDEO,
+            timebase: Timebase::VIDEO,
+            codec: Codec::H264(config),
+        },
+        Track {
+            id: AUDIO,
+            timebase: sound.sample_rate,
+            codec: Codec::Aac(sound),
+        },
+    ]
+}
+
+/// Input: records of kind (the lowest bit: sound; then: key frame, in slices, presented later), step of time and length
+/// (2 bytes), and the bytes that make up the frame. What is muxed is demuxed as what it was.
+pub fn muxer(mut data: &[u8]) {
+    const DELAY: i64 = 36_000;
+    let mut muxer = Muxer::new(Config::default());
+    muxer
+        .set_tracks(&tracks())
+        .expect("tracks that are carried");
+    let mut stream = Vec::new();
+    let mut expected: [Vec<AccessUnit>; 2] = [Vec::new(), Vec::new()];
+    // Of pictures in ticks of 90 kHz, of sound in frames.
+    let mut times = [90_000i64, 47];
+    let mut time = i64::MIN;
+    while let Some(([kind, step, high, low], rest)) = data.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
+        let (bytes, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        data = rest;
+        let unit = if kind & 1 == 0 {
+            let [time, _] = &mut times;
+            *time += 1 + i64::from(*step) * 40;
+            let later = if kind & 8 != 0 {
+                i64::from(*step) * 90
+            } else {
+                0
+            };
+            picture(*kind, *time, *time + later, bytes)
+        } else {
+            let [_, frames] = &mut times;
+            *frames += 1 + i64::from(step >> 6);
+            let dts = *frames * 1_024;
+            let payload = match bytes {
+                [] => Bytes::from_static(&[1]),
+                bytes => Bytes::copy_from_slice(bytes.get(..8_000).unwrap_or(bytes)),
+            };
+            unit(AUDIO, (dts, dts), true, payload)
+        };
+        muxer.push(&unit).expect("a unit that is carried");
+        while let Some(chunk) = muxer.pull() {
+            assert!(chunk.time >= time);
+            time = chunk.time;
+            stream.extend_from_slice(&chunk.data);
+        }
+        if let Some(expected) = expected.get_mut(usize::from(unit.track.0)) {
+            expected.push(unit);
+        }
+    }
+    muxer.flush();
+    stream.extend(std::iter::from_fn(|| muxer.pull()).flat_map(|chunk| chunk.data));
+
+    let (events, demuxer) = events(&stream, 1_316);
+    assert_eq!(demuxer.aligner_counts().skipped_bytes, 0);
+    let mut found: [Vec<AccessUnit>; 2] = [Vec::new(), Vec::new()];
+    let mut numbers = Vec::new();
+    for event in events {
+        match event {
+            Event::Unit(unit) => {
+                let kind: Kind = *numbers
+                    .iter()
+                    .find_map(|(id, kind)| (*id == unit.track).then_some(kind))
+                    .expect("a unit before its track");
+                let (track, place) = match kind {
+                    Kind::Video => (VIDEO, 0),
+                    _ => (AUDIO, 1),
+                };
+                if let Some(found) = found.get_mut(place) {
+                    found.push(AccessUnit { track, ..unit });
+                }
+            }
+            Event::Track(track) => numbers.push((track.id, track.kind())),
+            Event::Program(_) => {}
+            Event::Fault(fault) => unreachable!("{fault}"),
+        }
+    }
+    let [pictures, frames] = &mut expected;
+    // Nothing can be shown before the first parameter sets.
+    let first = pictures.iter().position(|unit| unit.random_access);
+    pictures.drain(..first.unwrap_or(pictures.len()));
+    for unit in pictures {
+        unit.dts += DELAY;
+        unit.pts += DELAY;
+    }
+    for unit in frames {
+        unit.dts += DELAY * 48 / 90;
+        unit.pts += DELAY * 48 / 90;
+    }
+    for (found, expected) in found.iter().zip(&expected) {
+        let times = |units: &[AccessUnit]| -> Vec<(i64, i64)> {
+            units.iter().map(|unit| (unit.dts, unit.pts)).collect()
+        };
+        assert_eq!(times(found), times(expected));
+        assert_eq!(found, expected);
+    }
+}
+
+fn unit(track: TrackId, (dts, pts): (i64, i64), random_access: bool, payload: Bytes) -> AccessUnit {
+    AccessUnit {
+        track,
+        dts,
+        pts,
+        random_access,
+        disposable: false,
+        discontinuity: false,
+        capture: None,
+        payload,
+    }
+}
+
+/// A picture of slices that hold the bytes, without zeros.
+fn picture(kind: u8, dts: i64, pts: i64, bytes: &[u8]) -> AccessUnit {
+    let key = kind & 2 != 0;
+    let slices = if kind & 4 != 0 { 3 } else { 1 };
+    let mut payload = Vec::new();
+    for (number, part) in bytes
+        .chunks((bytes.len() / slices).max(1))
+        .take(4)
+        .enumerate()
+    {
+        payload.extend((part.len() as u32 + 2).to_be_bytes());
+        // The first slice of a picture, or a later one.
+        let first = if number == 0 { 0x88 } else { 0x48 };
+        payload.extend([if key { 0x65 } else { 0x41 }, first]);
+        payload.extend(part.iter().map(|byte| (*byte).max(1)));
+    }
+    if payload.is_empty() {
+        payload.extend([0, 0, 0, 2, if key { 0x65 } else { 0x41 }, 0x88]);
+    }
+    unit(VIDEO, (dts, pts), key, payload.into())
+}
+
+/// A stream of some pictures and sound.
+fn stream() -> Vec<u8> {
+    let mut muxer = Muxer::default();
+    muxer
+        .set_tracks(&tracks())
+        .expect("tracks that are carried");
+    for number in 0..6i64 {
+        let kind = if number % 3 == 0 { 2 } else { 4 };
+        let time = 90_000 + number * 3_600;
+        let unit = picture(kind, time, time, &[7; 500]);
+        muxer.push(&unit).expect("a unit that is carried");
+        for half in 0..2 {
+            let time = 48_000 + (number * 2 + half) * 1_024;
+            let unit = self::unit(AUDIO, (time, time), true, Bytes::from_static(&[0x21; 60]));
+            muxer.push(&unit).expect("a unit that is carried");
+        }
+    }
+    muxer.flush();
+    std::iter::from_fn(|| muxer.pull())
+        .flat_map(|chunk| chunk.data)
+        .collect()
+}
+
+/// Inputs to start from: target, name, bytes.
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let stream = stream();
+    let packets = stream.as_chunks::<SIZE>().0;
+    let with = |before: &[u8], behind: &[u8]| -> Vec<u8> {
+        let packets = packets
+            .iter()
+            .flat_map(|packet| [before, packet, behind].concat());
+        std::iter::once(199).chain(packets).collect()
+    };
+    let mut payloads = Vec::new();
+    for packet in packets {
+        let packet = crate::packet::Packet::parse(packet).expect("our own packet");
+        for (number, part) in packet.payload.unwrap_or_default().chunks(127).enumerate() {
+            let start = if packet.unit_start && number == 0 {
+                0x80
+            } else {
+                0
+            };
+            payloads.push((packet.pid, [&[start | part.len() as u8], part].concat()));
+        }
+    }
+    let of = |pids: &[u16]| -> Vec<u8> {
+        let mut of = payloads.clone();
+        of.retain(|(pid, _)| pids.contains(pid));
+        of.into_iter().flat_map(|(_, payload)| payload).collect()
+    };
+    let mut records = Vec::new();
+    for (kind, step, length) in [
+        (2, 90, 300u16),
+        (1, 0, 80),
+        (0, 90, 100),
+        (12, 45, 900),
+        (1, 70, 9),
+        (6, 90, 0),
+    ] {
+        records.extend([kind, step]);
+        records.extend(length.to_be_bytes());
+        records.extend(vec![kind; usize::from(length)]);
+    }
+    let mut gap = with(&[], &[]);
+    gap.drain(1_000..1_400);
+    vec![
+        ("aligner", "188", with(&[], &[])),
+        ("aligner", "192", with(&[0, 1, 2, 3], &[])),
+        ("aligner", "204", with(&[], &[9; 16])),
+        ("aligner", "gap", gap.clone()),
+        ("sections", "tables", of(&[0, 0x1000])),
+        ("pes", "pictures", of(&[0x100])),
+        ("pes", "sound", of(&[0x101])),
+        ("demuxer", "whole", with(&[], &[])),
+        ("demuxer", "gap", gap),
+        ("muxer", "both", records),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed, and thousands of inputs made from it by changing bytes.
+    #[test]
+    fn seeds_and_their_neighbours_hold() {
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut random = move |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        };
+        for (target, _, seed) in seeds() {
+            let run = match target {
+                "aligner" => aligner,
+                "sections" => sections,
+                "pes" => pes,
+                "demuxer" => demuxer,
+                _ => muxer,
+            };
+            run(&seed);
+            for _ in 0..300 {
+                let mut input = seed.clone();
+                for _ in 0..=random(4) {
+                    let at = random(input.len());
+                    input[at] = random(256) as u8;
+                }
+                input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
+                run(&input);
+            }
+        }
+    }
+}

@@ -28,11 +28,23 @@ impl Adts {
 
     pub(crate) fn data(&mut self, bytes: &[u8], out: &mut Output<'_>) {
         self.data.extend_from_slice(bytes);
+        self.read(false, out);
+    }
+
+    /// Nothing more will come: a frame that ends here is one, though none follows it.
+    pub(crate) fn finish(&mut self, out: &mut Output<'_>) {
+        self.read(true, out);
+    }
+
+    fn read(&mut self, last: bool, out: &mut Output<'_>) {
         let data = std::mem::take(&mut self.data);
         let mut at = 0;
         while let Some(head) = data.get(at..).and_then(|rest| rest.first_chunk::<HEADER>()) {
             let next = match Header::parse(head) {
-                Ok(header) if self.is_trusted(&data, at, header) => {
+                Ok(header)
+                    if self.is_trusted(&data, at, header)
+                        || last && data.len() == at + header.length =>
+                {
                     let end = at.saturating_add(header.length);
                     let Some(frame) = data.get(at.saturating_add(header.size)..end) else {
                         break;

@@ -94,7 +94,8 @@ impl Elementary {
             Self::H264(stream) => stream.finish(out),
             Self::H265(stream) => stream.finish(out),
             Self::Opus(stream) => stream.end(out),
-            Self::Adts(_) | Self::Latm(_) => {}
+            Self::Adts(stream) => stream.finish(out),
+            Self::Latm(_) => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::MuxError;
 use crate::opus;
-use media::codec::{adts, h264, h265, nal};
-use media::{AccessUnit, Codec};
+use media::codec::{adts, h264, h265, nal, opus as packets};
+use media::{AccessUnit, Codec, Timebase};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
@@ -24,7 +24,11 @@ pub(super) enum Carrier {
         delimiter: usize,
         h265: bool,
     },
-    Adts(adts::Writer),
+    Adts {
+        headers: adts::Writer,
+        /// Ticks of 90 kHz that a frame lasts.
+        duration: i64,
+    },
     Opus {
         code: u8,
     },
@@ -53,7 +57,12 @@ impl Carrier {
                 let sets = config.vps.iter().chain(&config.sps).chain(&config.pps);
                 pictures(&AUD_H265, sets.collect(), true)
             }
-            Codec::Aac(config) => Self::Adts(adts::Writer::new(config)?),
+            Codec::Aac(config) => Self::Adts {
+                headers: adts::Writer::new(config)?,
+                duration: config
+                    .sample_rate
+                    .rescale(config.frame_length.into(), Timebase::VIDEO),
+            },
             Codec::Opus(config) => Self::Opus {
                 code: opus::code(config).ok_or(MuxError::Channels(config.channels))?,
             },
@@ -66,7 +75,7 @@ impl Carrier {
         match self {
             Self::Pictures { h265: false, .. } => (0x1b, Vec::new()),
             Self::Pictures { h265: true, .. } => (0x24, Vec::new()),
-            Self::Adts(_) => (0x0f, Vec::new()),
+            Self::Adts { .. } => (0x0f, Vec::new()),
             Self::Opus { code } => (0x06, opus::descriptors(*code)),
         }
     }
@@ -75,7 +84,7 @@ impl Carrier {
     pub(super) const fn stream_id(&self, number: u8) -> u8 {
         match self {
             Self::Pictures { .. } => 0xe0 | number & 0x0f,
-            Self::Adts(_) => 0xc0 | number & 0x1f,
+            Self::Adts { .. } => 0xc0 | number & 0x1f,
             // Private data.
             Self::Opus { .. } => 0xbd,
         }
@@ -117,11 +126,23 @@ impl Carrier {
         Ok((head.get(..length).unwrap_or_default(), skipped))
     }
 
+    /// How long a frame of sound lasts, in ticks of 90 kHz.
+    pub(super) fn duration(&self, frame: &[u8]) -> i64 {
+        match self {
+            Self::Pictures { .. } => 0,
+            Self::Adts { duration, .. } => *duration,
+            Self::Opus { .. } => {
+                let samples = packets::duration(frame).unwrap_or(0);
+                packets::TIMEBASE.rescale(samples.into(), Timebase::VIDEO)
+            }
+        }
+    }
+
     /// Puts a frame of sound with its header behind those that are there.
     pub(super) fn put_frame(&self, out: &mut Vec<u8>, frame: &[u8]) -> Result<(), MuxError> {
         match self {
-            Self::Adts(writer) => {
-                let header = writer.header(frame.len());
+            Self::Adts { headers, .. } => {
+                let header = headers.header(frame.len());
                 out.extend_from_slice(&header.ok_or(MuxError::Frame(frame.len()))?);
                 out.extend_from_slice(frame);
             }

@@ -1,1 +1,150 @@
+use super::*;
+use crate::demuxer::{Demuxer, Event};
+use crate::fuzz::tracks;
+use media::codec::g711;
+use media::{Timebase, TrackId};
 
+fn unit(track: u16, dts: i64, random_access: bool, payload: &'static [u8]) -> AccessUnit {
+    AccessUnit {
+        track: TrackId(track),
+        dts,
+        pts: dts,
+        random_access,
+        disposable: false,
+        discontinuity: false,
+        capture: None,
+        payload: Bytes::from_static(payload),
+    }
+}
+
+const IDR: &[u8] = &[0, 0, 0, 3, 0x65, 0x88, 1];
+
+fn muxer() -> Muxer {
+    let mut muxer = Muxer::default();
+    muxer.set_tracks(&tracks()).unwrap();
+    muxer
+}
+
+#[test]
+fn players_can_begin_where_it_is_said() {
+    let mut muxer = muxer();
+    muxer.push(&unit(0, 0, true, IDR)).unwrap();
+    muxer.push(&unit(0, 3_600, false, IDR)).unwrap();
+    muxer.push(&unit(0, 7_200, true, IDR)).unwrap();
+    let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+    let begins: Vec<bool> = chunks.iter().map(|chunk| chunk.random_access).collect();
+    assert_eq!(begins, [true, false, true]);
+    for chunk in chunks.iter().filter(|chunk| chunk.random_access) {
+        let mut demuxer = Demuxer::default();
+        demuxer.push(&chunk.data);
+        demuxer.flush();
+        let events: Vec<Event> = std::iter::from_fn(|| demuxer.pull()).collect();
+        let kinds = (&events[0], &events[1], &events[2]);
+        assert!(matches!(
+            kinds,
+            (Event::Program(_), Event::Track(_), Event::Unit(_))
+        ));
+        let allocated = chunk.data.len();
+        assert_eq!(allocated % SIZE, 0);
+    }
+}
+
+#[test]
+fn sound_waits_for_a_tenth_of_a_second_and_no_longer() {
+    let mut muxer = muxer();
+    let mut times = Vec::new();
+    for frame in 0..20 {
+        muxer
+            .push(&unit(1, frame * 1_024, true, &[0x21; 300]))
+            .unwrap();
+        times.extend(std::iter::from_fn(|| muxer.pull()).map(|chunk| (frame, chunk.units)));
+    }
+    // Between them are clocks alone, since no pictures bring any.
+    times.retain(|(_, units)| *units > 0);
+    assert_eq!(times, [(3, 4), (7, 4), (11, 4), (15, 4), (19, 4)]);
+    // A gap is not papered over, and pictures do not wait.
+    muxer
+        .push(&unit(1, 20 * 1_024, true, &[0x21; 300]))
+        .unwrap();
+    muxer
+        .push(&unit(1, 25 * 1_024, true, &[0x21; 300]))
+        .unwrap();
+    let mut units = std::iter::from_fn(|| muxer.pull()).map(|chunk| chunk.units);
+    assert_eq!(units.find(|units| *units > 0), Some(1));
+    muxer.push(&unit(0, 25 * 1_920 + 9_000, true, IDR)).unwrap();
+    let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+    assert!(chunks.last().unwrap().random_access);
+    assert!(chunks.iter().rev().skip(1).any(|chunk| chunk.units == 1));
+}
+
+#[test]
+fn a_delimiter_that_is_there_is_not_put_twice() {
+    let mut muxer = muxer();
+    let with = &[0, 0, 0, 2, 9, 0xf0, 0, 0, 0, 3, 0x65, 0x88, 1];
+    muxer.push(&unit(0, 0, true, with)).unwrap();
+    let data = muxer.pull().unwrap().data;
+    let count = |needle: &[u8]| {
+        data.windows(needle.len())
+            .filter(|window| *window == needle)
+            .count()
+    };
+    assert_eq!(count(&[0, 0, 0, 1, 9]), 1);
+    assert_eq!(count(&[0, 0, 0, 1, 0x67]), 1);
+    assert_eq!(count(&[0, 0, 0, 1, 0x65]), 1);
+}
+
+#[test]
+fn another_configuration_is_described_anew() {
+    let mut muxer = muxer();
+    muxer.push(&unit(0, 0, true, IDR)).unwrap();
+    let mut data = muxer.pull().unwrap().data.to_vec();
+    let [video, _] = tracks();
+    muxer.set_tracks(&[video]).unwrap();
+    muxer.push(&unit(0, 3_600, true, IDR)).unwrap();
+    data.extend(muxer.pull().unwrap().data);
+    let mut demuxer = Demuxer::default();
+    demuxer.push(&data);
+    demuxer.flush();
+    let programs: Vec<_> = std::iter::from_fn(|| demuxer.pull())
+        .filter_map(|event| match event {
+            Event::Program(pmt) => Some((pmt.version, pmt.streams.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(programs, [(0, 2), (1, 1)]);
+    assert_eq!(demuxer.counts().continuity_errors, 0);
+}
+
+#[test]
+fn what_is_refused() {
+    let mut muxer = muxer();
+    let [video, _] = tracks();
+    let telephone = Track {
+        id: TrackId(5),
+        timebase: Timebase::MILLIS,
+        codec: Codec::G711 {
+            law: g711::Law::A,
+            sample_rate: Timebase::MILLIS,
+            channels: 1,
+        },
+    };
+    let error = muxer.set_tracks(&[telephone]).unwrap_err();
+    assert_eq!(error.to_string(), "PCMA cannot be carried in MPEG-TS");
+    let many = vec![video; 17];
+    assert_eq!(muxer.set_tracks(&many), Err(MuxError::TooMany(17)));
+    let unknown = muxer.push(&unit(9, 0, true, IDR)).unwrap_err();
+    assert_eq!(
+        unknown.to_string(),
+        "access unit of track 9, which was not declared"
+    );
+    let cut = muxer.push(&unit(0, 0, true, &[0, 0, 0, 9, 1]));
+    assert!(matches!(cut, Err(MuxError::Nal(_))));
+    let long: &'static [u8] = &[7; 9_000];
+    assert_eq!(
+        muxer.push(&unit(1, 0, true, long)),
+        Err(MuxError::Frame(9_000))
+    );
+    assert!(muxer.pull().is_none());
+    muxer.push(&unit(0, 0, true, IDR)).unwrap();
+    assert!(muxer.pull().is_some());
+}

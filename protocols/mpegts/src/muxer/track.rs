@@ -11,6 +11,9 @@ const MAX_BATCH: usize = 16 * 184 - 14;
 /// How much sound a PES packet holds: 100 ms in ticks.
 const BATCH: i64 = 9_000;
 
+/// How far a frame may be from the end of the one before: what came by RTMP was rounded to milliseconds. 2 ms.
+const TOLERANCE: i64 = 180;
+
 /// A track.
 #[derive(Debug)]
 pub(super) struct MuxTrack {
@@ -31,6 +34,8 @@ pub(super) struct Batch {
     /// When the first is presented, and the last, in ticks of 90 kHz.
     pub(super) pts: i64,
     pub(super) last: i64,
+    /// When the one that follows the last is.
+    next: i64,
     pub(super) frames: usize,
     /// The frames with their headers.
     pub(super) data: Vec<u8>,
@@ -55,15 +60,14 @@ impl MuxTrack {
         self.timebase.rescale_nearest(ticks, Timebase::VIDEO)
     }
 
-    /// Whether a frame has to wait no longer, or cannot wait with those that do.
+    /// Whether the frames that wait have to go before a frame: it has no room beside them, or does not follow them in
+    /// time, since a PES packet tells the time of its first frame alone.
     pub(super) fn is_full(&self, next: &AccessUnit, pts: i64) -> bool {
-        let Some(batch) = &self.batch else {
+        let Some(batch) = self.batch.as_ref().filter(|_| next.track == self.id) else {
             return false;
         };
-        let ahead = pts.saturating_sub(batch.last);
-        next.track == self.id
-            && (batch.data.len().saturating_add(next.payload.len() + 16) > MAX_BATCH
-                || !(0..BATCH).contains(&ahead))
+        let size = batch.data.len().saturating_add(next.payload.len() + 16);
+        size > MAX_BATCH || pts.saturating_sub(batch.next).abs() > TOLERANCE
     }
 
     /// Whether its frames have waited long enough at a time of the stream.
@@ -77,22 +81,25 @@ impl MuxTrack {
         let batch = self.batch.get_or_insert_with(|| Batch {
             pts,
             last: pts,
+            next: pts,
             frames: 0,
             data: Vec::new(),
         });
         let put = self.carrier.put_frame(&mut batch.data, frame);
-        let step = pts.saturating_sub(batch.last);
+        let duration = self.carrier.duration(frame);
         batch.last = pts;
+        batch.next = pts.saturating_add(duration);
         batch.frames += usize::from(put.is_ok());
+        // With one more it would be longer.
+        let longer = batch
+            .next
+            .saturating_add(duration)
+            .saturating_sub(batch.pts)
+            > BATCH;
         if batch.data.is_empty() {
             self.batch = None;
-            return put.map(|()| false);
         }
-        // With the next one it would be longer.
-        let ends = pts
-            .saturating_add(step.saturating_mul(2))
-            .saturating_sub(batch.pts);
-        put.map(|()| ends > BATCH)
+        put.map(|()| longer)
     }
 
     pub(super) fn take_batch(&mut self) -> Option<Batch> {
