@@ -198,8 +198,7 @@ mod tests {
         };
         // Numbers that are no sync bytes.
         (0..count)
-            .map(|number| packet(number + 0x80))
-            .flatten()
+            .flat_map(|number| packet(number + 0x80))
             .collect()
     }
 

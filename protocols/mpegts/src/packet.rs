@@ -121,7 +121,7 @@ impl Adaptation {
 
 /// The six bytes of a program clock reference of that time in ticks of 27 MHz.
 pub(crate) fn clock_reference(ticks: u64) -> [u8; 6] {
-    let base = ticks / 300 & 0x1_ffff_ffff;
+    let base = (ticks / 300) & 0x1_ffff_ffff;
     let extension = (ticks % 300) as u16;
     let [_, _, _, b0, b1, b2, b3, b4] = (base << 7).to_be_bytes();
     let [high, low] = extension.to_be_bytes();

@@ -238,7 +238,7 @@ impl Reader {
         let mut found = Vec::new();
         let mut sections = std::mem::take(sections);
         let read = sections.push(packet.unit_start, payload, |section| {
-            found.push(section.to_vec())
+            found.push(section.to_vec());
         });
         match program {
             None => self.pids.list = sections,
@@ -355,15 +355,14 @@ impl Reader {
             .programs
             .iter()
             .find(|listed| Some(listed.program.number) == self.chosen);
-        if let Some(pmt) = chosen.and_then(|listed| listed.pmt.as_ref()) {
-            if self.read_as.as_ref() != Some(pmt) {
-                self.clock_pid = Some(pmt.clock_pid);
-                for mut gone in stream::update(&mut self.streams, pmt) {
-                    gone.finish(self.position, (&mut self.events, &mut self.counts));
-                }
-                self.events.push_back(Event::Program(pmt.clone()));
-                self.read_as = Some(pmt.clone());
+        let described = chosen.and_then(|listed| listed.pmt.as_ref());
+        if let Some(pmt) = described.filter(|pmt| self.read_as.as_ref() != Some(*pmt)) {
+            self.clock_pid = Some(pmt.clock_pid);
+            for mut gone in stream::update(&mut self.streams, pmt) {
+                gone.finish(self.position, (&mut self.events, &mut self.counts));
             }
+            self.events.push_back(Event::Program(pmt.clone()));
+            self.read_as = Some(pmt.clone());
         }
         let mut routes = vec![(PAT_PID, Route::List)];
         let programs = self.programs.iter().enumerate();

@@ -81,7 +81,8 @@ impl Sections {
             false => self.feed(before, &mut give),
         };
         self.open.clear();
-        before.and(self.feed(from, &mut give))
+        let behind = self.feed(from, &mut give);
+        before.and(behind)
     }
 
     /// Packets are missing: what was open is worth nothing.
