@@ -39,6 +39,7 @@ fn streams_of_other_encoders() {
                             match kind {
                                 Kind::Video => found.0 += 1,
                                 Kind::Audio => found.1 += 1,
+                                Kind::Data => {}
                             }
                         }
                         Event::Program(_) => {}

@@ -66,7 +66,7 @@ impl Carrier {
             Codec::Opus(config) => Self::Opus {
                 code: opus::code(config).ok_or(MuxError::Channels(config.channels))?,
             },
-            Codec::G711 { .. } => return Err(MuxError::Codec(codec.name())),
+            _ => return Err(MuxError::Codec(codec.name())),
         })
     }
 
