@@ -9,6 +9,7 @@ use crate::control::Control;
 use crate::control::supervisor::Supervisor;
 use crate::hub::Hub;
 use crate::net::policy::Policy;
+use crate::net::tls::{Connector, Identity, TlsError};
 use crate::net::{http, listen, shard::Shards};
 use crate::store::{Store, StoreError};
 use std::io;
@@ -41,6 +42,9 @@ pub enum ServerError {
     /// What must survive a restart cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no certificate, or it cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Every protocol with its configuration.
@@ -71,6 +75,7 @@ pub fn run(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), Ser
 async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), ServerError> {
     let general = &config.general;
     let store = Store::open(&general.data_dir)?;
+    let identity = Identity::open(&general.tls, &general.data_dir)?;
     let settings = general.streams.settings();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let context = Arc::new(Context {
@@ -84,6 +89,8 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         })?,
         bounds: settings.bounds,
         policy: Policy::new(general.network),
+        certificate: identity.certificate(),
+        connector: Connector::new(general.tls.roots.as_deref())?,
         bridges: Bridges::new(Handle::current(), settings.bounds),
     });
     let supervisor = Supervisor::new(context.clone(), general.sources);
@@ -101,6 +108,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     tokio::spawn(control.clone().restart_periodically());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
+    tokio::spawn(identity.follow());
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -19,6 +19,7 @@ use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Reader, Stream, StreamName, Unavailable};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
+use crate::net::tls::{Certificate, Connector};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
@@ -68,6 +69,10 @@ pub struct Context {
     pub bounds: Bounds,
     /// What may be connected to.
     pub policy: Policy,
+    /// What listeners for TLS show.
+    pub certificate: Certificate,
+    /// TLS with other servers.
+    pub connector: Connector,
     /// Streams with Opus for sound.
     pub bridges: Bridges,
 }

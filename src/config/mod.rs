@@ -61,6 +61,8 @@ pub struct General {
     pub network: Network,
     /// Sources that run while somebody watches.
     pub on_demand: OnDemand,
+    /// Certificates.
+    pub tls: Tls,
 }
 
 /// Table `[log]`.
@@ -151,6 +153,18 @@ pub struct OnDemand {
     pub recordings: bool,
 }
 
+/// Table `[tls]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// File with the server's certificate and those between it and a root.
+    pub certificate: Option<PathBuf>,
+    /// File with its key.
+    pub key: Option<PathBuf>,
+    /// File with authorities that are trusted besides the known ones, where the server connects to others.
+    pub roots: Option<PathBuf>,
+}
+
 /// Table `[sources]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -220,6 +234,7 @@ impl Default for General {
             sources: Sources::default(),
             network: Network::default(),
             on_demand: OnDemand::default(),
+            tls: Tls::default(),
         }
     }
 }
@@ -341,6 +356,11 @@ impl General {
             return Err(("http.max_connections", CONNECTIONS_RULE.into()));
         }
         self.sources.check()?;
+        match (&self.tls.certificate, &self.tls.key) {
+            (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),
+            (None, Some(_)) => return Err(("tls.key", "needs tls.certificate as well".into())),
+            _ => {}
+        }
         if self
             .auth
             .tokens

@@ -384,6 +384,10 @@ mod tests {
                 "FILE:1: applications: the name may hold ASCII letters",
             ),
             (
+                "[tls]\nkey = \"key.pem\"\n",
+                "FILE:2: tls.key: needs tls.certificate as well",
+            ),
+            (
                 "[auth]\ntokens = [\"short\"]\n",
                 "auth.tokens: a token needs at least 16 characters",
             ),

@@ -7,3 +7,4 @@ pub mod listen;
 pub mod policy;
 pub mod redacted;
 pub mod shard;
+pub mod tls;

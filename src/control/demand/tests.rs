@@ -11,6 +11,7 @@ use crate::hub::tests::{VIDEO, name, origin, send_gop, unit};
 use crate::hub::{Applications, Hub, Interest, Opened, Settings, Unavailable, Viewer};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
+use crate::net::tls::Connector;
 use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -105,6 +106,8 @@ impl Server {
             shards: Shards::start(1).unwrap(),
             bounds: Settings::default().bounds,
             policy: Policy::new(Network::default()),
+            certificate: crate::net::tls::tests::certificate(),
+            connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
         });
         let hub = context.hub.clone();

@@ -9,6 +9,7 @@ use crate::control::{Broadcast, Control, Kind, Status};
 use crate::hub::{Applications, Hub, Origin, Settings, StreamName};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
+use crate::net::tls::Connector;
 use crate::store::Store;
 use bytes::Bytes;
 use media::codec::aac;
@@ -212,6 +213,8 @@ impl Bench {
             shards: Shards::start(1).unwrap(),
             bounds: Settings::default().bounds,
             policy: Policy::new(Network::default()),
+            certificate: crate::net::tls::tests::certificate(),
+            connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
         });
         let supervisor = Supervisor::new(context, settings);

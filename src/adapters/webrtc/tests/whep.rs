@@ -8,6 +8,7 @@ use crate::config::{Network, Overrides, load};
 use crate::hub::{Applications, Unavailable};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
+use crate::net::tls::Connector;
 use axum::body::Body;
 use axum::http::{HeaderName, Response, StatusCode, header};
 
@@ -21,6 +22,8 @@ fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
         shards: Shards::start(2).unwrap(),
         bounds,
         policy: Policy::new(Network::default()),
+        certificate: crate::net::tls::tests::certificate(),
+        connector: Connector::new(None).unwrap(),
         bridges: Bridges::new(Handle::current(), bounds),
     });
     let overrides = Overrides {

@@ -1,0 +1,185 @@
+//! A certificate with its key: read from files, or made.
+
+use super::provider;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use std::fs;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// How long a certificate that is made here is valid: browsers ask whoever trusts it each time it changes.
+const VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Its validity begins before it is made, for clients whose clocks are behind.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(86_400);
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{path}: {error}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path}: no {what} in PEM form: {error}")]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// Why not.
+        error: pem::Error,
+    },
+    /// Certificate and key cannot be used together.
+    #[error("{certificate} and {key} cannot be used: {error}")]
+    Pair {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+    /// A root certificate cannot be used.
+    #[error("{path}: {error}")]
+    Root {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+    /// No certificate could be made.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// What was made cannot be kept.
+    #[error("cannot write {path}: {error}")]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// Where a certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Files {
+    /// The server's certificate and those between it and a root, in PEM.
+    pub(super) certificate: PathBuf,
+    /// The key of the first, in PEM: PKCS #8, PKCS #1 or SEC 1.
+    pub(super) key: PathBuf,
+}
+
+impl Files {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// When one cannot be read, or they do not belong together.
+    pub(super) fn load(&self) -> Result<CertifiedKey, TlsError> {
+        let chain = certificates(&self.certificate)?;
+        let text = read(&self.key)?;
+        let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsError::Pem {
+            path: self.key.clone(),
+            what: "private key",
+            error,
+        })?;
+        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| TlsError::Pair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            error,
+        })
+    }
+
+    /// Makes a self-signed certificate and writes both files, unless there is one.
+    ///
+    /// # Errors
+    /// When it cannot be made or written.
+    pub(super) fn make_if_missing(&self) -> Result<(), TlsError> {
+        if self.certificate.exists() {
+            return Ok(());
+        }
+        let key = KeyPair::generate()?;
+        let certificate = parameters().self_signed(&key)?;
+        // The key first: where there is a certificate, there is its key.
+        write(&self.key, &key.serialize_pem())?;
+        write(&self.certificate, &certificate.pem())
+    }
+}
+
+/// All certificates of a file; at least one.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(path)?;
+    let not_pem = |error| TlsError::Pem {
+        path: path.to_owned(),
+        what: "certificate",
+        error,
+    };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let found = found.map_err(not_pem)?;
+    if found.is_empty() {
+        return Err(not_pem(pem::Error::NoItemsFound));
+    }
+    Ok(found)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| TlsError::Read {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// A file that nobody else may read, complete or not there at all.
+fn write(path: &Path, text: &str) -> Result<(), TlsError> {
+    let unfinished = path.with_extension("new");
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&unfinished, path));
+    written.map_err(|error| TlsError::Write {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// For every name and address that this machine is known to have.
+fn parameters() -> CertificateParams {
+    let mut addresses: Vec<IpAddr> = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    addresses.extend(interfaces.iter().map(if_addrs::Interface::ip));
+    addresses.sort_unstable();
+    addresses.dedup();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let names = ["localhost", host.trim()];
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters
+        .distinguished_name
+        .push(DnType::CommonName, "Millstream");
+    parameters.subject_alt_names = names
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .filter_map(|name| Some(SanType::DnsName(name.try_into().ok()?)))
+        .chain(addresses.into_iter().map(SanType::IpAddress))
+        .collect();
+    let now = SystemTime::now();
+    parameters.not_before = (now - CLOCK_DIFFERENCE).into();
+    parameters.not_after = (now + VALIDITY).into();
+    parameters
+}
