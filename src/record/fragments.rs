@@ -32,8 +32,7 @@ pub struct Fragments {
     waits_since: Option<i64>,
     /// Time of the first unit that was taken, which is zero in the file.
     origin: Option<i64>,
-    /// Time of the oldest unit that is in no fragment.
-    begins: Option<i64>,
+    /// Size of the samples that are in no fragment.
     bytes: usize,
     sequence: u32,
 }
@@ -65,7 +64,6 @@ impl Fragments {
             tracks: tracks.tracks.iter().map(pending).collect(),
             waits_since: None,
             origin: None,
-            begins: None,
             bytes: 0,
             sequence: 0,
         }
@@ -94,30 +92,27 @@ impl Fragments {
         if time < origin {
             return None;
         }
-        let origin = Timebase::MICROS.rescale(origin, timebase);
-        let length = time.saturating_sub(*self.begins.get_or_insert(time));
+        let pending = self
+            .tracks
+            .iter_mut()
+            .find(|pending| pending.track.id == unit.track)?;
+        let in_file = Timebase::MICROS.rescale(origin, timebase);
+        self.bytes += pending.complete_held(in_file, Some(unit.dts));
+        pending.held = Some(unit.clone());
+        // The held unit of a track that stands still does not count: it may stay where it is for ever.
+        let begins = self.tracks.iter().filter_map(Pending::begins).min()?;
+        let length = time.saturating_sub(origin).saturating_sub(begins);
         let ends = length >= LONGEST
             || (length >= LONG_ENOUGH && kind == Kind::Video && starts)
             || self.bytes >= MAX_BYTES;
-        let pending = self
-            .tracks
-            .iter_mut()
-            .find(|pending| pending.track.id == unit.track)?;
-        pending.complete_held(origin, Some(unit.dts));
-        let fragment = if ends { self.flush() } else { None };
-        self.begins.get_or_insert(time);
-        self.bytes = self.bytes.saturating_add(unit.payload.len());
-        let pending = self
-            .tracks
-            .iter_mut()
-            .find(|pending| pending.track.id == unit.track)?;
-        pending.held = Some(unit.clone());
-        fragment
+        if ends { self.flush() } else { None }
     }
 
-    /// Something waits for a fragment.
-    pub const fn is_empty(&self) -> bool {
-        self.begins.is_none()
+    /// Nothing could be written but for the newest unit of each track.
+    pub fn is_empty(&self) -> bool {
+        self.tracks
+            .iter()
+            .all(|pending| pending.samples.is_empty())
     }
 
     /// The fragment of all that is there, but for the newest unit of each track.
@@ -136,15 +131,9 @@ impl Fragments {
             self.sequence = self.sequence.wrapping_add(1);
             mp4::fragment::write(self.sequence, &runs)
         });
-        self.begins = None;
         self.bytes = 0;
         for pending in &mut self.tracks {
             pending.samples.clear();
-            if let Some(held) = &pending.held {
-                let time = pending.track.timebase.rescale(held.dts, Timebase::MICROS);
-                self.begins = Some(self.begins.map_or(time, |begins| begins.min(time)));
-                self.bytes += held.payload.len();
-            }
         }
         fragment
     }
@@ -161,10 +150,17 @@ impl Fragments {
 }
 
 impl Pending {
-    /// Makes a sample of the newest unit, which lasts until `next` (in ticks of the stream).
-    fn complete_held(&mut self, origin: i64, next: Option<i64>) {
+    /// Time in the file, in microseconds, of the first of its samples.
+    fn begins(&self) -> Option<i64> {
+        let base = i64::try_from(self.base).unwrap_or(i64::MAX);
+        let timebase = self.track.timebase;
+        (!self.samples.is_empty()).then(|| timebase.rescale(base, Timebase::MICROS))
+    }
+
+    /// Makes a sample of the newest unit, which lasts until `next` (in ticks of the stream). Returns its size.
+    fn complete_held(&mut self, origin: i64, next: Option<i64>) -> usize {
         let Some(held) = self.held.take() else {
-            return;
+            return 0;
         };
         let timebase = self.track.timebase;
         let duration = match (next, self.last_duration) {
@@ -180,6 +176,7 @@ impl Pending {
         }
         self.last_duration = Some(duration);
         self.samples.push(Sample::new(&held, duration));
+        held.payload.len()
     }
 }
 
@@ -251,6 +248,40 @@ pub(super) mod tests {
             count += usize::from(fragments.finish().is_some());
             assert!(count.abs_diff(expected) <= 2, "{gop}: {count}");
             assert!(fragments.finish().is_none());
+        }
+    }
+
+    /// How many fragments come of ten seconds in which one track stands still from the third on.
+    fn fragments_beside(stalled: u16, until: i64) -> usize {
+        let mut fragments = Fragments::new(&tracks());
+        let mut count = 0;
+        for unit in stream(10, 25) {
+            let timebase = fragments.tracks[usize::from(unit.track.0)].track.timebase;
+            let millis = timebase.rescale(unit.dts, Timebase::MILLIS);
+            if unit.track != TrackId(stalled) || !(3_000..until).contains(&millis) {
+                count += usize::from(fragments.push(&unit).is_some());
+            }
+        }
+        count + usize::from(fragments.finish().is_some())
+    }
+
+    #[test]
+    fn a_track_that_stands_still_makes_no_fragment_shorter() {
+        for stalled in [0, 1] {
+            for until in [8_000, i64::MAX] {
+                let count = fragments_beside(stalled, until);
+                assert!((10..=14).contains(&count), "{stalled} {until}: {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_that_come_seldom_are_written_when_the_next_one_comes() {
+        let mut fragments = Fragments::new(&tracks());
+        assert!(fragments.push(&unit(0, 1_000, true)).is_none());
+        for picture in 1..5 {
+            let next = unit(0, 1_000 + picture * 2_000, false);
+            assert!(fragments.push(&next).is_some() && fragments.is_empty());
         }
     }
 
