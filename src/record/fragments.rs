@@ -110,9 +110,7 @@ impl Fragments {
 
     /// Nothing could be written but for the newest unit of each track.
     pub fn is_empty(&self) -> bool {
-        self.tracks
-            .iter()
-            .all(|pending| pending.samples.is_empty())
+        self.tracks.iter().all(|pending| pending.samples.is_empty())
     }
 
     /// The fragment of all that is there, but for the newest unit of each track.

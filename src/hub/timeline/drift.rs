@@ -3,8 +3,10 @@
 //! A unit's lateness is its arrival minus its decoding time. The network, bursts and pauses change it for all
 //! tracks alike and only ever upwards, so the least lateness of a window is compared: as long as both clocks
 //! run at one speed, its difference between two tracks stays what it was. Where it does not, the track that
-//! does not lead is moved back, slowly, so that no decoder notices. A source that tells when units were
-//! captured knows better than their arrival, and is left alone.
+//! does not lead is moved back, slowly, so that no decoder notices.
+//!
+//! A source that tells when units were captured, and puts those of one moment at one time, knows better than
+//! their arrival. It is left alone. One that tells it of one track only, or of two clocks, does not.
 
 use media::TrackId;
 
@@ -23,6 +25,17 @@ const SLOW: i64 = 200;
 /// … and by one part in so many if it is more than a second.
 const FAST: i64 = 10;
 
+/// A unit's times in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// When it arrived.
+    pub(super) arrived: i64,
+    /// Where it lies by its source.
+    pub(super) dts: i64,
+    /// When what lies at time 0 was captured, where its source tells when it was.
+    pub(super) captured: Option<i64>,
+}
+
 /// How far each track has drifted from the one that leads.
 #[derive(Debug, Default)]
 pub(super) struct Drift {
@@ -38,6 +51,8 @@ struct TrackDrift {
     leads: bool,
     /// Least lateness in the present window.
     least: Option<i64>,
+    /// When time 0 was captured, by its newest unit.
+    captured: Option<i64>,
     /// By how much it was later than the leading track at first.
     usual: Option<i64>,
     /// Windows in which it differed from that by more than is tolerated.
@@ -49,37 +64,24 @@ struct TrackDrift {
 }
 
 impl Drift {
-    /// A unit that arrived at `arrived` and lies at `dts` by its source, both in microseconds. Returns what
-    /// to add to its time, and whether that is a new correction.
-    pub(super) fn of(
-        &mut self,
-        track: TrackId,
-        leads: bool,
-        arrived: i64,
-        dts: i64,
-    ) -> (i64, bool) {
-        let news = self.turn(arrived);
+    /// Takes a unit. Returns what to add to its time, and whether that is a new correction.
+    pub(super) fn of(&mut self, track: TrackId, leads: bool, seen: Seen) -> (i64, bool) {
+        let news = self.turn(seen.arrived);
         let known = match self.tracks.iter().position(|known| known.track == track) {
             Some(place) => self.tracks.get_mut(place),
             None => {
-                self.tracks.push(TrackDrift::new(track, dts));
+                self.tracks.push(TrackDrift::new(track, seen.dts));
                 self.tracks.last_mut()
             }
         };
         let moved = known.map_or(0, |known| {
             known.leads = leads;
-            let lateness = arrived.saturating_sub(dts);
+            known.captured = seen.captured;
+            let lateness = seen.arrived.saturating_sub(seen.dts);
             known.least = Some(known.least.map_or(lateness, |least| least.min(lateness)));
-            known.follow(dts)
+            known.follow(seen.dts)
         });
         (moved, news)
-    }
-
-    /// What to add to the time of a unit whose source tells when it was captured.
-    pub(super) fn told(&mut self, track: TrackId, dts: i64) -> i64 {
-        let mut tracks = self.tracks.iter_mut();
-        let known = tracks.find(|known| known.track == track);
-        known.map_or(0, |known| known.follow(dts))
     }
 
     /// What a track is moved by now.
@@ -117,6 +119,7 @@ impl Drift {
         self.window = Some(now);
         self.windows = self.windows.saturating_add(1);
         let lead = self.tracks.iter().find(|track| track.leads);
+        let captured = lead.and_then(|lead| lead.captured);
         let lead = lead.and_then(|lead| lead.least);
         // Sources send in bursts and set their clocks at first.
         let settled = self.windows > 1;
@@ -124,7 +127,8 @@ impl Drift {
         for track in &mut self.tracks {
             let own = track.least.take();
             if let (Some(lead), Some(own), false, true) = (lead, own, track.leads, settled) {
-                news |= track.compare(own.saturating_sub(lead));
+                let together = track.is_captured_with(captured);
+                news |= track.compare(own.saturating_sub(lead), together);
             }
         }
         news
@@ -137,6 +141,7 @@ impl TrackDrift {
             track,
             leads: false,
             least: None,
+            captured: None,
             usual: None,
             streak: 0,
             target: 0,
@@ -145,8 +150,22 @@ impl TrackDrift {
         }
     }
 
-    /// Takes by how much it was later than the leading track in a window.
-    fn compare(&mut self, later: i64) -> bool {
+    /// Its source puts it beside the leading track by the times of their capture.
+    fn is_captured_with(&self, lead: Option<i64>) -> bool {
+        let apart = self.captured.zip(lead);
+        let apart = apart.map(|(own, lead)| own.saturating_sub(lead).saturating_abs());
+        apart.is_some_and(|apart| apart <= TOLERANCE_MICROS)
+    }
+
+    /// Takes by how much it was later than the leading track in a window, and whether its source says that it
+    /// belongs there.
+    fn compare(&mut self, later: i64, together: bool) -> bool {
+        // Clocks that drift may agree for a moment in passing.
+        if together && self.target == 0 {
+            self.usual = Some(later);
+            self.streak = 0;
+            return false;
+        }
         let wanted = later.saturating_sub(*self.usual.get_or_insert(later));
         if wanted.saturating_sub(self.target).saturating_abs() <= TOLERANCE_MICROS {
             self.streak = 0;

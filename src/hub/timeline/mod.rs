@@ -7,9 +7,10 @@
 
 mod drift;
 
-use drift::Drift;
+use drift::{Drift, Seen};
 use media::{AccessUnit, Timebase, TrackId};
 use std::fmt;
+use std::time::SystemTime;
 
 /// Media time of the first access unit of a stream. Not zero, so that the first unit of another track may
 /// lie a little before it and outputs with unsigned times need no special case.
@@ -242,11 +243,18 @@ impl Timeline {
 
     /// What to add to a unit's time so that its track keeps the speed of the others.
     fn follow(&mut self, unit: &AccessUnit, arrival: Arrival, dts: i64) -> i64 {
-        if unit.capture.is_some() {
-            return self.drift.told(unit.track, dts);
-        }
-        let Arrival { leads, micros, .. } = arrival;
-        let (moved, news) = self.drift.of(unit.track, leads, micros, dts);
+        let timebase = arrival.timebase;
+        let composition = timebase.rescale(unit.pts.saturating_sub(unit.dts), Timebase::MICROS);
+        let presented = dts.saturating_add(composition);
+        let since_epoch = |capture: SystemTime| capture.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let captured = unit.capture.and_then(since_epoch);
+        let captured = captured.and_then(|since| i64::try_from(since.as_micros()).ok());
+        let seen = Seen {
+            arrived: arrival.micros,
+            dts,
+            captured: captured.map(|captured| captured.saturating_sub(presented)),
+        };
+        let (moved, news) = self.drift.of(unit.track, arrival.leads, seen);
         self.repairs.drifts += u64::from(news);
         moved
     }
