@@ -46,9 +46,12 @@ const KEY: &[u8] = &[0x32, 0x08, 0x14, 0, 0xa0, 0xa8, 0x10, 0xb4, 0x4c, 0xf0];
 const DELIMITER: &[u8] = &[0x12, 0];
 const PADDING: &[u8] = &[0x7a, 2, 0, 0x80];
 
+/// A sequence header, the first bytes of its record, the `codecs` parameter, and width, height and bit depth.
+type Recorded = (&'static [u8], [u8; 4], &'static str, (u32, u32, u8));
+
 #[test]
 fn sequence_headers_make_the_records_that_ffmpeg_writes() {
-    let cases: [(&[u8], [u8; 4], &str, (u32, u32, u8)); 6] = [
+    let cases: [Recorded; 6] = [
         (MAIN, [0x81, 0, 0x0c, 0], "av01.0.00M.08", (320, 180, 8)),
         (
             HIGH,
