@@ -1,0 +1,185 @@
+//! One axis of time for the tracks of a sender.
+//!
+//! A track's RTP clock counts from a random value, so that the times of two tracks are comparable only roughly,
+//! by when their packets came. RTCP sender reports tell a track's RTP time together with a wall clock that all
+//! tracks of a sender share (RFC 3550 section 6.4.1): from the moment there is one of the leading track and one
+//! of another, they say how far that one has to be moved. A small disagreement is left alone once something has
+//! been placed, for each correction is a step that can be heard; a huge one is a sender whose reports make no
+//! sense.
+
+use media::Timebase;
+use rtp::rtcp::NtpTime;
+use std::time::{Duration, SystemTime};
+
+/// Disagreements up to this are neither seen nor heard.
+const TOLERATED_MICROS: u64 = 40_000;
+
+/// Above this, the reports of two tracks do not share a clock.
+const MAX_SHIFT_MICROS: u64 = 5_000_000;
+
+/// A sender's clock that is further from ours is not set, and no time of capture is taken from it.
+const MAX_CLOCK_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What the sender reports of each track say, by the track's place.
+#[derive(Debug)]
+pub(super) struct Axis {
+    places: Vec<Place>,
+    /// The track that is never moved.
+    lead: usize,
+}
+
+/// One track.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// When its time 0 was, in microseconds since 1970.
+    zero: Option<i64>,
+    /// What is added to its times, in microseconds.
+    shift: i64,
+    /// A time of it has been placed.
+    used: bool,
+}
+
+impl Axis {
+    /// For so many tracks, of which one leads.
+    pub(super) fn new(tracks: usize, lead: usize) -> Self {
+        Self {
+            places: vec![Place::default(); tracks],
+            lead,
+        }
+    }
+
+    /// Takes a sender report: its wall clock time, and its RTP time since the track's start in ticks of
+    /// `timebase`.
+    pub(super) fn report(&mut self, track: usize, ntp: NtpTime, elapsed: i64, timebase: Timebase) {
+        let micros = i64::try_from(ntp.to_unix().as_micros()).unwrap_or(i64::MAX);
+        let elapsed = timebase.rescale(elapsed, Timebase::MICROS);
+        if let Some(place) = self.places.get_mut(track) {
+            place.zero = Some(micros.saturating_sub(elapsed));
+        }
+        let Some(lead) = self.places.get(self.lead).and_then(|place| place.zero) else {
+            return;
+        };
+        for (number, place) in self.places.iter_mut().enumerate() {
+            if number != self.lead {
+                place.follow(lead);
+            }
+        }
+    }
+
+    /// The clock of a track has nothing more to do with what was reported.
+    pub(super) fn forget(&mut self, track: usize) {
+        if let Some(place) = self.places.get_mut(track) {
+            place.zero = None;
+        }
+    }
+
+    /// A time of a track on the common axis, both in ticks of `timebase`.
+    pub(super) fn place(&mut self, track: usize, elapsed: i64, timebase: Timebase) -> i64 {
+        match self.places.get_mut(track) {
+            Some(place) => {
+                place.used = true;
+                elapsed.saturating_add(Timebase::MICROS.rescale(place.shift, timebase))
+            }
+            None => elapsed,
+        }
+    }
+
+    /// When what lies at `elapsed` was captured, where the sender has told and its clock is set.
+    pub(super) fn capture(
+        &self,
+        track: usize,
+        elapsed: i64,
+        timebase: Timebase,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
+        let zero = self.places.get(track)?.zero?;
+        let micros = zero.saturating_add(timebase.rescale(elapsed, Timebase::MICROS));
+        let since_epoch = Duration::from_micros(u64::try_from(micros).ok()?);
+        let capture = SystemTime::UNIX_EPOCH.checked_add(since_epoch)?;
+        let error = match capture.duration_since(now) {
+            Ok(ahead) => ahead,
+            Err(behind) => behind.duration(),
+        };
+        (error <= MAX_CLOCK_ERROR).then_some(capture)
+    }
+}
+
+impl Place {
+    /// Moves the track against the leading one, whose zero is `lead`, if that is called for.
+    fn follow(&mut self, lead: i64) {
+        let Some(zero) = self.zero else {
+            return;
+        };
+        let shift = zero.saturating_sub(lead);
+        let tolerated = if self.used { TOLERATED_MICROS } else { 0 };
+        let change = shift.saturating_sub(self.shift).unsigned_abs();
+        if shift.unsigned_abs() <= MAX_SHIFT_MICROS && change > tolerated {
+            tracing::debug!(
+                from = self.shift,
+                to = shift,
+                "a track moved, in microseconds"
+            );
+            self.shift = shift;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: Timebase = Timebase::new(8_000).unwrap();
+    const START: u64 = 1_700_000_000_000_000;
+
+    fn ntp(micros_since_1970: u64) -> NtpTime {
+        NtpTime::from_unix(Duration::from_micros(micros_since_1970))
+    }
+
+    /// By how many samples sound moves whose zero lies so many microseconds behind the pictures'.
+    fn moved(late: i64, used: bool) -> i64 {
+        let mut axis = Axis::new(2, 0);
+        axis.report(0, ntp(START + 2_000_000), 180_000, Timebase::VIDEO);
+        if used {
+            assert_eq!(axis.place(1, 800, SOUND), 800);
+        }
+        let zero = START.saturating_add_signed(late);
+        axis.report(1, ntp(zero + 1_000_000), 8_000, SOUND);
+        assert_eq!(axis.place(0, 800, Timebase::VIDEO), 800);
+        axis.place(1, 800, SOUND) - 800
+    }
+
+    #[test]
+    fn sound_moves_by_what_the_reports_say() {
+        let cases = [
+            (0, 0, 0),
+            (30_000, 0, 240),
+            (250_000, 2_000, 2_000),
+            (-500_000, -4_000, -4_000),
+            (9_000_000, 0, 0),
+        ];
+        for (late, when_heard, when_new) in cases {
+            let found = [moved(late, true), moved(late, false)];
+            for (found, expected) in found.into_iter().zip([when_heard, when_new]) {
+                assert!((found - expected).abs() <= 1, "{late}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_capture_come_from_clocks_that_are_set() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_micros(START);
+        let mut axis = Axis::new(1, 0);
+        let capture = |axis: &Axis| axis.capture(0, 90_000, Timebase::VIDEO, now);
+        assert_eq!(capture(&axis), None);
+        axis.report(0, ntp(START), 0, Timebase::VIDEO);
+        let found = capture(&axis).unwrap();
+        let ahead = found.duration_since(now).unwrap();
+        assert!(ahead.abs_diff(Duration::from_secs(1)) < Duration::from_micros(10));
+        // A camera that counts from when it was switched on.
+        axis.report(0, NtpTime(77 << 32), 0, Timebase::VIDEO);
+        assert_eq!(capture(&axis), None);
+        axis.report(0, ntp(START), 0, Timebase::VIDEO);
+        axis.forget(0);
+        assert_eq!(capture(&axis), None);
+    }
+}
