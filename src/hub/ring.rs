@@ -277,6 +277,11 @@ impl<T: Entry> Ring<T> {
         }
     }
 
+    /// The newest entry.
+    pub fn newest(&self) -> Option<&T> {
+        self.slots.back().map(|slot| &slot.entry)
+    }
+
     /// Bytes kept.
     pub fn bytes(&self) -> usize {
         let before = self

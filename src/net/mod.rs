@@ -8,3 +8,4 @@ pub mod policy;
 pub mod redacted;
 pub mod shard;
 pub mod tls;
+pub mod udp;

@@ -154,7 +154,8 @@ fn file_environment_and_arguments_override_each_other_in_that_order() {
         .current_dir(folder.path())
         .env("MILLSTREAM_HTTP__LISTEN", "127.0.0.2:0")
         .env("MILLSTREAM_RTMP__LISTEN", "127.0.0.2:0")
-        .args(["--config", "good.toml", "--set", "rtmp.listen=127.0.0.3:0"]);
+        .args(["--config", "good.toml", "--set", "rtmp.listen=127.0.0.3:0"])
+        .args(["--set", "rtsp.listen="]);
     let server = Peer::start(&mut server);
     for address in ["address=127.0.0.2:", "address=127.0.0.3:"] {
         let logged = server

@@ -21,6 +21,8 @@ fn it_runs_without_a_configuration_and_makes_its_data_folder() {
         "http.listen=127.0.0.1:0",
         "--set",
         "rtmp.listen=127.0.0.1:0",
+        "--set",
+        "rtsp.listen=",
     ]);
     let server = Peer::start(&mut server);
     let ready = server.stderr.wait_for(seconds(10), |line| {
@@ -57,6 +59,8 @@ fn the_log_can_be_json() {
         "http.listen=127.0.0.1:0",
         "--set",
         "rtmp.listen=127.0.0.1:0",
+        "--set",
+        "rtsp.listen=",
     ]);
     let server = Peer::start(&mut server);
     let ready = server.stderr.wait_for(seconds(10), |line| {
@@ -88,7 +92,16 @@ fn a_port_in_use_is_said_clearly() {
         };
         let taken = format!("{key}=127.0.0.1:{port}");
         let free = format!("{other}=127.0.0.1:0");
-        let (code, text) = run(&["--log-level", "error", "--set", &taken, "--set", &free]);
+        let (code, text) = run(&[
+            "--log-level",
+            "error",
+            "--set",
+            &taken,
+            "--set",
+            &free,
+            "--set",
+            "rtsp.listen=",
+        ]);
         assert_eq!(code, Some(1), "{text}");
         assert_one_line(&text, &[key, &port.to_string(), "in use"]);
     }
@@ -103,6 +116,8 @@ fn a_data_folder_in_use_is_said_clearly() {
         "http.listen=127.0.0.1:0",
         "--set",
         "rtmp.listen=127.0.0.1:0",
+        "--set",
+        "rtsp.listen=",
     ];
     let (code, text) = run(&[
         &["--log-level", "error", "--data-dir", &data] as &[&str],
@@ -168,6 +183,8 @@ fn a_second_signal_does_no_harm() {
         "http.listen=127.0.0.1:0",
         "--set",
         "rtmp.listen=",
+        "--set",
+        "rtsp.listen=",
     ]);
     let other = Peer::start(&mut process);
     let ready = other.stderr.wait_for(seconds(10), |line| {
@@ -231,6 +248,8 @@ fn a_listener_can_be_turned_off() {
     process.current_dir(folder.path()).args([
         "--set",
         "rtmp.listen=",
+        "--set",
+        "rtsp.listen=",
         "--set",
         "http.listen=127.0.0.1:0",
     ]);

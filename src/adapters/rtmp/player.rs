@@ -18,10 +18,6 @@ pub(super) struct Form;
 impl Format for Form {
     const NAME: &'static str = "rtmp";
 
-    fn new() -> Self {
-        Self
-    }
-
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
         let mut prelude = Packet::default();
         let (kind, body) = Message::Data(vec!["onMetaData".into(), metadata(tracks)]).write();

@@ -210,7 +210,8 @@ impl Connection {
         let socket = socket.into_std()?;
         let start = move || async move {
             let peer = Player::new(session);
-            fanout::serve::<Form, _>(Subscriber {
+            fanout::serve(Subscriber {
+                form: Form,
                 socket,
                 address,
                 peer,

@@ -1,31 +1,54 @@
-//! RTSP: pulls cameras. The protocol itself is the crate `retina`.
+//! RTSP: takes publishers and serves players on one port, and pulls cameras. The protocol itself is
+//! `protocols/rtsp`, for cameras still the crate `retina`.
+//!
+//! A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
+//! in datagrams is served from there (`datagrams`) over the `sockets` of all; what they get is made by the `cutter`.
+//! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time.
 //!
 //! A URL becomes a `source::Source`, which a `session` connects to and plays. Its frames become access units
 //! (`tracks`) on one axis of time (`clock`). What goes wrong is put in words without secrets (`failure`).
-//! Nothing is served here, and nothing is retried: the supervisor does that.
+//! Nothing is retried here: the supervisor does that.
 
-#[allow(dead_code, reason = "the server comes next")]
 mod axis;
 mod clock;
+mod connection;
+mod cutter;
+mod datagrams;
 mod failure;
-#[allow(dead_code, reason = "the server comes next")]
+mod player;
+mod publisher;
 mod receiver;
+mod server;
 mod session;
+mod sockets;
 mod source;
 mod tracks;
 
-use super::{BoxFuture, Protocol, Target};
-use crate::config::{Config, ConfigError, duration};
+use super::{BoxFuture, Context, Listening, Protocol, Target};
+use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
+use crate::net::listen;
 use futures_util::FutureExt;
 use serde::Deserialize;
+use sockets::Sockets;
 use source::Source;
+use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Table `[rtsp]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
+    /// Address to listen on; empty for none.
+    pub listen: Listen,
+    /// UDP address for RTP packets, with the next port for RTCP; empty for packets on connections alone.
+    pub udp_listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// A publisher that sends nothing for so long is disconnected.
+    #[serde(with = "duration")]
+    pub publisher_timeout: Duration,
     /// A camera has this long to be connected and to describe itself, and again for each request after that.
     #[serde(with = "duration")]
     pub timeout: Duration,
@@ -34,6 +57,10 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            listen: Listen(Some(([0u16; 8], 8554).into())),
+            udp_listen: Listen(Some(([0u16; 8], 8000).into())),
+            max_connections: 10_000,
+            publisher_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
         }
     }
@@ -56,6 +83,9 @@ impl Rtsp {
         if !range.contains(&settings.timeout) {
             return Err(config.error("rtsp.timeout", "must lie between 1s and 60s"));
         }
+        if !CONNECTIONS.contains(&settings.max_connections) {
+            return Err(config.error("rtsp.max_connections", CONNECTIONS_RULE));
+        }
         Ok(Self { settings })
     }
 }
@@ -63,6 +93,37 @@ impl Rtsp {
 impl Protocol for Rtsp {
     fn name(&self) -> &'static str {
         "rtsp"
+    }
+
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+        let Some(address) = self.settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        let listener = listen::tcp(address)?;
+        let mut listening = vec![Listening {
+            protocol: "rtsp",
+            address: listener.local_addr()?,
+        }];
+        let sockets = self.settings.udp_listen.0.map(Sockets::bind).transpose()?;
+        let sockets = sockets.map(Arc::new);
+        if let Some(sockets) = &sockets {
+            for (protocol, socket) in [("rtp", &sockets.rtp), ("rtcp", &sockets.rtcp)] {
+                let address = socket.address();
+                listening.push(Listening { protocol, address });
+            }
+            tokio::spawn(sockets.clone().receive());
+        }
+        let shared = server::Shared {
+            context,
+            sockets,
+            publisher_timeout: self.settings.publisher_timeout,
+        };
+        tokio::spawn(server::serve(
+            listener,
+            self.settings.max_connections,
+            shared,
+        ));
+        Ok(listening)
     }
 
     fn pulls(&self, scheme: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Where a player can reach the UDP port: the candidates of an answer.
 
-use super::socket::Socket;
+use crate::net::udp::Socket;
 use axum::http::{HeaderMap, header, uri::Authority};
 use std::net::{IpAddr, SocketAddr};
 

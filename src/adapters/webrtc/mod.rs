@@ -10,7 +10,6 @@ mod delay;
 mod formats;
 mod group;
 mod router;
-mod socket;
 mod whep;
 mod worker;
 
@@ -19,9 +18,9 @@ mod tests;
 
 use super::{Context, FileResponse, Listening, Protocol, ServiceRequest};
 use crate::config::{Config, ConfigError, Listen};
+use crate::net::udp::Socket;
 use router::Router;
 use serde::Deserialize;
-use socket::Socket;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};

@@ -3,9 +3,9 @@
 //! STUN messages name their session; everything else is known by the address it comes from, once the session
 //! has answered a check from there, which it does for those alone who know its password.
 
-use super::socket::{Datagram, Socket};
 use super::worker::Message;
 use crate::hub::StreamName;
+use crate::net::udp::{Datagram, Socket};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};

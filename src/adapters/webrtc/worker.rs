@@ -3,10 +3,10 @@
 use super::formats::Formats;
 use super::group::Group;
 use super::router::{Home, MAX_ADDRESSES, Router};
-use super::socket::{Datagram, Socket};
 use crate::bridge::Bridges;
 use crate::hub::Viewer;
 use crate::hub::ring::Bounds;
+use crate::net::udp::{Batch, Datagram, Socket};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -271,7 +271,7 @@ impl Shard {
         let mut backlog = self.backlog.borrow_mut();
         let length = transmit.contents.len();
         let sent = if backlog.transmits.is_empty() {
-            self.shared.socket.send(&transmit, 0)
+            self.shared.socket.send(&batch(&transmit), 0)
         } else {
             0
         };
@@ -285,12 +285,22 @@ impl Shard {
         let mut backlog = self.backlog.borrow_mut();
         while let Some((transmit, sent)) = backlog.transmits.front_mut() {
             let length = transmit.contents.len();
-            *sent = self.shared.socket.send(transmit, *sent);
+            *sent = self.shared.socket.send(&batch(transmit), *sent);
             if *sent < length {
                 return;
             }
             backlog.transmits.pop_front();
             backlog.bytes = backlog.bytes.saturating_sub(length);
         }
+    }
+}
+
+/// As the socket takes it.
+fn batch(transmit: &Transmit) -> Batch<'_> {
+    Batch {
+        source: transmit.source.ip(),
+        destination: transmit.destination,
+        contents: &transmit.contents,
+        segment_size: transmit.segment_size,
     }
 }

@@ -83,8 +83,8 @@ impl Entry for Packaged {
     }
 }
 
-/// Groups by the address of their stream and the name of their form.
-type Groups = HashMap<(usize, &'static str), Weak<dyn Any>>;
+/// Groups by the address of their stream, and the name and the variant of their form.
+type Groups = HashMap<(usize, &'static str, Vec<u8>), Weak<dyn Any>>;
 
 thread_local! {
     /// The groups of this shard. A group lives as long as its task and its members.
@@ -92,9 +92,9 @@ thread_local! {
 }
 
 impl<F: Format, P: Peer> Group<F, P> {
-    /// The group of this shard for `stream`, started if there is none.
-    pub(super) fn of(stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
-        let key = (Arc::as_ptr(stream) as usize, F::NAME);
+    /// The group of this shard for `stream`, started with this form if there is none.
+    pub(super) fn of(form: F, stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+        let key = (Arc::as_ptr(stream) as usize, F::NAME, form.variant());
         GROUPS.with_borrow_mut(|groups| {
             let known = groups
                 .get(&key)
@@ -103,7 +103,7 @@ impl<F: Format, P: Peer> Group<F, P> {
                 .filter(|group| !group.finished.get());
             known.unwrap_or_else(|| {
                 groups.retain(|_, group| group.strong_count() > 0);
-                let group = Self::start(stream, bounds);
+                let group = Self::start(form, stream, bounds);
                 let any: Rc<dyn Any> = group.clone();
                 groups.insert(key, Rc::downgrade(&any));
                 group
@@ -111,10 +111,10 @@ impl<F: Format, P: Peer> Group<F, P> {
         })
     }
 
-    fn start(stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+    fn start(format: F, stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
         let ring = Ring::new(bounds);
         let packets = Packets {
-            format: F::new(),
+            format,
             fresh_from: ring.end(),
             fresh_length: 0,
             ring,
@@ -288,6 +288,11 @@ impl<F: Format> Packets<F> {
                     micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
                     role: self.roles.of(unit, tracks),
                 });
+                if let Some(packet) = self.format.renewed_prelude() {
+                    let generation = tracks.generation;
+                    let prelude = Rc::new(Prelude { generation, packet });
+                    self.tracks = Some((tracks.clone(), prelude));
+                }
                 is_video || !has_video
             }
             // The group's own reader is never behind; were it, its members would find a later start.

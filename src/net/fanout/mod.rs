@@ -45,8 +45,10 @@ pub trait Format: 'static {
     /// Tells forms of the same stream apart.
     const NAME: &'static str;
 
-    /// Starts packaging.
-    fn new() -> Self;
+    /// Tells apart what is not the same for all that take this form; empty where it is.
+    fn variant(&self) -> Vec<u8> {
+        Vec::new()
+    }
 
     /// What has to come before the first packet of these tracks.
     fn prelude(&mut self, tracks: &TrackSet) -> Packet;
@@ -58,6 +60,12 @@ pub trait Format: 'static {
 
     /// One access unit; empty when this form cannot carry its track.
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet;
+
+    /// What comes from now on in the place of the last prelude, for those who begin later; none where that stays as
+    /// it is.
+    fn renewed_prelude(&mut self) -> Option<Packet> {
+        None
+    }
 }
 
 /// What one socket's peer and its protocol have to say to each other while the stream runs.
@@ -99,7 +107,9 @@ pub enum Output {
 
 /// A socket to serve, with everything that is known of it.
 #[derive(Debug)]
-pub struct Subscriber<P> {
+pub struct Subscriber<F, P> {
+    /// How it gets the stream, if it is the first on its shard to get it that way.
+    pub form: F,
     /// The socket, of no runtime yet.
     pub socket: std::net::TcpStream,
     /// Its far end.
@@ -113,8 +123,9 @@ pub struct Subscriber<P> {
 }
 
 /// Serves a socket on the present shard until it or the stream ends. Must be called on a shard.
-pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<P>) {
+pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
     let Subscriber {
+        form,
         socket,
         address,
         peer,
@@ -128,7 +139,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<P>) {
             return;
         }
     };
-    let group = Group::<F, P>::of(viewer.stream(), bounds);
+    let group = Group::<F, P>::of(form, viewer.stream(), bounds);
     let start = group.packets.borrow().ring.start();
     let member = Rc::new(Member::new(socket, address, F::NAME, peer, start));
     group.members.borrow_mut().push(member.clone());

@@ -16,10 +16,6 @@ struct Numbered;
 impl Format for Numbered {
     const NAME: &'static str = "numbered";
 
-    fn new() -> Self {
-        Self
-    }
-
     fn prelude(&mut self, _: &TrackSet) -> Packet {
         numbered(u32::MAX, Bytes::new())
     }
@@ -154,13 +150,14 @@ impl Scene {
         far.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let (socket, address) = listener.accept().await.unwrap();
         let subscriber = Subscriber {
+            form: Numbered,
             socket: socket.into_std().unwrap(),
             address,
             peer: Chatty::default(),
             viewer: Viewer::new(self.publisher.stream().clone(), "test"),
             bounds: self.bounds,
         };
-        tokio::task::spawn_local(serve::<Numbered, _>(subscriber));
+        tokio::task::spawn_local(serve(subscriber));
         settle().await;
         far
     }

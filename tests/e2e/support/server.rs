@@ -12,6 +12,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// Listeners of which no test tells the port beforehand.
+pub(crate) const FREE_PORTS: [&str; 6] = [
+    "--set",
+    "webrtc.listen=127.0.0.1:0",
+    "--set",
+    "rtsp.listen=127.0.0.1:0",
+    "--set",
+    "rtsp.udp_listen=127.0.0.1:0",
+];
+
 /// How long the server may take to end.
 const END: Duration = seconds(5);
 
@@ -23,6 +33,7 @@ pub(crate) struct Server {
     pub(crate) log: Lines,
     pub(crate) rtmp: u16,
     pub(crate) http: u16,
+    pub(crate) rtsp: u16,
     /// Its data folder lies in it, and what the test wants to keep beside it.
     folder: Option<TempDir>,
     data: PathBuf,
@@ -42,7 +53,7 @@ impl Server {
         let data = folder.path().join("data");
         let mut command = command();
         // A test may want another, which then comes last and counts.
-        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(FREE_PORTS);
         command.args(arguments);
         Self::run(command, data, Some(folder))
     }
@@ -51,7 +62,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn on(data: &Path) -> Self {
         let mut command = command();
-        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(FREE_PORTS);
         Self::run(command, data.to_owned(), None)
     }
 
@@ -64,7 +75,7 @@ impl Server {
         let script = "mount --bind \"$1\" /etc/hosts && mount --bind /dev/null /etc/resolv.conf && shift && exec \"$@\"";
         command.args(["--mount", "sh", "-c", script, "sh"]);
         command.arg(hosts).arg(env!("CARGO_BIN_EXE_millstream"));
-        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(FREE_PORTS);
         command.args(arguments);
         clean_environment(&mut command);
         Self::run(command, data, Some(folder))
@@ -78,7 +89,7 @@ impl Server {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_millstream")]);
-        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(FREE_PORTS);
         clean_environment(&mut command);
         Self::run(command, data, Some(folder))
     }
@@ -90,7 +101,7 @@ impl Server {
         let ports = (self.http, self.rtmp);
         self.kill();
         let mut command = command();
-        command.args(["--set", "webrtc.listen=127.0.0.1:0"]);
+        command.args(FREE_PORTS);
         Self::run_on(ports, command, data, folder)
     }
 
@@ -124,11 +135,13 @@ impl Server {
             log,
             rtmp: 0,
             http: 0,
+            rtsp: 0,
             folder,
             data,
         };
         server.rtmp = server.port("rtmp");
         server.http = server.port("http");
+        server.rtsp = server.port("rtsp");
         server
     }
 
@@ -148,6 +161,11 @@ impl Server {
     /// `rtmp://…/LiveApp/ID`.
     pub(crate) fn rtmp_url(&self, id: &str) -> String {
         format!("rtmp://127.0.0.1:{}/LiveApp/{id}", self.rtmp)
+    }
+
+    /// `rtsp://…/LiveApp/ID`.
+    pub(crate) fn rtsp_url(&self, id: &str) -> String {
+        format!("rtsp://127.0.0.1:{}/LiveApp/{id}", self.rtsp)
     }
 
     /// `http://…` and the path, which begins with a slash.

@@ -1,4 +1,4 @@
-//! The UDP socket of all sessions: many datagrams with one system call, where the system can do that.
+//! A UDP socket for many peers: many datagrams with one system call, where the system can do that.
 //!
 //! The runtime is asked about reading alone. It would otherwise be woken by every datagram that has left, for
 //! there is room again then, and that costs more than the sending.
@@ -11,7 +11,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use webrtc::Transmit;
 
 /// Bytes that the system is asked to hold in each direction; it may allow less.
 const BUFFER: usize = 4 << 20;
@@ -24,21 +23,34 @@ const FULL: Duration = Duration::from_millis(5);
 
 /// A bound socket. All addresses that go in and out of it are canonical: IPv4 is written as IPv4.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub struct Socket {
     inner: AsyncFd<UdpSocket>,
     state: UdpSocketState,
     address: SocketAddr,
 }
 
+/// Datagrams to be sent to one peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The address of this machine they are sent from; unspecified where the system may choose.
+    pub source: IpAddr,
+    /// Where they go.
+    pub destination: SocketAddr,
+    /// All of them, one after the other.
+    pub contents: &'a [u8],
+    /// The size of each but the last, which may be shorter; one datagram without.
+    pub segment_size: Option<usize>,
+}
+
 /// A received datagram.
 #[derive(Debug)]
-pub(super) struct Datagram {
+pub struct Datagram {
     /// Where it came from.
-    pub(super) source: SocketAddr,
+    pub source: SocketAddr,
     /// The address of this machine it was sent to.
-    pub(super) destination: SocketAddr,
+    pub destination: SocketAddr,
     /// What it holds.
-    pub(super) bytes: Bytes,
+    pub bytes: Bytes,
 }
 
 impl Socket {
@@ -47,7 +59,7 @@ impl Socket {
     ///
     /// # Errors
     /// What the system said, with the address.
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let wildcard = address.is_ipv6() && address.ip().is_unspecified();
         let bound = match bind(address) {
             Err(_) if wildcard => bind((Ipv4Addr::UNSPECIFIED, address.port()).into()),
@@ -57,12 +69,12 @@ impl Socket {
     }
 
     /// Where it is bound.
-    pub(super) const fn address(&self) -> SocketAddr {
+    pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Waits until there is room to send.
-    pub(super) async fn writable(&self) {
+    pub async fn writable(&self) {
         // Registered for as long as it is waited for.
         let socket = self.inner.get_ref().try_clone();
         match socket.and_then(tokio::net::UdpSocket::from_std) {
@@ -74,7 +86,7 @@ impl Socket {
 
     /// Sends as much of this as fits, and gives how many bytes of `contents` that was: all, unless the
     /// socket is full. What the network refuses counts as sent, as anything that gets lost later does.
-    pub(super) fn send(&self, transmit: &Transmit, from: usize) -> usize {
+    pub fn send(&self, transmit: &Batch<'_>, from: usize) -> usize {
         let length = transmit.contents.len();
         let segment = transmit.segment_size.unwrap_or(length).max(1);
         let batch = segment.saturating_mul(self.state.max_gso_segments().max(1));
@@ -85,7 +97,7 @@ impl Socket {
             .filter(|rest| !rest.is_empty())
         {
             let part = rest.get(..batch).unwrap_or(rest);
-            let ours = transmit.source.ip();
+            let ours = transmit.source;
             let out = quinn_udp::Transmit {
                 destination: self.outward(transmit.destination),
                 ecn: None,
@@ -109,7 +121,7 @@ impl Socket {
     ///
     /// # Errors
     /// What the system said; the socket can be used further.
-    pub(super) async fn receive(
+    pub async fn receive(
         &self,
         buffer: &mut Vec<u8>,
         mut take: impl FnMut(Datagram),
@@ -152,7 +164,7 @@ impl Socket {
     }
 
     /// Whether datagrams of this family reach it.
-    pub(super) fn takes(&self, ip: IpAddr) -> bool {
+    pub fn takes(&self, ip: IpAddr) -> bool {
         match self.address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => ip.is_ipv4(),
             IpAddr::V6(Ipv6Addr::UNSPECIFIED) => true,
@@ -196,10 +208,11 @@ mod tests {
         let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
         let far = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let source = SocketAddr::from((Ipv4Addr::LOCALHOST, server.address().port()));
-        let transmit = Transmit {
-            source,
+        let contents: Vec<u8> = (0..250).collect();
+        let transmit = Batch {
+            source: source.ip(),
             destination: far.address(),
-            contents: Bytes::from((0..250).collect::<Vec<u8>>()),
+            contents: &contents,
             segment_size: Some(100),
         };
         server.writable().await;
