@@ -3,6 +3,7 @@
 
 use crate::browser;
 use crate::cameras::seen_over_hls;
+use crate::rtsp::decode_by;
 use crate::support::camera::camera;
 use crate::support::http::{get, request};
 use crate::support::media::decode;
@@ -11,7 +12,8 @@ use crate::support::rtmp::{Answer, Client};
 use crate::support::server::Server;
 use crate::support::{seconds, wait_until};
 use rtmp::client::Event;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::Instant;
 
 /// The camera's pictures per second.
@@ -37,6 +39,19 @@ const RTMP: Row = Row {
     },
 };
 
+const RTSP: Row = Row {
+    watch: |server| decode_by(&server.rtsp_url("cam"), "tcp", 4).assert_about(4.0, RATE),
+    come_again: |server| {
+        let mut socket = TcpStream::connect(("127.0.0.1", server.rtsp)).unwrap();
+        let url = server.rtsp_url("cam");
+        let request = format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"RTSP/1.0 503");
+    },
+};
+
 const HLS: Row = Row {
     watch: |server| seen_over_hls(server).assert_about(4.0, RATE),
     come_again: |server| come_again_over_http(server, "GET", "/LiveApp/streams/cam.m3u8"),
@@ -57,6 +72,11 @@ fn by_rtmp() {
 }
 
 #[test]
+fn by_rtsp() {
+    life_cycle(&RTSP);
+}
+
+#[test]
 fn by_hls() {
     life_cycle(&HLS);
 }
@@ -71,7 +91,7 @@ fn a_source_that_never_answers_holds_nobody_for_long() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = on_demand(deaf.local_addr().unwrap().port());
     std::thread::scope(|scope| {
-        for row in [&RTMP, &HLS, &WEBRTC] {
+        for row in [&RTMP, &RTSP, &HLS, &WEBRTC] {
             let server = &server;
             scope.spawn(move || {
                 let begun = Instant::now();

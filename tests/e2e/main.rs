@@ -32,6 +32,7 @@ mod rest_access;
 mod rest_create;
 mod rest_lifecycle;
 mod restream;
+mod rtsp;
 mod server;
 mod slow_reader;
 mod sources;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Adds an endpoint; its ID.
 #[track_caller]
-fn add(server: &Server, id: &str, url: &str) -> String {
+pub(crate) fn add(server: &Server, id: &str, url: &str) -> String {
     let body = json!({ "endpointUrl": url }).to_string();
     let answer = server
         .rest("POST", &format!("/{id}/endpoint"), &body)
@@ -37,7 +37,13 @@ fn endpoint(server: &Server, id: &str, endpoint: &str) -> Option<Value> {
 }
 
 #[track_caller]
-fn wait_state(server: &Server, id: &str, which: &str, status: &str, limit: Duration) -> Value {
+pub(crate) fn wait_state(
+    server: &Server,
+    id: &str,
+    which: &str,
+    status: &str,
+    limit: Duration,
+) -> Value {
     wait_for(&format!("endpoint of {id} is {status}"), limit, || {
         endpoint(server, id, which).filter(|found| found["status"] == status)
     })

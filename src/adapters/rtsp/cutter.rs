@@ -34,7 +34,7 @@ const NAME: &str = "millstream";
 pub(super) struct Section {
     /// The track.
     pub(super) track: TrackId,
-    /// Pictures or sound.
+    /// Pictures, sound, or data.
     pub(super) kind: Kind,
     /// How it is sent.
     pub(super) description: Description,
@@ -70,11 +70,12 @@ impl Section {
         } = &self.description;
         let channels = match self.kind {
             Kind::Audio => std::num::NonZeroU8::new(*channels),
-            Kind::Video => None,
+            Kind::Video | Kind::Data => None,
         };
         let kind = match self.kind {
             Kind::Video => "video",
             Kind::Audio => "audio",
+            Kind::Data => "application",
         };
         let format = sdp::Format {
             payload_type: self.payload_type,

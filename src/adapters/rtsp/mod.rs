@@ -3,7 +3,8 @@
 //!
 //! A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all; what they get is made by the `cutter`.
-//! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time.
+//! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
+//! other servers.
 //!
 //! A URL becomes a `source::Source`, which a `session` connects to and plays. Its frames become access units
 //! (`tracks`) on one axis of time (`clock`). What goes wrong is put in words without secrets (`failure`).
@@ -20,11 +21,12 @@ mod publisher;
 mod receiver;
 mod server;
 mod session;
+mod sink;
 mod sockets;
 mod source;
 mod tracks;
 
-use super::{BoxFuture, Context, Listening, Protocol, Target};
+use super::{BoxFuture, Context, Feed, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use futures_util::FutureExt;
@@ -124,6 +126,17 @@ impl Protocol for Rtsp {
             shared,
         ));
         Ok(listening)
+    }
+
+    fn pushes(&self, scheme: &str) -> bool {
+        scheme == "rtsp"
+    }
+
+    fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move {
+            let source = Source::parse(url).map_err(|error| error.to_string())?;
+            sink::push(&source, feed, self.settings.timeout).await
+        })
     }
 
     fn pulls(&self, scheme: &str) -> bool {

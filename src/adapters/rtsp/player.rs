@@ -101,7 +101,7 @@ fn whole(bytes: Vec<u8>) -> Packet {
 }
 
 /// Appends a packet as a frame of its channel. One that is too long for a frame is left out.
-fn append(frames: &mut Vec<u8>, channels: &[(usize, u8, u8)], packet: &Outgoing<'_>) {
+pub(super) fn append(frames: &mut Vec<u8>, channels: &[(usize, u8, u8)], packet: &Outgoing<'_>) {
     let mut channels = channels.iter();
     let found = channels.find(|(section, ..)| *section == packet.section);
     let length = u16::try_from(packet.head.len() + packet.body.len());
