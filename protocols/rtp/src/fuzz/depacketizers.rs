@@ -4,11 +4,13 @@
 //! long its payload is, and the payload.
 
 use crate::payload::{
-    Damaged, Depacketizer, Event, Format, Input, Unit, aac, h264, h265, latm, mp2t,
+    Damaged, Depacketizer, Event, Format, Input, Unit, aac, av1, data, framed, h264, h265, jpeg, latm,
+    mp2t, packetize, samples, vp8, vp9,
 };
 use crate::rtcp::{self, Reception};
 use crate::{Header, Payloads, Reorder};
-use media::codec::{aac::Config, h265::NalHeader, nal};
+use media::codec::{aac::Config, g726::Bits, h265::NalHeader, nal};
+use media::{Codec, Data, Timebase};
 use std::time::{Duration, Instant};
 
 /// What happened to a packet, in the first byte.
@@ -55,8 +57,9 @@ fn run(mut depacketizer: Depacketizer, data: &[u8], check: fn(&Unit)) {
             check(&unit);
             units += 1;
             given += unit.payload.len();
-            // A NAL unit of one byte gets a length of four.
-            assert!(given <= taken * 5, "more came out than went in");
+            // A NAL unit of one byte gets a length of four, a JPEG image its tables.
+            let front = if unit.payload.starts_with(&[0xff, 0xd8]) { 1_024 } else { 0 };
+            assert!(given <= taken * 5 + units as usize * front, "more came out than went in");
         }
     };
     for input in packets(data) {
@@ -151,6 +154,94 @@ pub fn latm_depacketizer(data: &[u8]) {
 }
 
 const STREAM_MUX_CONFIG: [u8; 6] = [0x40, 0x00, 0x23, 0x20, 0x3f, 0xc0];
+
+/// Pictures and data whose units are put together in one way, chosen by the first byte.
+pub fn picture_depacketizer(data: &[u8]) {
+    let depacketizer = match data.first().copied().unwrap_or_default() % 6 {
+        0 => Depacketizer::Vp8(vp8::Depacketizer::default()),
+        1 => Depacketizer::Vp9(vp9::Depacketizer::default()),
+        2 => Depacketizer::Av1(av1::Depacketizer::default()),
+        3 => Depacketizer::Jpeg(jpeg::Depacketizer::default()),
+        4 => Depacketizer::Data(data::Depacketizer::new(Data::Klv)),
+        _ => Depacketizer::Data(data::Depacketizer::new(Data::OnvifMetadata)),
+    };
+    run(depacketizer, rest(data), |_| {});
+}
+
+/// Sound in frames, and in samples, chosen by the first byte.
+pub fn sound_depacketizer(data: &[u8]) {
+    let bits = Bits::new(3);
+    let depacketizer = match (data.first().copied().unwrap_or_default() % 5, bits) {
+        (0, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::MpegAudio, 90_000)),
+        (1, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::Ac3, 48_000)),
+        (2, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::EnhancedAc3, 48_000)),
+        (3, Some(bits)) => Depacketizer::Samples(samples::Depacketizer::aal2(bits)),
+        _ => Depacketizer::Samples(samples::Depacketizer::new(Codec::L16 {
+            sample_rate: Timebase::VIDEO,
+            channels: 2,
+        })),
+    };
+    run(depacketizer, rest(data), |_| {});
+}
+
+/// A depacketizer gives back each unit that it is given whole, whatever is in it; the first byte says which kind of
+/// unit, the second how long payloads may be.
+pub fn packetizer(data: &[u8]) {
+    let Some(([kind, limit], unit)) = data.split_first_chunk() else {
+        return;
+    };
+    let limit = usize::from(*limit) * 8;
+    let (payloads, mut depacketizer) = match kind % 6 {
+        0 => (Ok(vp8::packetize(unit, limit)), Depacketizer::Vp8(vp8::Depacketizer::default())),
+        1 => (Ok(vp9::packetize(unit, limit)), Depacketizer::Vp9(vp9::Depacketizer::default())),
+        2 => (
+            av1::packetize(unit, limit).map_err(drop),
+            Depacketizer::Av1(av1::Depacketizer::default()),
+        ),
+        3 => (
+            jpeg::packetize(unit, limit).map_err(drop),
+            Depacketizer::Jpeg(jpeg::Depacketizer::default()),
+        ),
+        4 => {
+            let codec = Codec::Data(Data::Klv);
+            let payloads = packetize(&codec, unit, limit).map_err(drop);
+            let depacketizer = data::Depacketizer::new(Data::Klv);
+            (payloads, Depacketizer::Data(depacketizer))
+        }
+        _ => {
+            let kind = framed::Kind::MpegAudio;
+            let depacketizer = framed::Depacketizer::new(kind, 90_000);
+            (Ok(framed::packetize(kind, unit, limit)), Depacketizer::Framed(depacketizer))
+        }
+    };
+    let Ok(payloads) = payloads else {
+        return;
+    };
+    let longest = if kind % 6 == 3 { 384 } else { 64 };
+    assert!(payloads.iter().all(|payload| payload.len() <= limit.max(longest)));
+    for (index, payload) in payloads.iter().enumerate() {
+        // What is no unit of its kind is refused.
+        let _ = depacketizer.push(&Input {
+            timestamp: 0,
+            marker: index + 1 == payloads.len(),
+            lost: false,
+            payload,
+        });
+    }
+    let units = std::iter::from_fn(|| depacketizer.pull());
+    let units = units.filter_map(|event| match event {
+        Event::Unit(unit) => Some(unit),
+        Event::Codec(_) => None,
+    });
+    for found in units {
+        match kind % 6 {
+            // OBUs may say their size in more bytes than they need; images are written anew.
+            2 | 3 => {}
+            5 => assert!(unit.windows(found.payload.len()).any(|part| part == found.payload)),
+            _ => assert_eq!(found.payload, unit),
+        }
+    }
+}
 
 /// Formats of a session description: the encoding name, a line break, the parameters. What is accepted can
 /// be pushed to.
@@ -299,6 +390,28 @@ fn sequence(front: &[u8], units: &[Payloads]) -> Vec<u8> {
     input
 }
 
+/// Key frames of 16 x 16, cut short, and a temporal unit.
+const VP8: [u8; 100] = {
+    let mut frame = [7; 100];
+    let front = [0x10, 2, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0];
+    let mut at = 0;
+    while at < front.len() {
+        frame[at] = front[at];
+        at += 1;
+    }
+    frame
+};
+const VP9: [u8; 10] = [0x82, 0x49, 0x83, 0x42, 0x00, 0x00, 0xf0, 0x00, 0xf6, 0x07];
+const AV1: [u8; 17] = [
+    0x0a, 0x0a, 0x00, 0x00, 0x00, 0x02, 0xaf, 0xff, 0x9f, 0xff, 0x30, 0x08, 0x32, 0x03, 0x10, 0x00, 0xff,
+];
+
+fn frame(front: &[u8], length: usize) -> Vec<u8> {
+    let mut frame = front.to_vec();
+    frame.resize(length, 7);
+    frame
+}
+
 /// Valid inputs to start from.
 pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let prefixed = |nals: &[&[u8]]| {
@@ -357,6 +470,11 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         let [high, low] = number.to_be_bytes();
         reordered.extend([40 << 2 | 1, high, low]);
     }
+    let mp3 = frame(&[0xff, 0xfb, 0x14, 0xc4], 104);
+    let ac3 = frame(&[0x0b, 0x77, 0, 0, 0, 0x40, 0x43, 0xe1], 128);
+    let image = jpeg::seed();
+    let images: Vec<_> = jpeg::packetize(&image, 0).into_iter().collect();
+    let obus: Vec<_> = av1::packetize(&AV1, 0).into_iter().collect();
     let mut transport = vec![0; mp2t::PACKET * 2];
     for packet in transport.chunks_mut(mp2t::PACKET) {
         packet.iter_mut().take(1).for_each(|sync| *sync = 0x47);
@@ -371,6 +489,22 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("aac_depacketizer", sequence(&[6, 0o22, 0], &frames)),
         ("latm_depacketizer", sequence(&[1], &elements)),
         ("latm_depacketizer", sequence(&[0], &in_band)),
+        ("picture_depacketizer", sequence(&[0], &[vp8::packetize(&VP8, 80)])),
+        ("picture_depacketizer", sequence(&[1], &[vp9::packetize(&VP9, 80)])),
+        ("picture_depacketizer", sequence(&[2], &obus)),
+        ("picture_depacketizer", sequence(&[3], &images)),
+        ("picture_depacketizer", sequence(&[4], &[single(&[6, 14, 43, 52, 1])])),
+        ("picture_depacketizer", sequence(&[5], &[single(b"<?xml?><tt:MetadataStream/>")])),
+        ("sound_depacketizer", sequence(&[0], &[framed::packetize(framed::Kind::MpegAudio, &mp3, 100)])),
+        ("sound_depacketizer", sequence(&[1], &[framed::packetize(framed::Kind::Ac3, &ac3, 100)])),
+        ("sound_depacketizer", sequence(&[2], &[framed::packetize(framed::Kind::EnhancedAc3, &ac3, 100)])),
+        ("sound_depacketizer", sequence(&[3], &[single(&[5; 30])])),
+        ("sound_depacketizer", sequence(&[4], &[single(&[5; 30])])),
+        ("packetizer", [&[0, 8][..], &VP8].concat()),
+        ("packetizer", [&[1, 8][..], &VP9].concat()),
+        ("packetizer", [&[2, 8][..], &AV1].concat()),
+        ("packetizer", [&[3, 8][..], &image].concat()),
+        ("packetizer", [&[5, 8][..], &mp3].concat()),
         (
             "format",
             b"H264\npacketization-mode=1;sprop-parameter-sets=Z0LACtp5,aM48gA==".to_vec(),

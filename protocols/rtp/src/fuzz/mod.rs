@@ -4,12 +4,13 @@ mod depacketizers;
 
 pub use depacketizers::{
     aac_depacketizer, format, h264_depacketizer, h265_depacketizer, h265_packetizer,
-    latm_depacketizer, reorder,
+    latm_depacketizer, packetizer, picture_depacketizer, reorder, sound_depacketizer,
 };
 
-use crate::payload::{g711, h264, opus};
+use crate::payload::{h264, opus, samples};
 use crate::rtcp::{self, Bye, Description, FullIntraRequest, Nack, PictureLoss};
 use crate::{Header, Packet, Payloads};
+use media::Codec;
 use media::codec::nal;
 
 /// A packet that is read can be written again, and its extension's elements survive.
@@ -120,7 +121,7 @@ fn joined(payloads: &Payloads) -> Vec<Vec<u8>> {
 
 /// Sound is cut into what it was, and durations are bounded.
 pub fn audio(data: &[u8]) {
-    let payloads = g711::packetize(data, 160);
+    let payloads = samples::packetize(&Codec::G722 { channels: 1 }, data, 160);
     assert_eq!(payloads.iter().flatten().copied().collect::<Vec<_>>(), data);
     assert!(opus::samples(data).is_none_or(|samples| (1..=5_760).contains(&samples)));
 }
@@ -211,6 +212,9 @@ mod tests {
             "h265_depacketizer" => h265_depacketizer(data),
             "aac_depacketizer" => aac_depacketizer(data),
             "latm_depacketizer" => latm_depacketizer(data),
+            "picture_depacketizer" => picture_depacketizer(data),
+            "sound_depacketizer" => sound_depacketizer(data),
+            "packetizer" => packetizer(data),
             "format" => format(data),
             "reorder" => reorder(Instant::now(), data),
             _ => audio(data),

@@ -1,14 +1,16 @@
 //! Any depacketizer, chosen by what a session description says of a format.
 
+use super::samples::payload_type;
 use super::{
-    Damaged, DepacketizerCounts, Event, Input, PayloadError, aac, g711, h264, h265, latm, opus,
+    Damaged, DepacketizerCounts, Event, Input, PayloadError, aac, av1, data, framed, h264, h265, jpeg,
+    latm, opus, samples, vp8, vp9,
 };
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use media::Timebase;
-use media::codec::{aac::Config, annex_b, g711::Law, opus as opus_codec};
+use media::codec::{aac::Config, annex_b, g711::Law, g726, opus as opus_codec};
+use media::{Codec, Data, Timebase};
 
 /// Base64 as cameras write it, with and without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -59,16 +61,22 @@ pub enum FormatError {
 impl<'a> Format<'a> {
     /// The format of a static payload type (RFC 3551 section 6), of those that are carried.
     pub const fn of_static(payload_type: u8) -> Option<Format<'static>> {
-        let (encoding, clock_rate) = match payload_type {
-            g711::PCMU => ("PCMU", 8_000),
-            g711::PCMA => ("PCMA", 8_000),
-            super::mp2t::MP2T => ("MP2T", 90_000),
+        let (encoding, clock_rate, channels) = match payload_type {
+            payload_type::PCMU => ("PCMU", 8_000, 1),
+            payload_type::G726_32 => ("G726-32", 8_000, 1),
+            payload_type::PCMA => ("PCMA", 8_000, 1),
+            payload_type::G722 => ("G722", 8_000, 1),
+            payload_type::L16_STEREO => ("L16", 44_100, 2),
+            payload_type::L16_MONO => ("L16", 44_100, 1),
+            framed::MPA => ("MPA", 90_000, 1),
+            jpeg::JPEG => ("JPEG", 90_000, 1),
+            super::mp2t::MP2T => ("MP2T", 90_000, 1),
             _ => return None,
         };
         Some(Format {
             encoding,
             clock_rate,
-            channels: 1,
+            channels,
             parameters: "",
         })
     }
@@ -146,8 +154,20 @@ pub enum Depacketizer {
     Latm(latm::Depacketizer),
     /// Opus.
     Opus(opus::Depacketizer),
-    /// G.711.
-    G711(g711::Depacketizer),
+    /// Sound whose samples are of one size: G.711, G.722, G.726, linear PCM.
+    Samples(samples::Depacketizer),
+    /// MPEG audio, AC-3 and E-AC-3.
+    Framed(framed::Depacketizer),
+    /// AV1.
+    Av1(av1::Depacketizer),
+    /// VP8.
+    Vp8(vp8::Depacketizer),
+    /// VP9.
+    Vp9(vp9::Depacketizer),
+    /// Motion JPEG.
+    Jpeg(jpeg::Depacketizer),
+    /// Data.
+    Data(data::Depacketizer),
 }
 
 impl Depacketizer {
@@ -201,14 +221,43 @@ impl Depacketizer {
                 let config = config.map_err(|error| refused(&error))?;
                 Ok(Self::Opus(opus::Depacketizer::new(config)))
             }
-            "PCMU" => Ok(Self::G711(g711::Depacketizer::new(
-                Law::Mu,
-                clock,
+            name @ ("PCMU" | "PCMA") => Ok(Self::samples(Codec::G711 {
+                law: if name == "PCMA" { Law::A } else { Law::Mu },
+                sample_rate: clock,
                 channels,
-            ))),
-            "PCMA" => Ok(Self::G711(g711::Depacketizer::new(Law::A, clock, channels))),
+            })),
+            "G722" => Ok(Self::samples(Codec::G722 { channels })),
+            "L16" => Ok(Self::samples(Codec::L16 {
+                sample_rate: clock,
+                channels,
+            })),
+            name if name.starts_with("G726-") && (rate, channels) == (8_000, 1) => {
+                let bits = g726_bits(name).ok_or_else(|| FormatError::Codec(name.to_owned()))?;
+                Ok(Self::samples(Codec::G726(bits)))
+            }
+            name if name.starts_with("AAL2-G726-") && (rate, channels) == (8_000, 1) => {
+                let bits = g726_bits(name).ok_or_else(|| FormatError::Codec(name.to_owned()))?;
+                Ok(Self::Samples(samples::Depacketizer::aal2(bits)))
+            }
+            "MPA" => Ok(Self::framed(framed::Kind::MpegAudio, rate)),
+            "AC3" => Ok(Self::framed(framed::Kind::Ac3, rate)),
+            "EAC3" => Ok(Self::framed(framed::Kind::EnhancedAc3, rate)),
+            "AV1" => Ok(Self::Av1(av1::Depacketizer::default())),
+            "VP8" => Ok(Self::Vp8(vp8::Depacketizer::default())),
+            "VP9" => Ok(Self::Vp9(vp9::Depacketizer::default())),
+            "JPEG" => Ok(Self::Jpeg(jpeg::Depacketizer::default())),
+            "SMPTE336M" => Ok(Self::Data(data::Depacketizer::new(Data::Klv))),
+            "VND.ONVIF.METADATA" => Ok(Self::Data(data::Depacketizer::new(Data::OnvifMetadata))),
             _ => Err(FormatError::Codec(format.encoding.to_owned())),
         }
+    }
+
+    fn samples(codec: Codec) -> Self {
+        Self::Samples(samples::Depacketizer::new(codec))
+    }
+
+    fn framed(kind: framed::Kind, clock_rate: u32) -> Self {
+        Self::Framed(framed::Depacketizer::new(kind, clock_rate))
     }
 
     /// Takes a packet in its order.
@@ -222,10 +271,16 @@ impl Depacketizer {
             Self::Aac(codec) => codec.push(input),
             Self::Latm(codec) => codec.push(input),
             Self::Opus(codec) => codec.push(input),
-            Self::G711(codec) => {
+            Self::Samples(codec) => {
                 codec.push(input);
                 Ok(())
             }
+            Self::Framed(codec) => codec.push(input),
+            Self::Av1(codec) => codec.push(input),
+            Self::Vp8(codec) => codec.push(input),
+            Self::Vp9(codec) => codec.push(input),
+            Self::Jpeg(codec) => codec.push(input),
+            Self::Data(codec) => codec.push(input),
         }
     }
 
@@ -237,7 +292,13 @@ impl Depacketizer {
             Self::Aac(codec) => codec.pull(),
             Self::Latm(codec) => codec.pull(),
             Self::Opus(codec) => codec.pull(),
-            Self::G711(codec) => codec.pull(),
+            Self::Samples(codec) => codec.pull(),
+            Self::Framed(codec) => codec.pull(),
+            Self::Av1(codec) => codec.pull(),
+            Self::Vp8(codec) => codec.pull(),
+            Self::Vp9(codec) => codec.pull(),
+            Self::Jpeg(codec) => codec.pull(),
+            Self::Data(codec) => codec.pull(),
         }
     }
 
@@ -248,7 +309,13 @@ impl Depacketizer {
             Self::H265(codec) => codec.flush(),
             Self::Aac(codec) => codec.flush(),
             Self::Latm(codec) => codec.flush(),
-            Self::Opus(_) | Self::G711(_) => {}
+            Self::Framed(codec) => codec.flush(),
+            Self::Av1(codec) => codec.flush(),
+            Self::Vp8(codec) => codec.flush(),
+            Self::Vp9(codec) => codec.flush(),
+            Self::Jpeg(codec) => codec.flush(),
+            Self::Data(codec) => codec.flush(),
+            Self::Opus(_) | Self::Samples(_) => {}
         }
     }
 
@@ -260,7 +327,13 @@ impl Depacketizer {
             Self::Aac(codec) => codec.counts(),
             Self::Latm(codec) => codec.counts(),
             Self::Opus(codec) => codec.counts(),
-            Self::G711(codec) => codec.counts(),
+            Self::Samples(codec) => codec.counts(),
+            Self::Framed(codec) => codec.counts(),
+            Self::Av1(codec) => codec.counts(),
+            Self::Vp8(codec) => codec.counts(),
+            Self::Vp9(codec) => codec.counts(),
+            Self::Jpeg(codec) => codec.counts(),
+            Self::Data(codec) => codec.counts(),
         }
     }
 }
@@ -270,6 +343,13 @@ fn refused(error: &dyn std::error::Error) -> FormatError {
         name: "config",
         problem: error.to_string(),
     }
+}
+
+/// The bits of a sample in `G726-32` and the like, which tell kbit/s of 8,000 samples.
+fn g726_bits(name: &str) -> Option<g726::Bits> {
+    let (_, rate) = name.rsplit_once('-')?;
+    let rate: u8 = rate.parse().ok().filter(|rate| rate % 8 == 0)?;
+    g726::Bits::new(rate / 8)
 }
 
 /// The layout of AU headers. Cameras that leave the lengths out mean what the mode prescribes, and those that
@@ -300,7 +380,6 @@ fn layout(format: &Format<'_>) -> Result<aac::Layout, FormatError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::Codec;
 
     fn format<'a>(encoding: &'a str, clock_rate: u32, parameters: &'a str) -> Format<'a> {
         Format {
@@ -373,7 +452,9 @@ mod tests {
     #[test]
     fn what_cannot_be_received() {
         let cases = [
-            (format("VP8", 90_000, ""), "VP8 is not carried"),
+            (format("THEORA", 90_000, ""), "THEORA is not carried"),
+            (format("G726-48", 8_000, ""), "G726-48 is not carried"),
+            (format("G726-32", 16_000, ""), "G726-32 is not carried"),
             (format("PCMU", 0, ""), "clock rate 0"),
             (
                 format("mpeg4-generic", 48_000, "mode=AAC-hbr"),

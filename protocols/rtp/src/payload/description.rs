@@ -1,12 +1,13 @@
 //! How a codec is sent: what a session description says of it, and its payloads.
 
-use super::{Format, Payloads, Writer, aac, g711, h264, h265, opus};
+use super::{Format, Payloads, aac, av1, data, framed, h264, h265, jpeg, opus, samples, vp8, vp9};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use media::Codec;
+use media::codec::av1::ObuError;
 use media::codec::g711::Law;
 use media::codec::nal::NalError;
+use media::{Codec, Data};
 use std::fmt::Write;
 
 /// What a session description says of a codec: a [`Format`] that is written.
@@ -82,17 +83,52 @@ impl Description {
                 law,
                 sample_rate,
                 channels,
-            } => Self {
-                encoding: match law {
+            } => Self::sound(
+                match law {
                     Law::A => "PCMA",
                     Law::Mu => "PCMU",
                 },
-                clock_rate: sample_rate.ticks_per_second(),
-                channels: *channels,
-                parameters: String::new(),
-            },
-            _ => return None,
+                sample_rate.ticks_per_second(),
+                *channels,
+            ),
+            // The clock that RFC 3551 section 4.5.2 gives by mistake, and keeps.
+            Codec::G722 { channels } => Self::sound("G722", 8_000, *channels),
+            Codec::G726(bits) => Self::sound(bits.name(), 8_000, 1),
+            Codec::L16 {
+                sample_rate,
+                channels,
+            } => Self::sound("L16", sample_rate.ticks_per_second(), *channels),
+            Codec::MpegAudio(_) => Self::sound("MPA", 90_000, 1),
+            Codec::Ac3(config) => Self::sound(
+                if config.enhanced { "eac3" } else { "ac3" },
+                config.sample_rate.ticks_per_second(),
+                config.channels,
+            ),
+            Codec::Av1(config) => {
+                let video = &config.video;
+                let (profile, level, tier) = (video.profile, video.level, u8::from(video.high_tier));
+                pictures(
+                    "AV1",
+                    format!("profile={profile};level-idx={level};tier={tier}"),
+                )
+            }
+            Codec::Vp8(_) => pictures("VP8", String::new()),
+            Codec::Vp9(config) => pictures("VP9", format!("profile-id={}", config.profile)),
+            Codec::Jpeg(_) => pictures("JPEG", String::new()),
+            Codec::Data(Data::Klv) => pictures("smpte336m", String::new()),
+            Codec::Data(Data::OnvifMetadata) => pictures("vnd.onvif.metadata", String::new()),
+            // Opus of more than two channels, FLAC and other data have no payload format.
+            Codec::Opus(_) | Codec::Flac(_) | Codec::Data(_) => return None,
         })
+    }
+
+    fn sound(encoding: &'static str, clock_rate: u32, channels: u8) -> Self {
+        Self {
+            encoding,
+            clock_rate,
+            channels: channels.max(1),
+            parameters: String::new(),
+        }
     }
 
     /// As it is read.
@@ -106,21 +142,56 @@ impl Description {
     }
 }
 
+/// Why an access unit cannot be cut into payloads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PacketizeError {
+    /// A NAL unit of H.264 or H.265.
+    #[error(transparent)]
+    Nal(#[from] NalError),
+    /// An OBU of AV1.
+    #[error(transparent)]
+    Obu(#[from] ObuError),
+    /// A JPEG image that the payload format has no words for.
+    #[error(transparent)]
+    Jpeg(#[from] jpeg::ImageError),
+    /// A codec without a [`Description`].
+    #[error("{0} has no payload format")]
+    Codec(&'static str),
+}
+
 /// Cuts an access unit of any codec into payloads of at most `max_payload` bytes, as described by
 /// [`Description`].
 ///
 /// # Errors
-/// When a length of NAL units reaches past the end of the access unit.
-pub fn packetize(codec: &Codec, unit: &[u8], max_payload: usize) -> Result<Payloads, NalError> {
-    match codec {
-        Codec::H264(config) => h264::packetize(unit, Some(config), max_payload),
-        Codec::H265(config) => h265::packetize(unit, Some(config), max_payload),
-        Codec::Aac(_) => Ok(aac::packetize(unit, max_payload)),
-        Codec::Opus(_) => Ok(opus::packetize(unit)),
-        Codec::G711 { .. } => Ok(g711::packetize(unit, max_payload)),
-        // Not described, and so never sent.
-        _ => Ok(Writer::default().finish()),
-    }
+/// When the access unit is not what its codec prescribes, or the payload format has no words for it.
+pub fn packetize(
+    codec: &Codec,
+    unit: &[u8],
+    max_payload: usize,
+) -> Result<Payloads, PacketizeError> {
+    Ok(match codec {
+        Codec::H264(config) => h264::packetize(unit, Some(config), max_payload)?,
+        Codec::H265(config) => h265::packetize(unit, Some(config), max_payload)?,
+        Codec::Av1(_) => av1::packetize(unit, max_payload)?,
+        Codec::Vp8(_) => vp8::packetize(unit, max_payload),
+        Codec::Vp9(_) => vp9::packetize(unit, max_payload),
+        Codec::Jpeg(_) => jpeg::packetize(unit, max_payload)?,
+        Codec::Aac(_) => aac::packetize(unit, max_payload),
+        Codec::Opus(_) => opus::packetize(unit),
+        Codec::MpegAudio(_) => framed::packetize(framed::Kind::MpegAudio, unit, max_payload),
+        Codec::Ac3(config) => {
+            let kind = match config.enhanced {
+                true => framed::Kind::EnhancedAc3,
+                false => framed::Kind::Ac3,
+            };
+            framed::packetize(kind, unit, max_payload)
+        }
+        Codec::G711 { .. } | Codec::G722 { .. } | Codec::G726(_) | Codec::L16 { .. } => {
+            samples::packetize(codec, unit, max_payload)
+        }
+        Codec::Data(Data::Klv | Data::OnvifMetadata) => data::packetize(unit, max_payload),
+        Codec::Flac(_) | Codec::Data(_) => return Err(PacketizeError::Codec(codec.name())),
+    })
 }
 
 fn base64<'a>(sets: impl IntoIterator<Item = &'a Bytes>) -> String {

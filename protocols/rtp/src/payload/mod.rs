@@ -5,24 +5,34 @@
 //! access units ([`Event`]); what is missing, it is told by [`Reorder`](crate::Reorder).
 
 pub mod aac;
-pub mod g711;
+pub mod av1;
+pub mod data;
+pub mod framed;
 pub mod h264;
 pub mod h265;
+pub mod jpeg;
 pub mod latm;
 pub mod mp2t;
 pub mod opus;
+pub mod samples;
+pub mod units;
+pub mod vp8;
+pub mod vp9;
 
 mod depacketizer;
 mod description;
 mod nal;
 mod sound;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod testing;
 mod unit;
 
 pub use depacketizer::{Depacketizer, Format, FormatError};
-pub use description::{Description, packetize};
+pub use description::{Description, PacketizeError, packetize};
 pub use unit::{Damaged, DepacketizerCounts, Event, Input, MAX_UNIT, PayloadError, Unit};
+pub use units::Units;
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,6 +48,8 @@ struct Shared {
     data: Box<[u8]>,
     /// Where each ends in `data`.
     ends: Box<[usize]>,
+    /// From the time of one to that of the next, in ticks.
+    step: u32,
 }
 
 impl Payloads {
@@ -69,6 +81,13 @@ impl Payloads {
         let before = index.checked_sub(1);
         let start = before.and_then(|before| self.0.ends.get(before).copied());
         self.0.data.get(start.unwrap_or(0)..end)
+    }
+
+    /// How far the payload of this number lies behind the time of the access unit, in ticks of the format's clock.
+    /// Not 0 only of sound that is cut at its samples; parts of one frame have one time.
+    pub fn offset(&self, index: usize) -> u32 {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        self.0.step.wrapping_mul(index)
     }
 
     /// All payloads.
@@ -108,13 +127,47 @@ impl Writer {
         self.ends.push(self.data.len());
     }
 
+    /// Nothing has been put yet.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Cuts a unit into parts of one size, the last of which may be shorter, each of which `put` makes a payload of:
+    /// it is told whether the part is the first and whether it is the last. With the `front` bytes before it, a
+    /// part stays below `max_payload`; fewer than 64 count as 64.
+    pub(crate) fn cut(
+        unit: &[u8],
+        max_payload: usize,
+        front: usize,
+        put: impl Fn(&mut Self, &[u8], bool, bool),
+    ) -> Payloads {
+        let room = max_payload.max(MIN_PAYLOAD).saturating_sub(front).max(1);
+        let count = unit.len().div_ceil(room).max(1);
+        let size = unit.len().div_ceil(count).max(1);
+        let count = unit.len().div_ceil(size);
+        let mut writer = Self::with_capacity(unit.len() + count * front, count);
+        for (index, part) in unit.chunks(size).enumerate() {
+            put(&mut writer, part, index == 0, index + 1 == count);
+        }
+        writer.finish()
+    }
+
     pub(crate) fn finish(self) -> Payloads {
+        self.finish_spaced(0)
+    }
+
+    /// With so many ticks from the time of one payload to that of the next.
+    pub(crate) fn finish_spaced(self, step: u32) -> Payloads {
         Payloads(Arc::new(Shared {
             data: self.data.into(),
             ends: self.ends.into(),
+            step,
         }))
     }
 }
+
+/// Smallest limit of a payload that is kept to; smaller ones count as this.
+const MIN_PAYLOAD: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -79,7 +79,7 @@ mod tests {
     fn packets_are_found_until_they_are_old() {
         let start = Instant::now();
         let mut history = History::default();
-        let two = rtp::payload::g711::packetize(&[1, 2], 1);
+        let two = rtp::payload::samples::packetize(&media::Codec::G722 { channels: 1 }, &[1, 2], 1);
         history.push(start, 10, 100, two);
         history.push(
             start + Duration::from_secs(1),

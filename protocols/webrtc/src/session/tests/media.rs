@@ -2,8 +2,13 @@
 
 use super::*;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile as DtlsProfile;
-use rtp::payload::g711::packetize;
+use rtp::payload::samples;
 use rtp::rtcp::{self, FullIntraRequest, Nack, PictureLoss, ReceiverReport, ReportBlock};
+
+/// Cuts anything anywhere.
+fn packetize(unit: &[u8], max_payload: usize) -> Payloads {
+    samples::packetize(&media::Codec::G722 { channels: 1 }, unit, max_payload)
+}
 
 fn nack(media: u32, sequences: impl IntoIterator<Item = u16>) -> rtcp::Packet {
     rtcp::Packet::Nack(Nack::new(1, media, sequences))
