@@ -4,8 +4,8 @@
 //! long its payload is, and the payload.
 
 use crate::payload::{
-    Damaged, Depacketizer, Event, Format, Input, Unit, aac, av1, data, framed, h264, h265, jpeg, latm,
-    mp2t, packetize, samples, vp8, vp9,
+    Damaged, Depacketizer, Event, Format, Input, Unit, aac, av1, data, framed, h264, h265, jpeg,
+    latm, mp2t, packetize, samples, vp8, vp9,
 };
 use crate::rtcp::{self, Reception};
 use crate::{Header, Payloads, Reorder};
@@ -58,8 +58,15 @@ fn run(mut depacketizer: Depacketizer, data: &[u8], check: fn(&Unit)) {
             units += 1;
             given += unit.payload.len();
             // A NAL unit of one byte gets a length of four, a JPEG image its tables.
-            let front = if unit.payload.starts_with(&[0xff, 0xd8]) { 1_024 } else { 0 };
-            assert!(given <= taken * 5 + units as usize * front, "more came out than went in");
+            let front = if unit.payload.starts_with(&[0xff, 0xd8]) {
+                1_024
+            } else {
+                0
+            };
+            assert!(
+                given <= taken * 5 + units as usize * front,
+                "more came out than went in"
+            );
         }
     };
     for input in packets(data) {
@@ -174,7 +181,9 @@ pub fn sound_depacketizer(data: &[u8]) {
     let depacketizer = match (data.first().copied().unwrap_or_default() % 5, bits) {
         (0, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::MpegAudio, 90_000)),
         (1, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::Ac3, 48_000)),
-        (2, _) => Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::EnhancedAc3, 48_000)),
+        (2, _) => {
+            Depacketizer::Framed(framed::Depacketizer::new(framed::Kind::EnhancedAc3, 48_000))
+        }
         (3, Some(bits)) => Depacketizer::Samples(samples::Depacketizer::aal2(bits)),
         _ => Depacketizer::Samples(samples::Depacketizer::new(Codec::L16 {
             sample_rate: Timebase::VIDEO,
@@ -192,8 +201,14 @@ pub fn packetizer(data: &[u8]) {
     };
     let limit = usize::from(*limit) * 8;
     let (payloads, mut depacketizer) = match kind % 6 {
-        0 => (Ok(vp8::packetize(unit, limit)), Depacketizer::Vp8(vp8::Depacketizer::default())),
-        1 => (Ok(vp9::packetize(unit, limit)), Depacketizer::Vp9(vp9::Depacketizer::default())),
+        0 => (
+            Ok(vp8::packetize(unit, limit)),
+            Depacketizer::Vp8(vp8::Depacketizer::default()),
+        ),
+        1 => (
+            Ok(vp9::packetize(unit, limit)),
+            Depacketizer::Vp9(vp9::Depacketizer::default()),
+        ),
         2 => (
             av1::packetize(unit, limit).map_err(drop),
             Depacketizer::Av1(av1::Depacketizer::default()),
@@ -211,14 +226,21 @@ pub fn packetizer(data: &[u8]) {
         _ => {
             let kind = framed::Kind::MpegAudio;
             let depacketizer = framed::Depacketizer::new(kind, 90_000);
-            (Ok(framed::packetize(kind, unit, limit)), Depacketizer::Framed(depacketizer))
+            (
+                Ok(framed::packetize(kind, unit, limit)),
+                Depacketizer::Framed(depacketizer),
+            )
         }
     };
     let Ok(payloads) = payloads else {
         return;
     };
     let longest = if kind % 6 == 3 { 384 } else { 64 };
-    assert!(payloads.iter().all(|payload| payload.len() <= limit.max(longest)));
+    assert!(
+        payloads
+            .iter()
+            .all(|payload| payload.len() <= limit.max(longest))
+    );
     for (index, payload) in payloads.iter().enumerate() {
         // What is no unit of its kind is refused.
         let _ = depacketizer.push(&Input {
@@ -237,7 +259,10 @@ pub fn packetizer(data: &[u8]) {
         match kind % 6 {
             // OBUs may say their size in more bytes than they need; images are written anew.
             2 | 3 => {}
-            5 => assert!(unit.windows(found.payload.len()).any(|part| part == found.payload)),
+            5 => assert!(
+                unit.windows(found.payload.len())
+                    .any(|part| part == found.payload)
+            ),
             _ => assert_eq!(found.payload, unit),
         }
     }
@@ -403,7 +428,8 @@ const VP8: [u8; 100] = {
 };
 const VP9: [u8; 10] = [0x82, 0x49, 0x83, 0x42, 0x00, 0x00, 0xf0, 0x00, 0xf6, 0x07];
 const AV1: [u8; 17] = [
-    0x0a, 0x0a, 0x00, 0x00, 0x00, 0x02, 0xaf, 0xff, 0x9f, 0xff, 0x30, 0x08, 0x32, 0x03, 0x10, 0x00, 0xff,
+    0x0a, 0x0a, 0x00, 0x00, 0x00, 0x02, 0xaf, 0xff, 0x9f, 0xff, 0x30, 0x08, 0x32, 0x03, 0x10, 0x00,
+    0xff,
 ];
 
 fn frame(front: &[u8], length: usize) -> Vec<u8> {
@@ -489,15 +515,42 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("aac_depacketizer", sequence(&[6, 0o22, 0], &frames)),
         ("latm_depacketizer", sequence(&[1], &elements)),
         ("latm_depacketizer", sequence(&[0], &in_band)),
-        ("picture_depacketizer", sequence(&[0], &[vp8::packetize(&VP8, 80)])),
-        ("picture_depacketizer", sequence(&[1], &[vp9::packetize(&VP9, 80)])),
+        (
+            "picture_depacketizer",
+            sequence(&[0], &[vp8::packetize(&VP8, 80)]),
+        ),
+        (
+            "picture_depacketizer",
+            sequence(&[1], &[vp9::packetize(&VP9, 80)]),
+        ),
         ("picture_depacketizer", sequence(&[2], &obus)),
         ("picture_depacketizer", sequence(&[3], &images)),
-        ("picture_depacketizer", sequence(&[4], &[single(&[6, 14, 43, 52, 1])])),
-        ("picture_depacketizer", sequence(&[5], &[single(b"<?xml?><tt:MetadataStream/>")])),
-        ("sound_depacketizer", sequence(&[0], &[framed::packetize(framed::Kind::MpegAudio, &mp3, 100)])),
-        ("sound_depacketizer", sequence(&[1], &[framed::packetize(framed::Kind::Ac3, &ac3, 100)])),
-        ("sound_depacketizer", sequence(&[2], &[framed::packetize(framed::Kind::EnhancedAc3, &ac3, 100)])),
+        (
+            "picture_depacketizer",
+            sequence(&[4], &[single(&[6, 14, 43, 52, 1])]),
+        ),
+        (
+            "picture_depacketizer",
+            sequence(&[5], &[single(b"<?xml?><tt:MetadataStream/>")]),
+        ),
+        (
+            "sound_depacketizer",
+            sequence(
+                &[0],
+                &[framed::packetize(framed::Kind::MpegAudio, &mp3, 100)],
+            ),
+        ),
+        (
+            "sound_depacketizer",
+            sequence(&[1], &[framed::packetize(framed::Kind::Ac3, &ac3, 100)]),
+        ),
+        (
+            "sound_depacketizer",
+            sequence(
+                &[2],
+                &[framed::packetize(framed::Kind::EnhancedAc3, &ac3, 100)],
+            ),
+        ),
         ("sound_depacketizer", sequence(&[3], &[single(&[5; 30])])),
         ("sound_depacketizer", sequence(&[4], &[single(&[5; 30])])),
         ("packetizer", [&[0, 8][..], &VP8].concat()),

@@ -2,8 +2,8 @@
 
 use super::samples::payload_type;
 use super::{
-    Damaged, DepacketizerCounts, Event, Input, PayloadError, aac, av1, data, framed, h264, h265, jpeg,
-    latm, opus, samples, vp8, vp9,
+    Damaged, DepacketizerCounts, Event, Input, PayloadError, aac, av1, data, framed, h264, h265,
+    jpeg, latm, opus, samples, vp8, vp9,
 };
 use base64::Engine;
 use base64::alphabet::STANDARD;

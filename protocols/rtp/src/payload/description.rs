@@ -106,7 +106,8 @@ impl Description {
             ),
             Codec::Av1(config) => {
                 let video = &config.video;
-                let (profile, level, tier) = (video.profile, video.level, u8::from(video.high_tier));
+                let (profile, level, tier) =
+                    (video.profile, video.level, u8::from(video.high_tier));
                 pictures(
                     "AV1",
                     format!("profile={profile};level-idx={level};tier={tier}"),

@@ -108,7 +108,11 @@ fn kinds() -> Vec<Kind> {
         },
         Kind {
             length: Some(header.length()),
-            ..Kind::new(Codec::MpegAudio(mpeg_audio::Config::of(&header)), &mp3, &mp3)
+            ..Kind::new(
+                Codec::MpegAudio(mpeg_audio::Config::of(&header)),
+                &mp3,
+                &mp3,
+            )
         },
         Kind {
             length: Some(ac3_length),

@@ -21,10 +21,10 @@ pub mod vp9;
 
 mod depacketizer;
 mod description;
-mod nal;
-mod sound;
 #[cfg(test)]
 mod differential;
+mod nal;
+mod sound;
 #[cfg(test)]
 mod testing;
 mod unit;

@@ -155,9 +155,10 @@ impl<F: Format> Units<F> {
         self.events.pop_front()
     }
 
-    /// Ends the access unit in the making: nothing more will come.
+    /// Drops the access unit in the making: nothing more will come, and its end may be missing.
     pub fn flush(&mut self) {
-        // What is wrong with it is counted.
+        self.damage();
+        // It is damaged, and counted.
         let _ = self.finish();
     }
 

@@ -25,14 +25,18 @@ impl Format for TemporalUnits {
         if unit.is_empty() {
             self.ends.clear();
         }
-        let (header, mut rest) = input.payload.split_first().ok_or(PayloadError::Truncated(0))?;
+        let (header, mut rest) = input
+            .payload
+            .split_first()
+            .ok_or(PayloadError::Truncated(0))?;
         let continues = header & flag::CONTINUES != 0;
         if continues && self.ends.is_empty() {
             return Ok(Place::Later);
         }
         let told = header >> 4 & 3;
-        let first_is_sequence =
-            |rest: &[u8]| rest.first().map(|first| first >> 3 & 0xf) == Some(obu_type::SEQUENCE_HEADER);
+        let first_is_sequence = |rest: &[u8]| {
+            rest.first().map(|first| first >> 3 & 0xf) == Some(obu_type::SEQUENCE_HEADER)
+        };
         let mut place = Place::Unknown;
         if header & flag::NEW_SEQUENCE != 0 {
             place = Place::First;
@@ -44,7 +48,8 @@ impl Format for TemporalUnits {
                 true => std::mem::take(&mut rest),
                 false => {
                     let length = leb128::read(rest);
-                    let (length, at) = length.ok_or(PayloadError::Truncated(input.payload.len()))?;
+                    let (length, at) =
+                        length.ok_or(PayloadError::Truncated(input.payload.len()))?;
                     let after = rest.get(at..).unwrap_or_default();
                     let length = usize::try_from(length).unwrap_or(usize::MAX);
                     let room = after.len();

@@ -51,7 +51,10 @@ impl Depacketizer {
         if input.lost {
             self.frames.lost();
         }
-        if self.open.is_some_and(|open| input.lost || open != input.timestamp) {
+        if self
+            .open
+            .is_some_and(|open| input.lost || open != input.timestamp)
+        {
             self.give_up();
         }
         if input.payload.is_empty() {
@@ -104,7 +107,9 @@ impl Depacketizer {
                 }
                 if offset.is_some_and(|offset| offset != self.buffer.len()) {
                     self.give_up();
-                    return Err(PayloadError::Fragment("that does not follow the one before"));
+                    return Err(PayloadError::Fragment(
+                        "that does not follow the one before",
+                    ));
                 }
                 if self.buffer.len().saturating_add(data.len()) > MAX_FRAGMENTED {
                     self.give_up();

@@ -21,22 +21,30 @@ pub struct Images {
 impl Format for Images {
     fn take(&mut self, input: &Input<'_>, unit: &mut Vec<u8>) -> Result<Place, PayloadError> {
         let truncated = PayloadError::Truncated(input.payload.len());
-        let (header, mut rest) = input.payload.split_first_chunk::<HEADER>().ok_or(truncated.clone())?;
+        let (header, mut rest) = input
+            .payload
+            .split_first_chunk::<HEADER>()
+            .ok_or(truncated.clone())?;
         let [specific, o1, o2, o3, kind, quality, width, height] = *header;
         let offset = u32::from_be_bytes([0, o1, o2, o3]) as usize;
         let mut restarts = 0;
         if kind & !(RESTARTS | 1) != 0 {
-            return Err(PayloadError::Unsupported("a type of JPEG images above 1 or 65"));
+            return Err(PayloadError::Unsupported(
+                "a type of JPEG images above 1 or 65",
+            ));
         }
         if kind & RESTARTS != 0 {
-            let ([high, low, ..], after) = rest.split_first_chunk::<4>().ok_or(truncated.clone())?;
+            let ([high, low, ..], after) =
+                rest.split_first_chunk::<4>().ok_or(truncated.clone())?;
             restarts = u16::from_be_bytes([*high, *low]);
             rest = after;
         }
         if offset != unit.len() {
             return match unit.is_empty() {
                 true => Ok(Place::Later),
-                false => Err(PayloadError::Fragment("that does not follow the one before")),
+                false => Err(PayloadError::Fragment(
+                    "that does not follow the one before",
+                )),
             };
         }
         if offset == 0 {
@@ -89,7 +97,8 @@ impl Images {
         }
         // Without any, they are those that came before with the same quality.
         let known = self.known.as_ref();
-        let known = known.filter(|(of, ..)| *of == quality && (quality != TABLES_OF_ONE || length > 0));
+        let known =
+            known.filter(|(of, ..)| *of == quality && (quality != TABLES_OF_ONE || length > 0));
         if let Some((_, precision, tables)) = known {
             self.coding.precision = *precision;
             self.coding.tables = tables.clone();

@@ -47,7 +47,13 @@ pub(super) struct Coding {
 impl Coding {
     /// The two tables with their precisions; `None` where they have another size.
     pub(super) fn split(&self) -> Option<[(u8, &[u8]); 2]> {
-        let size = |bit: u8| if self.precision >> bit & 1 == 1 { 128 } else { 64 };
+        let size = |bit: u8| {
+            if self.precision >> bit & 1 == 1 {
+                128
+            } else {
+                64
+            }
+        };
         let (luma, chroma) = self.tables.split_at_checked(size(0))?;
         // One table is for both.
         let chroma = match chroma.is_empty() {
@@ -175,7 +181,11 @@ impl<'a> Reader<'a> {
     fn huffman(&mut self, mut content: &[u8]) -> Result<(), ImageError> {
         while !content.is_empty() {
             let counts = content.get(1..17).ok_or(ImageError::Malformed)?;
-            let length = 17 + counts.iter().map(|count| usize::from(*count)).sum::<usize>();
+            let length = 17
+                + counts
+                    .iter()
+                    .map(|count| usize::from(*count))
+                    .sum::<usize>();
             let (table, rest) = content
                 .split_at_checked(length)
                 .ok_or(ImageError::Malformed)?;
@@ -204,13 +214,17 @@ impl<'a> Reader<'a> {
             red_table,
         ] = components
         else {
-            return Err(ImageError::Unsupported("another chroma format than 4:2:0 and 4:2:2"));
+            return Err(ImageError::Unsupported(
+                "another chroma format than 4:2:0 and 4:2:2",
+            ));
         };
         self.coding.kind = match luma {
             0x21 => 0,
             0x22 => 1,
             _ => {
-                return Err(ImageError::Unsupported("another chroma format than 4:2:0 and 4:2:2"));
+                return Err(ImageError::Unsupported(
+                    "another chroma format than 4:2:0 and 4:2:2",
+                ));
             }
         };
         if blue_table != red_table {
@@ -225,7 +239,9 @@ impl<'a> Reader<'a> {
     fn scan(&self, content: &[u8]) -> Result<(), ImageError> {
         match content {
             [3, _, 0x00, _, 0x11, _, 0x11, 0, 63, 0] => Ok(()),
-            _ => Err(ImageError::Unsupported("several scans, or tables in another order")),
+            _ => Err(ImageError::Unsupported(
+                "several scans, or tables in another order",
+            )),
         }
     }
 

@@ -34,5 +34,7 @@ pub(crate) fn seed() -> Vec<u8> {
         tables: tables::quantization(75).to_vec(),
         ..image::Coding::default()
     };
-    coding.image(&[7; 90]).map_or_else(Vec::new, |image| image.to_vec())
+    coding
+        .image(&[7; 90])
+        .map_or_else(Vec::new, |image| image.to_vec())
 }

@@ -17,7 +17,8 @@ pub struct Frames;
 
 impl Format for Frames {
     fn take(&mut self, input: &Input<'_>, unit: &mut Vec<u8>) -> Result<Place, PayloadError> {
-        let (place, part) = read(input.payload).ok_or(PayloadError::Truncated(input.payload.len()))?;
+        let (place, part) =
+            read(input.payload).ok_or(PayloadError::Truncated(input.payload.len()))?;
         unit.extend_from_slice(part);
         Ok(place)
     }
