@@ -306,12 +306,13 @@ impl Cutter {
         }
         let marks = lane.section.marks_ends();
         let last = payloads.len().saturating_sub(1);
+        let time = track.timebase.rescale(unit.pts, lane.clock) as u32;
         for (index, payload) in payloads.iter().enumerate() {
             let header = Header {
                 marker: marks && index == last,
                 payload_type: lane.section.payload_type,
                 sequence: lane.sequence,
-                timestamp: track.timebase.rescale(unit.pts, lane.clock) as u32,
+                timestamp: time.wrapping_add(payloads.offset(index)),
                 ssrc,
             };
             lane.sequence = lane.sequence.wrapping_add(1);

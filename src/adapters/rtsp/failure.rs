@@ -1,10 +1,12 @@
 //! Why a camera is not pulled, in words for whoever runs the server. No message holds a password, or the
 //! URL's path, where some cameras take one.
 
-use super::source::Source;
+use super::source::{Source, Transport};
+use rtsp::message::Status;
+use std::error::Error;
 use std::time::Duration;
 
-/// Longest text of a camera or of the RTSP library that is repeated, in characters.
+/// Longest text of a camera that is repeated, in characters.
 const MAX_DETAIL: usize = 200;
 
 /// What was being done.
@@ -43,10 +45,25 @@ pub(super) fn panicked(source: &Source) -> String {
     format!("{place} sent what the server failed to handle; the log says where")
 }
 
-/// What the library says went wrong.
-pub(super) fn of(step: Step, source: &Source, error: &retina::Error) -> String {
-    let detail = redacted(&error.to_string(), &source.secrets());
-    words(step, source, error.status_code(), &detail)
+/// Something went wrong, in words that may repeat what the camera said.
+pub(super) fn of(step: Step, source: &Source, error: &dyn Error) -> String {
+    words(
+        step,
+        source,
+        None,
+        &redacted(&error.to_string(), &source.secrets()),
+    )
+}
+
+/// There is no connection, for a reason that names what was connected to.
+pub(super) fn said(source: &Source, problem: &str) -> String {
+    redacted(problem, &source.secrets())
+}
+
+/// The camera refused a request.
+pub(super) fn refused(step: Step, source: &Source, status: Status, reason: &str) -> String {
+    let reason = redacted(reason, &source.secrets());
+    words(step, source, Some(status.0), &reason)
 }
 
 fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> String {
@@ -60,9 +77,9 @@ fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> Stri
         (Some(404), _) => format!("{place} has no such stream (404)"),
         (Some(461), _) => format!(
             "{place} does not send over {} (461)",
-            match source.transport {
-                super::source::Transport::Tcp => "TCP; try #transport=udp",
-                super::source::Transport::Udp => "UDP; try #transport=tcp",
+            match source.transport.unwrap_or_default() {
+                Transport::Tcp | Transport::Http => "TCP; try #transport=udp",
+                Transport::Udp | Transport::Multicast => "UDP; try #transport=tcp",
             }
         ),
         (Some(status), _) if !(200..300).contains(&status) => {

@@ -1,30 +1,31 @@
-//! RTSP: takes publishers and serves players on one port, and pulls cameras. The protocol itself is
-//! `protocols/rtsp`, for cameras still the crate `retina`.
+//! RTSP: takes publishers and serves players on one port, and pulls cameras.
 //!
 //! A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all; what they get is made by the `cutter`.
 //! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
 //! other servers.
 //!
-//! A URL becomes a `source::Source`, which a `session` connects to and plays. Its frames become access units
-//! (`tracks`) on one axis of time (`clock`). What goes wrong is put in words without secrets (`failure`).
-//! Nothing is retried here: the supervisor does that.
+//! A URL becomes a `source::Source`, which a `client` connects to (`wire`) and plays, over the connection itself or
+//! over sockets of its own (`ports`). What comes goes through a `receiver` too, and becomes the stream once a decoder
+//! can start with it (`gate`). What goes wrong is put in words without secrets (`failure`). Nothing is retried here:
+//! the supervisor does that.
 
 mod axis;
-mod clock;
+mod client;
 mod connection;
 mod cutter;
 mod datagrams;
 mod failure;
+mod gate;
 mod player;
+mod ports;
 mod publisher;
 mod receiver;
 mod server;
-mod session;
 mod sink;
 mod sockets;
 mod source;
-mod tracks;
+mod wire;
 
 use super::{BoxFuture, Context, Feed, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
@@ -140,15 +141,15 @@ impl Protocol for Rtsp {
     }
 
     fn pulls(&self, scheme: &str) -> bool {
-        scheme == "rtsp"
+        matches!(scheme, "rtsp" | "rtsps")
     }
 
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;
-            let pulling = session::pull(&source, target, self.settings.timeout);
-            // What a camera sends goes through a foreign library. A panic there is logged and counted, and
-            // ends this attempt alone: the camera is tried again.
+            let pulling = client::pull(&source, target, self.settings.timeout);
+            // A panic at what a camera sends is logged and counted, and ends this attempt alone: the camera is
+            // tried again.
             AssertUnwindSafe(pulling)
                 .catch_unwind()
                 .await

@@ -122,7 +122,6 @@ impl Incoming {
     }
 
     /// The number of its section.
-    #[allow(dead_code, reason = "for the client")]
     pub(super) const fn section(&self) -> usize {
         self.section
     }
@@ -186,7 +185,6 @@ impl Receiver {
 
     /// The RTP times with which the sections begin, as the answer to PLAY tells them (`RTP-Info`, RFC 2326 section
     /// 12.33). They are comparable only where there is one of each section.
-    #[allow(dead_code, reason = "for the client")]
     pub(super) fn starts(&mut self, starts: &[(usize, u32)]) {
         let of = |incoming: &Incoming| {
             let mut starts = starts.iter();

@@ -7,7 +7,7 @@ use rtp::rtcp::{self, FullIntraRequest, Nack, PictureLoss, ReceiverReport, Repor
 
 /// Cuts anything anywhere.
 fn packetize(unit: &[u8], max_payload: usize) -> Payloads {
-    samples::packetize(&media::Codec::G722 { channels: 1 }, unit, max_payload)
+    samples::packetize(&::media::Codec::G722 { channels: 1 }, unit, max_payload)
 }
 
 fn nack(media: u32, sequences: impl IntoIterator<Item = u16>) -> rtcp::Packet {
