@@ -49,6 +49,6 @@ impl Format for Parts {
 /// Cuts a unit of data into payloads of at most `max_payload` bytes (fewer than 64 count as 64).
 pub fn packetize(unit: &[u8], max_payload: usize) -> Payloads {
     Writer::cut(unit, max_payload, 0, |writer, part, _, _| {
-        writer.put(&[part])
+        writer.put(&[part]);
     })
 }

@@ -20,11 +20,11 @@ pub struct Images {
 
 impl Format for Images {
     fn take(&mut self, input: &Input<'_>, unit: &mut Vec<u8>) -> Result<Place, PayloadError> {
-        let truncated = PayloadError::Truncated(input.payload.len());
+        let truncated = || PayloadError::Truncated(input.payload.len());
         let (header, mut rest) = input
             .payload
             .split_first_chunk::<HEADER>()
-            .ok_or(truncated.clone())?;
+            .ok_or_else(truncated)?;
         let [specific, o1, o2, o3, kind, quality, width, height] = *header;
         let offset = u32::from_be_bytes([0, o1, o2, o3]) as usize;
         let mut restarts = 0;
@@ -34,8 +34,7 @@ impl Format for Images {
             ));
         }
         if kind & RESTARTS != 0 {
-            let ([high, low, ..], after) =
-                rest.split_first_chunk::<4>().ok_or(truncated.clone())?;
+            let ([high, low, ..], after) = rest.split_first_chunk::<4>().ok_or_else(truncated)?;
             restarts = u16::from_be_bytes([*high, *low]);
             rest = after;
         }
@@ -61,7 +60,7 @@ impl Format for Images {
                 restarts,
                 ..Coding::default()
             };
-            rest = self.quantization(quality, rest).ok_or(truncated)?;
+            rest = self.quantization(quality, rest).ok_or_else(truncated)?;
         }
         unit.extend_from_slice(rest);
         Ok(Place::First)
