@@ -52,11 +52,11 @@ impl Packagings {
     pub fn reader(&self, stream: &Arc<Stream>, bounds: Bounds) -> PackagedReader {
         let mut packagings = lock(&self.0);
         packagings.retain(|packaging| packaging.strong_count() > 0);
-        let known = packagings.iter().filter_map(Weak::upgrade);
-        let mut known = known.filter(|known| {
-            Arc::ptr_eq(&known.stream, stream) && lock(&known.state).ended.is_none()
-        });
-        let packaging = known.next().unwrap_or_else(|| {
+        let known = packagings
+            .iter()
+            .filter_map(Weak::upgrade)
+            .find(|known| Arc::ptr_eq(&known.stream, stream) && lock(&known.state).ended.is_none());
+        let packaging = known.unwrap_or_else(|| {
             let packaging = Arc::new(Packaging {
                 stream: stream.clone(),
                 state: Mutex::new(State {
@@ -67,9 +67,9 @@ impl Packagings {
             });
             let reader = Reader::new(stream.clone());
             tokio::spawn(package(reader, Arc::downgrade(&packaging)));
+            packagings.push(Arc::downgrade(&packaging));
             packaging
         });
-        packagings.push(Arc::downgrade(&packaging));
         let cursor = lock(&packaging.state).ring.start();
         PackagedReader { packaging, cursor }
     }

@@ -67,7 +67,7 @@ async fn datagrams(address: &Address, target: &Target, mut intake: Intake) -> Re
     target.connected();
     let mut buffer = vec![0; DATAGRAM];
     let mut order: Reorder<Bytes> = Reorder::default();
-    let mut last_sender = String::new();
+    let mut last_sender = IpAddr::from([0; 4]);
     loop {
         let timeout = order.timeout();
         let due = timeout.unwrap_or_else(Instant::now).into();
@@ -84,7 +84,7 @@ async fn datagrams(address: &Address, target: &Target, mut intake: Intake) -> Re
                 if !is_from(sender.ip(), address.options.source) {
                     continue;
                 }
-                last_sender = sender.ip().to_canonical().to_string();
+                last_sender = sender.ip().to_canonical();
                 let datagram = buffer.get(..length).unwrap_or_default();
                 match within_rtp(datagram) {
                     Some(packet) => {
@@ -95,7 +95,7 @@ async fn datagrams(address: &Address, target: &Target, mut intake: Intake) -> Re
                 }
             }
         }
-        let publish = || publish(address, last_sender.clone(), target);
+        let publish = || publish(address, last_sender.to_string(), target);
         if !plain.is_empty() {
             intake.push(plain, publish)?;
         }
