@@ -19,6 +19,8 @@ pub mod record;
 
 pub mod bridge;
 
+pub mod transport;
+
 pub mod store;
 
 pub mod adapters;

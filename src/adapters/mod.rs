@@ -4,6 +4,7 @@
 
 pub mod demo;
 pub mod hls;
+pub mod mpegts;
 pub mod rtmp;
 pub mod rtsp;
 pub mod webrtc;
@@ -39,6 +40,9 @@ pub const ALL: &[(&str, Build)] = &[
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("webrtc", |config| {
         Ok(Arc::new(webrtc::WebRtc::new(config)?))
+    }),
+    ("mpegts", |config| {
+        Ok(Arc::new(mpegts::Mpegts::new(config)?))
     }),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];

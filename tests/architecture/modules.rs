@@ -14,6 +14,7 @@ const ORDER: [&str; 15] = [
     "segment",
     "record",
     "bridge",
+    "transport",
     "store",
     "adapters",
     "control",

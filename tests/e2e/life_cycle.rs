@@ -66,6 +66,14 @@ const WEBRTC: Row = Row {
     come_again: |server| come_again_over_http(server, "POST", "/LiveApp/whep/cam"),
 };
 
+const MPEG_TS: Row = Row {
+    watch: |server| {
+        let url = server.url("/LiveApp/streams/cam.live.ts");
+        decode(&url, 4).assert_about(4.0, RATE);
+    },
+    come_again: |server| come_again_over_http(server, "GET", "/LiveApp/streams/cam.live.ts"),
+};
+
 #[test]
 fn by_rtmp() {
     life_cycle(&RTMP);
@@ -82,6 +90,11 @@ fn by_hls() {
 }
 
 #[test]
+fn by_mpeg_ts() {
+    life_cycle(&MPEG_TS);
+}
+
+#[test]
 fn by_webrtc() {
     life_cycle(&WEBRTC);
 }
@@ -91,7 +104,7 @@ fn a_source_that_never_answers_holds_nobody_for_long() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = on_demand(deaf.local_addr().unwrap().port());
     std::thread::scope(|scope| {
-        for row in [&RTMP, &RTSP, &HLS, &WEBRTC] {
+        for row in [&RTMP, &RTSP, &HLS, &MPEG_TS, &WEBRTC] {
             let server = &server;
             scope.spawn(move || {
                 let begun = Instant::now();

@@ -23,6 +23,7 @@ mod hls;
 mod hls_playlists;
 mod hls_waiting;
 mod life_cycle;
+mod mpegts;
 mod network;
 mod publish_and_play;
 mod publishers;

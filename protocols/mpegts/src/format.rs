@@ -22,6 +22,10 @@ pub enum Format {
         /// `channel_config_code`.
         channels: u8,
     },
+    /// MPEG audio of any layer.
+    MpegAudio,
+    /// AC-3 or E-AC-3.
+    Ac3,
     /// Something that is known by name and not carried on.
     Known {
         /// What it is called.
@@ -46,7 +50,7 @@ impl Format {
             0x0f => Self::Adts,
             0x11 => Self::Latm,
             0x01 | 0x02 => known("MPEG-2 video", video),
-            0x03 | 0x04 => known("MPEG audio", audio),
+            0x03 | 0x04 => Self::MpegAudio,
             0x10 => known("MPEG-4 video", video),
             0x15 | 0x06 if is_registered(list, b"KLVA") => known("KLV", None),
             0x15 if is_registered(list, b"ID3 ") || has(0x26) => known("ID3", None),
@@ -54,10 +58,9 @@ impl Format {
             0x20 => known("H.264 MVC", video),
             0x33 => known("H.266", video),
             0x42 => known("AVS", video),
-            0x81 => known("AC-3", audio),
+            0x81 | 0x87 => Self::Ac3,
             0x82 if is_registered(&program.descriptors, b"HDMV") => known("DTS", audio),
             0x86 => known("SCTE-35", None),
-            0x87 => known("E-AC-3", audio),
             0xea if is_registered(list, b"VC-1") => known("VC-1", video),
             0x06 => Self::private(list, &has),
             _ => Self::Unknown,
@@ -73,11 +76,12 @@ impl Format {
             let channels = opus::channel_code(list).unwrap_or(2);
             return Self::Opus { channels };
         }
+        if is_registered(list, b"AC-3") || is_registered(list, b"EAC3") || has(0x6a) || has(0x7a) {
+            return Self::Ac3;
+        }
         let registered = [
             (b"AV01", "AV1", Some(Kind::Video)),
             (b"VVC ", "H.266", Some(Kind::Video)),
-            (b"AC-3", "AC-3", audio),
-            (b"EAC3", "E-AC-3", audio),
             (b"BSSD", "SMPTE 302M", audio),
         ];
         let mut names = registered.into_iter();
@@ -85,8 +89,6 @@ impl Format {
             return known(name, kind);
         }
         let described = [
-            (0x6a, "AC-3", audio),
-            (0x7a, "E-AC-3", audio),
             (0x7b, "DTS", audio),
             (0x7c, "AAC", audio),
             (0x56, "teletext", None),
@@ -103,7 +105,9 @@ impl Format {
     pub const fn kind(&self) -> Option<Kind> {
         match self {
             Self::H264 | Self::H265 => Some(Kind::Video),
-            Self::Adts | Self::Latm | Self::Opus { .. } => Some(Kind::Audio),
+            Self::Adts | Self::Latm | Self::Opus { .. } | Self::MpegAudio | Self::Ac3 => {
+                Some(Kind::Audio)
+            }
             Self::Known { kind, .. } => *kind,
             Self::Unknown => None,
         }
@@ -116,6 +120,8 @@ impl Format {
             Self::H265 => "H265",
             Self::Adts | Self::Latm => "AAC",
             Self::Opus { .. } => "Opus",
+            Self::MpegAudio => "MPEG audio",
+            Self::Ac3 => "AC-3",
             Self::Known { name, .. } => name,
             Self::Unknown => "unknown",
         }

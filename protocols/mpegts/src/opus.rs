@@ -110,7 +110,7 @@ pub(crate) fn put(out: &mut Vec<u8>, packet: &[u8]) {
 
 /// The descriptors of a stream with that code.
 pub(crate) fn descriptors(code: u8) -> Vec<u8> {
-    let registration = [descriptor::REGISTRATION, 4, b'O', b'p', b'u', b's'];
+    let registration = descriptor::registration(b"Opus");
     let channels = [descriptor::EXTENSION, 2, descriptor::OPUS, code];
     [&registration[..], &channels].concat()
 }

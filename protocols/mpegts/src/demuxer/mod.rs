@@ -227,28 +227,16 @@ impl Reader {
     /// Reads the sections of the list of programs, or of the description of one.
     fn sections(&mut self, packet: &Packet<'_>, payload: &[u8], program: Option<usize>) {
         let sections = match program {
-            None => Some(&mut self.pids.list),
-            Some(index) => self
-                .programs
-                .get_mut(index)
-                .map(|listed| &mut listed.sections),
+            None => &mut self.pids.list,
+            Some(index) => match self.programs.get_mut(index) {
+                Some(listed) => &mut listed.sections,
+                None => return,
+            },
         };
-        let Some(sections) = sections else { return };
-        // Most are repetitions, and none is long.
         let mut found = Vec::new();
-        let mut sections = std::mem::take(sections);
-        let read = sections.push(packet.unit_start, payload, |section| {
+        let mut read = sections.push(packet.unit_start, payload, |section| {
             found.push(section.to_vec());
         });
-        match program {
-            None => self.pids.list = sections,
-            Some(index) => {
-                if let Some(listed) = self.programs.get_mut(index) {
-                    listed.sections = sections;
-                }
-            }
-        }
-        let mut read = read;
         for section in found {
             let one = match program {
                 None => self.list(&section),

@@ -7,7 +7,7 @@ use super::{Mark, Output};
 use crate::Error;
 use media::Codec;
 use media::bits::{BitReader, BitsError};
-use media::codec::latm::{Multiplex, MultiplexError, payload_length};
+use media::codec::latm::{Multiplex, payload_length};
 
 /// Bytes in front of an element: 11 bits of sync word, 13 of length.
 const HEADER: usize = 3;
@@ -78,7 +78,7 @@ impl Latm {
         let mut bits = BitReader::new(element);
         // useSameStreamMux
         if !bits.flag().map_err(cut)? {
-            let multiplex = Multiplex::read(&mut bits).map_err(|error: MultiplexError| error)?;
+            let multiplex = Multiplex::read(&mut bits)?;
             let config = multiplex.config.clone();
             let rate = config.sample_rate;
             self.sound.announce(Codec::Aac(config), rate, out);

@@ -2,6 +2,7 @@
 //! where access units begin and end, only their own bytes say.
 
 mod adts;
+mod frames;
 mod latm;
 mod marks;
 mod opus;
@@ -25,6 +26,8 @@ pub(crate) enum Elementary {
     Adts(adts::Adts),
     Latm(latm::Latm),
     Opus(opus::Opus),
+    MpegAudio(frames::Frames<frames::MpegAudio>),
+    Ac3(frames::Frames<frames::Ac3>),
 }
 
 impl Elementary {
@@ -35,6 +38,8 @@ impl Elementary {
             Format::H265 => Self::H265(pictures::Pictures::default()),
             Format::Adts => Self::Adts(adts::Adts::default()),
             Format::Latm => Self::Latm(latm::Latm::default()),
+            Format::MpegAudio => Self::MpegAudio(frames::Frames::default()),
+            Format::Ac3 => Self::Ac3(frames::Frames::default()),
             Format::Opus { channels } => Self::Opus(opus::Opus::new(channels)),
             Format::Known { .. } | Format::Unknown => return None,
         })
@@ -44,7 +49,7 @@ impl Elementary {
     pub(crate) fn reader(&self) -> pes::Reader {
         match self {
             Self::H264(_) | Self::H265(_) | Self::Adts(_) | Self::Latm(_) => pes::Reader::endless(),
-            Self::Opus(_) => pes::Reader::default(),
+            Self::Opus(_) | Self::MpegAudio(_) | Self::Ac3(_) => pes::Reader::default(),
         }
     }
 
@@ -56,6 +61,8 @@ impl Elementary {
             Self::Adts(stream) => stream.begin(mark),
             Self::Latm(stream) => stream.begin(mark),
             Self::Opus(stream) => stream.begin(mark),
+            Self::MpegAudio(stream) => stream.begin(mark),
+            Self::Ac3(stream) => stream.begin(mark),
         }
     }
 
@@ -67,13 +74,18 @@ impl Elementary {
             Self::Adts(stream) => stream.data(bytes, out),
             Self::Latm(stream) => stream.data(bytes, out),
             Self::Opus(stream) => stream.data(bytes, out),
+            Self::MpegAudio(stream) => stream.data(bytes, out),
+            Self::Ac3(stream) => stream.data(bytes, out),
         }
     }
 
     /// It is complete.
     pub(crate) fn end(&mut self, out: &mut Output<'_>) {
-        if let Self::Opus(stream) = self {
-            stream.end(out);
+        match self {
+            Self::Opus(stream) => stream.end(out),
+            Self::MpegAudio(stream) => stream.end(out),
+            Self::Ac3(stream) => stream.end(out),
+            Self::H264(_) | Self::H265(_) | Self::Adts(_) | Self::Latm(_) => {}
         }
     }
 
@@ -85,6 +97,8 @@ impl Elementary {
             Self::Adts(stream) => stream.lost(out),
             Self::Latm(stream) => stream.lost(out),
             Self::Opus(stream) => stream.lost(out),
+            Self::MpegAudio(stream) => stream.lost(out),
+            Self::Ac3(stream) => stream.lost(out),
         }
     }
 
@@ -94,6 +108,8 @@ impl Elementary {
             Self::H264(stream) => stream.finish(out),
             Self::H265(stream) => stream.finish(out),
             Self::Opus(stream) => stream.end(out),
+            Self::MpegAudio(stream) => stream.end(out),
+            Self::Ac3(stream) => stream.end(out),
             Self::Adts(stream) => stream.finish(out),
             Self::Latm(_) => {}
         }

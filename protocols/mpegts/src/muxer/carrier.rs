@@ -2,10 +2,14 @@
 
 use super::MuxError;
 use crate::opus;
-use media::codec::{adts, h264, h265, nal, opus as packets};
+use crate::psi::descriptor;
+use media::codec::{ac3, adts, h264, h265, mpeg_audio, nal, opus as packets};
 use media::{AccessUnit, Codec, Timebase};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// Longest frame of MPEG audio, and longest frames of one time of AC-3.
+const MAX_FRAME: usize = 60_000;
 
 /// A delimiter of H.264 behind its start code, for pictures of any kind of slices.
 const AUD_H264: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
@@ -31,6 +35,15 @@ pub(super) enum Carrier {
     },
     Opus {
         code: u8,
+    },
+    /// Frames that bring their headers: MPEG audio.
+    MpegAudio {
+        /// Of MPEG-1, not of the half sample rates of MPEG-2.
+        full_rate: bool,
+    },
+    /// The same of AC-3.
+    Ac3 {
+        enhanced: bool,
     },
 }
 
@@ -66,6 +79,12 @@ impl Carrier {
             Codec::Opus(config) => Self::Opus {
                 code: opus::code(config).ok_or(MuxError::Channels(config.channels))?,
             },
+            Codec::MpegAudio(config) => Self::MpegAudio {
+                full_rate: config.sample_rate.ticks_per_second() >= 32_000,
+            },
+            Codec::Ac3(config) => Self::Ac3 {
+                enhanced: config.enhanced,
+            },
             _ => return Err(MuxError::Codec(codec.name())),
         })
     }
@@ -77,6 +96,10 @@ impl Carrier {
             Self::Pictures { h265: true, .. } => (0x24, Vec::new()),
             Self::Adts { .. } => (0x0f, Vec::new()),
             Self::Opus { code } => (0x06, opus::descriptors(*code)),
+            Self::MpegAudio { full_rate: true } => (0x03, Vec::new()),
+            Self::MpegAudio { full_rate: false } => (0x04, Vec::new()),
+            Self::Ac3 { enhanced: false } => (0x81, descriptor::registration(b"AC-3")),
+            Self::Ac3 { enhanced: true } => (0x87, descriptor::registration(b"EAC3")),
         }
     }
 
@@ -84,9 +107,9 @@ impl Carrier {
     pub(super) const fn stream_id(&self, number: u8) -> u8 {
         match self {
             Self::Pictures { .. } => 0xe0 | number & 0x0f,
-            Self::Adts { .. } => 0xc0 | number & 0x1f,
+            Self::Adts { .. } | Self::MpegAudio { .. } => 0xc0 | number & 0x1f,
             // Private data.
-            Self::Opus { .. } => 0xbd,
+            Self::Opus { .. } | Self::Ac3 { .. } => 0xbd,
         }
     }
 
@@ -135,6 +158,16 @@ impl Carrier {
                 let samples = packets::duration(frame).unwrap_or(0);
                 packets::TIMEBASE.rescale(samples.into(), Timebase::VIDEO)
             }
+            Self::MpegAudio { .. } => mpeg_audio::Header::parse(frame).map_or(0, |header| {
+                header
+                    .sample_rate
+                    .rescale(header.samples().into(), Timebase::VIDEO)
+            }),
+            Self::Ac3 { .. } => ac3::Header::parse(frame).map_or(0, |header| {
+                header
+                    .sample_rate
+                    .rescale(header.samples().into(), Timebase::VIDEO)
+            }),
         }
     }
 
@@ -152,6 +185,13 @@ impl Carrier {
                     return Err(MuxError::Frame(frame.len()));
                 }
                 opus::put(out, frame);
+            }
+            Self::MpegAudio { .. } | Self::Ac3 { .. } => {
+                // The length of a PES packet has 16 bits.
+                if frame.len() > MAX_FRAME {
+                    return Err(MuxError::Frame(frame.len()));
+                }
+                out.extend_from_slice(frame);
             }
             Self::Pictures { .. } => {}
         }

@@ -25,6 +25,11 @@ pub fn find(list: &[u8], tag: u8) -> Option<&[u8]> {
     found.next().map(|(_, content)| content)
 }
 
+/// A registration descriptor with these letters.
+pub(crate) fn registration(letters: &[u8; 4]) -> Vec<u8> {
+    [&[REGISTRATION, 4][..], letters].concat()
+}
+
 /// Whether a registration descriptor has these letters.
 pub fn is_registered(list: &[u8], letters: &[u8; 4]) -> bool {
     all(list).any(|(tag, content)| tag == REGISTRATION && content.starts_with(letters))

@@ -1,0 +1,271 @@
+//! Sends a stream on: datagrams of seven packets, paced by the stream's clock, or one connection.
+
+use super::address::{Address, Carrier};
+use super::socket;
+use crate::adapters::Feed;
+use crate::transport::{Packaged, PackagedReader, Packagings};
+use media::Timebase;
+use mpegts::muxer::Chunk;
+use mpegts::packet::SIZE;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Seven packets: what fits into a datagram on every network.
+const DATAGRAM: usize = 7 * SIZE;
+
+/// A far side that takes nothing for so long is given up.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// The stream's clock may run ahead of the time of sending, or behind, by so much; then it is followed anew.
+const MAX_AHEAD: Duration = Duration::from_secs(2);
+
+/// Datagrams of one chunk are spread over the time to the next one, but not over more.
+const MAX_SPREAD: Duration = Duration::from_millis(40);
+
+/// Size of the RTP header in bytes.
+const RTP_HEADER: usize = 12;
+
+/// Sends until the stream ends.
+pub(super) async fn push(
+    address: &Address,
+    feed: &Feed,
+    mut reader: PackagedReader,
+) -> Result<(), String> {
+    let (carried, refused) = Packagings::carried(&feed.stream.snapshot().tracks);
+    if carried.is_empty() {
+        return Err(format!(
+            "nothing of the stream can be carried: {}",
+            refused.join(", ")
+        ));
+    }
+    let mut out = match address.carrier {
+        Carrier::Udp => Out::Udp(Datagrams::open(address, feed).await?),
+        Carrier::Tcp => {
+            let policy = &feed.context.policy;
+            let connected = policy.connect(&address.host, address.port, STALLED).await;
+            Out::Tcp(connected.map_err(|error| error.to_string())?)
+        }
+    };
+    feed.progress.set_live();
+    loop {
+        match reader.next().await {
+            Packaged::Chunk(chunk) => {
+                let sent = match &mut out {
+                    Out::Udp(datagrams) => datagrams.send(&chunk).await,
+                    Out::Tcp(socket) => match timeout(STALLED, socket.write_all(&chunk.data)).await
+                    {
+                        Ok(written) => written.map_err(|error| error.to_string()),
+                        Err(_) => Err(format!("took nothing for {STALLED:?}")),
+                    },
+                };
+                sent.map_err(|words| format!("{}: {words}", address.place()))?;
+                feed.progress
+                    .sent(chunk.units as u64, chunk.data.len() as u64);
+            }
+            Packaged::Skipped(skip) => {
+                feed.progress.skipped(skip.entries);
+                feed.stream
+                    .note_skip("mpegts_target", &address.place(), &skip);
+            }
+            Packaged::Ended(_) => {
+                if let Out::Tcp(mut socket) = out {
+                    let _ = timeout(STALLED, socket.shutdown()).await;
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+enum Out {
+    Udp(Datagrams),
+    Tcp(tokio::net::TcpStream),
+}
+
+/// Datagrams to one address.
+struct Datagrams {
+    socket: UdpSocket,
+    /// Packets that wait for more.
+    rest: Vec<u8>,
+    pace: Pace,
+    rtp: Option<Rtp>,
+}
+
+impl Datagrams {
+    async fn open(address: &Address, feed: &Feed) -> Result<Self, String> {
+        let resolved = feed
+            .context
+            .policy
+            .resolve(&address.host, address.port)
+            .await;
+        let addresses = resolved.map_err(|error| error.to_string())?;
+        let to = *addresses.first().ok_or("the name has no address")?;
+        let socket = socket::sender(address, to);
+        let socket = socket.map_err(|error| format!("cannot send to {to}: {error}"))?;
+        Ok(Self {
+            socket,
+            rest: Vec::with_capacity(DATAGRAM),
+            pace: Pace::default(),
+            rtp: address.options.rtp.then(Rtp::new),
+        })
+    }
+
+    /// Sends a chunk when it is due, evenly until the next one.
+    async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
+        let (begin, spread) = self.pace.next(Instant::now(), chunk.time);
+        let count = (self.rest.len() + chunk.data.len())
+            .div_ceil(DATAGRAM)
+            .max(1) as u32;
+        let mut data = &chunk.data[..];
+        let mut number = 0;
+        while self.rest.len() + data.len() >= DATAGRAM {
+            let due = begin + spread * number / count;
+            number += 1;
+            // Timers are no finer.
+            if due > Instant::now() + Duration::from_millis(1) {
+                sleep_until(due).await;
+            }
+            let (piece, behind) = data
+                .split_at_checked(DATAGRAM - self.rest.len())
+                .unwrap_or((data, &[]));
+            data = behind;
+            if self.rest.is_empty() && self.rtp.is_none() {
+                self.put(piece).await?;
+                continue;
+            }
+            self.rest.extend_from_slice(piece);
+            let rest = std::mem::take(&mut self.rest);
+            match &mut self.rtp {
+                Some(rtp) => {
+                    let packet = rtp.packet(chunk.time, &rest);
+                    self.put(&packet).await?;
+                }
+                None => self.put(&rest).await?,
+            }
+            self.rest = rest;
+            self.rest.clear();
+        }
+        self.rest.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// What the far side or the network refuses now is lost, as any datagram may be: nobody may listen yet.
+    async fn put(&self, datagram: &[u8]) -> Result<(), String> {
+        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        match self.socket.send(datagram).await {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    ConnectionRefused | HostUnreachable | NetworkUnreachable
+                ) =>
+            {
+                Err(error.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// When chunks are due: as their clock says, counted from the first one. One that comes late puts off all that follow,
+/// so that what jitters before it is sent is even afterwards.
+#[derive(Debug, Default)]
+struct Pace {
+    /// A moment, and the clock then.
+    anchor: Option<(Instant, i64)>,
+    last: Option<i64>,
+}
+
+impl Pace {
+    /// When a chunk of that time is sent, and over which time it is spread.
+    fn next(&mut self, now: Instant, time: i64) -> (Instant, Duration) {
+        let step = self.last.map_or(0, |last| time.saturating_sub(last));
+        self.last = Some(time);
+        let spread = Timebase::VIDEO.duration(step).min(MAX_SPREAD);
+        let due = self
+            .anchor
+            .map(|(moment, clock)| moment + Timebase::VIDEO.duration(time.saturating_sub(clock)));
+        match due.filter(|due| *due >= now && *due <= now + MAX_AHEAD) {
+            Some(due) => (due, spread),
+            None => {
+                self.anchor = Some((now, time));
+                (now, spread)
+            }
+        }
+    }
+}
+
+/// Numbers and times of RTP packets (RFC 2250 section 2).
+#[derive(Debug)]
+struct Rtp {
+    sequence: u16,
+    source: u32,
+}
+
+impl Rtp {
+    fn new() -> Self {
+        Self {
+            sequence: rand::random(),
+            source: rand::random(),
+        }
+    }
+
+    fn packet(&mut self, time: i64, packets: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::with_capacity(RTP_HEADER + packets.len());
+        packet.extend_from_slice(&[0x80, rtp::payload::mp2t::MP2T]);
+        packet.extend_from_slice(&self.sequence.to_be_bytes());
+        // The clock of 90 kHz, of 32 bits.
+        packet.extend_from_slice(&(time as u32).to_be_bytes());
+        packet.extend_from_slice(&self.source.to_be_bytes());
+        packet.extend_from_slice(packets);
+        self.sequence = self.sequence.wrapping_add(1);
+        packet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_of_the_clock_and_lateness_is_made_up_for_once() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        let spread = Duration::from_millis;
+        // When it comes, its clock in milliseconds, when it is due and over what it is spread.
+        let cases = [
+            (0, 1_000, 0, 0),
+            (1, 1_040, 40, 40),
+            (90, 1_080, 90, 40),
+            (91, 1_120, 130, 40),
+            // Pictures that come seldom are spread no longer.
+            (92, 1_320, 330, 40),
+            // Another clock.
+            (300, 90_000, 300, 40),
+            (301, 90_040, 340, 40),
+            (302, 10, 302, 0),
+        ];
+        for (now, clock, due, over) in cases {
+            let next = pace.next(at(now), clock * 90);
+            assert_eq!(next, (at(due), spread(over)), "{now}");
+        }
+    }
+
+    #[test]
+    fn rtp_packets_are_read_back() {
+        let mut packets = [0; 376];
+        (packets[0], packets[188]) = (0x47, 0x47);
+        let mut rtp = Rtp {
+            sequence: u16::MAX,
+            source: 7,
+        };
+        for sequence in [u16::MAX, 0] {
+            let bytes = rtp.packet(1 << 32 | 5, &packets);
+            let read = ::rtp::Packet::parse(&bytes).unwrap();
+            assert_eq!((read.header.sequence, read.header.timestamp), (sequence, 5));
+            assert_eq!(read.payload, packets);
+        }
+    }
+}

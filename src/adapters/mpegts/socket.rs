@@ -1,0 +1,134 @@
+//! UDP sockets: bound to a port or to a group, and those that send to a group.
+
+use super::address::Address;
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::net::UdpSocket;
+
+/// Bytes that the system is asked to hold; it may allow less. A third of a second at 100 Mbit/s.
+const BUFFER: usize = 4 << 20;
+
+/// A socket that receives what an address says: on the port, whatever address of this machine it is sent to, or of a
+/// group.
+pub(super) fn receiver(address: &Address) -> io::Result<UdpSocket> {
+    let host: IpAddr = match address.host.as_str() {
+        "" => Ipv6Addr::UNSPECIFIED.into(),
+        host => host
+            .parse()
+            .map_err(|_| invalid("a name cannot be listened to; an address can"))?,
+    };
+    if !host.is_multicast() {
+        // Senders use any address of this machine.
+        let any = match host {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        return UdpSocket::from_std(bind((any, address.port).into(), false)?.into());
+    }
+    // Bound to the group, a socket gets nothing that was sent to another on the same port.
+    let socket = bind((host, address.port).into(), true)?;
+    let interface = interface(address)?;
+    match (host, address.options.source) {
+        (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
+            let own = interface.as_ref().and_then(|interface| interface.v4);
+            socket.join_ssm_v4(&source, &group, &own.unwrap_or(Ipv4Addr::UNSPECIFIED))?;
+        }
+        (IpAddr::V4(group), _) => {
+            let own = interface.as_ref().and_then(|interface| interface.v4);
+            let own = InterfaceIndexOrAddress::Address(own.unwrap_or(Ipv4Addr::UNSPECIFIED));
+            socket.join_multicast_v4_n(&group, &own)?;
+        }
+        (IpAddr::V6(group), _) => {
+            let index = interface.as_ref().and_then(|interface| interface.index);
+            socket.join_multicast_v6(&group, index.unwrap_or(0))?;
+        }
+    }
+    UdpSocket::from_std(socket.into())
+}
+
+/// A socket that sends to `to` as an address says.
+pub(super) fn sender(address: &Address, to: SocketAddr) -> io::Result<UdpSocket> {
+    let any = match to {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = bind((any, 0).into(), false)?;
+    let options = &address.options;
+    let interface = interface(address)?;
+    if to.is_ipv4() {
+        if let Some(own) = interface.as_ref().and_then(|interface| interface.v4) {
+            socket.set_multicast_if_v4(&own)?;
+        }
+        if let Some(ttl) = options.ttl {
+            socket.set_ttl_v4(ttl.into())?;
+            socket.set_multicast_ttl_v4(ttl.into())?;
+        }
+        if let Some(tos) = options.tos {
+            socket.set_tos_v4(tos.into())?;
+        }
+    } else {
+        if let Some(index) = interface.as_ref().and_then(|interface| interface.index) {
+            socket.set_multicast_if_v6(index)?;
+        }
+        if let Some(hops) = options.ttl {
+            socket.set_unicast_hops_v6(hops.into())?;
+            socket.set_multicast_hops_v6(hops.into())?;
+        }
+        if let Some(class) = options.tos {
+            socket.set_tclass_v6(class.into())?;
+        }
+    }
+    socket.connect(&to.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // Several programs may listen to one group.
+    socket.set_reuse_address(shared)?;
+    socket.set_nonblocking(true)?;
+    // What the system allows is enough for most.
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// An interface of this machine.
+struct Interface {
+    v4: Option<Ipv4Addr>,
+    index: Option<u32>,
+}
+
+/// The interface that an address names, if it names one.
+fn interface(address: &Address) -> io::Result<Option<Interface>> {
+    let Some(name) = &address.options.interface else {
+        return Ok(None);
+    };
+    let own: Option<IpAddr> = name.parse().ok();
+    let all = if_addrs::get_if_addrs()?;
+    let named = all.iter().filter(|interface| match own {
+        Some(own) => interface.ip() == own,
+        None => interface.name == *name,
+    });
+    let named: Vec<_> = named.collect();
+    let first = named
+        .first()
+        .ok_or_else(|| invalid("there is no such interface"))?;
+    let v4 = named.iter().find_map(|interface| match interface.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    });
+    Ok(Some(Interface {
+        v4,
+        index: first.index,
+    }))
+}
+
+fn invalid(words: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, words)
+}
