@@ -214,7 +214,7 @@ mod tests {
     use crate::demuxer::{AUDIO, Demuxer, Event, VIDEO};
     use crate::fuzz::{AVC_SEQUENCE_HEADER, HEVC_RECORD};
     use media::TrackId;
-    use media::codec::{aac, g711, opus};
+    use media::codec::{aac, opus};
 
     fn track(body: &'static [u8]) -> Track {
         let mut demuxer = Demuxer::new();
