@@ -12,6 +12,7 @@ pub mod webrtc;
 mod flv_media;
 mod target;
 
+pub(crate) use flv_media::FlvMedia;
 pub use target::Target;
 
 use crate::auth::Auth;

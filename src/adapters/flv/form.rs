@@ -1,7 +1,7 @@
 //! A stream as FLV tags, made once for all players, and the same in WebSocket frames.
 
 use super::websocket;
-use crate::adapters::flv_media;
+use crate::adapters::FlvMedia;
 use crate::hub::TrackSet;
 use crate::net::fanout::{Format, Packet};
 use bytes::Bytes;
@@ -15,21 +15,17 @@ pub(super) struct Plain;
 
 /// The same, each packet a binary frame (RFC 6455).
 #[derive(Debug)]
-pub(super) struct Framed(Plain);
+pub(super) struct Framed(pub(super) Plain);
 
 impl Format for Plain {
     const NAME: &'static str = "flv";
 
-    fn new() -> Self {
-        Self
-    }
-
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
         let mut prelude = Packet::default();
-        let metadata = Message::Data(vec!["onMetaData".into(), flv_media::metadata(tracks)]);
+        let metadata = Message::Data(vec!["onMetaData".into(), FlvMedia(tracks).metadata()]);
         let (_, body) = metadata.write();
         append(&mut prelude, TagKind::Script, 0, &[], &body);
-        for track in flv_media::carried(tracks) {
+        for track in FlvMedia(tracks).tracks() {
             if let Some(body) = flv::muxer::sequence_header(track) {
                 append(&mut prelude, kind(track), 0, &[], &body);
             }
@@ -38,13 +34,12 @@ impl Format for Plain {
     }
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
-        flv_media::breaks(before, after)
+        FlvMedia(before).breaks(after)
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
         let mut packet = Packet::default();
-        if let Some(track) = tracks.get(unit.track)
-            && flv_media::is_carried(tracks, track)
+        if let Some(track) = FlvMedia(tracks).get(unit.track)
             && let Some(prefix) = flv::muxer::prefix(unit, track)
         {
             let time = flv::muxer::timestamp(track, unit);
@@ -56,10 +51,6 @@ impl Format for Plain {
 
 impl Format for Framed {
     const NAME: &'static str = "flv_websocket";
-
-    fn new() -> Self {
-        Self(Plain)
-    }
 
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
         framed(self.0.prelude(tracks))
@@ -143,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_first_track_that_is_carried_is_sent_and_no_other() {
-        let (mut form, tracks) = (Plain::new(), tracks());
+        let (mut form, tracks) = (Plain, tracks());
         assert!(form.packet(&tracks, &unit(3)).is_empty());
         assert!(form.packet(&tracks, &unit(5)).is_empty());
         let mut file = flv::file::header(false, true).to_vec();
@@ -168,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_packet_is_one_frame() {
-        let (mut form, tracks) = (Framed::new(), tracks());
+        let (mut form, tracks) = (Framed(Plain), tracks());
         let packet = form.packet(&tracks, &unit(4));
         let bytes: Vec<u8> = packet.slices.concat();
         assert_eq!(bytes[0], 0x82);

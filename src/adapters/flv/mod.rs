@@ -8,7 +8,7 @@ mod peer;
 mod pull;
 mod websocket;
 
-use super::{BoxFuture, Context, FileRequest, FileResponse, Protocol, Target};
+use super::{BoxFuture, Context, FileRequest, FileResponse, FlvMedia, Protocol, Target};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
@@ -95,8 +95,8 @@ async fn play(
     let opened = context.hub.open(&name, Interest::Watch).await?;
     let stream = opened.stream().clone();
     let tracks = stream.snapshot().tracks;
-    let has = |kind| super::flv_media::carried(&tracks).any(|track| track.kind() == kind);
-    let (has_video, has_audio) = (has(Kind::Video), has(Kind::Audio));
+    let media = FlvMedia(&tracks);
+    let (has_video, has_audio) = (media.has(Kind::Video), media.has(Kind::Audio));
     if !has_video && !has_audio {
         let words = "the stream has nothing that FLV carries\n";
         return Ok(plain(StatusCode::NOT_ACCEPTABLE, words));
@@ -142,24 +142,26 @@ async fn play(
                 let mut peer = WebSocket::new(head, &beginning);
                 // Clients do not speak first, but they may.
                 if fanout::Peer::handle_input(&mut peer, &unread).is_ok() {
-                    let subscriber = Subscriber {
+                    fanout::serve(Subscriber {
+                        form: Framed(Plain),
                         socket,
                         address,
                         peer,
                         viewer,
                         bounds,
-                    };
-                    fanout::serve::<Framed, _>(subscriber).await;
+                    })
+                    .await;
                 }
             } else {
-                let subscriber = Subscriber {
+                fanout::serve(Subscriber {
+                    form: Plain,
                     socket,
                     address,
                     peer: Silent::new([head, beginning]),
                     viewer,
                     bounds,
-                };
-                fanout::serve::<Plain, _>(subscriber).await;
+                })
+                .await;
             }
             drop(place);
         };

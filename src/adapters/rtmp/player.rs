@@ -1,6 +1,6 @@
 //! A player on its shard: the packets all players share, and what one of them still says.
 
-use crate::adapters::flv_media;
+use crate::adapters::FlvMedia;
 use crate::hub::{Ended, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
@@ -28,7 +28,7 @@ impl Format for Form {
     }
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
-        flv_media::breaks(before, after)
+        FlvMedia(before).breaks(after)
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
@@ -39,21 +39,12 @@ impl Format for Form {
 impl Format for Classic {
     const NAME: &'static str = "rtmp_classic";
 
-    fn new() -> Self {
-        Self
-    }
-
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
         prelude(tracks, is_classic)
     }
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
-        let has = |tracks: &TrackSet, kind| {
-            flv_media::carried(tracks).any(|track| track.kind() == kind && is_classic(track))
-        };
-        let lost = |kind| has(before, kind) && !has(after, kind) && after.first(kind).is_some();
-        (lost(Kind::Video) || lost(Kind::Audio))
-            .then_some("its media are now of a codec that the player does not know")
+        FlvMedia(before).breaks(after)
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
@@ -73,18 +64,19 @@ pub(super) fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
         known.any(|known| known == "*" || known.as_bytes() == four_cc)
     };
     four_ccs.is_empty()
-        || flv_media::carried(tracks)
+        || FlvMedia(tracks)
+            .tracks()
             .filter_map(flv::muxer::four_cc)
             .all(knows)
 }
 
 fn prelude(tracks: &TrackSet, wanted: fn(&Track) -> bool) -> Packet {
     let mut prelude = Packet::default();
-    let metadata = Message::Data(vec!["onMetaData".into(), flv_media::metadata(tracks)]);
+    let metadata = Message::Data(vec!["onMetaData".into(), FlvMedia(tracks).metadata()]);
     let (kind, body) = metadata.write();
     let data = header(ChunkStreamId::DATA, kind, 0);
     append(&mut prelude, data, &[], &body);
-    for track in flv_media::carried(tracks).filter(|track| wanted(track)) {
+    for track in FlvMedia(tracks).tracks().filter(|track| wanted(track)) {
         if let Some(body) = flv::muxer::sequence_header(track) {
             let (stream, kind) = carrier(track);
             append(&mut prelude, header(stream, kind, 0), &[], &body);
@@ -95,8 +87,7 @@ fn prelude(tracks: &TrackSet, wanted: fn(&Track) -> bool) -> Packet {
 
 fn packet(tracks: &TrackSet, unit: &AccessUnit, wanted: fn(&Track) -> bool) -> Packet {
     let mut packet = Packet::default();
-    if let Some(track) = tracks.get(unit.track)
-        && flv_media::is_carried(tracks, track)
+    if let Some(track) = FlvMedia(tracks).get(unit.track)
         && wanted(track)
         && let Some(prefix) = flv::muxer::prefix(unit, track)
     {

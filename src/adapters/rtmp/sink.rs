@@ -7,7 +7,7 @@
 use super::address::Address;
 use super::link::{Goal, Link};
 use super::player::carrier;
-use crate::adapters::{Feed, flv_media};
+use crate::adapters::{Feed, FlvMedia};
 use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
 use media::{AccessUnit, Kind};
@@ -103,21 +103,25 @@ struct Batch {
 impl Batch {
     /// Announces the tracks of what follows. Without its pictures a stream is not pushed.
     fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) -> Result<(), String> {
-        let has_pictures = flv_media::carried(&tracks).any(|track| track.kind() == Kind::Video);
+        let has_pictures = FlvMedia(&tracks).has(Kind::Video);
         if let Some(pictures) = tracks.first(Kind::Video).filter(|_| !has_pictures) {
             let codec = pictures.codec.name();
             return Err(format!(
                 "the stream's pictures are {codec}, which is not pushed by RTMP"
             ));
         }
+        let before = self.tracks.as_ref();
+        if let Some(reason) = before.and_then(|before| FlvMedia(before).breaks(&tracks)) {
+            return Err(format!("the stream goes on, but {reason}: connecting anew"));
+        }
         let values = vec![
             "@setDataFrame".into(),
             "onMetaData".into(),
-            flv_media::metadata(&tracks),
+            FlvMedia(&tracks).metadata(),
         ];
         let (kind, body) = Message::Data(values).write();
         self.append(session, kind, self.newest, &[], &body);
-        for track in flv_media::carried(&tracks) {
+        for track in FlvMedia(&tracks).tracks() {
             let (_, kind) = carrier(track);
             if let Some(header) = flv::muxer::sequence_header(track) {
                 self.append(session, kind, self.newest, &[], &header);
@@ -133,12 +137,9 @@ impl Batch {
         let Some(tracks) = self.tracks.clone() else {
             return;
         };
-        let Some(track) = tracks.get(unit.track) else {
+        let Some(track) = FlvMedia(&tracks).get(unit.track) else {
             return;
         };
-        if !flv_media::is_carried(&tracks, track) {
-            return;
-        }
         let Some(prefix) = flv::muxer::prefix(unit, track) else {
             return;
         };
@@ -236,11 +237,14 @@ mod tests {
             width: 640,
             height: 360,
         });
-        let refused = batch.set_tracks(&session, Arc::new(changed)).unwrap_err();
+        let changed = Arc::new(changed);
+        let refused = Batch::default().set_tracks(&session, changed.clone());
         assert_eq!(
-            refused,
+            refused.unwrap_err(),
             "the stream's pictures are MJPEG, which is not pushed by RTMP"
         );
+        let refused = batch.set_tracks(&session, changed).unwrap_err();
+        assert!(refused.contains("MJPEG"), "{refused}");
     }
 
     #[test]
