@@ -3,14 +3,17 @@
 //! An adapter is a [`Protocol`], and one line in [`ALL`]. It knows no other adapter.
 
 pub mod demo;
+pub mod flv;
 pub mod hls;
 pub mod mpegts;
 pub mod rtmp;
 pub mod rtsp;
 pub mod webrtc;
 
+mod flv_media;
 mod target;
 
+pub(crate) use flv_media::FlvMedia;
 pub use target::Target;
 
 use crate::auth::Auth;
@@ -36,6 +39,8 @@ use tokio::time::Instant;
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
 pub const ALL: &[(&str, Build)] = &[
     ("rtmp", |config| Ok(Arc::new(rtmp::Rtmp::new(config)?))),
+    ("rtmps", |config| Ok(Arc::new(rtmp::Rtmp::secure(config)?))),
+    ("flv", |config| Ok(Arc::new(flv::Flv::new(config)?))),
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("webrtc", |config| {

@@ -1,6 +1,8 @@
 //! HTTP connections: accepting, limits on the patient and the greedy, and bodies made of shared bytes.
 
 use super::listen;
+use super::patient::Patient;
+use super::socket::Socket;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
@@ -10,15 +12,16 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future;
+use std::fmt;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A client has this long to send the head of a request, the first one and each one after it on a
 /// connection that is kept.
@@ -42,36 +45,135 @@ pub trait Handler: Clone + Send + Sync + 'static {
 
 /// Serves connections from `listener` for ever, at most `max_connections` at a time; more wait in the
 /// system's queue.
-pub async fn serve<H: Handler>(listener: TcpListener, handler: H, max_connections: usize) {
+pub async fn serve<H: Handler + Unpin>(listener: TcpListener, handler: H, max_connections: usize) {
     let places = Arc::new(Semaphore::new(max_connections));
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .half_close(true);
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {
             return;
         };
         let (socket, peer) = listen::accept(&listener).await;
-        let mut socket = TimeoutStream::new(socket);
-        socket.set_write_timeout(Some(STALLED));
-        let handler = handler.clone();
-        let service = hyper::service::service_fn(move |request| {
-            let handler = handler.clone();
-            async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
-        });
-        let connection = builder
-            .serve_connection(TokioIo::new(Box::pin(socket)), service)
-            .with_upgrades();
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "HTTP connection ended");
-            }
-            drop(place);
-        });
+        tokio::spawn(serve_one(socket, peer, handler.clone(), place));
     }
+}
+
+/// Serves one connection until it is closed or taken over.
+async fn serve_one<S, H>(socket: S, peer: SocketAddr, handler: H, place: OwnedSemaphorePermit)
+where
+    S: AsyncRead + AsyncWrite + Into<Socket> + Unpin + Send + 'static,
+    H: Handler + Unpin,
+{
+    let taken: Arc<Mutex<Option<(Bytes, Take)>>> = Arc::default();
+    let place_of_taken = taken.clone();
+    let service = hyper::service::service_fn(move |request| {
+        let (handler, taken) = (handler.clone(), place_of_taken.clone());
+        let answer: Answer = Box::pin(async move {
+            let mut response = handler.handle(request, peer).await;
+            let takeover = response.extensions_mut().remove::<Takeover>();
+            match takeover.and_then(Takeover::take) {
+                Some(take) => {
+                    let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                    *taken = Some((head(&response), take));
+                    // The one way to make hyper let go of the connection: nothing is written for a failed
+                    // service.
+                    Err(TakenOver)
+                }
+                None => Ok(response),
+            }
+        });
+        answer
+    });
+    let mut connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .half_close(true)
+        .serve_connection(TokioIo::new(Patient::new(socket, STALLED)), service);
+    let served = poll_fn(|context| connection.poll_without_shutdown(context)).await;
+    let parts = connection.into_parts();
+    let mut socket = parts.io.into_inner();
+    let taken = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((head, take)) = taken {
+        let connection = Taken {
+            socket: socket.into_inner().into(),
+            head,
+            unread: parts.read_buf,
+            place,
+        };
+        return take(connection).await;
+    }
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "HTTP connection ended");
+    }
+    // A client that has gone needs no goodbye.
+    let _ = socket.shutdown().await;
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, TakenOver>> + Send>>;
+
+/// What a connection becomes once it is taken over.
+type Take = Box<dyn FnOnce(Taken) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// Among the extensions of a response: its body is not sent, and the connection belongs to someone else. For
+/// answers that never end, and for other protocols in place of HTTP.
+#[derive(Clone)]
+pub struct Takeover(Arc<Mutex<Option<Take>>>);
+
+impl Takeover {
+    /// By `take`, on the task of the connection.
+    pub fn new<F, T>(take: F) -> Self
+    where
+        F: FnOnce(Taken) -> T + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let take: Take = Box::new(|taken| Box::pin(take(taken)));
+        Self(Arc::new(Mutex::new(Some(take))))
+    }
+
+    fn take(self) -> Option<Take> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Takeover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Takeover")
+    }
+}
+
+/// A connection that was taken over.
+#[derive(Debug)]
+pub struct Taken {
+    /// The connection.
+    pub socket: Socket,
+    /// The head of the response, which is still to be sent.
+    pub head: Bytes,
+    /// What the client has sent behind its request.
+    pub unread: Bytes,
+    /// Its place among the connections, to be kept as long as it is.
+    pub place: OwnedSemaphorePermit,
+}
+
+/// Why a service says nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was taken over")]
+struct TakenOver;
+
+/// The head of a response whose body ends with the connection.
+fn head(response: &Response<Body>) -> Bytes {
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in response.headers() {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    if !response.headers().contains_key(header::CONNECTION) {
+        head.extend_from_slice(b"connection: close\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head.into()
 }
 
 /// A body of several shared pieces, sent without joining them.

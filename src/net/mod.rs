@@ -1,11 +1,14 @@
 //! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
 
 pub mod fanout;
+pub mod fetch;
 pub mod file;
 pub mod http;
 pub mod listen;
+pub mod patient;
 pub mod policy;
 pub mod redacted;
 pub mod shard;
+pub mod socket;
 pub mod tls;
 pub mod udp;

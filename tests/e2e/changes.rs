@@ -96,11 +96,14 @@ fn another_codec_ends_what_cannot_carry_it_with_a_reason_and_begins_another_file
     let (_second, _) = camera(port, &["h265", "aac"]);
     // The player is not left with the last picture.
     player.finish(seconds(30));
-    server.wait_log(seconds(5), &["of a codec that RTMP does not carry"]);
+    server.wait_log(seconds(5), &["its pictures are now of another codec"]);
     let error = wait_for("a reason", seconds(15), || {
         target("lastError").as_str().map(str::to_owned)
     });
-    assert!(error.contains("which is not pushed by RTMP"), "{error}");
+    assert!(
+        error.contains("its pictures are now of another codec"),
+        "{error}"
+    );
     wait_until("the new pictures", seconds(20), || {
         let playlist = server.get("/LiveApp/streams/cam.m3u8").text();
         playlist.contains("hvc1")

@@ -52,6 +52,11 @@ const RTSP: Row = Row {
     },
 };
 
+const FLV: Row = Row {
+    watch: |server| decode(&server.url("/LiveApp/streams/cam.flv"), 4).assert_about(4.0, RATE),
+    come_again: |server| come_again_over_http(server, "GET", "/LiveApp/streams/cam.flv"),
+};
+
 const HLS: Row = Row {
     watch: |server| seen_over_hls(server).assert_about(4.0, RATE),
     come_again: |server| come_again_over_http(server, "GET", "/LiveApp/streams/cam.m3u8"),
@@ -85,6 +90,11 @@ fn by_rtsp() {
 }
 
 #[test]
+fn by_http_flv() {
+    life_cycle(&FLV);
+}
+
+#[test]
 fn by_hls() {
     life_cycle(&HLS);
 }
@@ -104,7 +114,7 @@ fn a_source_that_never_answers_holds_nobody_for_long() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = on_demand(deaf.local_addr().unwrap().port());
     std::thread::scope(|scope| {
-        for row in [&RTMP, &RTSP, &HLS, &MPEG_TS, &WEBRTC] {
+        for row in [&RTMP, &FLV, &RTSP, &HLS, &MPEG_TS, &WEBRTC] {
             let server = &server;
             scope.spawn(move || {
                 let begun = Instant::now();

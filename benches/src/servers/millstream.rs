@@ -37,6 +37,8 @@ impl Millstream {
                 "--set",
                 "rtsp.udp_listen=127.0.0.1:0",
                 "--set",
+                "rtmps.listen=",
+                "--set",
                 "http.listen=127.0.0.1:0",
                 "--set",
                 "webrtc.listen=127.0.0.1:0",

@@ -2,24 +2,27 @@
 //!
 //! It does not know where the bodies came from (RTMP messages, a file, an HTTP response) and it does not
 //! repair clocks: what it does with time is to unwrap the 32-bit milliseconds, and to give audio frames
-//! back the exact times that the milliseconds rounded. Read [`Demuxer`] and [`Event`].
+//! back the exact times that the milliseconds rounded. Read [`Demuxer`] and [`Event`]; what each codec needs
+//! is in `video` and `audio`.
+
+mod audio;
+mod video;
 
 use crate::Error;
-use crate::body::{self, AAC_HEADER, AVC_HEADER, Audio, Video};
-use bytes::{Buf, Bytes};
-use media::clock::{SampleClock, Unwrapper};
-use media::codec::{aac, h264, nal};
-use media::{AccessUnit, Codec, Timebase, Track, TrackId};
+use crate::body::{self, Content};
+use audio::AudioTrack;
+use bytes::Bytes;
+use media::clock::Unwrapper;
+use media::{AccessUnit, Kind, Track, TrackId};
 use std::collections::VecDeque;
+use video::VideoTrack;
 
-/// The only video track that FLV has.
+/// The video track of bodies that hold one track.
 pub const VIDEO: TrackId = TrackId(0);
-/// The only audio track that FLV has.
+/// The audio track of bodies that hold one track.
 pub const AUDIO: TrackId = TrackId(1);
-
-/// How far wire times of audio may be from the running sample count, in milliseconds: rounding, and one
-/// more for encoders that round twice.
-const AUDIO_TOLERANCE_MS: u32 = 2;
+/// Most tracks of a kind.
+pub const MAX_TRACKS: u8 = 8;
 
 /// What comes out of a [`Demuxer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,30 +33,29 @@ pub enum Event {
     Unit(AccessUnit),
 }
 
-/// Takes tag bodies apart. Push a body, then pull until there is nothing more; a body gives at most one
-/// event, so what waits inside is bounded by what was pushed and not pulled.
+/// Takes tag bodies apart. Push a body, then pull until there is nothing more: what waits inside is bounded by
+/// what was pushed and not pulled. A body gives one event, a multitrack body one for each of its tracks; where a
+/// track has its configuration in its key frames (VP8, VP9, AC-3, MP3), one more before the unit.
 ///
-/// Video is on [`Timebase::MILLIS`], audio on its sample rate; both count from the same zero.
+/// Track `n` of a multitrack body is [`TrackId`] `2n` for video, `2n + 1` for audio. Video is on
+/// [`Timebase::MILLIS`](media::Timebase::MILLIS), or, where headers are enhanced and can tell more, on
+/// [`Timebase::MICROS`](media::Timebase::MICROS); audio is on its sample rate. All count from the same zero.
 #[derive(Debug)]
 pub struct Demuxer {
-    /// One for both tracks, so that a wrap between a video and an audio tag keeps them on one axis.
+    /// One for all tracks, so that a wrap between a video and an audio tag keeps them on one axis.
     clock: Unwrapper,
-    video: Option<VideoTrack>,
-    audio: Option<AudioTrack>,
+    video: Vec<(u8, VideoTrack)>,
+    audio: Vec<(u8, AudioTrack)>,
     events: VecDeque<Event>,
     dropped_before_config: u64,
 }
 
-#[derive(Debug)]
-struct VideoTrack {
-    config: h264::Config,
-    length_size: u8,
-}
-
-#[derive(Debug)]
-struct AudioTrack {
-    config: aac::Config,
-    clock: SampleClock,
+/// When a unit is, in milliseconds and nanoseconds.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    dts: i64,
+    composition_time: i32,
+    nanos: u32,
 }
 
 impl Default for Demuxer {
@@ -67,47 +69,83 @@ impl Demuxer {
     pub const fn new() -> Self {
         Self {
             clock: Unwrapper::new(32),
-            video: None,
-            audio: None,
+            video: Vec::new(),
+            audio: Vec::new(),
             events: VecDeque::new(),
             dropped_before_config: 0,
         }
     }
 
     /// Takes the body of a video tag. `timestamp` is its DTS in milliseconds modulo 2³². The payload of the
-    /// unit is a slice of `body` wherever NAL unit lengths have 4 bytes already. Empty bodies (which are
+    /// unit is a slice of `body` wherever it is in the form of [`media::Codec`] already. Empty bodies (which are
     /// used to keep connections alive), commands and ends of sequences are passed over.
     ///
     /// # Errors
-    /// When the body cannot be used; the next one may be (see [`Error`]).
+    /// When the body cannot be used, or a track of it; the next one may be (see [`Error`]).
     pub fn push_video(&mut self, timestamp: u32, body: Bytes) -> Result<(), Error> {
-        match body::video(&body)? {
-            Video::Nothing => Ok(()),
-            Video::Configuration => self.configure_video(&after(body, AVC_HEADER)),
-            Video::Picture {
+        let mut result = Ok(());
+        for part in body::video(body)? {
+            let Content::Media {
                 key_frame,
                 composition_time,
-            } => {
-                let dts = self.clock.unwrap(u64::from(timestamp));
-                self.picture(dts, key_frame, composition_time, after(body, AVC_HEADER))
+                nanos,
+            } = part.content
+            else {
+                let taken = find(&mut self.video, Kind::Video, part.track)
+                    .and_then(|track| track.configure(part.codec, &part.bytes, part.enhanced));
+                match taken {
+                    Ok(track) => self.announce(2 * u16::from(part.track), track),
+                    Err(error) => result = Err(error),
+                }
+                continue;
+            };
+            let dts = self.clock.unwrap(u64::from(timestamp));
+            let time = Time {
+                dts,
+                composition_time,
+                nanos,
+            };
+            let taken = find(&mut self.video, Kind::Video, part.track).and_then(|track| {
+                track.picture(part.codec, time, key_frame, part.bytes, part.enhanced)
+            });
+            match taken {
+                Ok(taken) => self.give(2 * u16::from(part.track), taken),
+                Err(error) => result = Err(error),
             }
         }
+        result
     }
 
     /// Takes the body of an audio tag; `timestamp` as in [`push_video`](Self::push_video).
     ///
     /// # Errors
-    /// When the body cannot be used; the next one may be (see [`Error`]).
+    /// When the body cannot be used, or a track of it; the next one may be (see [`Error`]).
     pub fn push_audio(&mut self, timestamp: u32, body: Bytes) -> Result<(), Error> {
-        match body::audio(&body)? {
-            Audio::Nothing => Ok(()),
-            Audio::Configuration => self.configure_audio(&after(body, AAC_HEADER)),
-            Audio::Frame => {
-                let time = self.clock.unwrap(u64::from(timestamp));
-                self.frame(time, after(body, AAC_HEADER));
-                Ok(())
+        let mut result = Ok(());
+        for part in body::audio(body)? {
+            let id = 2 * u16::from(part.track) + 1;
+            let Content::Media { nanos, .. } = part.content else {
+                let taken = find(&mut self.audio, Kind::Audio, part.track)
+                    .and_then(|track| track.configure(part.codec, &part.bytes));
+                match taken {
+                    Ok(track) => self.announce(id, track),
+                    Err(error) => result = Err(error),
+                }
+                continue;
+            };
+            let time = Time {
+                dts: self.clock.unwrap(u64::from(timestamp)),
+                composition_time: 0,
+                nanos,
+            };
+            let taken = find(&mut self.audio, Kind::Audio, part.track)
+                .and_then(|track| track.frame(part.codec, time, part.bytes));
+            match taken {
+                Ok(taken) => self.give(id, taken),
+                Err(error) => result = Err(error),
             }
         }
+        result
     }
 
     /// The next event, in the order of the bodies.
@@ -120,109 +158,63 @@ impl Demuxer {
         self.dropped_before_config
     }
 
-    fn configure_video(&mut self, record: &Bytes) -> Result<(), Error> {
-        let (config, length_size) = h264::Config::parse_avcc(record)?;
-        let known = self.video.as_ref().is_some_and(|old| old.config == config);
-        if !known {
-            self.events.push_back(Event::Track(Track {
-                id: VIDEO,
-                codec: Codec::H264(config.clone()),
-                timebase: Timebase::MILLIS,
-            }));
-        }
-        self.video = Some(VideoTrack {
-            config,
-            length_size,
-        });
-        Ok(())
+    fn announce(&mut self, id: u16, track: Option<Track>) {
+        let id = TrackId(id);
+        self.events
+            .extend(track.map(|track| Event::Track(Track { id, ..track })));
     }
 
-    fn configure_audio(&mut self, specific_config: &[u8]) -> Result<(), Error> {
-        // Bounded before it is copied; copied so that the body is not kept for as long as the track.
-        if specific_config.len() > aac::MAX_CONFIG {
-            return Err(aac::ConfigError::TooLong(specific_config.len()).into());
+    fn give(&mut self, id: u16, taken: Taken) {
+        match taken {
+            Taken::Unit { changed, unit } => {
+                self.announce(id, changed);
+                let track = TrackId(id);
+                self.events
+                    .push_back(Event::Unit(AccessUnit { track, ..unit }));
+            }
+            Taken::TooEarly => {
+                self.dropped_before_config = self.dropped_before_config.saturating_add(1);
+            }
+            Taken::Nothing => {}
         }
-        let config = aac::Config::parse(&Bytes::copy_from_slice(specific_config))?;
-        if self.audio.as_ref().is_some_and(|old| old.config == config) {
-            return Ok(());
-        }
-        let rate = config.sample_rate;
-        let tolerance = Timebase::MILLIS.rescale(i64::from(AUDIO_TOLERANCE_MS), rate);
-        self.events.push_back(Event::Track(Track {
-            id: AUDIO,
-            codec: Codec::Aac(config.clone()),
-            timebase: rate,
-        }));
-        self.audio = Some(AudioTrack {
-            config,
-            clock: SampleClock::new(rate, tolerance),
-        });
-        Ok(())
-    }
-
-    fn picture(
-        &mut self,
-        dts: i64,
-        key_frame: bool,
-        composition_time: i32,
-        payload: Bytes,
-    ) -> Result<(), Error> {
-        let Some(track) = &self.video else {
-            self.dropped_before_config = self.dropped_before_config.saturating_add(1);
-            return Ok(());
-        };
-        let payload = nal::with_four_byte_lengths(payload, track.length_size)?;
-        if payload.is_empty() {
-            return Ok(());
-        }
-        let picture = h264::Picture::inspect(&payload)?;
-        self.events.push_back(Event::Unit(AccessUnit {
-            track: VIDEO,
-            dts,
-            pts: dts.saturating_add(i64::from(composition_time)),
-            // Of a key frame whose bits do not say that a decoder can start there, the sender's word has to do.
-            random_access: picture.start().is_some() || key_frame && picture.has_slice,
-            disposable: picture.disposable,
-            discontinuity: false,
-            capture: None,
-            payload,
-        }));
-        Ok(())
-    }
-
-    fn frame(&mut self, time: i64, payload: Bytes) {
-        let Some(track) = &mut self.audio else {
-            self.dropped_before_config = self.dropped_before_config.saturating_add(1);
-            return;
-        };
-        if payload.is_empty() {
-            return;
-        }
-        let samples = u32::from(track.config.frame_length);
-        let time = track.clock.stamp(time, Timebase::MILLIS, samples);
-        self.events.push_back(Event::Unit(AccessUnit {
-            track: AUDIO,
-            dts: time,
-            pts: time,
-            random_access: true,
-            disposable: false,
-            discontinuity: false,
-            capture: None,
-            payload,
-        }));
     }
 }
 
-/// What stands behind a header that was found to be there, without a copy.
-fn after(mut body: Bytes, header: usize) -> Bytes {
-    body.advance(header.min(body.len()));
-    body
+/// What a track made of a body. Tracks and units have no number yet.
+enum Taken {
+    /// A unit, and the track where it has changed with it.
+    Unit {
+        changed: Option<Track>,
+        unit: AccessUnit,
+    },
+    /// It came before the configuration.
+    TooEarly,
+    /// There is nothing in it.
+    Nothing,
+}
+
+/// The track of this number, which is new where it has not been there.
+fn find<T: Default>(tracks: &mut Vec<(u8, T)>, kind: Kind, track: u8) -> Result<&mut T, Error> {
+    if track >= MAX_TRACKS {
+        return Err(Error::Track { kind, track });
+    }
+    let at = match tracks.iter().position(|(number, _)| *number == track) {
+        Some(at) => at,
+        None => {
+            tracks.push((track, T::default()));
+            tracks.len() - 1
+        }
+    };
+    let found = tracks.get_mut(at).map(|(_, track)| track);
+    found.ok_or(Error::Track { kind, track })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fuzz::{AVC_SEQUENCE_HEADER, AVC_SEQUENCE_HEADER_SHORT_LENGTHS};
+    use crate::fuzz::{AVC_SEQUENCE_HEADER, AVC_SEQUENCE_HEADER_SHORT_LENGTHS, HEVC_RECORD};
+    use media::codec::g711;
+    use media::{Codec, Timebase};
 
     const IDR: &[u8] = &[0x17, 1, 0, 0, 80, 0, 0, 0, 2, 0x65, 0x88];
     const AAC_SEQUENCE_HEADER: &[u8] = &[0xaf, 0, 0x12, 0x10];
@@ -364,11 +356,141 @@ mod tests {
         assert!(matches!(demuxer.push_video(0, bad), Err(Error::Nal(_))));
         let bad = Bytes::from_static(&[0x17, 0, 0, 0, 0, 9]);
         assert!(matches!(demuxer.push_video(0, bad), Err(Error::Avc(_))));
-        let bad = demuxer.push_audio(0, Bytes::from_static(b"\x90Opus"));
+        let bad = demuxer.push_video(0, Bytes::from_static(b"\x90vvc1"));
         assert_eq!(
             bad.unwrap_err().to_string(),
-            "Opus (FourCC Opus) is not carried; H.264 and AAC are"
+            "H.266 (FourCC vvc1) is not carried"
         );
         assert!(video(&mut demuxer, 0, IDR).is_some());
+    }
+
+    fn body(header: &[u8], rest: &[u8]) -> Bytes {
+        [header, rest].concat().into()
+    }
+
+    fn track(demuxer: &mut Demuxer) -> Track {
+        match demuxer.pull() {
+            Some(Event::Track(track)) => track,
+            other => panic!("{other:?} is no track"),
+        }
+    }
+
+    /// An IDR picture of H.265.
+    const H265_IDR: &[u8] = &[0, 0, 0, 4, 0x26, 0x01, 0xaf, 0x08];
+
+    #[test]
+    fn h265_comes_in_its_classic_and_its_enhanced_form() {
+        // header of the configuration, header of a picture 40 ms before it is shown, timebase
+        let forms: [(&[u8], &[u8], Timebase); 2] = [
+            (&[0x1c, 0, 0, 0, 0], &[0x1c, 1, 0, 0, 40], Timebase::MILLIS),
+            (b"\x90hvc1", b"\x91hvc1\0\0\x28", Timebase::MICROS),
+        ];
+        for (start, coded, timebase) in forms {
+            let mut demuxer = Demuxer::new();
+            demuxer.push_video(0, body(start, HEVC_RECORD)).unwrap();
+            let track = track(&mut demuxer);
+            assert!(matches!(track.codec, Codec::H265(_)));
+            assert_eq!((track.id, track.timebase), (VIDEO, timebase));
+            demuxer.push_video(7, body(coded, H265_IDR)).unwrap();
+            let unit = unit(demuxer.pull());
+            let ticks = |millis| Timebase::MILLIS.rescale(millis, timebase);
+            assert_eq!((unit.dts, unit.pts), (ticks(7), ticks(47)));
+            assert!(unit.random_access);
+            assert_eq!(&unit.payload[..], H265_IDR);
+        }
+    }
+
+    #[test]
+    fn nanoseconds_are_kept_to_the_microsecond() {
+        let mut demuxer = Demuxer::new();
+        demuxer
+            .push_video(0, body(b"\x90hvc1", HEVC_RECORD))
+            .unwrap();
+        track(&mut demuxer);
+        // 123,456 ns later.
+        let coded = b"\x97\x02\x01\xe2\x40\x03hvc1";
+        demuxer.push_video(40, body(coded, H265_IDR)).unwrap();
+        let unit = unit(demuxer.pull());
+        assert_eq!((unit.dts, unit.pts), (40_000, 40_123));
+    }
+
+    #[test]
+    fn each_track_of_a_multitrack_body_is_one() {
+        let mut demuxer = Demuxer::new();
+        let length = (HEVC_RECORD.len() as u32).to_be_bytes();
+        let mut start = b"\x96\x10hvc1".to_vec();
+        for number in [0, 2] {
+            start.push(number);
+            start.extend_from_slice(&length[1..]);
+            start.extend_from_slice(HEVC_RECORD);
+        }
+        demuxer.push_video(0, start.into()).unwrap();
+        assert_eq!(track(&mut demuxer).id, VIDEO);
+        assert_eq!(track(&mut demuxer).id, TrackId(4));
+        demuxer
+            .push_video(5, body(b"\x96\x03hvc1\x02", H265_IDR))
+            .unwrap();
+        assert_eq!(unit(demuxer.pull()).track, TrackId(4));
+        let refused = demuxer.push_video(5, body(b"\x96\x03hvc1\x08", H265_IDR));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "video track 8 is one too many: at most 8 are carried"
+        );
+        // Sound has numbers of its own.
+        let head = opus_head();
+        demuxer
+            .push_audio(0, body(b"\x95\0Opus\x01", &head))
+            .unwrap();
+        assert_eq!(track(&mut demuxer).id, TrackId(3));
+    }
+
+    fn opus_head() -> Bytes {
+        let config = media::codec::opus::Config::new(2, 312, 48_000);
+        config.unwrap().head()
+    }
+
+    #[test]
+    fn sound_with_a_configuration_of_its_own() {
+        let mut demuxer = Demuxer::new();
+        demuxer
+            .push_audio(0, body(b"\x90Opus", &opus_head()))
+            .unwrap();
+        let opus = track(&mut demuxer);
+        assert!(matches!(opus.codec, Codec::Opus(_)));
+        // Two packets of 20 ms, the second one rounded.
+        for (millis, samples) in [(1_000, 48_000), (1_021, 48_960)] {
+            demuxer
+                .push_audio(millis, body(b"\x91Opus", &[0xfc, 1, 2]))
+                .unwrap();
+            assert_eq!(unit(demuxer.pull()).dts, samples);
+        }
+        assert_eq!(
+            demuxer.push_audio(0, body(b"\x91Opus", &[3])),
+            Err(Error::OpusPacket)
+        );
+    }
+
+    #[test]
+    fn sound_without_configurations() {
+        let mut demuxer = Demuxer::new();
+        let mp3 = [0xff, 0xfb, 0x90, 0x64, 0, 0];
+        demuxer.push_audio(0, body(&[0x2f], &mp3)).unwrap();
+        let announced = track(&mut demuxer);
+        assert!(matches!(announced.codec, Codec::MpegAudio(_)));
+        assert_eq!(announced.timebase.ticks_per_second(), 44_100);
+        assert_eq!(&unit(demuxer.pull()).payload[..], mp3);
+        demuxer.push_audio(26, body(b"\x91.mp3", &mp3)).unwrap();
+        assert_eq!(unit(demuxer.pull()).dts, 1_152);
+
+        let mut demuxer = Demuxer::new();
+        demuxer.push_audio(20, body(&[0x72], &[0xd5; 160])).unwrap();
+        let announced = track(&mut demuxer);
+        let expected = Codec::G711 {
+            law: g711::Law::A,
+            sample_rate: Timebase::new(8_000).unwrap(),
+            channels: 1,
+        };
+        assert_eq!(announced.codec, expected);
+        assert_eq!(unit(demuxer.pull()).dts, 160);
     }
 }

@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod message;
 pub mod server;
 
+pub mod enhanced;
 mod error;
 mod handshake;
 mod link;

@@ -1,7 +1,13 @@
-//! Where to publish: the parts of an RTMP URL.
+//! Where to publish or to play from: the parts of an RTMP URL.
 
-/// The port of URLs without one.
-const DEFAULT_PORT: u16 = 1935;
+use super::options::{OptionError, Options};
+use rtmp::client::auth::Login;
+
+/// The port of URLs of `rtmp` without one.
+const PLAIN_PORT: u16 = 1935;
+
+/// The port of URLs of `rtmps` without one: that of HTTPS, which platforms use, because firewalls let it pass.
+const SECURE_PORT: u16 = 443;
 
 /// Secrets shorter than this are not looked for in the words of a server: they would be found everywhere.
 const SHORTEST_SECRET: usize = 4;
@@ -9,7 +15,7 @@ const SHORTEST_SECRET: usize = 4;
 /// Longest text of a server that is passed on, in characters.
 const MAX_WORDS: usize = 300;
 
-/// `rtmp://[user:password@]host[:port]/app/key`, taken apart. It has no `Debug`, because it holds secrets.
+/// `rtmp[s]://[user:password@]host[:port]/app/key[#options]`, taken apart. It has no `Debug`, because it holds secrets.
 pub(super) struct Address {
     /// Name or address, an IPv6 address without its brackets.
     pub(super) host: String,
@@ -21,14 +27,20 @@ pub(super) struct Address {
     pub(super) key: String,
     /// The URL without user and key, as the server is told.
     pub(super) tc_url: String,
+    /// Over TLS.
+    pub(super) is_secure: bool,
+    /// What the fragment says.
+    pub(super) options: Options,
     user: Option<String>,
+    /// User and password, decoded.
+    login: Option<(String, String)>,
 }
 
 /// Why a text is no such URL. None of the words come from the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum AddressError {
-    /// Not `rtmp://`.
-    #[error("the URL does not begin with rtmp://")]
+    /// Neither `rtmp://` nor `rtmps://`.
+    #[error("the URL does not begin with rtmp:// or rtmps://")]
     Scheme,
     /// Nothing between the slashes.
     #[error("the URL has no host")]
@@ -39,6 +51,9 @@ pub(super) enum AddressError {
     /// Nothing to publish as.
     #[error("the URL has no stream key; it is rtmp://host/application/key")]
     Key,
+    /// An option that cannot be used.
+    #[error(transparent)]
+    Option(#[from] OptionError),
 }
 
 impl Address {
@@ -46,15 +61,21 @@ impl Address {
     /// segment but a query with a slash in it, the query belongs to the application (`app?token=x/key`).
     pub(super) fn parse(url: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = url.trim().split_once("://").ok_or(AddressError::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("rtmp") {
+        let is_secure = scheme.eq_ignore_ascii_case("rtmps");
+        if !is_secure && !scheme.eq_ignore_ascii_case("rtmp") {
             return Err(AddressError::Scheme);
         }
+        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+        let (scheme, default_port) = match is_secure {
+            true => ("rtmps", SECURE_PORT),
+            false => ("rtmp", PLAIN_PORT),
+        };
         let (authority, path) = rest.split_once('/').ok_or(AddressError::Key)?;
         let (user, place) = match authority.rsplit_once('@') {
             Some((user, place)) => (Some(user.to_owned()), place),
             None => (None, authority),
         };
-        let (host, port) = host_and_port(place)?;
+        let (host, port) = host_and_port(place, default_port)?;
         let query = path.find('?').unwrap_or(path.len());
         let before_query = path.get(..query).unwrap_or(path);
         let slash = before_query
@@ -71,18 +92,34 @@ impl Address {
         } else {
             host.clone()
         };
-        let tc_url = match port {
-            DEFAULT_PORT => format!("rtmp://{shown_host}/{app}"),
-            port => format!("rtmp://{shown_host}:{port}/{app}"),
+        let tc_url = if port == default_port {
+            format!("{scheme}://{shown_host}/{app}")
+        } else {
+            format!("{scheme}://{shown_host}:{port}/{app}")
         };
+        let decoded = |text: &str| {
+            let text = percent_encoding::percent_decode_str(text);
+            text.decode_utf8_lossy().into_owned()
+        };
+        let login = user.as_deref().and_then(|user| user.split_once(':'));
+        let login = login.map(|(user, password)| (decoded(user), decoded(password)));
         Ok(Self {
             host,
             port,
             app: app.to_owned(),
             key: key.to_owned(),
             tc_url,
+            is_secure,
+            options: Options::parse(fragment)?,
             user,
+            login,
         })
+    }
+
+    /// Who logs in, where the URL says so.
+    pub(super) fn login(&self) -> Option<Login<'_>> {
+        let (user, password) = self.login.as_ref()?;
+        Some(Login { user, password })
     }
 
     /// Words of the server, without the secrets that it may have repeated, and not too many of them.
@@ -93,7 +130,16 @@ impl Address {
         let user = self.user.as_deref().unwrap_or_default();
         let password = user.split_once(':').map_or("", |(_, password)| password);
         let mut words = words.replace(char::is_control, " ");
-        for secret in [&self.key, without_query, query, app_query, user, password] {
+        let decoded = self.login.as_ref().map_or("", |(_, password)| password);
+        for secret in [
+            &self.key,
+            without_query,
+            query,
+            app_query,
+            user,
+            password,
+            decoded,
+        ] {
             if secret.len() >= SHORTEST_SECRET {
                 words = words.replace(secret, "***");
             }
@@ -102,7 +148,7 @@ impl Address {
     }
 }
 
-fn host_and_port(place: &str) -> Result<(String, u16), AddressError> {
+fn host_and_port(place: &str, default_port: u16) -> Result<(String, u16), AddressError> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(AddressError::Host)?;
@@ -117,7 +163,7 @@ fn host_and_port(place: &str) -> Result<(String, u16), AddressError> {
         return Err(AddressError::Host);
     }
     let port = match port {
-        None => DEFAULT_PORT,
+        None => default_port,
         Some(port) => port
             .parse()
             .ok()
@@ -165,6 +211,14 @@ mod tests {
                 "app?t=x",
                 "key",
                 "rtmp://a/app?t=x",
+            ),
+            (
+                "rtmps://a/app/key#tls_verify=0",
+                "a",
+                443,
+                "app",
+                "key",
+                "rtmps://a/app",
             ),
             (
                 "rtmp://u:p@[::1]:19350/app/key",

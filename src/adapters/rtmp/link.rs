@@ -1,13 +1,14 @@
-//! A connection to a server that we publish to: opened, let publish, written to, listened to.
+//! A connection to a server that we publish to or play from: opened, let begin, written to, listened to.
 
 use super::address::Address;
-use crate::net::policy::Policy;
+use crate::adapters::Context;
+use crate::net::socket::Socket;
 use bytes::Bytes;
-use rtmp::client::{Config, Connect, Event, Session};
-use rtmp::{Output, PublishKind};
+use rtmp::Output;
+use rtmp::client::{Config, Connect, Event, Session, auth};
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// A server that takes no byte for so long, or acknowledges none, is given up.
@@ -20,33 +21,108 @@ const SOON: Duration = Duration::from_secs(2);
 const REFUSED_SILENTLY: &str = "the server closed the connection instead of taking the stream; \
     a wrong application or stream key is the usual cause";
 
+/// Bytes read at a time.
+const READ_BUFFER: usize = 16 << 10;
+
 /// Slices in one call of the system.
 const MAX_SLICES: usize = 64;
 
 /// What servers are told that we are; some admit only what they take for an encoder.
 const FLASH_VERSION: &str = "FMLE/3.0 (compatible; Millstream)";
 
+/// Connections that a login may take.
+const MAX_LOGINS: usize = 3;
+
+/// What is wanted of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    Publish,
+    Play,
+}
+
 /// A connection with its session.
 pub(super) struct Link {
-    socket: TcpStream,
+    socket: Socket,
     pub(super) session: Session,
     live_since: Instant,
+    /// What came with the answer that the stream begins.
+    pub(super) early: VecDeque<Event>,
+}
+
+/// Why there is no connection.
+enum Failed {
+    /// For good, in words.
+    Words(String),
+    /// The server refused to be connected to.
+    Rejected { code: String, description: String },
+}
+
+impl From<String> for Failed {
+    fn from(words: String) -> Self {
+        Self::Words(words)
+    }
 }
 
 impl Link {
-    /// Connects, and is let publish.
-    pub(super) async fn open(address: &Address, policy: &Policy) -> Result<Self, String> {
-        let socket = policy.connect(&address.host, address.port, STALLED).await;
-        let socket = socket.map_err(|error| error.to_string())?;
-        let mut session = session(address);
+    /// Connects, and is let publish or play. A server that wants a login is given one.
+    pub(super) async fn open(
+        address: &Address,
+        goal: Goal,
+        context: &Context,
+    ) -> Result<Self, String> {
+        let mut query = String::new();
+        for _ in 0..MAX_LOGINS {
+            match Self::attempt(address, &query, goal, context).await {
+                Ok(link) => return Ok(link),
+                Err(Failed::Words(words)) => return Err(words),
+                Err(Failed::Rejected { code, description }) => {
+                    let app = address.app.split('?').next().unwrap_or_default();
+                    let login = address.login();
+                    match auth::answer(&description, app, login, rand::random()) {
+                        Some(answer) => query = answer.map_err(|error| error.to_string())?,
+                        None => {
+                            let what = "the server refused the stream";
+                            return Err(said(what, &code, &description));
+                        }
+                    }
+                }
+            }
+        }
+        Err(auth::AuthError::Refused.to_string())
+    }
+
+    async fn attempt(
+        address: &Address,
+        query: &str,
+        goal: Goal,
+        context: &Context,
+    ) -> Result<Self, Failed> {
+        let (host, port) = (&address.host, address.port);
+        let tcp = context.policy.connect(host, port, STALLED).await;
+        let tcp = tcp.map_err(|error| error.to_string())?;
+        address.options.mark(&tcp);
+        let socket = if address.is_secure {
+            let check = &address.options.check;
+            let secure = timeout(STALLED, context.connector.connect(host, tcp, check)).await;
+            let secure = secure
+                .map_err(|_| "the server does not answer the handshake of TLS")
+                .map_err(str::to_owned)?;
+            secure.map_err(|error| error.to_string())?.into()
+        } else {
+            tcp.into()
+        };
+        let mut session = session(address, query);
         let now = Instant::now().into_std();
-        session
-            .publish(now, &address.key, PublishKind::Live)
-            .map_err(|error| error.to_string())?;
+        let asked = match goal {
+            Goal::Publish => session.publish(now, &address.key, address.options.kind),
+            Goal::Play => session.play(now, &address.key),
+        };
+        asked.map_err(|error| error.to_string())?;
         let mut link = Self {
             socket,
             session,
             live_since: Instant::now(),
+            early: VecDeque::new(),
         };
         loop {
             let (is_live, deadline) = link.settle().await?;
@@ -68,6 +144,20 @@ impl Link {
         }
     }
 
+    /// The next thing that the server sends while it is played from.
+    pub(super) async fn next(&mut self) -> Result<Event, String> {
+        loop {
+            if let Some(event) = self.early.pop_front() {
+                return Ok(event);
+            }
+            self.settle().await.map_err(words)?;
+            if self.early.is_empty() {
+                self.socket.readable().await.map_err(lost)?;
+                self.read("the server closed the connection")?;
+            }
+        }
+    }
+
     /// Waits until the server has said something, or is gone. Safe to cancel.
     pub(super) async fn readable(&self) -> Result<(), String> {
         self.socket.readable().await.map_err(lost)
@@ -82,12 +172,12 @@ impl Link {
             "the server closed the connection"
         };
         self.read(at_end)?;
-        self.settle().await.map(drop)
+        self.settle().await.map(drop).map_err(words)
     }
 
     /// Reads once, if there is something.
     fn read(&mut self, at_end: &str) -> Result<(), String> {
-        let mut buffer = [0; 4_096];
+        let mut buffer = [0; READ_BUFFER];
         match self.socket.try_read(&mut buffer) {
             Ok(0) => Err(at_end.to_owned()),
             Ok(count) => {
@@ -104,21 +194,28 @@ impl Link {
         }
     }
 
-    /// Sends what the session has to say, and hears what happened: whether the server takes media now, and
-    /// by when it has to answer.
-    async fn settle(&mut self) -> Result<(bool, Option<Instant>), String> {
+    /// Sends what the session has to say, and hears what happened: whether the stream has begun, and by when the
+    /// server has to answer.
+    async fn settle(&mut self) -> Result<(bool, Option<Instant>), Failed> {
         let mut is_live = false;
         loop {
             match self.session.poll_output() {
                 Output::Transmit(bytes) => self.write(vec![bytes]).await?,
-                Output::Event(Event::Publishing) => is_live = true,
+                Output::Event(Event::Publishing | Event::Playing) => is_live = true,
                 Output::Event(Event::Rejected { code, description }) => {
-                    return Err(said("the server refused the stream", &code, &description));
+                    return Err(Failed::Rejected { code, description });
                 }
                 Output::Event(Event::Closed { description }) => {
-                    return Err(said("the server ended the stream", "", &description));
+                    return Err(said("the server ended the stream", "", &description).into());
                 }
-                Output::Event(_) => {}
+                Output::Event(Event::Reconnect { description, .. }) => {
+                    let what = "the server asks to be connected to once more";
+                    return Err(said(what, "", &description).into());
+                }
+                Output::Event(
+                    event @ (Event::Audio { .. } | Event::Video { .. } | Event::Data { .. }),
+                ) => self.early.push_back(event),
+                Output::Event(Event::Connected) => {}
                 Output::Timeout(deadline) => {
                     return Ok((is_live, deadline.map(Instant::from_std)));
                 }
@@ -129,7 +226,7 @@ impl Link {
     /// Says goodbye.
     pub(super) async fn finish(mut self) -> Result<(), String> {
         self.session.stop();
-        self.settle().await.map(drop)
+        self.settle().await.map(drop).map_err(words)
     }
 
     /// Writes all, as long as some of it is taken now and then.
@@ -137,7 +234,7 @@ impl Link {
         let mut rest = slices.as_slice();
         // Bytes of the first slice that have been written.
         let mut done = 0;
-        while !rest.is_empty() {
+        while !rest.is_empty() || self.socket.has_unsent() {
             match timeout(STALLED, self.socket.writable()).await {
                 Ok(writable) => writable.map_err(lost)?,
                 Err(_) => {
@@ -172,20 +269,37 @@ impl Link {
     }
 }
 
-/// A session on a connection that has just been made.
-pub(super) fn session(address: &Address) -> Session {
+/// A session on a connection that has just been made. `query` is behind the application and the URL.
+pub(super) fn session(address: &Address, query: &str) -> Session {
+    let options = &address.options;
     let config = Config {
         seed: rand::random(),
+        chunk_size: if options.announces_chunk_size {
+            Config::default().chunk_size
+        } else {
+            rtmp::chunk::DEFAULT_CHUNK_SIZE as u32
+        },
         ..Config::default()
     };
+    let tc_url = options.tc_url.as_ref().unwrap_or(&address.tc_url);
+    let flash_ver = options.user_agent.as_deref().unwrap_or(FLASH_VERSION);
     let connect = Connect {
-        app: address.app.clone(),
-        tc_url: address.tc_url.clone(),
-        flash_ver: FLASH_VERSION.to_owned(),
-        page_url: None,
-        swf_url: None,
+        app: format!("{}{query}", address.app),
+        tc_url: format!("{tc_url}{query}"),
+        flash_ver: flash_ver.to_owned(),
+        page_url: options.page_url.clone(),
+        swf_url: options.swf_url.clone(),
     };
     Session::new(Instant::now().into_std(), config, connect)
+}
+
+fn words(failed: Failed) -> String {
+    match failed {
+        Failed::Words(words) => words,
+        Failed::Rejected { code, description } => {
+            said("the server refused the stream", &code, &description)
+        }
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -1,26 +1,29 @@
-//! RTMP: takes publishers and serves players on one port, and publishes to other servers. The protocol
-//! itself is `protocols/rtmp`.
+//! RTMP, plain and over TLS: takes publishers and serves players on one port, plays and publishes at other
+//! servers. The protocol itself is `protocols/rtmp`.
 
 mod address;
 mod link;
+mod options;
 mod player;
 mod server;
 mod sink;
+mod source;
 
-use super::{BoxFuture, Context, Feed, Listening, Protocol};
+use super::{BoxFuture, Context, Feed, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
 
-/// Table `[rtmp]`.
+/// Table `[rtmp]` or `[rtmps]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// Address to listen on; empty for none.
-    pub listen: Listen,
+    /// Address to listen on; empty for none. Port 1935 or 1936 of all addresses unless told otherwise.
+    pub listen: Option<Listen>,
     /// Connections at a time.
     pub max_connections: usize,
     /// A publisher that sends nothing for so long is disconnected.
@@ -31,16 +34,20 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: Listen(Some(([0u16; 8], 1935).into())),
+            listen: None,
             max_connections: 10_000,
             publisher_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// The adapter.
+/// The adapter, once plain and once over TLS.
 #[derive(Debug)]
 pub struct Rtmp {
+    /// `rtmp` or `rtmps`: the table, and the scheme of URLs.
+    name: &'static str,
+    is_secure: bool,
+    listen: Listen,
     settings: Settings,
 }
 
@@ -50,33 +57,69 @@ impl Rtmp {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        let settings: Settings = config.section("rtmp")?;
+        Self::of(config, "rtmp", false, 1935)
+    }
+
+    /// Over TLS, with the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn secure(config: &Config) -> Result<Self, ConfigError> {
+        Self::of(config, "rtmps", true, 1936)
+    }
+
+    fn of(
+        config: &Config,
+        name: &'static str,
+        is_secure: bool,
+        port: u16,
+    ) -> Result<Self, ConfigError> {
+        let settings: Settings = config.section(name)?;
         if !CONNECTIONS.contains(&settings.max_connections) {
-            return Err(config.error("rtmp.max_connections", CONNECTIONS_RULE));
+            let key = format!("{name}.max_connections");
+            return Err(config.error(&key, CONNECTIONS_RULE));
         }
-        Ok(Self { settings })
+        let everywhere = Listen(Some(([0u16; 8], port).into()));
+        Ok(Self {
+            name,
+            is_secure,
+            listen: settings.listen.unwrap_or(everywhere),
+            settings,
+        })
     }
 }
 
 impl Protocol for Rtmp {
     fn name(&self) -> &'static str {
-        "rtmp"
+        self.name
     }
 
     fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
-        let Some(address) = self.settings.listen.0 else {
+        let Some(address) = self.listen.0 else {
             return Ok(Vec::new());
         };
         let listener = listen::tcp(address)?;
         let listening = Listening {
-            protocol: "rtmp",
+            protocol: self.name,
             address: listener.local_addr()?,
         };
-        tokio::spawn(server::serve(listener, self.settings.clone(), context));
+        let tls = self
+            .is_secure
+            .then(|| TlsAcceptor::from(context.certificate.server_config(&[])));
+        tokio::spawn(server::serve(listener, tls, self.settings.clone(), context));
         Ok(vec![listening])
     }
+
+    fn pulls(&self, scheme: &str) -> bool {
+        scheme == self.name
+    }
+
+    fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(source::pull(url, target))
+    }
+
     fn pushes(&self, scheme: &str) -> bool {
-        scheme == "rtmp"
+        scheme == self.name
     }
 
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {

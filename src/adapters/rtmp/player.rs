@@ -1,11 +1,11 @@
 //! A player on its shard: the packets all players share, and what one of them still says.
 
+use crate::adapters::FlvMedia;
 use crate::hub::{Ended, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
-use media::{AccessUnit, Codec, Kind, Track};
+use media::{AccessUnit, Kind, Track};
 use rtmp::Output;
-use rtmp::amf0::Value;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
 use rtmp::message::Message;
 use rtmp::server::{Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
@@ -15,53 +15,87 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Form;
 
+/// The same for players that say which codecs of Enhanced RTMP they know, and miss one that the stream has: only
+/// what every player knows.
+#[derive(Debug)]
+pub(super) struct Classic;
+
 impl Format for Form {
     const NAME: &'static str = "rtmp";
 
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
-        let mut prelude = Packet::default();
-        let (kind, body) = Message::Data(vec!["onMetaData".into(), metadata(tracks)]).write();
-        append(
-            &mut prelude,
-            header(ChunkStreamId::DATA, kind, 0),
-            &[],
-            &body,
-        );
-        for track in &tracks.tracks {
-            // Tracks of other codecs are left out; players get the rest.
-            let Some(body) = flv::muxer::sequence_header(track) else {
-                continue;
-            };
-            let (stream, kind) = carrier(track);
-            append(&mut prelude, header(stream, kind, 0), &[], &body);
-        }
-        prelude
+        prelude(tracks, |_| true)
     }
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
-        let carried = |tracks: &TrackSet, kind| tracks.first(kind).map(is_carried);
-        let breaks =
-            |kind| carried(before, kind) == Some(true) && carried(after, kind) == Some(false);
-        if breaks(Kind::Video) {
-            Some("its pictures are now of a codec that RTMP does not carry")
-        } else if breaks(Kind::Audio) {
-            Some("its sound is now of a codec that RTMP does not carry")
-        } else {
-            None
-        }
+        FlvMedia(before).breaks(after)
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
-        let mut packet = Packet::default();
-        if let Some(track) = tracks.get(unit.track)
-            && let Some(prefix) = flv::muxer::prefix(unit, track)
-        {
-            let (stream, kind) = carrier(track);
-            let header = header(stream, kind, flv::muxer::timestamp(track, unit));
-            append(&mut packet, header, &prefix, &unit.payload);
-        }
-        packet
+        packet(tracks, unit, |_| true)
     }
+}
+
+impl Format for Classic {
+    const NAME: &'static str = "rtmp_classic";
+
+    fn prelude(&mut self, tracks: &TrackSet) -> Packet {
+        prelude(tracks, is_classic)
+    }
+
+    fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
+        FlvMedia(before).breaks(after)
+    }
+
+    fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
+        packet(tracks, unit, is_classic)
+    }
+}
+
+fn is_classic(track: &Track) -> bool {
+    flv::muxer::four_cc(track).is_none()
+}
+
+/// Whether a player that knows these codecs can be sent all of a stream. One that names none is sent all: most
+/// players do not say what they know.
+pub(super) fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
+    let knows = |four_cc: [u8; 4]| {
+        let mut known = four_ccs.iter();
+        known.any(|known| known == "*" || known.as_bytes() == four_cc)
+    };
+    four_ccs.is_empty()
+        || FlvMedia(tracks)
+            .tracks()
+            .filter_map(flv::muxer::four_cc)
+            .all(knows)
+}
+
+fn prelude(tracks: &TrackSet, wanted: fn(&Track) -> bool) -> Packet {
+    let mut prelude = Packet::default();
+    let metadata = Message::Data(vec!["onMetaData".into(), FlvMedia(tracks).metadata()]);
+    let (kind, body) = metadata.write();
+    let data = header(ChunkStreamId::DATA, kind, 0);
+    append(&mut prelude, data, &[], &body);
+    for track in FlvMedia(tracks).tracks().filter(|track| wanted(track)) {
+        if let Some(body) = flv::muxer::sequence_header(track) {
+            let (stream, kind) = carrier(track);
+            append(&mut prelude, header(stream, kind, 0), &[], &body);
+        }
+    }
+    prelude
+}
+
+fn packet(tracks: &TrackSet, unit: &AccessUnit, wanted: fn(&Track) -> bool) -> Packet {
+    let mut packet = Packet::default();
+    if let Some(track) = FlvMedia(tracks).get(unit.track)
+        && wanted(track)
+        && let Some(prefix) = flv::muxer::prefix(unit, track)
+    {
+        let (stream, kind) = carrier(track);
+        let header = header(stream, kind, flv::muxer::timestamp(track, unit));
+        append(&mut packet, header, &prefix, &unit.payload);
+    }
+    packet
 }
 
 const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestamp: u32) -> Header {
@@ -71,11 +105,6 @@ const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestam
         message_type,
         message_stream: MESSAGE_STREAM,
     }
-}
-
-/// Whether FLV, and so RTMP, has a form for the track.
-pub(super) fn is_carried(track: &Track) -> bool {
-    flv::muxer::sequence_header(track).is_some()
 }
 
 pub(super) const fn carrier(track: &Track) -> (ChunkStreamId, MessageType) {
@@ -91,35 +120,6 @@ fn append(packet: &mut Packet, header: Header, prefix: &[u8], payload: &Bytes) {
     if let Ok(message) = rtmp::chunk::packet(&header, prefix, payload, PLAY_CHUNK_SIZE as usize) {
         packet.slices.extend(message.slices().iter().cloned());
     }
-}
-
-/// The properties of `onMetaData` that players look at.
-pub(super) fn metadata(tracks: &TrackSet) -> Value {
-    let mut properties: Vec<(String, Value)> = vec![("server".into(), "Millstream".into())];
-    let mut add = |name: &str, value: f64| properties.push((name.into(), Value::Number(value)));
-    for track in &tracks.tracks {
-        match &track.codec {
-            Codec::H264(config) => {
-                add("videocodecid", 7.0);
-                add("width", f64::from(config.video.width));
-                add("height", f64::from(config.video.height));
-                if let Some((pictures, seconds)) = config.video.frame_rate {
-                    add("framerate", f64::from(pictures) / f64::from(seconds));
-                }
-            }
-            Codec::Aac(config) => {
-                add("audiocodecid", 10.0);
-                add(
-                    "audiosamplerate",
-                    f64::from(config.sample_rate.ticks_per_second()),
-                );
-                add("audiochannels", f64::from(config.channels));
-            }
-            // Left out, as in the prelude.
-            _ => {}
-        }
-    }
-    Value::EcmaArray(properties)
 }
 
 /// What a player still says: acknowledgements, pings, pause, and that it stops.

@@ -1,22 +1,23 @@
 //! One connection from its first byte: a publisher stays here, a player moves to a shard.
 
 use super::Settings;
-use super::player::{Form, Player};
+use super::player::{Classic, Form, Player, knows_all};
 use crate::adapters::Context;
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, Origin, Publisher, StreamName, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::listen;
-use bytes::{Bytes, BytesMut};
+use crate::net::socket::Socket;
+use bytes::Bytes;
 use rtmp::Output;
 use rtmp::server::{Config, Event, Refusal, Request, Session};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
 
 /// Bytes read at a time. One video access unit of a usual stream fits.
 const READ_BUFFER: usize = 32 << 10;
@@ -24,8 +25,16 @@ const READ_BUFFER: usize = 32 << 10;
 /// A peer that takes nothing of our answers for so long is closed.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A client has this long for the handshake of TLS.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Serves connections for ever, a bounded number at a time.
-pub(super) async fn serve(listener: TcpListener, settings: Settings, context: Arc<Context>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    settings: Settings,
+    context: Arc<Context>,
+) {
     let places = Arc::new(Semaphore::new(settings.max_connections));
     loop {
         let (socket, address) = listen::accept(&listener).await;
@@ -33,8 +42,19 @@ pub(super) async fn serve(listener: TcpListener, settings: Settings, context: Ar
             tracing::warn!(%address, limit = settings.max_connections, "RTMP connection refused: too many");
             continue;
         };
-        let (settings, context) = (settings.clone(), context.clone());
+        let (tls, settings, context) = (tls.clone(), settings.clone(), context.clone());
         tokio::spawn(async move {
+            let socket = match &tls {
+                None => socket.into(),
+                Some(tls) => match timeout(TLS_TIMEOUT, tls.accept(socket)).await {
+                    Ok(Ok(stream)) => stream.into(),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%address, %error, "no TLS with a client of RTMPS");
+                        return;
+                    }
+                    Err(_) => return,
+                },
+            };
             let session = Session::new(
                 Instant::now().into_std(),
                 Config {
@@ -46,7 +66,7 @@ pub(super) async fn serve(listener: TcpListener, settings: Settings, context: Ar
                 socket,
                 address,
                 session,
-                input: BytesMut::new(),
+                input: vec![0; READ_BUFFER].into(),
                 settings,
                 context,
             };
@@ -67,10 +87,10 @@ impl<E: std::error::Error> From<E> for Closed {
 }
 
 struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     address: SocketAddr,
     session: Session,
-    input: BytesMut,
+    input: Box<[u8]>,
     settings: Settings,
     context: Arc<Context>,
 }
@@ -83,7 +103,7 @@ impl Connection {
                 Event::Publish(request, _) => self.publish(&request).await?,
                 Event::Play(request) => {
                     if let Some(viewer) = self.playable(&request).await? {
-                        return self.play(viewer, place).await;
+                        return self.play(viewer, &request, place).await;
                     }
                 }
                 // Whatever else comes before a request means nothing.
@@ -194,6 +214,7 @@ impl Connection {
     async fn play(
         mut self,
         viewer: Viewer,
+        request: &Request,
         place: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<(), Closed> {
         self.session.accept(now())?;
@@ -207,18 +228,32 @@ impl Connection {
         } = self;
         tracing::info!(stream = %viewer.stream().name(), %address, "playing by RTMP");
         let bounds = context.bounds;
-        let socket = socket.into_std()?;
+        let socket = socket.detach()?;
+        let tracks = viewer.stream().snapshot().tracks;
+        let takes_all = knows_all(&request.connect.four_cc_list, &tracks);
         let start = move || async move {
             let peer = Player::new(session);
-            fanout::serve(Subscriber {
-                form: Form,
-                socket,
-                address,
-                peer,
-                viewer,
-                bounds,
-            })
-            .await;
+            if takes_all {
+                fanout::serve(Subscriber {
+                    form: Form,
+                    socket,
+                    address,
+                    peer,
+                    viewer,
+                    bounds,
+                })
+                .await;
+            } else {
+                fanout::serve(Subscriber {
+                    form: Classic,
+                    socket,
+                    address,
+                    peer,
+                    viewer,
+                    bounds,
+                })
+                .await;
+            }
             drop(place);
         };
         context.shards.spawn(start).await;
@@ -259,14 +294,13 @@ impl Connection {
         loop {
             let timeout = match self.session.poll_output() {
                 Output::Transmit(bytes) => {
-                    send(&mut self.socket, bytes).await?;
+                    send(&self.socket, bytes).await?;
                     continue;
                 }
                 Output::Event(event) => return Ok(event),
                 Output::Timeout(timeout) => timeout.map(Instant::from_std),
             };
-            self.input.reserve(READ_BUFFER);
-            let read = self.socket.read_buf(&mut self.input);
+            let read = self.socket.read(&mut self.input);
             let due = [timeout, deadline].into_iter().flatten().min();
             let read = match due {
                 Some(due) => tokio::time::timeout_at(due, read).await,
@@ -275,9 +309,8 @@ impl Connection {
             match read {
                 Ok(Ok(0)) => return Err(Closed("the client closed it".into())),
                 Ok(count) => {
-                    count?;
-                    self.session.handle_input(now(), &self.input)?;
-                    self.input.clear();
+                    let input = self.input.get(..count?).unwrap_or_default();
+                    self.session.handle_input(now(), input)?;
                 }
                 Err(_) => {
                     self.session.handle_timeout(now())?;
@@ -291,14 +324,14 @@ impl Connection {
 
     async fn send_output(&mut self) -> Result<(), Closed> {
         while let Output::Transmit(bytes) = self.session.poll_output() {
-            send(&mut self.socket, bytes).await?;
+            send(&self.socket, bytes).await?;
         }
         Ok(())
     }
 }
 
-async fn send(socket: &mut TcpStream, bytes: Bytes) -> Result<(), Closed> {
-    let sent = tokio::time::timeout(WRITE_TIMEOUT, socket.write_all(&bytes)).await;
+async fn send(socket: &Socket, bytes: Bytes) -> Result<(), Closed> {
+    let sent = timeout(WRITE_TIMEOUT, socket.write_all(&bytes)).await;
     Ok(sent.map_err(|_| Closed("the client does not read our answers".into()))??)
 }
 

@@ -5,9 +5,9 @@
 //! one write, and sound waits a moment for the picture that follows it.
 
 use super::address::Address;
-use super::link::Link;
-use super::player::{carrier, is_carried, metadata};
-use crate::adapters::Feed;
+use super::link::{Goal, Link};
+use super::player::carrier;
+use crate::adapters::{Feed, FlvMedia};
 use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
 use media::{AccessUnit, Kind};
@@ -32,10 +32,14 @@ pub(super) async fn push(url: &str, feed: &Feed) -> Result<(), String> {
 }
 
 async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
-    let mut link = Link::open(address, &feed.context.policy).await?;
+    let mut link = Link::open(address, Goal::Publish, &feed.context).await?;
     feed.progress.set_live();
     let mut reader = feed.reader();
-    let mut batch = Batch::default();
+    let mut batch = Batch {
+        origin: address.options.absolute_times.then_some(0),
+        absolute: address.options.absolute_times,
+        ..Batch::default()
+    };
     let mut due = None;
     loop {
         let flush_at = due.unwrap_or_else(Instant::now);
@@ -88,8 +92,10 @@ struct Batch {
     units: u64,
     has_picture: bool,
     tracks: Option<Arc<TrackSet>>,
-    /// RTMP time of the first unit sent, which is sent as 0.
+    /// RTMP time that is sent as 0: that of the first unit, unless times are sent as they are.
     origin: Option<u32>,
+    /// Times are sent as they are.
+    absolute: bool,
     /// Time of the newest unit, for what announces a change of tracks.
     newest: u32,
 }
@@ -97,21 +103,25 @@ struct Batch {
 impl Batch {
     /// Announces the tracks of what follows. Without its pictures a stream is not pushed.
     fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) -> Result<(), String> {
-        let pictures = tracks.first(Kind::Video).filter(|track| !is_carried(track));
-        if let Some(pictures) = pictures {
+        let has_pictures = FlvMedia(&tracks).has(Kind::Video);
+        if let Some(pictures) = tracks.first(Kind::Video).filter(|_| !has_pictures) {
             let codec = pictures.codec.name();
             return Err(format!(
                 "the stream's pictures are {codec}, which is not pushed by RTMP"
             ));
         }
+        let before = self.tracks.as_ref();
+        if let Some(reason) = before.and_then(|before| FlvMedia(before).breaks(&tracks)) {
+            return Err(format!("the stream goes on, but {reason}: connecting anew"));
+        }
         let values = vec![
             "@setDataFrame".into(),
             "onMetaData".into(),
-            metadata(&tracks),
+            FlvMedia(&tracks).metadata(),
         ];
         let (kind, body) = Message::Data(values).write();
         self.append(session, kind, self.newest, &[], &body);
-        for track in &tracks.tracks {
+        for track in FlvMedia(&tracks).tracks() {
             let (_, kind) = carrier(track);
             if let Some(header) = flv::muxer::sequence_header(track) {
                 self.append(session, kind, self.newest, &[], &header);
@@ -127,7 +137,7 @@ impl Batch {
         let Some(tracks) = self.tracks.clone() else {
             return;
         };
-        let Some(track) = tracks.get(unit.track) else {
+        let Some(track) = FlvMedia(&tracks).get(unit.track) else {
             return;
         };
         let Some(prefix) = flv::muxer::prefix(unit, track) else {
@@ -135,7 +145,7 @@ impl Batch {
         };
         let time = flv::muxer::timestamp(track, unit);
         let time = time.wrapping_sub(*self.origin.get_or_insert(time));
-        if time > u32::MAX / 2 && self.newest < u32::MAX / 4 {
+        if !self.absolute && time > u32::MAX / 2 && self.newest < u32::MAX / 4 {
             return;
         }
         self.newest = time;
@@ -178,20 +188,8 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::adapters::rtmp::address::Address;
-    use media::codec::aac;
+    use media::codec::{aac, vp8};
     use media::{Codec, Timebase, Track, TrackId};
-
-    /// As x265 writes them.
-    const VPS: &[u8] = &[
-        0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00,
-        0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0x95, 0x98, 0x09,
-    ];
-    const SPS: &[u8] = &[
-        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
-        0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0xc0,
-        0x5a, 0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x10,
-    ];
-    const PPS: &[u8] = &[0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
 
     fn tracks() -> Arc<TrackSet> {
         let audio = aac::Config::low_complexity(48_000, 2).unwrap();
@@ -200,7 +198,15 @@ mod tests {
             timebase: Timebase::MILLIS,
             codec: Codec::Aac(audio.clone()),
         };
-        let tracks = vec![track(0), track(1)];
+        let pictures = Codec::Vp8(vp8::Config {
+            width: 640,
+            height: 360,
+        });
+        let pictures = Track {
+            codec: pictures,
+            ..track(0)
+        };
+        let tracks = vec![pictures, track(1)];
         Arc::new(TrackSet {
             generation: 1,
             tracks,
@@ -223,27 +229,28 @@ mod tests {
     #[test]
     fn a_stream_whose_pictures_are_not_carried_is_not_pushed() {
         let address = Address::parse("rtmp://a/b/c").unwrap();
-        let session = super::super::link::session(&address);
+        let session = super::super::link::session(&address, "");
         let mut batch = Batch::default();
         assert_eq!(batch.set_tracks(&session, tracks()), Ok(()));
-        let h265 = media::codec::h265::Config::new(
-            vec![Bytes::from_static(VPS)],
-            vec![Bytes::from_static(SPS)],
-            vec![Bytes::from_static(PPS)],
-        );
         let mut changed = TrackSet::clone(&tracks());
-        changed.tracks[0].codec = Codec::H265(h265.unwrap());
-        let refused = batch.set_tracks(&session, Arc::new(changed)).unwrap_err();
+        changed.tracks[0].codec = Codec::Jpeg(media::codec::jpeg::Config {
+            width: 640,
+            height: 360,
+        });
+        let changed = Arc::new(changed);
+        let refused = Batch::default().set_tracks(&session, changed.clone());
         assert_eq!(
-            refused,
-            "the stream's pictures are H265, which is not pushed by RTMP"
+            refused.unwrap_err(),
+            "the stream's pictures are MJPEG, which is not pushed by RTMP"
         );
+        let refused = batch.set_tracks(&session, changed).unwrap_err();
+        assert!(refused.contains("MJPEG"), "{refused}");
     }
 
     #[test]
     fn times_begin_at_zero_and_what_lies_before_is_left_out() {
         let address = Address::parse("rtmp://a/b/c").unwrap();
-        let session = super::super::link::session(&address);
+        let session = super::super::link::session(&address, "");
         let mut batch = Batch::default();
         batch.push(&session, &unit(0, 5_000));
         assert_eq!(batch.units, 0, "no tracks yet");

@@ -212,7 +212,7 @@ impl Client {
                 let peer = Player::new(session, stream.name().clone(), tracks);
                 fanout::serve(Subscriber {
                     form,
-                    socket,
+                    socket: socket.into(),
                     address,
                     peer,
                     viewer,

@@ -4,6 +4,7 @@ use super::group::{Fresh, Group, Packaged};
 use super::{Format, Output, Packet, Peer, sleep_until};
 use crate::hub::ring::{Cursor, Ring, Step};
 use crate::hub::{Ended, Stream};
+use crate::net::socket::Socket;
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -12,7 +13,6 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -34,6 +34,9 @@ const MAX_UNSENT: usize = 8 * MAX_SLICES;
 /// How long a socket may take for the last words after the stream's end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
+/// Why a connection ends that can no longer be used.
+const BROKEN: &str = "the connection broke";
+
 thread_local! {
     /// Where all members of a shard read to, one after the other.
     static INPUT: RefCell<[u8; READ_BUFFER]> = const { RefCell::new([0; READ_BUFFER]) };
@@ -51,7 +54,7 @@ enum Heard {
 
 /// One socket.
 pub(super) struct Member<P> {
-    socket: TcpStream,
+    socket: Socket,
     address: SocketAddr,
     /// What it is counted under.
     protocol: &'static str,
@@ -106,7 +109,7 @@ impl<P: Peer> MemberState<P> {
 impl<P: Peer> Member<P> {
     /// A socket that begins at `cursor` in its group's packets.
     pub(super) fn new(
-        socket: TcpStream,
+        socket: Socket,
         address: SocketAddr,
         protocol: &'static str,
         peer: P,
@@ -153,7 +156,10 @@ impl<P: Peer> Member<P> {
                 (
                     state.blocked_since,
                     state.timeout,
-                    state.closing.filter(|_| state.unsent.is_empty()),
+                    state.closing.filter(|reason| {
+                        let all_sent = state.unsent.is_empty() && !self.socket.has_unsent();
+                        all_sent || *reason == BROKEN
+                    }),
                 )
             };
             if let Some(reason) = closing {
@@ -180,7 +186,7 @@ impl<P: Peer> Member<P> {
                 () = sleep_until(blocked_since.map(|since| since + STALLED)) => return "it took nothing for 30 s",
             };
             let Ok(ready) = ready else {
-                return "the connection broke";
+                return BROKEN;
             };
             if ready.is_readable() || ready.is_read_closed() {
                 match self.hear(group) {
@@ -190,7 +196,7 @@ impl<P: Peer> Member<P> {
                         tracing::debug!(address = %self.address, %reason, "closing a reader");
                         return "it broke the protocol";
                     }
-                    Err(_) => return "the connection broke",
+                    Err(_) => return BROKEN,
                 }
             }
             self.flush(&group.packets.borrow().ring, &group.stream, None);
@@ -232,7 +238,7 @@ impl<P: Peer> Member<P> {
                 state.blocked_since.get_or_insert_with(Instant::now);
             } else {
                 state.unsent.clear();
-                state.closing = Some("the connection broke");
+                state.closing = Some(BROKEN);
             }
             if was_open {
                 self.wake.notify_one();
@@ -297,7 +303,7 @@ impl<P: Peer> Member<P> {
             }
             state.blocked_since = None;
         }
-        Ok(())
+        self.socket.try_flush()
     }
 
     fn write_unsent(&self, unsent: &VecDeque<Bytes>) -> io::Result<usize> {
@@ -347,7 +353,12 @@ impl<P: Peer> Member<P> {
         state.closing.get_or_insert(reason);
         let written = self.write_unsent(&state.unsent);
         match written {
-            Ok(written) => drop_front(&mut state.unsent, written),
+            Ok(written) => {
+                drop_front(&mut state.unsent, written);
+                if self.socket.has_unsent() {
+                    state.blocked_since.get_or_insert_with(Instant::now);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 state.blocked_since.get_or_insert_with(Instant::now);
             }
@@ -358,10 +369,7 @@ impl<P: Peer> Member<P> {
 
     /// Ends the sending side and lets the peer read what is on its way: closing at once would reset it.
     async fn shut_down(&self) {
-        if socket2::SockRef::from(&self.socket)
-            .shutdown(std::net::Shutdown::Write)
-            .is_err()
-        {
+        if self.socket.shut_down().is_err() {
             return;
         }
         let read = async {

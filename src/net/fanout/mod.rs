@@ -11,6 +11,7 @@ mod member;
 
 use crate::hub::ring::Bounds;
 use crate::hub::{Ended, TrackSet, Viewer};
+use crate::net::socket::Detached;
 use bytes::Bytes;
 use group::Group;
 use media::AccessUnit;
@@ -18,7 +19,6 @@ use member::Member;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// Bytes ready to be written, shared by all sockets of all shards that carry them.
@@ -110,8 +110,8 @@ pub enum Output {
 pub struct Subscriber<F, P> {
     /// How it gets the stream, if it is the first on its shard to get it that way.
     pub form: F,
-    /// The socket, of no runtime yet.
-    pub socket: std::net::TcpStream,
+    /// The connection, of no runtime yet.
+    pub socket: Detached,
     /// Its far end.
     pub address: SocketAddr,
     /// Its protocol session.
@@ -132,7 +132,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
         viewer,
         bounds,
     } = subscriber;
-    let socket = match TcpStream::from_std(socket) {
+    let socket = match socket.attach() {
         Ok(socket) => socket,
         Err(error) => {
             tracing::debug!(%address, %error, "cannot move the connection to its shard");

@@ -151,7 +151,7 @@ impl Scene {
         let (socket, address) = listener.accept().await.unwrap();
         let subscriber = Subscriber {
             form: Numbered,
-            socket: socket.into_std().unwrap(),
+            socket: socket.into_std().unwrap().into(),
             address,
             peer: Chatty::default(),
             viewer: Viewer::new(self.publisher.stream().clone(), "test"),

@@ -31,8 +31,10 @@ pub(crate) enum Clip {
     Silent,
     /// Each second a white picture for 0.12 s and a tone with it, else black and silence.
     Flash,
-    /// The same pictures as in `Silent` with MP3, which the server does not carry.
+    /// The same pictures as in `Silent` with MP3.
     Mp3,
+    /// The same with ADPCM, which the server does not carry.
+    Adpcm,
 }
 
 impl Clip {
@@ -106,6 +108,9 @@ impl Clip {
             ),
             Self::Mp3 => format!(
                 "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a libmp3lame -ar 44100"
+            ),
+            Self::Adpcm => format!(
+                "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a adpcm_swf -ar 44100 -ac 1"
             ),
         };
         text.split_whitespace().map(str::to_owned).collect()

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
     clean_environment(&mut command);
+    // Not the usual port, which is one for all tests.
+    command.env("MILLSTREAM_RTMPS__LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -123,6 +123,7 @@ impl Server {
             .arg(&data)
             .args(["--set", &format!("http.listen=127.0.0.1:{http}")])
             .args(["--set", &format!("rtmp.listen=127.0.0.1:{rtmp}")])
+            .args(["--set", "rtmps.listen=127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -166,6 +167,12 @@ impl Server {
     /// `rtsp://…/LiveApp/ID`.
     pub(crate) fn rtsp_url(&self, id: &str) -> String {
         format!("rtsp://127.0.0.1:{}/LiveApp/{id}", self.rtsp)
+    }
+
+    /// `rtmps://…/LiveApp/ID`.
+    #[track_caller]
+    pub(crate) fn rtmps_url(&self, id: &str) -> String {
+        format!("rtmps://127.0.0.1:{}/LiveApp/{id}", self.port("rtmps"))
     }
 
     /// `http://…` and the path, which begins with a slash.

@@ -13,8 +13,8 @@ use bytes::Bytes;
 /// Bytes of a tag's header.
 pub const TAG_HEADER: usize = 11;
 
-/// The longest prefix that [`tag`] takes: the header in front of AVC data.
-pub const MAX_PREFIX: usize = 5;
+/// The longest prefix that [`tag`] takes.
+pub const MAX_PREFIX: usize = crate::muxer::MAX_PREFIX;
 
 /// What a tag holds (`TagType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ pub enum WriteError {
     #[error("FLV tag body of {0} bytes is longer than 16777215")]
     TooLong(usize),
     /// More than [`MAX_PREFIX`] bytes of prefix.
-    #[error("FLV tag prefix of {0} bytes is longer than 5")]
+    #[error("FLV tag prefix of {0} bytes is longer than {MAX_PREFIX}")]
     Prefix(usize),
 }
 
@@ -185,8 +185,8 @@ mod tests {
         );
         assert!(tag(TagKind::Video, 0, &prefix, long.slice(1..)).is_ok());
         assert_eq!(
-            tag(TagKind::Audio, 0, &[0; 6], Bytes::new()),
-            Err(WriteError::Prefix(6))
+            tag(TagKind::Audio, 0, &[0; 9], Bytes::new()),
+            Err(WriteError::Prefix(9))
         );
     }
 }

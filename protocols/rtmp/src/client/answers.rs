@@ -2,6 +2,7 @@
 
 use super::{Event, Goal, Session, Stage, transaction};
 use crate::amf0::Value;
+use crate::enhanced;
 use crate::error::Error;
 use crate::message::Command;
 use std::time::Instant;
@@ -37,6 +38,12 @@ impl Session {
     fn status(&mut self, command: &Command) {
         let (level, code) = (field(command, "level"), field(command, "code"));
         match (code, self.stage, &self.goal) {
+            (enhanced::RECONNECT_REQUEST, ..) => self.events.push_back(Event::Reconnect {
+                tc_url: Some(field(command, "tcUrl"))
+                    .filter(|url| !url.is_empty())
+                    .map(str::to_owned),
+                description: field(command, "description").to_owned(),
+            }),
             (_, Stage::Active(_), _) if level == "error" => {
                 self.closed(field(command, "description").to_owned());
             }

@@ -28,7 +28,7 @@ pub struct Config {
     /// Time for the handshake and connecting together, and for a request to publish or play. Default 10 s.
     pub timeout: Duration,
     /// Chunk size of what is sent, in bytes, at least 128 and at most 65,536, which is the default. Few
-    /// servers want a smaller one.
+    /// servers want a smaller one. 128 is not announced.
     pub chunk_size: u32,
     /// Makes the handshake's random bytes; should differ between connections, need not be secret.
     pub seed: u64,
@@ -81,6 +81,14 @@ pub enum Event {
         timestamp: u32,
         /// Name and contents.
         values: Vec<Value>,
+    },
+    /// The server asks to be connected to once more (Enhanced RTMP, "Reconnect Request"): a new connection takes
+    /// over while this one still works.
+    Reconnect {
+        /// Where to, if not to the same place.
+        tc_url: Option<String>,
+        /// The server's reason in words; may be empty.
+        description: String,
     },
     /// The server ended the stream. The session is over.
     Closed {

@@ -4,12 +4,14 @@
 //! [`Event::Publishing`] media are sent as packets made by [`Session::packet`], after what `poll_output` gave.
 
 mod answers;
+pub mod auth;
 mod config;
 
 pub use config::{Config, Connect, Event};
 
 use crate::amf0::Value;
 use crate::chunk::{self, ChunkStreamId, Header, MessageType, Packet, TooLong};
+use crate::enhanced;
 use crate::error::Error;
 use crate::handshake::Role;
 use crate::link::{Incoming, Link, WINDOW};
@@ -227,6 +229,7 @@ impl Session {
                 properties.push((name.to_owned(), text(url)));
             }
         }
+        properties.extend(enhanced::announcement());
         let mut command = Command::new("connect", transaction::CONNECT, Vec::new());
         command.object = Value::Object(properties);
         self.link.command(0, command);
@@ -282,8 +285,11 @@ impl Session {
     /// After the connection is accepted: how we send, and what we want acknowledged.
     fn set_up_link(&mut self) {
         self.link.send(0, &Message::WindowAckSize(WINDOW));
-        self.link
-            .set_chunk_size(self.config.chunk_size.clamp(128, 65_536));
+        // What is the default need not be said, and some servers do not want to hear it.
+        let chunk_size = self.config.chunk_size.clamp(128, 65_536);
+        if chunk_size as usize != self.link.chunk_size() {
+            self.link.set_chunk_size(chunk_size);
+        }
     }
 
     fn start(&mut self, stream: u32) {

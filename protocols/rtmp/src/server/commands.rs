@@ -4,6 +4,7 @@ use super::connect::{Connect, name};
 use super::{CHUNK_SIZE, Event, MESSAGE_STREAM, Request, Role, Session, Stage};
 use crate::PublishKind;
 use crate::amf0::Value;
+use crate::enhanced;
 use crate::error::Error;
 use crate::link::WINDOW;
 use crate::message::{Command, Message, status};
@@ -63,7 +64,9 @@ impl Session {
                 state: "on a connection that has connected",
             });
         }
-        self.connect = Some(Connect::read(command)?);
+        let connect = Connect::read(command)?;
+        let is_enhanced = !connect.four_cc_list.is_empty() || connect.caps_ex != 0;
+        self.connect = Some(connect);
         self.link.set_limits(self.config.limits);
         self.link.send(0, &Message::WindowAckSize(WINDOW));
         let bandwidth = Message::SetPeerBandwidth {
@@ -80,6 +83,9 @@ impl Session {
         if let Value::Object(properties) = &mut information {
             // Whatever the client asked for: commands are read and written in AMF0.
             properties.push(("objectEncoding".to_owned(), 0.0.into()));
+            if is_enhanced {
+                properties.extend(enhanced::announcement());
+            }
         }
         self.link.command(
             0,

@@ -26,6 +26,8 @@ pub struct Connect {
     pub swf_url: Option<String>,
     /// Codecs the client can handle, as FourCCs (Enhanced RTMP); `*` is any.
     pub four_cc_list: Vec<String>,
+    /// What else of Enhanced RTMP it can handle: see [`enhanced`](crate::enhanced).
+    pub caps_ex: u32,
 }
 
 impl Connect {
@@ -36,7 +38,8 @@ impl Connect {
             command: "connect",
             argument: "app",
         })?;
-        let four_cc_list = match command.object.get("fourCcList") {
+        let caps_ex = command.object.get("capsEx").and_then(Value::as_number);
+        let mut four_cc_list = match command.object.get("fourCcList") {
             Some(Value::StrictArray(values)) => values
                 .iter()
                 .filter_map(Value::as_str)
@@ -45,6 +48,15 @@ impl Connect {
                 .collect(),
             _ => Vec::new(),
         };
+        // Version 2 has a map for each kind of media in place of the list.
+        for map in ["videoFourCcInfoMap", "audioFourCcInfoMap"] {
+            if let Some(Value::Object(codecs) | Value::EcmaArray(codecs)) = command.object.get(map)
+            {
+                let room = MAX_FOUR_CCS.saturating_sub(four_cc_list.len());
+                let codecs = codecs.iter().take(room);
+                four_cc_list.extend(codecs.map(|(four_cc, _)| cut(four_cc, 4).to_owned()));
+            }
+        }
         Ok(Self {
             app: name("application name", app)?,
             tc_url: kept("tcUrl"),
@@ -52,6 +64,7 @@ impl Connect {
             page_url: kept("pageUrl"),
             swf_url: kept("swfUrl"),
             four_cc_list,
+            caps_ex: caps_ex.map_or(0, |caps| caps as u32),
         })
     }
 }

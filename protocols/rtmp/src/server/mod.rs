@@ -15,10 +15,11 @@ pub use event::{Event, Refusal, Request};
 use crate::Output;
 use crate::amf0::Value;
 use crate::chunk::Limits;
+use crate::enhanced;
 use crate::error::Error;
 use crate::handshake::Role as HandshakeRole;
 use crate::link::{Incoming, Link};
-use crate::message::{Command, Message, UserControl};
+use crate::message::{Command, Message, UserControl, status};
 use crate::wire::cut;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -236,6 +237,23 @@ impl Session {
             Stage::Idle | Stage::Asking(..) => return,
         }
         self.idle(now);
+    }
+
+    /// Asks the client to connect once more, to `tc_url` where that is given, while this connection still works
+    /// (Enhanced RTMP, "Reconnect Request"). False where the client has not said that it understands.
+    pub fn request_reconnect(&mut self, tc_url: Option<&str>, description: &str) -> bool {
+        let understood = |connect: &Connect| connect.caps_ex & enhanced::RECONNECT != 0;
+        if !self.connect.as_ref().is_some_and(understood) {
+            return false;
+        }
+        let description = cut(description, MAX_DESCRIPTION);
+        let mut information = status("status", enhanced::RECONNECT_REQUEST, description);
+        if let (Value::Object(properties), Some(tc_url)) = (&mut information, tc_url) {
+            properties.push(("tcUrl".to_owned(), cut(tc_url, MAX_NAME).into()));
+        }
+        self.link
+            .command(0, Command::new("onStatus", 0.0, vec![information]));
+        true
     }
 
     /// Memory held for incomplete or unanswered input and for output that has not been fetched, in bytes;
