@@ -3,10 +3,10 @@
 use crate::support::clips::Clip;
 use crate::support::media::{Seen, decoding};
 use crate::support::peer::Peer;
-use crate::support::rtmp::{Answer, Client};
+use crate::support::rtmp::{Answer, Client, tags};
 use crate::support::seconds;
 use crate::support::server::Server;
-use flv::file::{Reader, Tag, TagKind};
+use flv::file::TagKind;
 use rtmp::chunk::MessageType;
 use std::time::{Duration, Instant};
 
@@ -33,18 +33,10 @@ fn wrong(time: u32) -> u32 {
     })
 }
 
-fn tags() -> Vec<Tag> {
-    let mut reader = Reader::new();
-    let file = std::fs::read(Clip::Small.file()).unwrap();
-    reader.push(&file).unwrap();
-    let tags = std::iter::from_fn(|| reader.pull());
-    tags.take_while(|tag| tag.timestamp < LENGTH * 1_000)
-        .collect()
-}
-
 fn publish(mut client: Client) -> Client {
     let begun = Instant::now();
-    for tag in tags() {
+    let tags = tags(Clip::Small).into_iter();
+    for tag in tags.take_while(|tag| tag.timestamp < LENGTH * 1_000) {
         let kind = match tag.kind {
             TagKind::Video => MessageType::VIDEO,
             // The sound stands still for a second and a half.

@@ -5,7 +5,7 @@ use crate::browser::{self, watch};
 use crate::support::camera::{camera, pull};
 use crate::support::clips::Clip;
 use crate::support::http::{self, Response};
-use crate::support::media::publish;
+use crate::support::media::{packets, probe, publish, publish_for};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::python;
@@ -140,6 +140,77 @@ fn h265_is_left_to_hls() {
 }
 
 #[test]
+fn a_stream_that_becomes_h265_is_left_to_hls() {
+    let (first, port) = camera(0, &["h264", "pcma"]);
+    let server = Server::start();
+    pull(&server, &format!("rtsp://127.0.0.1:{port}/cam"));
+    server.wait_live("cam");
+    let _place = limit::BROWSER.take();
+    let page = browser::follow(&server, "/LiveApp/play.html?id=cam", 0);
+    browser::wait_line(&page, &["moves", r#""player":"webrtc""#]);
+    first.kill();
+    let (_second, _) = camera(port, &["h265", "pcma"]);
+    let left = ["WebRTC viewer left", "the stream has other tracks"];
+    server.wait_log(seconds(40), &left);
+    // HLS has it, and this browser cannot decode it.
+    browser::wait_line(&page, &["is sent as H.265"]);
+    let playlist = server.get("/LiveApp/streams/cam.m3u8").text();
+    assert!(playlist.contains("hvc1"), "{playlist}");
+    assert_eq!(page.stderr.text(), "");
+}
+
+#[test]
+fn pictures_whose_only_key_frame_is_long_gone_play_from_it() {
+    let clip = probe(&Clip::OneKeyFrame.file().to_string_lossy(), Clip::SECONDS);
+    let pictures = packets(&clip, "video");
+    assert_eq!(pictures.iter().filter(|picture| picture.key).count(), 1);
+    let server = Server::start();
+    let mut publisher = publish_for(&server, "cam", Clip::OneKeyFrame, Clip::SECONDS);
+    std::thread::sleep(seconds(4));
+    let path = "/LiveApp/play.html?id=cam&playOrder=webrtc";
+    let facts = watch(&server, path, &["--seconds", "5"]);
+    let decoded = facts["webrtc"]["framesDecoded"].as_f64().unwrap();
+    assert!(decoded > 5.0 * 15.0, "{facts}");
+    assert!(
+        publisher.is_running(),
+        "the clip was too short for this machine"
+    );
+}
+
+#[test]
+fn a_viewer_that_asks_for_a_key_frame_gets_one_from_a_source_that_can() {
+    let server = Server::with(&["--demo"]);
+    server.wait_live("demo");
+    let requests = |kind: &str| -> u64 {
+        let metrics = server.get("/metrics").text();
+        let name = format!("millstream_stream_random_access_{kind} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        count.unwrap().parse().unwrap()
+    };
+    // Milliseconds from one key frame to the next, of a player that has asked for nothing.
+    let steps = || -> Vec<i64> {
+        let pictures = packets(&probe(&server.rtmp_url("demo"), 5), "video");
+        let keys: Vec<_> = pictures.iter().filter(|picture| picture.key).collect();
+        keys.windows(2)
+            .map(|pair| pair[1].pts - pair[0].pts)
+            .collect()
+    };
+    let by_itself = steps();
+    assert!(
+        !by_itself.is_empty() && by_itself.iter().all(|step| *step == 2_000),
+        "{by_itself:?}"
+    );
+    assert_eq!((requests("wanted"), requests("asked")), (0, 0));
+    let viewer = Peer::start(gstreamer(&server, "demo", 60).arg("ask"));
+    wait_until("requests on their way to the source", seconds(40), || {
+        requests("wanted") > 2 && requests("asked") > 2
+    });
+    let asked_for = steps();
+    assert!(asked_for.iter().any(|step| *step < 2_000), "{asked_for:?}");
+    drop(viewer);
+}
+
+#[test]
 fn where_no_datagrams_pass_the_page_plays_hls_until_they_do() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::Standard);
@@ -192,12 +263,7 @@ fn viewers_are_spread_over_shards_and_leave_at_once() {
 fn gstreamer_plays_it() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::Standard);
-    let mut command = Command::new(python());
-    command
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/whep.py"))
-        .arg(server.url("/LiveApp/whep/cam"))
-        .arg("4");
-    let finished = Peer::start(&mut command).finish(seconds(40));
+    let finished = Peer::start(&mut gstreamer(&server, "cam", 4)).finish(seconds(40));
     assert!(finished.status.success(), "{}", finished.stderr);
     let seen: Value = serde_json::from_str(&finished.stdout).unwrap();
     let count = |name: &str| seen[name].as_u64().unwrap();
@@ -209,6 +275,16 @@ fn gstreamer_plays_it() {
     wait_until("it is no longer counted", seconds(2), || {
         webrtc_viewers(&server) == 0
     });
+}
+
+/// GStreamer playing a stream for so many seconds.
+fn gstreamer(server: &Server, id: &str, length: u32) -> Command {
+    let mut command = Command::new(python());
+    command
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/whep.py"))
+        .arg(server.url(&format!("/LiveApp/whep/{id}")))
+        .arg(length.to_string());
+    command
 }
 
 #[test]

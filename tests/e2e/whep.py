@@ -1,9 +1,9 @@
 """A WHEP player that is no browser: GStreamer's webrtcbin, with libnice, OpenSSL and libsrtp.
 
-    whep.py URL SECONDS
+    whep.py URL SECONDS [ask]
 
 Plays URL for so many seconds from the first picture on, decodes it, and prints a line of JSON: pictures, distinct pictures,
-samples of sound, and the loudest of them.
+samples of sound, and the loudest of them. With "ask" it asks for a key frame (RFC 4585 section 6.3.1) twice a second.
 """
 
 import json
@@ -18,8 +18,9 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
+gi.require_version("GstVideo", "1.0")
 gi.require_version("GstWebRTC", "1.0")
-from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+from gi.repository import GLib, Gst, GstSdp, GstVideo, GstWebRTC  # noqa: E402
 
 CAPS = {
     "video": "application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,"
@@ -36,8 +37,9 @@ LIMIT = 30
 class Player:
     """One session."""
 
-    def __init__(self, url, seconds):
+    def __init__(self, url, seconds, asks):
         self.url = url
+        self.asks = asks
         self.seconds = seconds
         self.resource = None
         self.sums = []
@@ -59,12 +61,16 @@ class Player:
             self.peer.emit("add-transceiver", direction, Gst.Caps.from_string(caps))
 
     def run(self):
-        GLib.timeout_add_seconds(LIMIT, lambda: sys.exit("nothing to see within %d s" % LIMIT))
+        GLib.timeout_add_seconds(LIMIT, self.give_up)
         self.pipeline.set_state(Gst.State.PLAYING)
         self.loop.run()
         if self.resource:
             urllib.request.urlopen(urllib.request.Request(self.resource, method="DELETE"))
         self.pipeline.set_state(Gst.State.NULL)
+
+    def give_up(self):
+        if not self.sums:
+            sys.exit("nothing to see within %d s" % LIMIT)
 
     def offer(self, _):
         def made(promise, *_):
@@ -104,6 +110,12 @@ class Player:
         self.pipeline.add(decoder)
         decoder.sync_state_with_parent()
         pad.link(decoder.get_static_pad("sink"))
+        if self.asks and kind == "video":
+            GLib.timeout_add(500, self.ask, pad)
+
+    def ask(self, pad):
+        pad.send_event(GstVideo.video_event_new_upstream_force_key_unit(Gst.CLOCK_TIME_NONE, True, 0))
+        return True
 
     def picture(self, _sink, buffer, _pad):
         if not self.sums:
@@ -118,7 +130,7 @@ class Player:
 
 def main():
     Gst.init(None)
-    player = Player(sys.argv[1], int(sys.argv[2]))
+    player = Player(sys.argv[1], int(sys.argv[2]), sys.argv[3:] == ["ask"])
     player.run()
     print(
         json.dumps(

@@ -6,9 +6,6 @@ use super::tools::tool;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Length of a clip in seconds; longer than any test needs, so that none sees the place where it repeats.
-const SECONDS: u32 = 60;
-
 /// What there is to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clip {
@@ -21,6 +18,8 @@ pub(crate) enum Clip {
     OpenGop,
     /// No key frame but the first: a column of intra blocks runs through the picture each second.
     IntraRefresh,
+    /// The pictures and the sound of `Standard` with one key frame, the first.
+    OneKeyFrame,
     /// 320x240 at 25 pictures/s; AAC 44.1 kHz mono.
     Small,
     /// About 30 Mbit/s of noise at 640x360, a key frame each second; ten seconds.
@@ -38,6 +37,9 @@ pub(crate) enum Clip {
 }
 
 impl Clip {
+    /// Length of a clip in seconds; longer than most tests need, so that they do not see the place where it repeats.
+    pub(crate) const SECONDS: u32 = 60;
+
     /// The FLV file, made if it is not there.
     pub(crate) fn file(self) -> PathBuf {
         static MAKING: Mutex<()> = Mutex::new(());
@@ -71,43 +73,47 @@ impl Clip {
     }
 
     fn arguments(self) -> Vec<String> {
+        let length = Self::SECONDS;
         let fast = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p";
         let sound = "-c:a aac -b:a 96k -ac 2";
         let picture = "-f lavfi -i testsrc2=size=640x360:rate=30";
         let tone = "-f lavfi -i sine=frequency=440:sample_rate=48000";
         let text = match self {
             Self::Standard => {
-                format!("{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 {sound}")
+                format!("{picture} {tone} -t {length} {fast} -g 30 -keyint_min 30 {sound}")
             }
             Self::BFrames => format!(
-                "{picture} {tone} -t {SECONDS} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 60 \
+                "{picture} {tone} -t {length} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 60 \
                  -keyint_min 60 -sc_threshold 0 -pix_fmt yuv420p {sound}"
             ),
             Self::OpenGop => format!(
-                "{picture} {tone} -t {SECONDS} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 30 \
+                "{picture} {tone} -t {length} -c:v libx264 -preset veryfast -bf 3 -b_strategy 0 -g 30 \
                  -keyint_min 30 -sc_threshold 0 -x264-params open-gop=1 -pix_fmt yuv420p {sound}"
             ),
             Self::IntraRefresh => format!(
-                "{picture} {tone} -t {SECONDS} {fast} -g 30 -x264-params intra-refresh=1 {sound}"
+                "{picture} {tone} -t {length} {fast} -g 30 -x264-params intra-refresh=1 {sound}"
+            ),
+            Self::OneKeyFrame => format!(
+                "{picture} {tone} -t {length} {fast} -g 9999 -keyint_min 9999 -sc_threshold 0 {sound}"
             ),
             Self::Small => format!(
                 "-f lavfi -i testsrc2=size=320x240:rate=25 \
                  -f lavfi -i sine=frequency=440:sample_rate=44100 \
-                 -t {SECONDS} {fast} -g 25 -keyint_min 25 -c:a aac -b:a 64k -ac 1"
+                 -t {length} {fast} -g 25 -keyint_min 25 -c:a aac -b:a 64k -ac 1"
             ),
             Self::Heavy => format!(
                 "{picture} {tone} -t 10 -vf noise=alls=60:allf=t {fast} -g 30 -keyint_min 30 \
                  -b:v 30M -minrate 30M -maxrate 30M -bufsize 30M {sound}"
             ),
-            Self::SoundOnly => format!("{tone} -t {SECONDS} {sound}"),
-            Self::Silent => format!("{picture} -t {SECONDS} {fast} -g 30 -keyint_min 30"),
+            Self::SoundOnly => format!("{tone} -t {length} {sound}"),
+            Self::Silent => format!("{picture} -t {length} {fast} -g 30 -keyint_min 30"),
             Self::Flash => format!(
                 "-f lavfi -i color=black:size=320x240:rate=25,drawbox=c=white:t=fill:enable='lt(mod(t,1),0.12)' \
                  -f lavfi -i aevalsrc='sin(2*PI*1000*t)*lt(mod(t,1),0.12)':s=48000 \
-                 -t {SECONDS} {fast} -g 25 -keyint_min 25 {sound}"
+                 -t {length} {fast} -g 25 -keyint_min 25 {sound}"
             ),
             Self::Mp3 => format!(
-                "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a libmp3lame -ar 44100"
+                "{picture} {tone} -t {length} {fast} -g 30 -keyint_min 30 -c:a libmp3lame -ar 44100"
             ),
             Self::Adpcm => format!(
                 "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a adpcm_swf -ar 44100 -ac 1"

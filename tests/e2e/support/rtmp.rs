@@ -1,6 +1,9 @@
 //! An RTMP client over a socket, for what no real peer can be made to do.
 
+use super::clips::Clip;
 use bytes::Bytes;
+use flv::file::{Reader, Tag, TagKind};
+use rtmp::chunk::MessageType;
 use rtmp::client::{Config, Connect, Event, Session};
 use rtmp::{Output, PublishKind};
 use std::io::{ErrorKind, Read, Write};
@@ -103,7 +106,7 @@ impl Client {
     /// Sends a message of audio, video or data.
     pub(crate) fn send(
         &mut self,
-        kind: rtmp::chunk::MessageType,
+        kind: MessageType,
         timestamp: u32,
         payload: &Bytes,
     ) -> std::io::Result<()> {
@@ -113,6 +116,32 @@ impl Client {
             .iter()
             .try_for_each(|bytes| self.socket.write_all(bytes))
     }
+
+    /// Sends pictures and sound as fast as they are to be played, until they are over or the server is gone.
+    pub(crate) fn send_all(mut self, tags: impl IntoIterator<Item = Tag>) -> Self {
+        let begun = Instant::now();
+        for tag in tags {
+            let kind = match tag.kind {
+                TagKind::Video => MessageType::VIDEO,
+                TagKind::Audio => MessageType::AUDIO,
+                TagKind::Script => continue,
+            };
+            let due = Duration::from_millis(tag.timestamp.into());
+            std::thread::sleep(due.saturating_sub(begun.elapsed()));
+            if self.send(kind, tag.timestamp, &tag.body).is_err() {
+                break;
+            }
+        }
+        self
+    }
+}
+
+/// What is in a clip.
+pub(crate) fn tags(clip: Clip) -> Vec<Tag> {
+    let mut reader = Reader::new();
+    let file = std::fs::read(clip.file()).unwrap();
+    reader.push(&file).unwrap();
+    std::iter::from_fn(|| reader.pull()).collect()
 }
 
 /// What the server said to a request.
