@@ -15,9 +15,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 
-/// Schemes of URLs that Ant Media Server pulls from.
-const PULLED: [&str; 8] = [
-    "http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "udp", "srt",
+/// Schemes of URLs that Ant Media Server pulls from, and TCP, which it has no URL for.
+const PULLED: [&str; 9] = [
+    "http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "udp", "srt", "tcp",
 ];
 
 /// Most fallbacks of a stream.
