@@ -6,11 +6,11 @@ mod worker;
 
 use super::formats;
 use super::router::{Home, Router};
-use super::socket::Socket;
 use super::worker::{Shared, Start};
 use crate::bridge::Bridges;
 use crate::hub::ring::Bounds;
 use crate::hub::{Hub, Origin, Publisher, Settings, Stream, StreamName, TrackSet, Viewer};
+use crate::net::udp::Socket;
 use bytes::Bytes;
 use media::codec::{aac, h264, opus};
 use media::{AccessUnit, Codec, Timebase, Track, TrackId};
