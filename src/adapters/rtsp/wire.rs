@@ -114,13 +114,11 @@ impl Wire {
 
     /// Writes all bytes.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self.tunnelled {
-            true => {
-                self.writer
-                    .write_all(tunnel::encode(bytes).as_bytes())
-                    .await?
-            }
-            false => self.writer.write_all(bytes).await?,
+        if self.tunnelled {
+            let text = tunnel::encode(bytes);
+            self.writer.write_all(text.as_bytes()).await?;
+        } else {
+            self.writer.write_all(bytes).await?;
         }
         self.writer.flush().await
     }

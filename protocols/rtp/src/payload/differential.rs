@@ -48,6 +48,10 @@ impl Kind {
 }
 
 /// A frame OBU of these bytes, behind what is in front.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as all kinds of units are finished"
+)]
 fn temporal_unit(unit: Vec<u8>) -> Vec<u8> {
     let (front, frame) = match unit.strip_prefix(SEQUENCE) {
         Some(frame) => (SEQUENCE, frame),
