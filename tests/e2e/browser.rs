@@ -181,11 +181,23 @@ pub(crate) fn goodbye_and_back(
 /// Starts a script of `tests/browser` that prints every second whether the picture of a page moves.
 #[track_caller]
 pub(crate) fn follow(server: &Server, path: &str, lossy_for: u32) -> Peer {
+    follow_with(server, path, &lossy_for.to_string(), "")
+}
+
+/// As [`follow`], and whether its sound is heard.
+#[track_caller]
+pub(crate) fn follow_and_listen(server: &Server, path: &str) -> Peer {
+    follow_with(server, path, "0", "listen")
+}
+
+#[track_caller]
+fn follow_with(server: &Server, path: &str, lossy_for: &str, listen: &str) -> Peer {
     let mut script = node(server);
-    script
-        .args(["--input-type=module", "--eval", WATCH])
-        .arg(server.url(path))
-        .arg(lossy_for.to_string());
+    script.args(["--input-type=module", "--eval", WATCH]).args([
+        &server.url(path),
+        lossy_for,
+        listen,
+    ]);
     Peer::start(&mut script)
 }
 
@@ -244,22 +256,30 @@ pub(crate) fn comes_back_from<P>(
 }
 
 /// Prints every second whether the picture `moves` or `stands still`, and what the page says. Arguments: the page,
-/// and for how many seconds all datagrams of WebRTC are lost.
+/// for how many seconds all datagrams of WebRTC are lost, and `listen` where it shall tell whether sound is heard.
 const WATCH: &str = r"
 import { withPage, sleep } from './lib.mjs';
+import { installMeter } from './meter.mjs';
 import { relay } from './relay.mjs';
-const [url, seconds] = process.argv.slice(-2);
+const [url, seconds, listen] = process.argv.slice(-3);
 await withPage({}, async (page, errors) => {
   const until = Date.now() + Number(seconds) * 1000;
   if (until > Date.now()) await relay(page, () => (Date.now() < until ? 1 : 0));
+  if (listen) await page.addInitScript(installMeter);
   await page.goto(url);
   await page.evaluate(() => { window.neverLoadedAgain = true; });
   let before;
   for (;;) {
     await sleep(1000);
-    const now = await page.evaluate(() => {
+    const now = await page.evaluate(async () => {
+      const meter = window.millstreamMeter;
       const video = document.querySelector('video');
+      const rms = meter?.sample()?.audioRms ?? 0;
+      meter?.reset();
+      const energy = (await meter?.received())?.audio?.totalAudioEnergy ?? 0;
       return {
+        rms,
+        energy,
         time: video?.currentTime ?? 0,
         frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
         buffered: video?.buffered.length ? video.buffered.end(video.buffered.length - 1) : null,
@@ -271,6 +291,8 @@ await withPage({}, async (page, errors) => {
     });
     // Another player in the same page counts from zero again.
     const moves = before !== undefined && now.frames > 0 && now.frames !== before.frames && now.time !== before.time;
+    // What comes out, and for WebRTC what is decoded.
+    now.heard = now.rms > 0.001 || (before !== undefined && now.energy > before.energy);
     before = now;
     console.log(`${moves ? 'moves' : 'stands still'} ${JSON.stringify(now)}`);
     if (!now.kept) throw new Error('the page was loaded again');
