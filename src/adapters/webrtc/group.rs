@@ -227,7 +227,12 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
         };
         match item {
             Item::Tracks(new) => {
-                *group.recent.borrow_mut() = Recent::default();
+                let old = tracks.as_ref().and_then(|old| old.first(Kind::Video));
+                if old != new.first(Kind::Video) {
+                    *group.recent.borrow_mut() = Recent::default();
+                }
+                // Pictures to begin with may be older than what the offer was answered with.
+                let newest = group.stream.snapshot().tracks;
                 let formats = formats::of(&new).ok();
                 let kinds = formats.map(|new| (new.video.is_some(), new.audio.is_some()));
                 group.close(shard, "the stream has other tracks", |member| {
@@ -235,7 +240,7 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
                         member.formats.video.is_some(),
                         member.formats.audio.is_some(),
                     );
-                    kinds != Some(had)
+                    kinds != Some(had) && new.generation == newest.generation
                 });
                 tracks = Some(new);
             }
