@@ -116,7 +116,7 @@ impl Clip {
                 "{picture} {tone} -t {length} {fast} -g 30 -keyint_min 30 -c:a libmp3lame -ar 44100"
             ),
             Self::Adpcm => format!(
-                "{picture} {tone} -t {SECONDS} {fast} -g 30 -keyint_min 30 -c:a adpcm_swf -ar 44100 -ac 1"
+                "{picture} {tone} -t {length} {fast} -g 30 -keyint_min 30 -c:a adpcm_swf -ar 44100 -ac 1"
             ),
         };
         text.split_whitespace().map(str::to_owned).collect()
