@@ -5,7 +5,7 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
 /// The modules of `src`, lowest first. A module uses those before it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "hub",
     "config",
     "telemetry",
