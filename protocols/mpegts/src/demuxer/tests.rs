@@ -1,3 +1,5 @@
+//! What the demuxer makes of streams, whole and damaged.
+
 use super::*;
 use crate::packet::SYNC;
 use crate::psi::{Program, Stream};

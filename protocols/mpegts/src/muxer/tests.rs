@@ -1,3 +1,5 @@
+//! What the muxer writes, and that the demuxer reads it as it was.
+
 use super::*;
 use crate::demuxer::{Demuxer, Event};
 use crate::fuzz::tracks;

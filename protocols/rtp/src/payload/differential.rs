@@ -1,6 +1,8 @@
 //! What is cut into payloads comes back from them, whatever the network does: every format whose units are put together
 //! by `units`, `framed` and `samples`.
 
+#![cfg(test)]
+
 use super::testing::{Fate, check, fate, there_and_back};
 use super::{Damaged, Depacketizer, Description, jpeg, packetize};
 use media::codec::{ac3, av1, g711::Law, g726, jpeg as jpeg_codec, mpeg_audio, vp8, vp9};

@@ -21,7 +21,6 @@ pub mod vp9;
 
 mod depacketizer;
 mod description;
-#[cfg(test)]
 mod differential;
 mod nal;
 mod sound;
