@@ -80,6 +80,14 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_client_session", |data| {
         rtsp::fuzz::client_session(Instant::now(), data)
     }),
+    target("srt_packet", srt::fuzz::packet),
+    target("srt_handshake", srt::fuzz::handshake),
+    target("srt_listener", |data| {
+        srt::fuzz::listener(Instant::now(), data)
+    }),
+    target("srt_session", |data| {
+        srt::fuzz::session(Instant::now(), data)
+    }),
     target("webrtc_stun", webrtc::fuzz::stun),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)
@@ -115,6 +123,7 @@ pub fn seeds() -> Vec<Seed> {
         ("rtp", numbered(rtp::fuzz::seeds())),
         ("sdp", named(sdp::fuzz::seeds())),
         ("rtsp", numbered(rtsp::fuzz::seeds())),
+        ("srt", numbered(srt::fuzz::seeds())),
         ("webrtc", numbered(webrtc::fuzz::seeds())),
         ("server", named(millstream::fuzz::seeds())),
     ];
