@@ -3,7 +3,7 @@
     camera.py PORT VIDEO AUDIO [USER PASSWORD [digest|basic]]
 
 VIDEO is h264, h265, one of them with B-frames (h264-b, h264-pyramid, h265-b), or h264-small (a smaller picture);
-AUDIO is aac, aac-44 (at 44.1 kHz), pcma, pcmu, opus or none. Where VIDEO is the path of an FLV file, that is
+AUDIO is aac, aac-44 (at 44.1 kHz), pcma, pcmu, opus, speex or none. Where VIDEO is the path of an FLV file, that is
 sent with its sound. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, asks for authentication (Digest,
 unless Basic is said) where a user is given, and prints "ready" when it listens, "play" when somebody begins to
 watch, and "closed" when a connection is over. Port 0 takes a free one, which is printed behind the first word.
@@ -40,6 +40,7 @@ AUDIO = {
     "pcma": "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1",
     "pcmu": "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1",
     "opus": "audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97",
+    "speex": "audio/x-raw,rate=16000,channels=1 ! speexenc ! rtpspeexpay name=pay1 pt=97",
 }
 
 

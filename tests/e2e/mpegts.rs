@@ -99,11 +99,12 @@ fn what_is_pushed_on_arrives_whole() {
     let _publisher = publish(&server, "cam", Clip::BFrames);
     let url = format!("udp://127.0.0.1:{port}?fifo_size=100000");
     let receiver = Peer::start(&mut decoding(&url, 4));
+    // Datagrams wait for nobody.
+    wait_until("ffmpeg listens", seconds(10), || is_bound(port));
     push(
         &server,
         &format!("mpegtsudp://127.0.0.1:{port}#ttl=4&tos=184"),
     );
-    // It may have missed the first picture: datagrams wait for nobody.
     let finished = receiver.finish(seconds(40));
     Seen::of(&finished).assert_about(4.0, 30.0);
     // In datagrams of seven packets, at the pace of the stream.
@@ -118,14 +119,26 @@ fn what_is_pushed_on_arrives_whole() {
     }
 }
 
+/// Whether a UDP socket has the port.
+fn is_bound(port: u16) -> bool {
+    let suffix = format!(":{port:04X}");
+    ["udp", "udp6"].iter().any(|table| {
+        let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        let mut local = table
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1));
+        local.any(|address| address.ends_with(&suffix))
+    })
+}
+
 #[test]
 fn gstreamer_watches_over_http() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
     let mut gst = tool("gst-launch-1.0");
     let pipeline = format!(
-        "souphttpsrc location={} num-buffers=60 ! tsdemux name=demux demux. ! h264parse ! avdec_h264 ! fakesink \
-         demux. ! aacparse ! avdec_aac ! fakesink",
+        "souphttpsrc location={} num-buffers=60 ! tsdemux name=demux \
+         demux. ! queue ! h264parse ! avdec_h264 ! fakesink demux. ! queue ! aacparse ! avdec_aac ! fakesink",
         live(&server, "cam")
     );
     gst.arg("--quiet").args(pipeline.split_whitespace());

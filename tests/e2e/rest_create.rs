@@ -115,7 +115,7 @@ fn create_refuses_with_the_messages_that_clients_know() {
         r#"{"type":"ipCamera","ipAddr":"camera"}"#,
         r#"{"type":"streamSource"}"#,
         r#"{"type":"streamSource","streamUrl":"file:///etc/passwd"}"#,
-        r#"{"type":"streamSource","streamUrl":"tcp://127.0.0.1:9"}"#,
+        r#"{"type":"streamSource","streamUrl":"gopher://127.0.0.1:9"}"#,
         r#"{"type":"streamSource","streamUrl":"nonsense"}"#,
     ] {
         assert_result(&server.rest("POST", "/create", body), 400, false, url);

@@ -249,6 +249,8 @@ fn a_listener_can_be_turned_off() {
         "--set",
         "rtmp.listen=",
         "--set",
+        "rtmps.listen=",
+        "--set",
         "rtsp.listen=",
         "--set",
         "http.listen=127.0.0.1:0",
