@@ -199,8 +199,9 @@ fn streams_of_ffmpeg_there_and_back() {
             assert_eq!(units.len(), expected.len(), "{name} {stream}");
             for (unit, (pts, dts, key)) in units.iter().zip(expected) {
                 let ticks = |ticks| track.timebase.rescale_nearest(ticks, Timebase::VIDEO);
-                // A sample is two ticks, and ffmpeg rounds the length of each frame in a PES packet.
-                let near = |ours: i64, theirs: i64| (ticks(ours) - theirs).abs() <= 3;
+                // A sample is two ticks, and ffprobe rounds the length of each frame in a PES packet, of which there
+                // are up to eight.
+                let near = |ours: i64, theirs: i64| (ticks(ours) - theirs).abs() <= 8;
                 assert!(
                     near(unit.pts, pts) && near(unit.dts, dts),
                     "{name} {stream}: {unit:?} {pts} {dts}"
@@ -217,7 +218,7 @@ fn streams_of_ffmpeg_there_and_back() {
             assert_eq!(again.len(), before.len(), "{name} {stream}");
             let moved = again[0].1 - before[0].1;
             for (again, before) in again.iter().zip(&before) {
-                let near = |a: i64, b: i64| (a - b - moved).abs() <= 2;
+                let near = |a: i64, b: i64| (a - b - moved).abs() <= 8;
                 assert!(
                     near(again.0, before.0) && near(again.1, before.1) && again.2 == before.2,
                     "{name} {stream}: {again:?} {before:?} {moved}"

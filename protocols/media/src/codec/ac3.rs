@@ -402,7 +402,7 @@ impl<'a> Iterator for Units<'a> {
 }
 
 /// What a decoder or a container needs to know, with the configuration box of MP4 that says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Whether it is E-AC-3.
     pub enhanced: bool,
@@ -413,6 +413,18 @@ pub struct Config {
     /// Content of the `dac3` or `dec3` box.
     specific: Bytes,
 }
+
+/// The bit rate in a `dec3` box does not count: frames of one stream differ in length where they would not be whole
+/// words, and their rates with them.
+impl PartialEq for Config {
+    fn eq(&self, other: &Self) -> bool {
+        (self.enhanced, self.sample_rate, self.channels)
+            == (other.enhanced, other.sample_rate, other.channels)
+            && self.without_rate() == other.without_rate()
+    }
+}
+
+impl Eq for Config {}
 
 /// Why a configuration box was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -559,6 +571,14 @@ impl Config {
     /// The content of the `dec3` box; `None` for AC-3.
     pub fn dec3(&self) -> Option<Bytes> {
         self.enhanced.then(|| self.specific.clone())
+    }
+
+    /// What the box says but for the rate, which is the first 13 bits of that of E-AC-3.
+    fn without_rate(&self) -> (u8, &[u8]) {
+        match &self.specific[..] {
+            [_, second, rest @ ..] if self.enhanced => (second & 7, rest),
+            all => (0, all),
+        }
     }
 
     /// The usual name, as shown to people.
