@@ -12,5 +12,4 @@ pub mod request;
 #[doc(hidden)]
 pub mod fuzz;
 
-mod date;
 mod text;

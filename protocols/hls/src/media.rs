@@ -4,8 +4,8 @@
 //! What is in the playlist is its owner's decision: how many segments, which of them still list their
 //! parts, when a discontinuity is. Nothing is left out or added but what a field says. Read [`Playlist`].
 
-use crate::date::DateTime;
 use crate::text::{Seconds, Uri};
+use ::media::DateTime;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::{Duration, SystemTime};
 

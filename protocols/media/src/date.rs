@@ -1,4 +1,4 @@
-//! A wall-clock time as EXT-X-PROGRAM-DATE-TIME wants it. A date crate would bring time zones, parsing and
+//! A wall-clock time as playlists and descriptions write it. A date crate would bring time zones, parsing and
 //! locales for this one line; the Gregorian calendar is short.
 
 use std::fmt::{self, Display, Formatter};
@@ -11,7 +11,8 @@ const LAST: Duration = Duration::from_millis(253_402_300_799_999);
 
 /// RFC 3339 in UTC with milliseconds, rounded down. Times before 1970 are written as its first, and times
 /// beyond the year 9999, which RFC 3339 cannot hold, as its last millisecond.
-pub(crate) struct DateTime(pub(crate) SystemTime);
+#[derive(Clone, Copy, Debug)]
+pub struct DateTime(pub SystemTime);
 
 impl Display for DateTime {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
