@@ -2,7 +2,7 @@
 //! [`TcpStream`].
 //!
 //! The handshake is over when a [`Socket`] is made. What TLS has encrypted and the system has not taken is kept
-//! here, never more than [`MAX_ENCRYPTED`] bytes: until it is gone, nothing more is taken.
+//! here, never more than `MAX_ENCRYPTED` bytes: until it is gone, nothing more is taken.
 
 use rustls::Connection;
 use std::io::{self, IoSlice, Read, Write};

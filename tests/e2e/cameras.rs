@@ -69,6 +69,18 @@ fn h264_and_g711_over_udp() {
 }
 
 #[test]
+fn opus_comes_through_a_tunnel_within_http() {
+    let (_camera, port) = camera(0, &["h264", "opus"]);
+    let server = Server::start();
+    let url = format!("rtsp://127.0.0.1:{port}/cam#httpProxy=self");
+    pull(&server, &url);
+    server.wait_live("cam");
+    let seen = decode(&server.rtsp_url("cam"), 4);
+    assert_pictures(&seen);
+    assert!(seen.sound > 3.0, "{seen:?}");
+}
+
+#[test]
 fn b_frames_are_decoded_and_shown_at_their_times() {
     for video in ["h264-b", "h264-pyramid", "h265-b"] {
         let (_camera, port) = camera(0, &[video, "none"]);

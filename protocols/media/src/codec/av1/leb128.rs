@@ -28,7 +28,7 @@ pub fn write(out: &mut impl BufMut, mut value: u32) {
     out.put_u8(value as u8);
 }
 
-/// How many bytes [`write`] takes, 1 to 5.
+/// How many bytes [`write()`] takes, 1 to 5.
 pub const fn length(value: u32) -> usize {
     match value.checked_ilog2() {
         Some(highest) => highest as usize / 7 + 1,
