@@ -190,7 +190,7 @@ fn a_stream_that_is_not_carried_is_left_out() {
     let server = Server::start();
     pull(&server, &format!("rtsp://127.0.0.1:{port}/cam"));
     server.wait_live("cam");
-    server.wait_log(seconds(5), &["LiveApp/cam", "speex"]);
+    server.wait_log(seconds(5), &["LiveApp/cam", "audio/SPEEX"]);
     assert_pictures(&decode(&server.rtmp_url("cam"), 4));
 }
 
