@@ -171,6 +171,10 @@ impl Offer {
 
 impl Media {
     fn parse(line: &str, above: &Self) -> Option<Self> {
+        // The answer repeats its words, and a carriage return within one would end the line there.
+        if line.bytes().any(|byte| byte.is_ascii_control()) {
+            return None;
+        }
         let mut words = line.splitn(4, ' ');
         let kind = words.next()?.to_owned();
         // A number of ports may follow the port.
@@ -339,6 +343,13 @@ mod tests {
                 OfferError::Malformed {
                     line: 1,
                     what: "a session description begins with v=0",
+                },
+            ),
+            (
+                "v=0\r\nm=video 9 UDP/TLS\rRTP/SAVPF 96\r\n",
+                OfferError::Malformed {
+                    line: 2,
+                    what: "bad m= line",
                 },
             ),
             (
