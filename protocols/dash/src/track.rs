@@ -154,7 +154,7 @@ impl Track<'_> {
                     // A FrameRateType without its denominator is one of 1.
                     Some((pictures, 1)) => write!(out, " frameRate=\"{pictures}\"")?,
                     Some((pictures, seconds)) => {
-                        write!(out, " frameRate=\"{pictures}/{seconds}\"")?
+                        write!(out, " frameRate=\"{pictures}/{seconds}\"")?;
                     }
                     None => {}
                 }
