@@ -39,7 +39,7 @@ fn audio<'a>(addressing: Addressing<'a>) -> Track<'a> {
         codecs: "mp4a.40.2",
         bandwidth: 128_000,
         language: Some("\"en\" & more"),
-        timebase: Timebase::new(48_000).unwrap(),
+        timebase: media::codec::opus::TIMEBASE,
         offset: 96_000,
         init: "audio_7.mp4",
         media: "audio_$Number$.m4s",
