@@ -22,6 +22,12 @@ pub enum Case {
     Rtmp,
     /// RTMP players of nginx.
     NginxRtmp,
+    /// HTTP-FLV players of Millstream.
+    Flv,
+    /// RTSP players of Millstream, all on one connection each.
+    Rtsp,
+    /// RTSP players of Millstream that get datagrams.
+    RtspUdp,
     /// The bare sender.
     Floor,
     /// WHEP viewers of Millstream.
@@ -44,10 +50,13 @@ impl Case {
         match self {
             Self::Rtmp => "RTMP, Millstream",
             Self::NginxRtmp => "RTMP, nginx-rtmp",
+            Self::Flv => "HTTP-FLV, Millstream",
+            Self::Rtsp => "RTSP over TCP, Millstream",
+            Self::RtspUdp => "RTSP over UDP, Millstream",
             Self::Floor => "floor: bare sender",
             Self::Whep => "WHEP, Millstream",
             Self::FloorWhep => "floor: bare sender of SRTP",
-            Self::FloorUdp => "floor: the same, not encrypted",
+            Self::FloorUdp => "floor: bare sender of RTP",
             Self::Hls => "HLS, Millstream",
             Self::NginxHls => "HLS, nginx with files",
             Self::HlsLowLatency => "LL-HLS, Millstream",
@@ -66,11 +75,23 @@ impl Case {
     /// The case that shows what is needed at least.
     pub const fn floor(self) -> Option<Self> {
         match self {
-            Self::Rtmp | Self::NginxRtmp => Some(Self::Floor),
+            Self::Rtmp | Self::NginxRtmp | Self::Flv | Self::Rtsp => Some(Self::Floor),
+            Self::RtspUdp => Some(Self::FloorUdp),
             Self::Whep => Some(Self::FloorWhep),
             // What encryption costs.
             Self::FloorWhep => Some(Self::FloorUdp),
             _ => None,
+        }
+    }
+
+    /// Sockets of one reader.
+    pub const fn sockets(self) -> usize {
+        match self {
+            // A connection, and two for each track.
+            Self::RtspUdp => 5,
+            // The second of WHEP until the offer is answered.
+            Self::HlsLowLatency | Self::Whep => 2,
+            _ => 1,
         }
     }
 
@@ -84,17 +105,20 @@ impl Case {
     /// readers that fall behind, and twelve segments for HLS.
     const fn settle(self) -> Duration {
         match self {
-            Self::Rtmp | Self::NginxRtmp | Self::Whep => Duration::from_secs(6),
             Self::Hls | Self::HlsLowLatency => Duration::from_secs(20),
             Self::Floor | Self::FloorWhep | Self::FloorUdp | Self::NginxHls => {
                 Duration::from_millis(500)
             }
+            _ => Duration::from_secs(6),
         }
     }
 
     const fn way(self) -> &'static str {
         match self {
             Self::Rtmp | Self::NginxRtmp => "rtmp",
+            Self::Flv => "flv",
+            Self::Rtsp => "rtsp",
+            Self::RtspUdp => "rtsp-udp",
             Self::Floor => "raw",
             Self::Whep => "whep",
             Self::FloorWhep => "secret",
@@ -266,13 +290,20 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 _server: Server::Helper,
             })
         }
-        Case::Rtmp | Case::Whep | Case::Hls | Case::HlsLowLatency => {
+        Case::Rtmp
+        | Case::Flv
+        | Case::Rtsp
+        | Case::RtspUdp
+        | Case::Whep
+        | Case::Hls
+        | Case::HlsLowLatency => {
             let server = Millstream::start(&setup.millstream)?;
             let rss_idle_kb = resident(server.id())?;
             let publisher = publish(server.rtmp)?;
             let address = match case {
                 Case::Rtmp => server.rtmp,
-                Case::Whep => server.http,
+                Case::Rtsp | Case::RtspUdp => server.rtsp,
+                Case::Whep | Case::Flv => server.http,
                 _ => {
                     // A stream is cut while someone asks for it: viewers find one that is being cut.
                     let scratch =

@@ -42,7 +42,7 @@ impl Run {
             self.line(&mut text, row);
         }
         text.push('\n');
-        for case in [Case::Rtmp, Case::Whep, Case::Hls] {
+        for case in [Case::Rtmp, Case::Rtsp, Case::RtspUdp, Case::Whep, Case::Hls] {
             let row = self.rows.iter().find(|row| row.case == case);
             if let Some(row) = row {
                 let (idle, stream) = (row.rss_idle_kb, row.rss_stream_kb);

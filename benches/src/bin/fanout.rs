@@ -34,8 +34,8 @@ struct Arguments {
     readers: Vec<usize>,
     /// What to measure.
     #[arg(long, value_enum, value_name = "CASE,...", value_delimiter = ',',
-          default_values_t = [Case::Rtmp, Case::NginxRtmp, Case::Floor, Case::Whep, Case::FloorWhep,
-              Case::FloorUdp, Case::Hls, Case::NginxHls])]
+          default_values_t = [Case::Rtmp, Case::NginxRtmp, Case::Flv, Case::Rtsp, Case::Floor, Case::RtspUdp,
+              Case::Whep, Case::FloorWhep, Case::FloorUdp, Case::Hls, Case::NginxHls])]
     cases: Vec<Case>,
     /// Measure low-latency HLS too.
     #[arg(long)]
@@ -101,10 +101,8 @@ fn bench(arguments: &Arguments) -> Result<bool> {
             "--readers must lie between 1 and {MAX_READERS}"
         )));
     }
-    // A low-latency viewer has two connections, and one by WHEP too until it is answered.
-    let two = [Case::HlsLowLatency, Case::Whep];
-    let two = cases.iter().any(|case| two.contains(case));
-    allow_connections(if two { 2 * most } else { most })?;
+    let sockets = cases.iter().map(|case| case.sockets()).max();
+    allow_connections(sockets.unwrap_or_default() * most)?;
     let setup = Setup {
         millstream: find_millstream(arguments.server.as_deref())?,
         nginx: find_nginx(arguments.nginx.as_deref()),

@@ -18,8 +18,17 @@ const BUFFER: usize = 4 << 20;
 /// How long a reader of the floor waits before it asks again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// A socket for datagrams to and from `server`. Datagrams come out of it one by one, as browsers read them.
+/// A socket for datagrams to and from `server`.
 pub(super) async fn connect(server: SocketAddr) -> Result<UdpSocket> {
+    let socket = open(server)?;
+    let connected = socket.connect(server).await;
+    connected.context("cannot open a UDP socket")?;
+    Ok(socket)
+}
+
+/// A socket for datagrams from anywhere on the side of `server`. Datagrams come out of it one by one, as browsers
+/// read them.
+pub(super) fn open(server: SocketAddr) -> Result<UdpSocket> {
     let what = "cannot open a UDP socket";
     let socket = socket2::Socket::new(Domain::for_address(server), Type::DGRAM, None);
     let socket = socket.context(what)?;
@@ -29,9 +38,7 @@ pub(super) async fn connect(server: SocketAddr) -> Result<UdpSocket> {
     socket
         .bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())
         .context(what)?;
-    let socket = UdpSocket::from_std(socket.into()).context(what)?;
-    socket.connect(server).await.context(what)?;
-    Ok(socket)
+    UdpSocket::from_std(socket.into()).context(what)
 }
 
 /// Waits for datagrams until `due` at most, and passes on all that are there.
@@ -39,11 +46,20 @@ pub(super) async fn receive(
     shared: &Shared,
     socket: &UdpSocket,
     due: Instant,
-    mut take: impl FnMut(&mut [u8]) -> Result<()>,
+    take: impl FnMut(&mut [u8]) -> Result<()>,
 ) -> Result<()> {
     if let Ok(ready) = tokio::time::timeout_at(due.into(), socket.readable()).await {
         ready.context("the socket broke")?;
     }
+    drain(shared, socket, take)
+}
+
+/// Passes on all datagrams that are there.
+pub(super) fn drain(
+    shared: &Shared,
+    socket: &UdpSocket,
+    mut take: impl FnMut(&mut [u8]) -> Result<()>,
+) -> Result<()> {
     let mut buffer = shared.buffer.borrow_mut();
     loop {
         match socket.try_recv(&mut buffer) {

@@ -4,12 +4,14 @@
 //! read buffer for all, and no more understanding of the media than finding a [stamp](crate::signal::Stamp).
 
 mod datagrams;
+mod flv;
 mod hls;
 mod http;
 mod low_latency;
 pub(crate) mod pictures;
 pub(crate) mod playlist;
 mod rtmp;
+mod rtsp;
 mod tally;
 mod viewer;
 mod whep;
@@ -39,6 +41,12 @@ const BUFFER: usize = 128 << 10;
 pub enum Way {
     /// Played by RTMP.
     Rtmp,
+    /// Played by HTTP-FLV.
+    Flv,
+    /// Played by RTSP, all on one connection.
+    Rtsp,
+    /// Played by RTSP, in datagrams.
+    RtspUdp,
     /// The floor's bytes.
     Raw,
     /// By WHEP.
@@ -59,9 +67,11 @@ impl Way {
     fn arrival(self, readers: usize) -> Duration {
         match (self, readers) {
             (_, 0..=1) => Duration::ZERO,
-            (Self::Rtmp | Self::Raw, _) => Duration::from_millis(1_000 + 2 * readers as u64),
+            (Self::Rtmp | Self::Flv | Self::Rtsp | Self::Raw, _) => {
+                Duration::from_millis(1_000 + 2 * readers as u64)
+            }
             // A handshake is work for both ends.
-            (Self::Whep | Self::Secret | Self::Plain, _) => {
+            (Self::Whep | Self::RtspUdp | Self::Secret | Self::Plain, _) => {
                 Duration::from_millis(1_000 + 20 * readers as u64)
             }
             (Self::Hls | Self::LowLatency, _) => Duration::from_secs(2),
@@ -72,9 +82,9 @@ impl Way {
     /// between count as missing.
     const fn patience(self) -> u64 {
         match self {
-            Self::Rtmp | Self::Raw | Self::Whep | Self::Secret | Self::Plain => 1,
             Self::LowLatency => 3,
             Self::Hls => 15,
+            _ => 1,
         }
     }
 }
@@ -154,6 +164,9 @@ async fn read(way: Way, shared: Rc<Shared>, start: Duration) {
     tokio::time::sleep(start).await;
     let end = match way {
         Way::Rtmp => rtmp::play(&shared).await,
+        Way::Flv => flv::play(&shared).await,
+        Way::Rtsp => rtsp::play(&shared, false).await,
+        Way::RtspUdp => rtsp::play(&shared, true).await,
         Way::Raw => rtmp::take(&shared).await,
         Way::Whep => whep::view(&shared).await,
         Way::Secret => datagrams::take(&shared, true).await,

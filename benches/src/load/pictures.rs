@@ -1,12 +1,13 @@
-//! Pictures out of RTP packets: one counts when all of its packets have come.
+//! Pictures out of RTP packets: one counts when all of its packets have come. So does a frame of sound, in a
+//! packet of its own, where the server has not made another codec of it.
 
 use super::viewer::Viewer;
 use crate::signal::Stamp;
 use rtp::Packet;
 
-/// Payload type of pictures.
+/// Payload type of pictures, where readers choose it.
 pub(crate) const PICTURES: u8 = 97;
-/// Payload type of sound.
+/// Payload type of sound, where readers choose it.
 pub(crate) const SOUND: u8 = 111;
 
 /// The packets of one reader.
@@ -49,12 +50,21 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// Takes a plain packet.
+    /// Takes a plain packet, and tells by its payload type what is in it.
     pub(super) fn packet(&mut self, datagram: &[u8]) {
-        let Ok(packet) = Packet::parse(datagram) else {
-            return;
-        };
-        let sound = packet.header.payload_type == SOUND;
+        if let Ok(packet) = Packet::parse(datagram) {
+            self.parsed(&packet, packet.header.payload_type == SOUND);
+        }
+    }
+
+    /// Takes a plain packet of pictures or of sound.
+    pub(super) fn packet_of(&mut self, sound: bool, datagram: &[u8]) {
+        if let Ok(packet) = Packet::parse(datagram) {
+            self.parsed(&packet, sound);
+        }
+    }
+
+    fn parsed(&mut self, packet: &Packet<'_>, sound: bool) {
         let source = if sound {
             &mut self.sound
         } else {
@@ -65,6 +75,9 @@ impl<'a> Pictures<'a> {
         };
         self.viewer.tally.packet(holes.into(), sound);
         if sound {
+            if let Some(stamp) = Viewer::stamp(packet.payload) {
+                self.viewer.unit(&stamp);
+            }
             return;
         }
         self.whole &= holes == 0;

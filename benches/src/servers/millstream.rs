@@ -12,7 +12,9 @@ pub struct Millstream {
     program: Program,
     /// Where it takes and gives RTMP.
     pub rtmp: SocketAddr,
-    /// Where it gives HLS, and takes offers of WHEP.
+    /// Where it gives RTSP.
+    pub rtsp: SocketAddr,
+    /// Where it gives HLS and HTTP-FLV, and takes offers of WHEP.
     pub http: SocketAddr,
     _home: TempDir,
 }
@@ -44,11 +46,14 @@ impl Millstream {
                 "webrtc.listen=127.0.0.1:0",
             ],
         )?;
-        let (rtmp, http) =
-            program.wait_for(|log| Some((listening(log, "rtmp")?, listening(log, "http")?)))?;
+        let (rtmp, rtsp, http) = program.wait_for(|log| {
+            let at = |protocol| listening(log, protocol);
+            Some((at("rtmp")?, at("rtsp")?, at("http")?))
+        })?;
         Ok(Self {
             program,
             rtmp,
+            rtsp,
             http,
             _home: home,
         })

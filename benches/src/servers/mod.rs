@@ -19,6 +19,11 @@ pub fn playlist_path() -> String {
     format!("/{APP}/streams/{STREAM}.m3u8")
 }
 
+/// Where HTTP-FLV is.
+pub fn flv_path() -> String {
+    format!("/{APP}/streams/{STREAM}.flv")
+}
+
 /// Where readers by WHEP send their offers.
 pub fn whep_path() -> String {
     format!("/{APP}/whep/{STREAM}")
