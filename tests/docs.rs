@@ -47,6 +47,7 @@ fn every_key_of_the_configuration_is_documented() {
         "rtmps",
         "hls",
         "rtsp",
+        "srt",
         "webrtc",
         "demo",
     ] {

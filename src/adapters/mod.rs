@@ -8,6 +8,7 @@ pub mod hls;
 pub mod mpegts;
 pub mod rtmp;
 pub mod rtsp;
+pub mod srt;
 pub mod webrtc;
 
 mod flv_media;
@@ -33,7 +34,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
@@ -43,6 +44,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("flv", |config| Ok(Arc::new(flv::Flv::new(config)?))),
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
+    ("srt", |config| Ok(Arc::new(srt::Srt::new(config)?))),
     ("webrtc", |config| {
         Ok(Arc::new(webrtc::WebRtc::new(config)?))
     }),
@@ -160,10 +162,32 @@ pub trait Protocol: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(response)))
     }
 
+    /// Its connections, where each has figures of its own.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
+    }
+
     /// Streams that exist without being asked for, as (stream, source URL).
     fn standing_sources(&self, _applications: &Applications) -> Vec<(StreamName, String)> {
         Vec::new()
     }
+}
+
+/// A connection, and what is measured of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// No other of its protocol has or will have it.
+    pub number: u64,
+    /// The stream that it carries.
+    pub stream: StreamName,
+    /// What it does, as a label: `publish`, `read`, `source`, `target`.
+    pub state: &'static str,
+    /// The far end.
+    pub address: SocketAddr,
+    /// Since when it exists.
+    pub since: SystemTime,
+    /// Figures by name. A name begins with the unit: counts of `packets_` and `bytes_`, else a present value.
+    pub figures: Vec<(&'static str, f64)>,
 }
 
 /// The answer to a [`FileRequest`] or a [`ServiceRequest`]; where it needs a stream that is not to be had, why.

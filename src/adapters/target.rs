@@ -18,6 +18,7 @@ pub struct Target {
     newest: Arc<AtomicU64>,
     /// It has the stream in place of another attempt at the same source.
     takes_over: bool,
+    listening: CancellationToken,
     connected: CancellationToken,
     published: CancellationToken,
     /// The stream, and the number of its publisher, of the newest call of [`Target::publish`].
@@ -32,6 +33,7 @@ impl Target {
             name,
             newest: Arc::default(),
             takes_over: false,
+            listening: CancellationToken::new(),
             connected: CancellationToken::new(),
             published: CancellationToken::new(),
             place: OnceLock::new(),
@@ -55,6 +57,11 @@ impl Target {
         }
     }
 
+    /// The far side is waited for: it may come at any time, and nothing is asked of its host meanwhile.
+    pub fn listening(&self) {
+        self.listening.cancel();
+    }
+
     /// The far side has agreed to send. From now on, media is waited for.
     pub fn connected(&self) {
         self.connected.cancel();
@@ -75,6 +82,11 @@ impl Target {
         self.connected();
         self.published.cancel();
         Ok(publisher)
+    }
+
+    /// Completes when the far side is waited for.
+    pub async fn is_listening(&self) {
+        self.listening.cancelled().await;
     }
 
     /// Completes when the attempt has come so far that media is waited for.

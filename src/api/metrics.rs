@@ -1,5 +1,6 @@
 //! What the server counts, in the text format of Prometheus.
 
+use crate::adapters::Connection;
 use crate::control::supervisor::SourcePhase;
 use crate::hub::{Hub, Missed};
 use crate::telemetry;
@@ -8,7 +9,11 @@ use std::fmt::Write;
 
 /// All metrics now. Streams are summed up: a label for each would grow without bound. Those whose readers were
 /// too slow, or whose sources' times were wrong, are few, and are named.
-pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> String {
+pub(super) fn render(
+    hub: &Hub,
+    sources: &BTreeMap<SourcePhase, usize>,
+    connections: &[(&'static str, Connection)],
+) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut publishing, mut bytes, mut repairs, mut memory) = (0u64, 0u64, 0u64, 0u64);
@@ -125,7 +130,39 @@ pub(super) fn render(hub: &Hub, sources: &BTreeMap<SourcePhase, usize>) -> Strin
             sources.get(&phase).map_or(0, |count| *count as u64),
         );
     }
+    measured(&mut text, connections);
     text
+}
+
+/// Connections that are measured, by protocol and by what they do: counts are those of all that exist, of everything
+/// else the greatest is shown.
+fn measured(text: &mut String, connections: &[(&'static str, Connection)]) {
+    let mut series: BTreeMap<String, BTreeMap<&str, f64>> = BTreeMap::new();
+    for (protocol, connection) in connections {
+        let figures = connection.figures.iter().copied();
+        let number = ("", 1.0);
+        for (figure, value) in figures.chain([number]) {
+            let name = match figure {
+                "" => format!("{protocol}_conns"),
+                figure => format!("{protocol}_conns_{figure}"),
+            };
+            let shown = series.entry(name).or_default();
+            let shown = shown.entry(connection.state).or_default();
+            let is_count =
+                figure.is_empty() || figure.starts_with("packets_") || figure.starts_with("bytes_");
+            *shown = if is_count {
+                *shown + value
+            } else {
+                shown.max(value)
+            };
+        }
+    }
+    for (name, by_state) in series {
+        metric(text, &name, "gauge", "Of the connections that exist.");
+        for (state, value) in by_state {
+            let _ = writeln!(text, "millstream_{name}{{state=\"{state}\"}} {value}");
+        }
+    }
 }
 
 /// Readers that were too slow, by stream and protocol.

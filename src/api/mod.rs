@@ -122,6 +122,7 @@ impl Site {
         let mut response = Response::new(Body::from(metrics::render(
             &self.context.hub,
             &self.control.source_phases(),
+            &self.control.connections(),
         )));
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response

@@ -2,6 +2,7 @@
 
 use super::supervisor::{Route, SourcePhase};
 use super::{Broadcast, Control, ControlError};
+use crate::adapters::Connection;
 use crate::hub::StreamName;
 use crate::net::policy::Refused;
 use std::collections::BTreeMap;
@@ -87,6 +88,17 @@ impl Control {
     /// How many sources are in each phase.
     pub fn source_phases(&self) -> BTreeMap<SourcePhase, usize> {
         self.shared.supervisor.phases()
+    }
+
+    /// The connections of all protocols that measure them, with the protocol's name.
+    pub fn connections(&self) -> Vec<(&'static str, Connection)> {
+        let protocols = self.shared.protocols.iter();
+        let all = protocols.flat_map(|protocol| {
+            let name = protocol.name();
+            let connections = protocol.connections().into_iter();
+            connections.map(move |connection| (name, connection))
+        });
+        all.collect()
     }
 
     /// Connects a source that runs anew, from the first of its URLs. Its readers stay. For who holds the right to

@@ -15,8 +15,11 @@ use tokio::io::unix::AsyncFd;
 /// Bytes that the system is asked to hold in each direction; it may allow less.
 const BUFFER: usize = 4 << 20;
 
-/// Longest datagrams that come together.
+/// Most bytes of datagrams that the system puts together because they come from one sender to one address.
 const RECEIVE: usize = 64 << 10;
+
+/// How many of those are taken with one system call.
+const TOGETHER: usize = 8;
 
 /// How long a full socket is left alone when the system cannot tell when there is room.
 const FULL: Duration = Duration::from_millis(5);
@@ -40,6 +43,24 @@ pub struct Batch<'a> {
     pub contents: &'a [u8],
     /// The size of each but the last, which may be shorter; one datagram without.
     pub segment_size: Option<usize>,
+}
+
+/// Datagrams that came together from one sender.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrivals<'a> {
+    /// Where they came from.
+    pub source: SocketAddr,
+    /// The address of this machine they were sent to.
+    pub destination: SocketAddr,
+    bytes: &'a [u8],
+    stride: usize,
+}
+
+impl<'a> Arrivals<'a> {
+    /// One by one, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.stride.max(1))
+    }
 }
 
 /// A received datagram.
@@ -126,27 +147,52 @@ impl Socket {
         buffer: &mut Vec<u8>,
         mut take: impl FnMut(Datagram),
     ) -> io::Result<()> {
-        buffer.resize(RECEIVE, 0);
-        let mut meta = [RecvMeta::default()];
-        let count = self
-            .inner
-            .async_io(Interest::READABLE, |socket| {
-                let mut slices = [IoSliceMut::new(buffer)];
-                self.state.recv(socket.into(), &mut slices, &mut meta)
-            })
-            .await?;
-        for meta in meta.iter().take(count) {
-            let source = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
-            let ip = meta.dst_ip.unwrap_or_else(|| self.address.ip());
-            let destination = SocketAddr::new(ip.to_canonical(), self.address.port());
-            let bytes = buffer.get(..meta.len).unwrap_or_default();
-            for datagram in bytes.chunks(meta.stride.max(1)) {
+        let take = |arrivals: Arrivals<'_>| {
+            for datagram in arrivals.iter() {
                 take(Datagram {
-                    source,
-                    destination,
+                    source: arrivals.source,
+                    destination: arrivals.destination,
                     bytes: Bytes::copy_from_slice(datagram),
                 });
             }
+        };
+        self.receive_together(buffer, take).await
+    }
+
+    /// Waits for datagrams and gives them to `take` where they lie, those that came together at once. Safe to cancel.
+    ///
+    /// # Errors
+    /// What the system said; the socket can be used further.
+    pub async fn receive_together(
+        &self,
+        buffer: &mut Vec<u8>,
+        mut take: impl FnMut(Arrivals<'_>),
+    ) -> io::Result<()> {
+        if buffer.len() < TOGETHER * RECEIVE {
+            // What is not written to takes no memory.
+            *buffer = vec![0; TOGETHER * RECEIVE];
+        }
+        let mut meta = [RecvMeta::default(); TOGETHER];
+        let count = self
+            .inner
+            .async_io(Interest::READABLE, |socket| {
+                let (parts, _) = buffer.as_chunks_mut::<RECEIVE>();
+                let mut parts = parts.iter_mut();
+                let mut slices: [IoSliceMut<'_>; TOGETHER] = std::array::from_fn(|_| {
+                    let part: &mut [u8] = parts.next().map_or(&mut [], |part| part);
+                    IoSliceMut::new(part)
+                });
+                self.state.recv(socket.into(), &mut slices, &mut meta)
+            })
+            .await?;
+        for (meta, part) in meta.iter().zip(buffer.chunks(RECEIVE)).take(count) {
+            let ip = meta.dst_ip.unwrap_or_else(|| self.address.ip());
+            take(Arrivals {
+                source: SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port()),
+                destination: SocketAddr::new(ip.to_canonical(), self.address.port()),
+                bytes: part.get(..meta.len).unwrap_or_default(),
+                stride: meta.stride,
+            });
         }
         Ok(())
     }

@@ -58,6 +58,11 @@ impl Intake {
         self.take(publish)
     }
 
+    /// Who publishes it, once something of it is published.
+    pub const fn publisher(&self) -> Option<&Publisher> {
+        self.publisher.as_ref()
+    }
+
     /// The stream is over: what is complete is published, and the stream ends.
     ///
     /// # Errors

@@ -181,7 +181,8 @@ impl PackagedReader {
         }
     }
 
-    fn try_next(&mut self) -> Option<Packaged> {
+    /// What comes next, if it is there.
+    pub fn try_next(&mut self) -> Option<Packaged> {
         let state = lock(&self.packaging.state);
         match state.ring.next(&mut self.cursor) {
             Step::Entry(slot) => Some(Packaged::Chunk(slot.chunk.clone())),

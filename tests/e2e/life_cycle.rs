@@ -6,7 +6,7 @@ use crate::cameras::seen_over_hls;
 use crate::rtsp::decode_by;
 use crate::support::camera::camera;
 use crate::support::http::{get, request};
-use crate::support::media::decode;
+use crate::support::media::{decode, decoding};
 use crate::support::peer::Peer;
 use crate::support::rtmp::{Answer, Client};
 use crate::support::server::Server;
@@ -79,6 +79,17 @@ const MPEG_TS: Row = Row {
     come_again: |server| come_again_over_http(server, "GET", "/LiveApp/streams/cam.live.ts"),
 };
 
+const SRT: Row = Row {
+    watch: |server| decode(&server.srt_url("read:LiveApp/cam"), 4).assert_about(4.0, RATE),
+    // Let in after a while, as callers do not wait for so long, and told goodbye.
+    come_again: |server| {
+        let url = server.srt_url("read:LiveApp/cam");
+        let player = Peer::start(&mut decoding(&url, 4)).finish(seconds(20));
+        assert_eq!(player.stdout, "");
+        server.wait_log(seconds(1), &["SRT request refused", "is starting"]);
+    },
+};
+
 #[test]
 fn by_rtmp() {
     life_cycle(&RTMP);
@@ -105,6 +116,11 @@ fn by_mpeg_ts() {
 }
 
 #[test]
+fn by_srt() {
+    life_cycle(&SRT);
+}
+
+#[test]
 fn by_webrtc() {
     life_cycle(&WEBRTC);
 }
@@ -114,7 +130,7 @@ fn a_source_that_never_answers_holds_nobody_for_long() {
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = on_demand(deaf.local_addr().unwrap().port());
     std::thread::scope(|scope| {
-        for row in [&RTMP, &FLV, &RTSP, &HLS, &MPEG_TS, &WEBRTC] {
+        for row in [&RTMP, &FLV, &RTSP, &HLS, &MPEG_TS, &SRT, &WEBRTC] {
             let server = &server;
             scope.spawn(move || {
                 let begun = Instant::now();

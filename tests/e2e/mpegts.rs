@@ -6,16 +6,11 @@ use crate::support::clips::Clip;
 use crate::support::media::{Seen, decode, decoding, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
+use crate::support::srt::{free_udp_port, is_bound};
 use crate::support::tools::tool;
 use crate::support::{http, seconds, wait_until};
 use serde_json::json;
 use std::net::UdpSocket;
-
-/// A UDP port of this machine that nobody has now.
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
 
 fn live(server: &Server, id: &str) -> String {
     server.url(&format!("/LiveApp/streams/{id}.live.ts"))
@@ -51,7 +46,7 @@ fn push(server: &Server, url: &str) {
 
 #[test]
 fn the_command_of_the_guide_is_pulled_and_watched() {
-    let port = free_port();
+    let port = free_udp_port();
     let server = Server::start();
     let command = format!(
         "ffmpeg -f lavfi -re -i smptebars=duration=60:size=1280x720:rate=30 -f lavfi -re -i sine=frequency=1000:duration=60:sample_rate=44100 -pix_fmt yuv420p -c:v libx264 -b:v 1000k -g 30 -keyint_min 120 -profile:v baseline -preset veryfast -f mpegts \"udp://127.0.0.1:{port}?pkt_size=1316\""
@@ -70,7 +65,7 @@ fn the_command_of_the_guide_is_pulled_and_watched() {
 
 #[test]
 fn a_stream_within_rtp_is_told_by_its_content() {
-    let port = free_port();
+    let port = free_udp_port();
     let server = Server::start();
     pull(&server, &format!("udp://@:{port}"));
     let _sender = sending(&format!("rtp://127.0.0.1:{port}"), &["-f", "rtp_mpegts"]);
@@ -94,7 +89,7 @@ fn a_connection_is_pulled() {
 
 #[test]
 fn what_is_pushed_on_arrives_whole() {
-    let port = free_port();
+    let port = free_udp_port();
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
     let url = format!("udp://127.0.0.1:{port}?fifo_size=100000");
@@ -117,18 +112,6 @@ fn what_is_pushed_on_arrives_whole() {
         let (length, _) = socket.recv_from(&mut buffer).unwrap();
         assert_eq!((length, buffer[0], buffer[12]), (1_328, 0x80, 0x47));
     }
-}
-
-/// Whether a UDP socket has the port.
-fn is_bound(port: u16) -> bool {
-    let suffix = format!(":{port:04X}");
-    ["udp", "udp6"].iter().any(|table| {
-        let table = std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
-        let mut local = table
-            .lines()
-            .filter_map(|line| line.split_whitespace().nth(1));
-        local.any(|address| address.ends_with(&suffix))
-    })
 }
 
 #[test]

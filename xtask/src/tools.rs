@@ -130,6 +130,11 @@ pub(crate) const TEST: &[Tool] = &[
             "/usr/lib/vlc/plugins/codec/libavcodec_plugin.so",
         ]),
     ),
+    tool(
+        "libsrt's tools",
+        &["srt-tools"],
+        Present::Program("srt-live-transmit"),
+    ),
     tool("iproute2", &["iproute2"], Present::Program("ip")),
     tool("nginx", &["nginx"], Present::Program("nginx")),
     tool(

@@ -259,6 +259,15 @@ impl Listener {
         (many || self.pending.len() >= limits.requests).then_some(Reject::BACKLOG)
     }
 
+    /// Whether [`Self::accept`] would let a caller in on these terms. For an encrypted request it costs as much.
+    ///
+    /// # Errors
+    /// Why not. The caller has not been told.
+    pub fn judge(&self, id: RequestId, options: &Options) -> Result<(), Reject> {
+        let Pending { request, at, .. } = self.pending.get(&id).ok_or(Reject::TIMEOUT)?;
+        answer(request, options, *at).map(drop)
+    }
+
     /// Lets a caller in, on these terms. Its session is connected from the beginning; it is handed what
     /// [`Self::handle_input`] routes to its number, until [`Self::remove`].
     ///

@@ -3,6 +3,7 @@
 //! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
 
 mod broadcast;
+mod connections;
 mod create;
 mod endpoints;
 mod envelope;
@@ -54,6 +55,7 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route("/{id}/stop", post(routes::stop))
         .route("/{id}/ip-camera-error", get(routes::camera_error))
         .route("/{id}/broadcast-statistics", get(routes::statistics))
+        .route("/{id}/connections", get(connections::list))
         .route(
             "/{id}/endpoint",
             post(endpoints::add).delete(endpoints::remove),

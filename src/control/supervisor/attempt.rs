@@ -88,6 +88,10 @@ async fn run(
     let watched = async {
         tokio::select! {
             () = target.has_connected() => drop(turn),
+            () = target.is_listening() => {
+                drop(turn);
+                target.has_connected().await;
+            }
             () = sleep(CONNECTING) => {
                 return format!("not connected within {} s", CONNECTING.as_secs());
             }

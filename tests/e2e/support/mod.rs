@@ -12,8 +12,10 @@ pub(crate) mod playlist;
 pub(crate) mod program;
 pub(crate) mod rtmp;
 pub(crate) mod server;
+pub(crate) mod srt;
 pub(crate) mod tools;
 pub(crate) mod watched;
+pub(crate) mod weather;
 
 use std::time::{Duration, Instant};
 

@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Listeners of which no test tells the port beforehand.
-pub(crate) const FREE_PORTS: [&str; 6] = [
+pub(crate) const FREE_PORTS: [&str; 8] = [
     "--set",
     "webrtc.listen=127.0.0.1:0",
     "--set",
     "rtsp.listen=127.0.0.1:0",
     "--set",
     "rtsp.udp_listen=127.0.0.1:0",
+    "--set",
+    "srt.listen=127.0.0.1:0",
 ];
 
 /// How long the server may take to end.
@@ -34,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) rtmp: u16,
     pub(crate) http: u16,
     pub(crate) rtsp: u16,
+    pub(crate) srt: u16,
     /// Its data folder lies in it, and what the test wants to keep beside it.
     folder: Option<TempDir>,
     data: PathBuf,
@@ -137,12 +140,14 @@ impl Server {
             rtmp: 0,
             http: 0,
             rtsp: 0,
+            srt: 0,
             folder,
             data,
         };
         server.rtmp = server.port("rtmp");
         server.http = server.port("http");
         server.rtsp = server.port("rtsp");
+        server.srt = server.port("srt");
         server
     }
 
@@ -167,6 +172,11 @@ impl Server {
     /// `rtsp://…/LiveApp/ID`.
     pub(crate) fn rtsp_url(&self, id: &str) -> String {
         format!("rtsp://127.0.0.1:{}/LiveApp/{id}", self.rtsp)
+    }
+
+    /// `srt://…`, with a stream id.
+    pub(crate) fn srt_url(&self, stream_id: &str) -> String {
+        format!("srt://127.0.0.1:{}?streamid={stream_id}", self.srt)
     }
 
     /// `rtmps://…/LiveApp/ID`.

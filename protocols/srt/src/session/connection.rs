@@ -33,6 +33,9 @@ const KEY_INTERVAL: Duration = Duration::from_millis(50);
 /// Packets are kept for this long at least, and what of the latency (section 4.6).
 const KEEP: Duration = Duration::from_secs(1);
 
+/// What a goodbye comes later than the last message is due at the peer, so that the peer has read it.
+const FAREWELL: Duration = Duration::from_millis(50);
+
 /// Between two tries of the last word of a handshake.
 pub(super) const REPEAT: Duration = Duration::from_millis(250);
 
@@ -89,6 +92,8 @@ pub(super) struct Connection {
     key_taken: Option<Instant>,
     last_sent: Instant,
     last_heard: Instant,
+    /// When the newest message was handed over.
+    last_message: Option<Instant>,
     /// The peer said goodbye, or we want to: what is buffered is still delivered.
     ending: Option<(CloseReason, Instant)>,
     /// It is over, and its last packets are in line.
@@ -147,6 +152,7 @@ impl Connection {
             key_taken: None,
             last_sent: now,
             last_heard: now,
+            last_message: None,
             ending: None,
             closed: false,
             stats: Stats::default(),
@@ -197,7 +203,11 @@ impl Connection {
 
     /// Takes a message to send. `false` when there is no room.
     pub(super) fn send(&mut self, now: Instant, message: &Bytes) -> bool {
-        self.ending.is_none() && self.sender.push(now, self.timestamp(now), message)
+        let taken = self.ending.is_none() && self.sender.push(now, self.timestamp(now), message);
+        if taken {
+            self.last_message = Some(now);
+        }
+        taken
     }
 
     /// Takes a packet that is for this connection.
@@ -507,14 +517,22 @@ impl Connection {
 
     /// Begins to end: what is buffered still goes its way, as long as that is of use.
     pub(super) fn end(&mut self, now: Instant, reason: CloseReason) {
-        let grace = self.keep().max(self.receive_latency);
+        let grace = self.keep().max(self.receive_latency) + FAREWELL;
         self.ending.get_or_insert((reason, now + grace));
+    }
+
+    /// When the peer has delivered what it was sent. libsrt throws away what is not due when it is told goodbye.
+    fn delivered_at(&self) -> Option<Instant> {
+        let after = self.send_latency + FAREWELL;
+        self.last_message.and_then(|at| at.checked_add(after))
     }
 
     fn ended(&mut self, now: Instant) -> Option<CloseReason> {
         let (reason, until) = self.ending?;
         let empty = match reason {
-            CloseReason::Local => self.sender.is_empty(),
+            CloseReason::Local => {
+                self.sender.is_empty() && self.delivered_at().is_none_or(|at| at <= now)
+            }
             _ => self
                 .receiver
                 .due(&self.base, self.receive_latency)
@@ -630,6 +648,9 @@ impl Connection {
             self.sender.silence_at(&self.trip),
             self.receiver.due(&self.base, self.receive_latency),
             self.ending.map(|(_, until)| until),
+            self.ending
+                .filter(|_| self.sender.is_empty())
+                .and_then(|_| self.delivered_at()),
         ]
         .into_iter()
         .flatten()

@@ -350,7 +350,7 @@ impl Session {
         }
     }
 
-    /// Ends the connection once all that was sent has arrived, or is too late.
+    /// Ends the connection once all that was sent has arrived and been delivered, or is too late.
     pub fn close(&mut self, now: Instant) {
         self.now = self.now.max(now);
         match &mut self.state {

@@ -558,6 +558,32 @@ fn a_lost_last_packet_is_sent_again() {
 }
 
 #[test]
+fn goodbye_is_said_when_the_peer_has_delivered_everything() {
+    let now = Instant::now();
+    let sessions = pair(now, options(400, None), options(120, None)).unwrap();
+    let weather = Weather {
+        delay: Duration::from_millis(20),
+        ..Weather::default()
+    };
+    let mut world = World::new(sessions, now, weather, 1);
+    world.run(Duration::from_millis(100));
+    world.stream(0, 50, Duration::from_millis(10), 100);
+    world.ends[0].session.close(world.now);
+    while world.ends[0].closed.is_none() {
+        world.run(Duration::from_millis(1));
+    }
+    assert_eq!(world.ends[1].got.len(), 50);
+    assert_eq!(world.ends[1].closed, None, "the goodbye is on its way");
+    // Where nothing was sent, nothing is waited for.
+    let sessions = pair(now, options(400, None), options(120, None)).unwrap();
+    let mut world = World::new(sessions, now, weather, 1);
+    world.run(Duration::from_millis(100));
+    world.ends[0].session.close(world.now);
+    world.run(Duration::ZERO);
+    assert_eq!(world.ends[0].closed, Some(CloseReason::Local));
+}
+
+#[test]
 fn input_in_any_order_never_stops_a_session() {
     let now = Instant::now();
     let secret = Some("a long passphrase");

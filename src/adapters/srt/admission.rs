@@ -1,0 +1,142 @@
+//! What a caller at the port wants, and whether it gets it.
+
+use super::port::{Call, Port};
+use super::server;
+use crate::auth::{Action, Caller};
+use crate::hub::{Interest, Origin, Stream, StreamName, Unavailable};
+use crate::transport::Packagings;
+use srt::{Reject, Request, StreamId};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a player waits for its stream without an answer. Callers give up after 3 s as a rule, so that after this
+/// time it is let in, and waits as a connection.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The stream's pictures and sound are none that MPEG-TS carries (libsrt's access control codes, 1000 above HTTP's).
+const NOT_ACCEPTABLE: Reject = Reject(1_406);
+
+/// What a stream id asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish {
+    name: StreamName,
+    publishes: bool,
+}
+
+/// Why somebody is refused: in SRT's numbers, and in words.
+type Refused = (Reject, String);
+
+impl Port {
+    /// Lets a caller in or turns it away.
+    pub(super) async fn decide(self: Arc<Self>, call: Call) {
+        if let Err((reason, words)) = self.admit(&call).await {
+            self.reject(&call, reason);
+            let address = call.request.peer;
+            tracing::info!(%address, code = reason.0, reason = words, "SRT request refused");
+        }
+    }
+
+    async fn admit(self: &Arc<Self>, call: &Call) -> Result<(), Refused> {
+        let request = &call.request;
+        let Wish { name, publishes } = self.wish(request)?;
+        let options = self.terms.of(&name, publishes);
+        // Who does not know the passphrase starts no source, and replaces nobody.
+        self.judge(request.id, &options).map_err(refused)?;
+        let peer = request.peer;
+        if publishes {
+            let (major, minor, patch) = request.version;
+            let origin = Origin {
+                protocol: "srt",
+                address: peer.to_string(),
+                agent: Some(format!("SRT {major}.{minor}.{patch}")),
+            };
+            let publisher = self.context.hub.publish(&name, &origin);
+            let publisher = publisher.map_err(|taken| (Reject::CONFLICT, taken.to_string()))?;
+            let (link, place) = self.accept(call, options).map_err(refused)?;
+            let port = self.clone();
+            let start = move || server::publish(port, place, link, publisher);
+            self.context.shards.spawn(start).await;
+            return Ok(());
+        }
+        // Asked once: an answer later than that is waited for on the connection.
+        let context = self.context.clone();
+        let mut opening = Box::pin({
+            let name = name.clone();
+            async move { context.hub.open(&name, Interest::Watch).await }
+        });
+        let opened = tokio::time::timeout(PATIENCE, &mut opening).await;
+        let opened = opened.ok().transpose().map_err(unavailable)?;
+        if let Some(opened) = &opened {
+            carried(opened.stream())?;
+        }
+        let (link, place) = self.accept(call, options).map_err(refused)?;
+        let port = self.clone();
+        let start = move || async move {
+            match opened {
+                Some(opened) => server::play(port, place, link, opened).await,
+                None => server::play_later(port, place, link, name, opening).await,
+            }
+        };
+        self.context.shards.spawn(start).await;
+        Ok(())
+    }
+
+    /// What a caller asks for, if it may.
+    fn wish(&self, request: &Request) -> Result<Wish, Refused> {
+        let id = StreamId::parse(&request.stream_id);
+        let id = id.map_err(|error| (Reject::BAD_REQUEST, error.to_string()))?;
+        let (path, query) = match id.resource.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (id.resource.as_str(), None),
+        };
+        let name = self.context.applications.resolve(path);
+        let name = name.map_err(|error| (Reject::BAD_REQUEST, error.to_string()))?;
+        // A bare key is that of an encoder.
+        let publishes = id.publish.unwrap_or(true);
+        let action = if publishes {
+            Action::Publish(name.app(), name.id())
+        } else {
+            Action::Play(name.app(), name.id())
+        };
+        self.may(action, request.peer, query.or(id.secret.as_deref()))?;
+        Ok(Wish { name, publishes })
+    }
+
+    fn may(
+        &self,
+        action: Action<'_>,
+        address: SocketAddr,
+        query: Option<&str>,
+    ) -> Result<(), Refused> {
+        let caller = Caller {
+            protocol: "srt",
+            address,
+            headers: None,
+            query,
+        };
+        let checked = self.context.auth.check(action, caller);
+        checked.map_err(|denied| (Reject::FORBIDDEN, denied.to_string()))
+    }
+}
+
+fn refused(reason: Reject) -> Refused {
+    (reason, reason.to_string())
+}
+
+fn unavailable(error: Unavailable) -> Refused {
+    (Reject::NOT_FOUND, error.to_string())
+}
+
+/// Whether anything of a stream can be sent.
+pub(super) fn carried(stream: &Stream) -> Result<(), Refused> {
+    let (carried, refused) = Packagings::carried(&stream.snapshot().tracks);
+    if carried.is_empty() {
+        let words = format!(
+            "nothing of the stream can be carried: {}",
+            refused.join(", ")
+        );
+        return Err((NOT_ACCEPTABLE, words));
+    }
+    Ok(())
+}

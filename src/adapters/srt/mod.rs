@@ -1,0 +1,153 @@
+//! SRT: takes publishers and serves players on one UDP port, pulls from and pushes to other ends, as caller,
+//! listener or rendezvous. The protocol itself is `protocols/srt`; what it carries is made and read by
+//! [`crate::transport`].
+//!
+//! A `link` joins one session to a socket. The port (`port`) decides about callers (`admission`), hands datagrams
+//! over to their links (`inbox`), and has each connection served on a shard (`server`). A link of our own has a socket
+//! of its own (`remote`). `feed` sends a stream through a link.
+
+mod address;
+mod admission;
+mod connections;
+mod feed;
+mod inbox;
+mod link;
+mod outbox;
+mod port;
+mod remote;
+mod server;
+mod terms;
+
+use super::{BoxFuture, Connection, Context, Feed, Listening, Protocol, Target};
+use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, Secret, duration};
+use crate::net::udp::Socket;
+use crate::transport::Packagings;
+use connections::Connections;
+use port::Port;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use terms::Terms;
+
+/// Table `[srt]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// UDP address to listen on; empty for none.
+    pub listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// From a message's origin until it is delivered, where the far side does not ask for more.
+    #[serde(with = "duration")]
+    pub latency: Duration,
+    /// What publishers have to know; empty for no encryption.
+    pub publish_passphrase: Secret,
+    /// What players have to know; empty for no encryption.
+    pub read_passphrase: Secret,
+    /// A publisher that sends nothing for so long is disconnected.
+    #[serde(with = "duration")]
+    pub publisher_timeout: Duration,
+    /// What is different for a stream, by its name `APP/ID`.
+    pub streams: BTreeMap<String, StreamSettings>,
+}
+
+/// Table `[srt.streams."APP/ID"]`. What is not set is as for all streams.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StreamSettings {
+    /// As `srt.latency`.
+    pub latency: Option<Latency>,
+    /// As `srt.publish_passphrase`.
+    pub publish_passphrase: Option<Secret>,
+    /// As `srt.read_passphrase`.
+    pub read_passphrase: Option<Secret>,
+}
+
+/// A duration that may be left out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Latency(#[serde(with = "duration")] pub Duration);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Listen(Some(([0u16; 8], 4200).into())),
+            max_connections: 4_096,
+            latency: Duration::from_millis(120),
+            publish_passphrase: Secret::from(""),
+            read_passphrase: Secret::from(""),
+            publisher_timeout: Duration::from_secs(30),
+            streams: BTreeMap::new(),
+        }
+    }
+}
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Srt {
+    settings: Settings,
+    terms: Arc<Terms>,
+    packagings: Arc<Packagings>,
+    connections: Arc<Connections>,
+}
+
+impl Srt {
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings: Settings = config.section("srt")?;
+        if !CONNECTIONS.contains(&settings.max_connections) {
+            return Err(config.error("srt.max_connections", CONNECTIONS_RULE));
+        }
+        let terms = Terms::new(&settings, &config.applications());
+        let terms = terms.map_err(|(key, message)| config.error(&key, &message))?;
+        Ok(Self {
+            settings,
+            terms: Arc::new(terms),
+            packagings: Arc::default(),
+            connections: Arc::default(),
+        })
+    }
+}
+
+impl Protocol for Srt {
+    fn name(&self) -> &'static str {
+        "srt"
+    }
+
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+        let Some(address) = self.settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        let socket = Socket::bind(address)?;
+        let listening = Listening {
+            protocol: "srt",
+            address: socket.address(),
+        };
+        tokio::spawn(Port::new(&self, socket, context).serve());
+        Ok(vec![listening])
+    }
+
+    fn pulls(&self, scheme: &str) -> bool {
+        scheme == "srt"
+    }
+
+    fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(remote::pull(self, url, target))
+    }
+
+    fn pushes(&self, scheme: &str) -> bool {
+        scheme == "srt"
+    }
+
+    fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(remote::push(self, url, feed))
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.connections.list()
+    }
+}

@@ -1,0 +1,188 @@
+//! The port that publishers and players share: which connection a datagram is for, and who calls.
+
+use super::Srt;
+use super::connections::Connections;
+use super::inbox::Inbox;
+use super::link::{Input, Link, PAUSE};
+use super::terms::Terms;
+use crate::adapters::Context;
+use crate::net::udp::{Arrivals, Batch, Socket};
+use crate::transport::Packagings;
+use srt::{Limits, Listener, ListenerOutput, Options, Reject, Request, RequestId, Route};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The port.
+pub(super) struct Port {
+    socket: Arc<Socket>,
+    state: Mutex<State>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) packagings: Arc<Packagings>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) publisher_timeout: Duration,
+    pub(super) context: Arc<Context>,
+}
+
+struct State {
+    listener: Listener,
+    inboxes: HashMap<u32, Arc<Inbox>>,
+}
+
+/// Somebody who calls, and the address of this machine that was called.
+pub(super) struct Call {
+    pub(super) request: Request,
+    local: IpAddr,
+}
+
+/// A connection's place at the port, which it leaves by dropping this.
+pub(super) struct Place {
+    port: Arc<Port>,
+    id: u32,
+}
+
+impl Port {
+    pub(super) fn new(srt: &Srt, socket: Socket, context: Arc<Context>) -> Arc<Self> {
+        let limits = Limits {
+            connections: srt.settings.max_connections,
+            ..Limits::default()
+        };
+        Arc::new(Self {
+            socket: Arc::new(socket),
+            state: Mutex::new(State {
+                listener: Listener::new(Instant::now(), limits, rand::random()),
+                inboxes: HashMap::new(),
+            }),
+            terms: srt.terms.clone(),
+            packagings: srt.packagings.clone(),
+            connections: srt.connections.clone(),
+            publisher_timeout: srt.settings.publisher_timeout,
+            context,
+        })
+    }
+
+    /// Serves for ever.
+    pub(super) async fn serve(self: Arc<Self>) {
+        let mut buffer = Vec::new();
+        loop {
+            let take = |arrivals: Arrivals<'_>| self.take(&arrivals);
+            if let Err(error) = self.socket.receive_together(&mut buffer, take).await {
+                tracing::debug!(%error, "the SRT port cannot be read");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Datagrams that came together are from one address, and may be for several connections.
+    fn take(self: &Arc<Self>, arrivals: &Arrivals<'_>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        let mut run: Option<(u32, Vec<&[u8]>)> = None;
+        for datagram in arrivals.iter() {
+            let route = state.listener.handle_input(now, arrivals.source, datagram);
+            match route {
+                Route::Session(id) => match &mut run {
+                    Some((same, datagrams)) if *same == id => datagrams.push(datagram),
+                    _ => {
+                        state.put(run.take());
+                        run = Some((id, vec![datagram]));
+                    }
+                },
+                Route::Done => self.answer(&mut state, arrivals.destination.ip()),
+            }
+        }
+        state.put(run);
+    }
+
+    /// Sends what the listener has to say, and has its requests decided.
+    fn answer(self: &Arc<Self>, state: &mut State, local: IpAddr) {
+        let mut out = Vec::new();
+        loop {
+            out.clear();
+            match state.listener.poll_output(&mut out) {
+                ListenerOutput::Transmit(peer) => send(&self.socket, local, peer, &out),
+                ListenerOutput::Request(request) => {
+                    let (port, call) = (self.clone(), Call { request, local });
+                    tokio::spawn(async move { port.decide(call).await });
+                }
+                ListenerOutput::Idle => return,
+            }
+        }
+    }
+
+    /// Whether a caller would be let in on these terms; it has not been told.
+    pub(super) fn judge(&self, id: RequestId, options: &Options) -> Result<(), Reject> {
+        self.state().listener.judge(id, options)
+    }
+
+    /// Turns a caller away.
+    pub(super) fn reject(self: &Arc<Self>, call: &Call, reason: Reject) {
+        let mut state = self.state();
+        let id = call.request.id;
+        state.listener.reject(Instant::now(), id, reason);
+        self.answer(&mut state, call.local);
+    }
+
+    /// Lets a caller in; otherwise it has been told why not.
+    pub(super) fn accept(
+        self: &Arc<Self>,
+        call: &Call,
+        options: Options,
+    ) -> Result<(Link, Place), Reject> {
+        let mut state = self.state();
+        let now = Instant::now();
+        let accepted = state.listener.accept(now, call.request.id, options);
+        let session = match accepted {
+            Ok(session) => session,
+            Err(reason) => {
+                self.answer(&mut state, call.local);
+                return Err(reason);
+            }
+        };
+        let id = session.id();
+        let inbox = Arc::new(Inbox::default());
+        state.inboxes.insert(id, inbox.clone());
+        drop(state);
+        let place = Place {
+            port: self.clone(),
+            id,
+        };
+        let (socket, peer) = (self.socket.clone(), call.request.peer);
+        let link = Link::new(session, socket, call.local, peer, Input::of(inbox));
+        Ok((link, place))
+    }
+}
+
+impl State {
+    fn put(&self, run: Option<(u32, Vec<&[u8]>)>) {
+        if let Some((id, datagrams)) = run
+            && let Some(inbox) = self.inboxes.get(&id)
+        {
+            inbox.put(datagrams.into_iter());
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.port.state();
+        state.inboxes.remove(&self.id);
+        state.listener.remove(self.id);
+    }
+}
+
+/// Sends one datagram of a handshake. A full socket loses it, and the caller asks again.
+pub(super) fn send(socket: &Socket, source: IpAddr, destination: SocketAddr, contents: &[u8]) {
+    let batch = Batch {
+        source,
+        destination,
+        contents,
+        segment_size: None,
+    };
+    socket.send(&batch, 0);
+}

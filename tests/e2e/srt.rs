@@ -1,0 +1,376 @@
+//! SRT on the server's port: published and played by ffmpeg, GStreamer and srt-live-transmit, all of which are libsrt
+//! below, with every form of stream id, every length of key, and latencies from 20 ms to 4 s.
+
+use crate::support::clips::Clip;
+use crate::support::http::get;
+use crate::support::media::{
+    Seen, decode, decoding, decoding_to_end, packets, probing, publish, start_publishing,
+};
+use crate::support::peer::Peer;
+use crate::support::server::Server;
+use crate::support::srt::{
+    free_udp_port, gstreamer_receiving, gstreamer_sending, relaying, sending, sending_as,
+};
+use crate::support::watched::Watched;
+use crate::support::{seconds, wait_for, wait_until};
+use serde_json::Value;
+use std::net::UdpSocket;
+
+/// The connections of a broadcast.
+#[track_caller]
+fn connections(server: &Server, id: &str) -> Vec<Value> {
+    let answer = server.rest("GET", &format!("/{id}/connections"), "");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json().as_array().unwrap().clone()
+}
+
+/// Publishes a clip by ffmpeg without end, and waits until the stream is live.
+#[track_caller]
+fn publish_by_srt(server: &Server, id: &str, options: &str) -> Peer {
+    let url = server.srt_url(&format!("publish:LiveApp/{id}{options}"));
+    let publisher = Peer::start(&mut sending(&url, Clip::Standard));
+    server.wait_live(id);
+    publisher
+}
+
+#[test]
+fn every_form_of_stream_id_is_understood() {
+    let server = Server::start();
+    let ids = [
+        ("a", "publish:LiveApp/a", "read:LiveApp/a"),
+        ("b", "publish:b", "request:b"),
+        ("c", "c", "#!::r=LiveApp/c"),
+        (
+            "d",
+            "#!::r=LiveApp/d,m=publish",
+            "#!::m=request,r=/LiveApp/d,u=me,s=secret",
+        ),
+        ("e", "#!::u=me,m=publish,r=e,t=stream", "play:LiveApp/e"),
+    ];
+    let publishers = ids
+        .map(|(_, publish, _)| Peer::start(&mut sending(&server.srt_url(publish), Clip::Standard)));
+    for (id, ..) in ids {
+        server.wait_live(id);
+        let broadcast = server.broadcast(id).unwrap();
+        assert_eq!(broadcast["publishType"], "SRT", "{broadcast}");
+    }
+    std::thread::scope(|scope| {
+        for (_, _, read) in ids {
+            let url = server.srt_url(read);
+            scope.spawn(move || decode(&url, 3).assert_about(3.0, 30.0));
+        }
+    });
+    // Others see what came by SRT.
+    decode(&server.rtmp_url("a"), 3).assert_about(3.0, 30.0);
+    drop(publishers);
+}
+
+#[test]
+fn who_cannot_be_served_is_told_why() {
+    let server = Server::start();
+    let _publisher = publish_by_srt(&server, "cam", "");
+    let cases = [
+        ("read:LiveApp/none", "1404"),
+        ("read:other/cam", "1400"),
+        ("read:LiveApp/..", "1400"),
+        ("#!::r=LiveApp/cam,m=bidirectional", "1400"),
+        ("publish:LiveApp/cam", "1409"),
+    ];
+    for (stream_id, code) in cases {
+        let url = server.srt_url(stream_id);
+        let mut command = match code {
+            "1409" => sending(&url, Clip::Standard),
+            _ => decoding(&url, 1),
+        };
+        let refused = Peer::start(&mut command).finish(seconds(10));
+        assert!(!refused.status.success());
+        let code = format!("code={code}");
+        server.wait_log(seconds(1), &["SRT request refused", &code]);
+    }
+    assert!(server.broadcast("none").is_none());
+}
+
+#[test]
+fn keys_of_every_length_are_agreed_on_and_wrong_ones_refused() {
+    let server = Server::with(&[
+        "--set",
+        "srt.publish_passphrase=correct horse",
+        "--set",
+        "srt.read_passphrase=battery staple",
+    ]);
+    let (publish, read) = (
+        "&passphrase=correct%20horse",
+        "&passphrase=battery%20staple",
+    );
+    for (id, length) in [("a", 16), ("b", 24), ("c", 32)] {
+        let _publisher = publish_by_srt(&server, id, &format!("{publish}&pbkeylen={length}"));
+        let url = server.srt_url(&format!("read:LiveApp/{id}{read}&pbkeylen={length}"));
+        decode(&url, 3).assert_about(3.0, 30.0);
+        let shown = connections(&server, id);
+        let figures = &shown[0]["figures"];
+        assert_eq!(figures["packets_received_undecrypt"], 0.0, "{figures}");
+    }
+    let _publisher = publish_by_srt(&server, "d", publish);
+    // Wrong, and none; and one where none is wanted.
+    let refused = [("1010", "&passphrase=battery%20stable"), ("1011", "")];
+    for (code, passphrase) in refused {
+        let url = server.srt_url(&format!("read:LiveApp/d{passphrase}"));
+        let refused = Peer::start(&mut decoding(&url, 1)).finish(seconds(10));
+        assert!(!refused.status.success());
+        server.wait_log(seconds(1), &["refused", &format!("code={code}")]);
+    }
+    assert!(!server.log.text().contains("battery"));
+    let plain = Server::start();
+    let url = plain.srt_url("publish:LiveApp/e&passphrase=anything%20at%20all");
+    let refused = Peer::start(&mut sending(&url, Clip::Standard)).finish(seconds(10));
+    assert!(!refused.status.success());
+    plain.wait_log(seconds(1), &["refused", "code=1011"]);
+}
+
+#[test]
+fn a_stream_may_have_a_passphrase_and_a_latency_of_its_own() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[srt.streams.\"LiveApp/cam\"]\nlatency = \"700ms\"\nread_passphrase = \"battery staple\"\n";
+    std::fs::write(file.path(), text).unwrap();
+    let server = Server::with(&["--config", &file.path().display().to_string()]);
+    let _publisher = publish_by_srt(&server, "cam", "");
+    let url = server.srt_url("read:LiveApp/cam&passphrase=battery%20staple");
+    decode(&url, 2).assert_about(2.0, 30.0);
+    let refused = Peer::start(&mut decoding(&server.srt_url("read:LiveApp/cam"), 1));
+    assert!(!refused.finish(seconds(10)).status.success());
+    let publisher = &connections(&server, "cam")[0];
+    assert_eq!(publisher["figures"]["ms_receive_tsb_pd_delay"], 700.0);
+}
+
+#[test]
+fn latencies_from_20_ms_to_4_s_are_kept() {
+    let server = Server::with(&["--set", "srt.latency=20ms"]);
+    std::thread::scope(|scope| {
+        for (id, latency) in [("a", 20), ("b", 300), ("c", 4_000)] {
+            let server = &server;
+            scope.spawn(move || {
+                // ffmpeg's number is of microseconds.
+                let option = format!("&latency={}", latency * 1_000);
+                let _publisher = publish_by_srt(server, id, &option);
+                decode(&server.srt_url(&format!("read:LiveApp/{id}{option}")), 3)
+                    .assert_about(3.0, 30.0);
+                let publisher = &connections(server, id)[0];
+                let delay = publisher["figures"]["ms_receive_tsb_pd_delay"].as_f64();
+                assert_eq!(delay, Some(f64::from(latency)), "{publisher}");
+            });
+        }
+    });
+}
+
+#[test]
+fn srt_live_transmit_publishes_and_plays() {
+    let server = Server::start();
+    let (into, from) = (free_udp_port(), free_udp_port());
+    let _relay = Peer::start(&mut relaying(
+        &format!("udp://127.0.0.1:{into}"),
+        &server.srt_url("#!::r=LiveApp/cam,m=publish"),
+    ));
+    let url = format!("udp://127.0.0.1:{into}?pkt_size=1316");
+    let _sender = Peer::start(&mut sending(&url, Clip::BFrames));
+    server.wait_live("cam");
+    let receiver = Peer::start(&mut decoding(&format!("udp://127.0.0.1:{from}"), 4));
+    let _player = Peer::start(&mut relaying(
+        &server.srt_url("read:LiveApp/cam"),
+        &format!("udp://127.0.0.1:{from}"),
+    ));
+    // What comes before ffmpeg listens is lost, and its first pictures with it.
+    let seen = Seen::of(&receiver.finish(seconds(40)));
+    seen.assert_about(4.0, 30.0);
+}
+
+#[test]
+fn gstreamer_publishes_and_plays() {
+    let server = Server::start();
+    let uri = format!("srt://127.0.0.1:{}", server.srt);
+    let publisher = gstreamer_sending(&uri, &["streamid=publish:LiveApp/cam", "latency=200"]);
+    let _publisher = Peer::start(&mut { publisher });
+    server.wait_live("cam");
+    decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
+    let mut player = gstreamer_receiving(&uri, &["streamid=read:LiveApp/cam"], 200);
+    Peer::start(&mut player)
+        .finish(seconds(40))
+        .without_complaint();
+    wait_until("the viewer has left", seconds(10), || {
+        server.broadcast("cam").unwrap()["anyoneWatching"] == false
+    });
+}
+
+#[test]
+fn nothing_of_a_stream_that_ends_is_missing() {
+    let server = Server::start();
+    for (id, latency) in [("a", "20"), ("b", "120"), ("c", "1500")] {
+        // Six seconds of three groups of pictures, by RTMP, so that nothing is missing before it is here.
+        let publisher = crate::support::media::publish_for(&server, id, Clip::BFrames, 6);
+        let url = server.srt_url(&format!("read:LiveApp/{id}&latency={latency}000"));
+        let player = Peer::start(&mut decoding_to_end(&url));
+        publisher.finish(seconds(30));
+        let seen = Seen::of(&player.finish(seconds(30)));
+        assert_eq!(seen.pictures % 60, 0, "{latency} ms: {seen:?}");
+        assert!(seen.pictures >= 60, "{latency} ms: {seen:?}");
+    }
+}
+
+#[test]
+fn nothing_that_ffmpeg_sends_is_missing() {
+    let server = Server::start();
+    let far = Server::start();
+    // It says goodbye without waiting, so that only what it has sent long before is sure to come.
+    let url = server.srt_url("publish:LiveApp/cam");
+    let publisher = Peer::start(&mut sending_as(&url, Clip::BFrames, &["-re", "-t", "8"]));
+    server.wait_live("cam");
+    let mut probe = probing(&server.rtmp_url("cam"), 5);
+    let finished = Peer::start(&mut probe).finish(seconds(40));
+    let probed = serde_json::from_str(&finished.stdout).unwrap();
+    let pictures = packets(&probed, "video");
+    let gaps = pictures.windows(2).map(|pair| pair[1].dts - pair[0].dts);
+    assert!(
+        gaps.clone().all(|gap| (30..=37).contains(&gap)),
+        "{:?}",
+        gaps.collect::<Vec<_>>()
+    );
+    assert!(pictures.len() > 90, "{}", pictures.len());
+    publisher.finish(seconds(30)).without_complaint();
+    server.wait_log(seconds(10), &["SRT publisher finished"]);
+    server.wait_status("cam", "finished");
+    drop(far);
+}
+
+#[test]
+fn the_killed_are_noticed_and_the_stream_goes_on_with_the_next() {
+    let server = Server::start();
+    let publisher = publish_by_srt(&server, "cam", "");
+    let player = Peer::start(&mut decoding(&server.srt_url("read:LiveApp/cam"), 60));
+    let watching = |server: &Server| server.broadcast("cam").unwrap()["anyoneWatching"] == true;
+    wait_until("the player is counted", seconds(10), || watching(&server));
+    let watcher = Peer::start(&mut decoding(&server.rtmp_url("cam"), 12));
+    player.kill();
+    server.wait_log(seconds(15), &["SRT player has gone", "the peer is silent"]);
+    publisher.kill();
+    server.wait_log(
+        seconds(15),
+        &["SRT publisher has gone", "the peer is silent"],
+    );
+    let _publisher = Peer::start(&mut sending(
+        &server.srt_url("publish:LiveApp/cam"),
+        Clip::Standard,
+    ));
+    let seen = Seen::of(&watcher.finish(seconds(60)));
+    assert!(seen.pictures > 300, "{seen:?}");
+    // A server is asked for its viewers once all have gone.
+    wait_until("nobody is counted", seconds(10), || !watching(&server));
+}
+
+#[test]
+fn a_deleted_broadcast_ends_its_publisher_and_its_players() {
+    let server = Server::start();
+    let publisher = publish_by_srt(&server, "cam", "");
+    let player = Peer::start(&mut decoding(&server.srt_url("read:LiveApp/cam"), 60));
+    wait_until("both are shown", seconds(10), || {
+        let shown = connections(&server, "cam");
+        let has = |state: &str| shown.iter().any(|connection| connection["state"] == state);
+        has("publish") && has("read")
+    });
+    let metrics = get(server.http, "/metrics").text();
+    for line in [
+        "millstream_srt_conns{state=\"publish\"} 1",
+        "millstream_srt_conns{state=\"read\"} 1",
+        "millstream_viewers{protocol=\"srt\"} 1",
+        "millstream_srt_conns_packets_received_unique{state=\"publish\"}",
+        "millstream_srt_conns_ms_rtt{state=\"read\"}",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+    let deleted = server.rest("DELETE", "/cam", "").json();
+    assert_eq!(deleted["success"], true, "{deleted}");
+    player.finish(seconds(5));
+    publisher.finish(seconds(10));
+    wait_until("nobody is left", seconds(5), || {
+        !get(server.http, "/metrics").text().contains("srt_conns{")
+    });
+}
+
+#[test]
+fn a_player_that_stands_still_costs_the_others_nothing() {
+    let server = Server::start();
+    let _publisher = start_publishing(&server, "cam", Clip::Heavy);
+    server.wait_live("cam");
+    let port = free_udp_port();
+    let still = Peer::start(&mut relaying(
+        &server.srt_url("read:LiveApp/cam"),
+        &format!("udp://127.0.0.1:{port}"),
+    ));
+    wait_until("it is counted", seconds(10), || {
+        connections(&server, "cam").len() == 1
+    });
+    let before = server.resident_bytes();
+    still.signal("STOP");
+    decode(&server.srt_url("read:LiveApp/cam"), 6).assert_about(6.0, 30.0);
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "grew by {} MiB", grown >> 20);
+    server.wait_log(seconds(15), &["SRT player has gone", "the peer is silent"]);
+}
+
+#[test]
+fn who_waits_for_a_stream_gets_it_when_it_comes() {
+    let (_camera, port) = crate::support::camera::camera(0, &["h264", "aac"]);
+    let server = Server::start();
+    let body = format!(
+        r#"{{"type":"streamSource","streamId":"cam","streamUrl":"rtsp://127.0.0.1:{port}/cam","autoStartStopEnabled":true}}"#
+    );
+    assert_eq!(server.rest("POST", "/create", &body).status, 200);
+    decode(&server.srt_url("read:LiveApp/cam"), 3).assert_about(3.0, 25.0);
+}
+
+#[test]
+fn rubbish_and_a_thousand_strangers_are_not_noticed() {
+    let watched = Watched::start(8);
+    let port = watched.server.srt;
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // An induction of an HSv5 caller (section 4.3.1.1.1), from a thousand ports, and what is none.
+    let mut induction = vec![0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    induction.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 5, 0xdc]);
+    induction.extend_from_slice(&[0, 0, 0x20, 0, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0]);
+    induction.extend_from_slice(&[0; 16]);
+    for number in 0..1_000_u32 {
+        let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+        stranger.send_to(&induction, ("127.0.0.1", port)).unwrap();
+        let mut rubbish = vec![number as u8; 1 + number as usize];
+        socket.send_to(&rubbish, ("127.0.0.1", port)).unwrap();
+        if let Some(first) = rubbish.first_mut() {
+            *first |= 0x80;
+        }
+        socket.send_to(&rubbish, ("127.0.0.1", port)).unwrap();
+        if number == 0 {
+            stranger.set_read_timeout(Some(seconds(5))).unwrap();
+            let mut answer = [0; 2_000];
+            let (length, _) = stranger.recv_from(&mut answer).unwrap();
+            // No longer than what was asked, with a cookie.
+            assert!(length <= induction.len() && answer[44..48] != [0; 4]);
+        }
+    }
+    let answered = wait_for("a publisher is let in all the same", seconds(20), || {
+        let url = watched.server.srt_url("publish:LiveApp/other");
+        let publisher = Peer::start(&mut sending(&url, Clip::Standard));
+        watched.server.wait_live("other");
+        Some(publisher)
+    });
+    drop(answered);
+    watched.check();
+}
+
+#[test]
+fn many_play_one_stream() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Small);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            let url = server.srt_url("read:LiveApp/cam");
+            scope.spawn(move || decode(&url, 3).assert_about(3.0, 25.0));
+        }
+    });
+}
