@@ -12,7 +12,7 @@ use crate::support::srt::{
 };
 use crate::support::{seconds, wait_until};
 
-const SECRET: &str = "passphrase=correct%20horse&pbkeylen=32";
+const SECRET: &str = "passphrase=correct-horse&pbkeylen=32";
 
 #[test]
 fn a_listener_is_pulled_and_pulled_again_after_it_was_killed() {
@@ -53,7 +53,7 @@ fn callers_are_waited_for_and_may_come_again() {
         ))
     };
     // A wrong passphrase and none are no callers.
-    for wrong in ["passphrase=correct%20house", "latency=120000"] {
+    for wrong in ["passphrase=correct-house", "latency=120000"] {
         assert!(!caller(wrong).finish(seconds(10)).status.success());
     }
     server.wait_log(seconds(1), &["SRT request refused", "wrong passphrase"]);
@@ -122,7 +122,7 @@ fn what_is_wrong_with_a_source_is_said_in_words() {
     wait_until("ffmpeg listens", seconds(10), || is_bound(port));
     pull(
         &server,
-        &format!("srt://127.0.0.1:{port}?passphrase=correct%20house"),
+        &format!("srt://127.0.0.1:{port}?passphrase=correct-house"),
     );
     wait_error("wrong passphrase");
     drop(far);
