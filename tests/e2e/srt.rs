@@ -98,10 +98,7 @@ fn keys_of_every_length_are_agreed_on_and_wrong_ones_refused() {
         "--set",
         "srt.read_passphrase=battery-staple",
     ]);
-    let (publish, read) = (
-        "&passphrase=correct-horse",
-        "&passphrase=battery-staple",
-    );
+    let (publish, read) = ("&passphrase=correct-horse", "&passphrase=battery-staple");
     for (id, length) in [("a", 16), ("b", 24), ("c", 32)] {
         let _publisher = publish_by_srt(&server, id, &format!("{publish}&pbkeylen={length}"));
         let url = server.srt_url(&format!("read:LiveApp/{id}{read}&pbkeylen={length}"));

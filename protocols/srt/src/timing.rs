@@ -42,8 +42,10 @@ impl RoundTrip {
         Duration::from_micros(u64::from(self.rtt) + 4 * u64::from(self.variance))
     }
 
-    pub(crate) fn rtt(&self) -> Duration {
-        Duration::from_micros(u64::from(self.rtt))
+    /// RTT - 4 · RTTVar: what was sent before that may have been missed again.
+    pub(crate) fn least(&self) -> Duration {
+        let least = self.rtt.saturating_sub(self.variance.saturating_mul(4));
+        Duration::from_micros(u64::from(least))
     }
 
     /// Between two periodic loss reports (section 4.8.2).
@@ -226,6 +228,6 @@ mod tests {
             trip.sample(u32::MAX);
         }
         assert!(trip.rtt <= RoundTrip::MAX);
-        assert!(trip.rtt() > Duration::from_secs(29));
+        assert!(trip.least() > Duration::from_secs(29));
     }
 }
