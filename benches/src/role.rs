@@ -1,7 +1,7 @@
 //! What this program can be besides the benchmark itself. Not for use by hand.
 
 use crate::error::{Context as _, Error, Result};
-use crate::{floor, helper, load, mirror, publisher};
+use crate::{floor, helper, load, mirror, publisher, srt};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -37,6 +37,29 @@ pub enum Role {
         /// The folder.
         folder: PathBuf,
     },
+    /// Send pictures by SRT.
+    SrtSource {
+        /// The server.
+        address: SocketAddr,
+        /// What it is asked for.
+        stream_id: String,
+        /// How many Mbit/s.
+        megabits: u64,
+    },
+    /// Send the same pictures in datagrams.
+    TsSource {
+        /// Where to.
+        address: SocketAddr,
+        /// How many Mbit/s.
+        megabits: u64,
+    },
+    /// Receive by SRT.
+    SrtSink {
+        /// The server.
+        address: SocketAddr,
+        /// What it is asked for.
+        stream_id: String,
+    },
     /// Become another program that ends with this one's parent.
     Exec {
         /// The program and its arguments.
@@ -63,6 +86,13 @@ impl Role {
                 address,
                 readers,
             } => load::run(way, address, readers),
+            Self::SrtSource {
+                address,
+                stream_id,
+                megabits,
+            } => srt::source(address, &stream_id, megabits),
+            Self::TsSource { address, megabits } => srt::datagrams(address, megabits),
+            Self::SrtSink { address, stream_id } => srt::sink(address, &stream_id),
             Self::Mirror { address, folder } => mirror::run(address, &folder),
         };
         if let Err(error) = &result {

@@ -14,6 +14,8 @@ pub struct Millstream {
     pub rtmp: SocketAddr,
     /// Where it gives RTSP.
     pub rtsp: SocketAddr,
+    /// Where it takes and gives SRT.
+    pub srt: SocketAddr,
     /// Where it gives HLS and HTTP-FLV, and takes offers of WHEP.
     pub http: SocketAddr,
     _home: TempDir,
@@ -44,16 +46,19 @@ impl Millstream {
                 "http.listen=127.0.0.1:0",
                 "--set",
                 "webrtc.listen=127.0.0.1:0",
+                "--set",
+                "srt.listen=127.0.0.1:0",
             ],
         )?;
-        let (rtmp, rtsp, http) = program.wait_for(|log| {
+        let (rtmp, rtsp, srt, http) = program.wait_for(|log| {
             let at = |protocol| listening(log, protocol);
-            Some((at("rtmp")?, at("rtsp")?, at("http")?))
+            Some((at("rtmp")?, at("rtsp")?, at("srt")?, at("http")?))
         })?;
         Ok(Self {
             program,
             rtmp,
             rtsp,
+            srt,
             http,
             _home: home,
         })

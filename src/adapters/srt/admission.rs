@@ -66,7 +66,10 @@ impl Port {
             async move { context.hub.open(&name, Interest::Watch).await }
         });
         let opened = tokio::time::timeout(PATIENCE, &mut opening).await;
-        let opened = opened.ok().transpose().map_err(unavailable)?;
+        let opened = opened
+            .ok()
+            .transpose()
+            .map_err(|error| unavailable(&error))?;
         if let Some(opened) = &opened {
             carried(opened.stream())?;
         }
@@ -124,7 +127,7 @@ fn refused(reason: Reject) -> Refused {
     (reason, reason.to_string())
 }
 
-fn unavailable(error: Unavailable) -> Refused {
+fn unavailable(error: &Unavailable) -> Refused {
     (Reject::NOT_FOUND, error.to_string())
 }
 
