@@ -2,11 +2,14 @@
 
     camera.py PORT VIDEO AUDIO [USER PASSWORD [digest|basic]]
 
-VIDEO is h264, h265, one of them with B-frames (h264-b, h264-pyramid, h265-b), or h264-small (a smaller picture);
-AUDIO is aac, aac-44 (at 44.1 kHz), pcma, pcmu, opus, speex or none. Where VIDEO is the path of an FLV file, that is
+VIDEO is h264, h265, one of them with B-frames (h264-b, h264-pyramid, h265-b), h264-small (a smaller picture), vp8, vp9,
+jpeg, or ts (a transport stream of H.264 and AAC);
+AUDIO is aac, aac-44 (at 44.1 kHz), latm, pcma, pcmu, opus, g722, g726, l16, mp3, ac3, speex, klv=FILE (not sound) or
+none. Where VIDEO is the path of an FLV file, that is
 sent with its sound. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, asks for authentication (Digest,
 unless Basic is said) where a user is given, and prints "ready" when it listens, "play" when somebody begins to
 watch, and "closed" when a connection is over. Port 0 takes a free one, which is printed behind the first word.
+With CAMERA_TLS=CERTIFICATE,KEY it speaks TLS alone; with CAMERA_GROUP=ADDRESS it sends to groups from that one on.
 """
 
 import os
@@ -17,7 +20,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 VIDEO = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
@@ -31,12 +34,24 @@ VIDEO = {
     "h264-small": "videoscale ! video/x-raw,width=160,height=120 "
     "! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph264pay name=pay0 pt=96 config-interval=-1",
+    "vp8": "vp8enc deadline=1 keyframe-max-dist=25 ! rtpvp8pay name=pay0 pt=96",
+    "vp9": "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=25 ! rtpvp9pay name=pay0 pt=96",
+    "jpeg": "jpegenc ! rtpjpegpay name=pay0",
+    "ts": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h264parse config-interval=-1 "
+    "! mpegtsmux name=mux ! rtpmp2tpay name=pay0 "
+    "audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! mux.",
     "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=25 "
     "! rtph265pay name=pay0 pt=96 config-interval=-1",
 }
 AUDIO = {
     "aac": "audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
     "aac-44": "audio/x-raw,rate=44100,channels=2 ! avenc_aac ! aacparse ! rtpmp4gpay name=pay1 pt=97",
+    "latm": "audio/x-raw,rate=48000,channels=2 ! avenc_aac ! aacparse ! rtpmp4apay name=pay1 pt=97",
+    "g722": "audio/x-raw,rate=16000,channels=1 ! avenc_g722 ! rtpg722pay name=pay1",
+    "g726": "audio/x-raw,rate=8000,channels=1 ! avenc_g726 bitrate=32000 ! rtpg726pay name=pay1 pt=97",
+    "l16": "audio/x-raw,rate=44100,channels=2 ! audioconvert ! rtpL16pay name=pay1",
+    "mp3": "audio/x-raw,rate=44100,channels=2 ! lamemp3enc ! mpegaudioparse ! rtpmpapay name=pay1",
+    "ac3": "audio/x-raw,rate=48000,channels=2 ! avenc_ac3 ! ac3parse ! rtpac3pay name=pay1 pt=97",
     "pcma": "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1",
     "pcmu": "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1",
     "opus": "audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97",
@@ -56,7 +71,12 @@ def launch(video, audio):
         "videotestsrc is-live=true pattern=ball "
         "! video/x-raw,format=I420,width=320,height=240,framerate=25/1 ! " + VIDEO[video]
     ]
-    if audio != "none":
+    if audio.startswith("klv="):
+        parts.append(
+            "multifilesrc location=" + audio[4:] + " loop=true caps=meta/x-klv,parsed=true do-timestamp=true "
+            "! identity sleep-time=100000 ! rtpklvpay name=pay1 pt=98"
+        )
+    elif audio != "none":
         parts.append("audiotestsrc is-live=true freq=440 ! audioconvert ! audioresample ! " + AUDIO[audio])
     return "( " + " ".join(parts) + " )"
 
@@ -65,6 +85,17 @@ def on_client(_server, client):
     """Tells who comes and goes."""
     client.connect("play-request", lambda *_: print("play", flush=True))
     client.connect("closed", lambda *_: print("closed", flush=True))
+
+
+def allow(auth, factory, give):
+    """Lets those watch who are given the token, or everybody."""
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "viewer")
+    (give or auth.set_default_token)(token)
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role("viewer", "media.factory.access", True)
+    permissions.add_permission_for_role("viewer", "media.factory.construct", True)
+    factory.set_permissions(permissions)
 
 
 def main():
@@ -76,22 +107,27 @@ def main():
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(launch(video, audio))
     factory.set_shared(True)
+    if "CAMERA_GROUP" in os.environ:
+        first = os.environ["CAMERA_GROUP"]
+        pool = GstRtspServer.RTSPAddressPool.new()
+        pool.add_range(first, first.rsplit(".", 1)[0] + ".250", 5000, 5100, 1)
+        factory.set_address_pool(pool)
+        factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP_MCAST)
+    if "CAMERA_TLS" in os.environ:
+        auth = GstRtspServer.RTSPAuth.new()
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*os.environ["CAMERA_TLS"].split(",")))
+        server.set_auth(auth)
+        allow(auth, factory, None)
     if len(sys.argv) > 4:
         user, password = sys.argv[4:6]
         auth = GstRtspServer.RTSPAuth.new()
-        token = GstRtspServer.RTSPToken()
-        token.set_string("media.factory.role", "viewer")
         if sys.argv[6:] == ["basic"]:
             auth.set_supported_methods(GstRtsp.RTSPAuthMethod.BASIC)
-            auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+            allow(auth, factory, lambda token: auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token))
         else:
             auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-            auth.add_digest(user, password, token)
+            allow(auth, factory, lambda token: auth.add_digest(user, password, token))
         server.set_auth(auth)
-        permissions = GstRtspServer.RTSPPermissions()
-        permissions.add_permission_for_role("viewer", "media.factory.access", True)
-        permissions.add_permission_for_role("viewer", "media.factory.construct", True)
-        factory.set_permissions(permissions)
     server.get_mount_points().add_factory("/cam", factory)
     server.connect("client-connected", on_client)
     if server.attach(None) == 0:

@@ -3,7 +3,7 @@
 //! mount namespace, which last as long as the test.
 
 use crate::browser::comes_back_from;
-use crate::support::camera::{camera_at, pull};
+use crate::support::camera::{camera_at, camera_with, pull};
 use crate::support::media::{Seen, decode, decoding_to_end};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
@@ -203,6 +203,36 @@ fn a_camera_that_is_stopped_and_goes_on_costs_no_viewer() {
         (server, camera)
     });
     watched_to_the_end(&server, player);
+}
+
+#[test]
+fn a_camera_sends_to_a_group() {
+    let elsewhere = Elsewhere::new();
+    let server = Server::start();
+    let far = format!("{}b", elsewhere.name);
+    ip(&[
+        "-n",
+        &elsewhere.name,
+        "route",
+        "add",
+        "224.0.0.0/4",
+        "dev",
+        &far,
+    ]);
+    let inside = ["ip", "netns", "exec", &elsewhere.name];
+    let variables = [
+        ("CAMERA_ADDRESS", &elsewhere.address[..]),
+        ("CAMERA_GROUP", "239.255.77.1"),
+    ];
+    let (_camera, port) = camera_with(&variables, &inside, 0, &["h264", "pcma"]);
+    let url = format!(
+        "rtsp://{}:{port}/cam#transport=multicast",
+        elsewhere.address
+    );
+    pull(&server, &url);
+    server.wait_live("cam");
+    decode(&server.rtsp_url("cam"), 4).assert_about(4.0, 25.0);
+    assert_eq!(server.broadcast("cam").unwrap()["packetsLost"], 0);
 }
 
 #[test]

@@ -108,6 +108,11 @@ impl<T> Reorder<T> {
         Self::new(0, Duration::ZERO)
     }
 
+    /// Whether it was made by [`in_order`](Self::in_order).
+    pub const fn is_in_order(&self) -> bool {
+        self.window == 0
+    }
+
     /// Takes a packet with its header.
     pub fn push(&mut self, now: Instant, header: &Header, packet: T) {
         let (ssrc, number) = (header.ssrc, header.sequence);

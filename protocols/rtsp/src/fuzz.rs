@@ -197,7 +197,7 @@ fn fields(headers: &Headers) {
         let mut login = crate::auth::Login::new(Some(credentials), crate::auth::Random::default());
         let mut challenge = Headers::default();
         challenge.push("WWW-Authenticate", value);
-        let met = login.challenged(&challenge, false);
+        let met = login.challenged(&challenge, 0);
         let answer = login.authorization(&crate::message::Method::Play, "u");
         assert_eq!(answer.is_some(), met);
         let authorization = answer

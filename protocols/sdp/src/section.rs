@@ -104,6 +104,12 @@ impl Media {
             "fmtp" => {
                 if let Some((format, parameters)) = self.described(value) {
                     format.parameterize(parameters);
+                } else if let [only] = &mut self.formats[..]
+                    && only.parameters.is_empty()
+                {
+                    // Some devices copy the number of another section.
+                    let number = value.trim_start_matches(|c: char| c.is_ascii_digit());
+                    only.parameterize(number.trim());
                 }
             }
             name => self.direction = Direction::parse(name).or(self.direction),
@@ -201,6 +207,37 @@ mod tests {
         }
         section.complete();
         section
+    }
+
+    #[test]
+    fn parameters_with_the_number_of_another_section() {
+        let lines = [
+            "audio 0 RTP/AVP 104",
+            "rtpmap:104 MPEG4-GENERIC/16000",
+            "fmtp:97 mode=AAC-hbr; config=1408",
+        ];
+        let format = &section(&lines).formats[0];
+        assert_eq!(
+            (format.payload_type, format.parameters.as_str()),
+            (104, "mode=AAC-hbr;config=1408")
+        );
+        // Its own are what counts, wherever they stand.
+        let lines = [
+            "video 0 RTP/AVP 96",
+            "fmtp:97 a=1",
+            "rtpmap:96 H264/90000",
+            "fmtp:96 b=2",
+            "fmtp:98 c=3",
+        ];
+        assert_eq!(section(&lines).formats[0].parameters, "b=2");
+        // With several formats nobody can say whose they are.
+        let lines = ["audio 0 RTP/AVP 0 8", "fmtp:97 a=1"];
+        assert!(
+            section(&lines)
+                .formats
+                .iter()
+                .all(|format| format.parameters.is_empty())
+        );
     }
 
     #[test]

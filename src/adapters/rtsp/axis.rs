@@ -9,7 +9,7 @@
 
 use media::Timebase;
 use rtp::rtcp::NtpTime;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Disagreements up to this are neither seen nor heard.
 const TOLERATED_MICROS: u64 = 40_000;
@@ -19,6 +19,9 @@ const MAX_SHIFT_MICROS: u64 = 5_000_000;
 
 /// A sender's clock that is further from ours is not set, and no time of capture is taken from it.
 const MAX_CLOCK_ERROR: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Clocks drift, by some 50 ms in an hour, and are set: what a report says holds for so long.
+const MAX_REPORT_AGE: Duration = Duration::from_secs(60);
 
 /// What the sender reports of each track say, by the track's place.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) struct Axis {
 struct Place {
     /// When its time 0 was, in microseconds since 1970.
     zero: Option<i64>,
+    /// When the report came that says so.
+    reported: Option<Instant>,
     /// What is added to its times, in microseconds.
     shift: i64,
     /// A time of it has been placed.
@@ -48,13 +53,21 @@ impl Axis {
         }
     }
 
-    /// Takes a sender report: its wall clock time, and its RTP time since the track's start in ticks of
-    /// `timebase`.
-    pub(super) fn report(&mut self, track: usize, ntp: NtpTime, elapsed: i64, timebase: Timebase) {
+    /// Takes a sender report: its wall clock time, its RTP time since the track's start in ticks of `timebase`, and when
+    /// it came.
+    pub(super) fn report(
+        &mut self,
+        track: usize,
+        ntp: NtpTime,
+        elapsed: i64,
+        timebase: Timebase,
+        came: Option<Instant>,
+    ) {
         let micros = i64::try_from(ntp.to_unix().as_micros()).unwrap_or(i64::MAX);
         let elapsed = timebase.rescale(elapsed, Timebase::MICROS);
         if let Some(place) = self.places.get_mut(track) {
             place.zero = Some(micros.saturating_sub(elapsed));
+            place.reported = came;
         }
         let Some(lead) = self.places.get(self.lead).and_then(|place| place.zero) else {
             return;
@@ -84,15 +97,19 @@ impl Axis {
         }
     }
 
-    /// When what lies at `elapsed` was captured, where the sender has told and its clock is set.
+    /// When what lies at `elapsed` was captured, where the sender has told within the last minute and its clock is set.
     pub(super) fn capture(
         &self,
         track: usize,
         elapsed: i64,
         timebase: Timebase,
-        now: SystemTime,
+        (came, now): (Instant, SystemTime),
     ) -> Option<SystemTime> {
-        let zero = self.places.get(track)?.zero?;
+        let place = self.places.get(track)?;
+        let (zero, reported) = (place.zero?, place.reported?);
+        if came.saturating_duration_since(reported) > MAX_REPORT_AGE {
+            return None;
+        }
         let micros = zero.saturating_add(timebase.rescale(elapsed, Timebase::MICROS));
         let since_epoch = Duration::from_micros(u64::try_from(micros).ok()?);
         let capture = SystemTime::UNIX_EPOCH.checked_add(since_epoch)?;
@@ -138,12 +155,12 @@ mod tests {
     /// By how many samples sound moves whose zero lies so many microseconds behind the pictures'.
     fn moved(late: i64, used: bool) -> i64 {
         let mut axis = Axis::new(2, 0);
-        axis.report(0, ntp(START + 2_000_000), 180_000, Timebase::VIDEO);
+        axis.report(0, ntp(START + 2_000_000), 180_000, Timebase::VIDEO, None);
         if used {
             assert_eq!(axis.place(1, 800, SOUND), 800);
         }
         let zero = START.saturating_add_signed(late);
-        axis.report(1, ntp(zero + 1_000_000), 8_000, SOUND);
+        axis.report(1, ntp(zero + 1_000_000), 8_000, SOUND, None);
         assert_eq!(axis.place(0, 800, Timebase::VIDEO), 800);
         axis.place(1, 800, SOUND) - 800
     }
@@ -168,17 +185,23 @@ mod tests {
     #[test]
     fn times_of_capture_come_from_clocks_that_are_set() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_micros(START);
+        let came = Instant::now();
         let mut axis = Axis::new(1, 0);
-        let capture = |axis: &Axis| axis.capture(0, 90_000, Timebase::VIDEO, now);
+        let capture = |axis: &Axis| axis.capture(0, 90_000, Timebase::VIDEO, (came, now));
+        let report = |axis: &mut Axis, ntp| axis.report(0, ntp, 0, Timebase::VIDEO, Some(came));
         assert_eq!(capture(&axis), None);
-        axis.report(0, ntp(START), 0, Timebase::VIDEO);
+        report(&mut axis, ntp(START));
+        // The reports have stopped.
+        let late = came + MAX_REPORT_AGE + Duration::from_millis(1);
+        let stale = axis.capture(0, 90_000, Timebase::VIDEO, (late, now));
+        assert_eq!(stale, None);
         let found = capture(&axis).unwrap();
         let ahead = found.duration_since(now).unwrap();
         assert!(ahead.abs_diff(Duration::from_secs(1)) < Duration::from_micros(10));
         // A camera that counts from when it was switched on.
-        axis.report(0, NtpTime(77 << 32), 0, Timebase::VIDEO);
+        report(&mut axis, NtpTime(77 << 32));
         assert_eq!(capture(&axis), None);
-        axis.report(0, ntp(START), 0, Timebase::VIDEO);
+        report(&mut axis, ntp(START));
         axis.forget(0);
         assert_eq!(capture(&axis), None);
     }

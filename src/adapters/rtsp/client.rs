@@ -40,21 +40,25 @@ enum Ended {
     Redirected(String),
     /// The camera does not send in this way, or what it sends does not come.
     Otherwise(Transport),
+    /// The camera hung up behind a challenge, which is met on another connection.
+    Again(Box<Session>),
 }
 
 /// Pulls from the camera until it ends the session or something fails. Each request has `limit`.
 pub(super) async fn pull(source: &Source, target: &Target, limit: Duration) -> Result<(), String> {
     let mut source = source.clone();
     let mut transport = source.transport.unwrap_or_default();
+    let mut session: Option<Box<Session>> = None;
     for _ in 0..MAX_HOPS {
         let connected = timeout(limit, Wire::connect(&source, transport, &target.context)).await;
         let wire = connected
             .map_err(|_| failure::too_slow(Step::Describe, &source, limit))?
             .map_err(|problem| failure::said(&source, &problem))?;
-        match Client::new(&source, transport, target, wire, limit)
-            .run()
-            .await?
-        {
+        let mut client = Client::new(&source, transport, target, wire, limit);
+        if let Some(other) = session.take() {
+            client.session = *other;
+        }
+        match client.run().await? {
             Ended::Redirected(location) => {
                 let to = source.redirected(&location);
                 let to = to.map_err(|error| failure::of(Step::Describe, &source, &error))?;
@@ -66,6 +70,7 @@ pub(super) async fn pull(source: &Source, target: &Target, limit: Duration) -> R
                 tracing::info!(stream = %target.name, from = ?transport, to = ?other, "another transport is tried");
                 transport = other;
             }
+            Ended::Again(other) => session = Some(other),
         }
     }
     Err(format!(
@@ -154,11 +159,16 @@ impl<'a> Client<'a> {
                 .ok_or_else(|| failure::closed(self.source))?;
             tokio::select! {
                 read = wire.read(&mut input) => {
-                    let count = read.map_err(|error| failure::of(self.step, self.source, &error))?;
-                    let bytes = input.get(..count).unwrap_or_default();
-                    if bytes.is_empty() {
-                        return Err(failure::closed(self.source));
+                    let problem = match read {
+                        Ok(0) => Some(failure::closed(self.source)),
+                        Ok(_) => None,
+                        Err(ref error) => Some(failure::of(self.step, self.source, error)),
+                    };
+                    if let Some(problem) = problem {
+                        let session = self.session.again(Instant::now()).ok_or(problem)?;
+                        return Ok(Ended::Again(Box::new(session)));
                     }
+                    let bytes = input.get(..read.unwrap_or(0)).unwrap_or_default();
                     let taken = self.session.handle_input(Instant::now(), bytes);
                     taken.map_err(|error| self.failed(&error))?;
                 }
@@ -346,7 +356,8 @@ impl<'a> Client<'a> {
                                 self.source.url.scheme(),
                                 self.source.place()
                             ),
-                            agent: None,
+                            agent: (!self.session.server().is_empty())
+                                .then(|| self.session.server().to_owned()),
                         };
                         let publisher = self.target.publish(&origin);
                         let publisher = publisher.map_err(|taken| taken.to_string())?;

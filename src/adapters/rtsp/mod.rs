@@ -6,7 +6,7 @@
 //! other servers.
 //!
 //! A URL becomes a `source::Source`, which a `client` connects to (`wire`) and plays, over the connection itself or
-//! over sockets of its own (`ports`). What comes goes through a `receiver` too, and becomes the stream once a decoder
+//! over sockets of its own (`ports`). What comes goes through a `receiver` too, a transport stream within it through a `program`, and becomes the stream once a decoder
 //! can start with it (`gate`). What goes wrong is put in words without secrets (`failure`). Nothing is retried here:
 //! the supervisor does that.
 
@@ -17,8 +17,10 @@ mod cutter;
 mod datagrams;
 mod failure;
 mod gate;
+mod incoming;
 mod player;
 mod ports;
+mod program;
 mod publisher;
 mod receiver;
 mod server;

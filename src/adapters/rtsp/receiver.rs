@@ -4,14 +4,16 @@
 //! takes packets as they come ([`Receiver::packet`]), and gives tracks and access units on one axis of time
 //! ([`Receiver::pull`]) and the reports that the sender wants to see ([`Receiver::report`]).
 
+pub(super) use super::incoming::Incoming;
+
 use super::axis::Axis;
+use super::incoming::{Content, Piece};
 use bytes::Bytes;
-use media::decoding_times::DecodingTimes;
-use media::{AccessUnit, Codec, Kind, Timebase, Track, TrackId};
-use rtp::payload::{self, Damaged, Depacketizer, Format, FormatError, Input, Unit};
+use media::{AccessUnit, Track, TrackId};
+use rtp::payload::{self, Input, Unit};
 use rtp::reorder::Arrival;
-use rtp::rtcp::{self, Reception, SenderInfo};
-use rtp::{Header, Packet, Reorder};
+use rtp::rtcp;
+use rtp::{Header, Packet};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,6 +22,10 @@ const PICTURES_WAITED_FOR: Duration = Duration::from_secs(5);
 
 /// A first packet further from the start that was announced shows that the announcement means nothing.
 const MAX_START: Duration = Duration::from_secs(10);
+
+/// A clock that is so far from where it should be has been set anew. Less than that, behind where it was, is a picture
+/// that is shown before others.
+const MAX_LEAP: Duration = Duration::from_secs(10);
 
 /// What we are called in reports.
 const NAME: &str = "millstream";
@@ -33,35 +39,6 @@ pub(super) enum Event {
     Unit(AccessUnit),
 }
 
-/// One section of a description that is carried.
-pub(super) struct Incoming {
-    section: usize,
-    /// The number of its packets, where the section describes others too.
-    payload_type: Option<u8>,
-    timebase: Timebase,
-    has_pictures: bool,
-    depacketizer: Depacketizer,
-    reorder: Reorder<Bytes>,
-    reception: Reception,
-    /// The RTP time that was announced for its start.
-    announced: Option<u32>,
-    clock: Clock,
-    /// The last sender report, until there is a packet to compare it with.
-    unused_report: Option<SenderInfo>,
-    track: Option<Track>,
-    /// RTP does not carry decoding times.
-    times: Option<DecodingTimes>,
-}
-
-/// The RTP times of one source, without their wraps.
-#[derive(Clone, Copy, Debug, Default)]
-struct Clock {
-    /// The newest RTP time, and its distance from the start in ticks.
-    newest: Option<(u32, i64)>,
-    /// When it came.
-    came: Option<Instant>,
-}
-
 /// Puts packets of several sections together.
 pub(super) struct Receiver {
     incoming: Vec<Incoming>,
@@ -73,96 +50,6 @@ pub(super) struct Receiver {
     events: VecDeque<Event>,
     /// Who we are in reports.
     ssrc: u32,
-}
-
-impl Incoming {
-    /// Of the section of this number. Its first format that is carried is taken.
-    ///
-    /// # Errors
-    /// Why none of them is.
-    pub(super) fn new(section: usize, media: &sdp::Media) -> Result<Self, FormatError> {
-        let mut refused = FormatError::Codec(format!("{} over {}", media.kind, media.protocol));
-        for format in &media.formats {
-            let described = Format {
-                encoding: &format.name,
-                clock_rate: format.clock_rate,
-                channels: format.channels.map_or(1, std::num::NonZero::get),
-                parameters: &format.parameters,
-            };
-            let timebase = Timebase::new(format.clock_rate).ok_or(FormatError::ClockRate);
-            let made = Depacketizer::new(&described, Damaged::Drop);
-            match (made, timebase) {
-                (Ok(depacketizer), Ok(timebase)) => {
-                    let several = media.formats.len() > 1;
-                    return Ok(Self {
-                        section,
-                        payload_type: several.then_some(format.payload_type),
-                        timebase,
-                        has_pictures: media.kind == "video",
-                        depacketizer,
-                        reorder: Reorder::default(),
-                        reception: Reception::new(format.clock_rate),
-                        announced: None,
-                        clock: Clock::default(),
-                        unused_report: None,
-                        track: None,
-                        times: None,
-                    });
-                }
-                (Err(error), _) | (_, Err(error)) => refused = error,
-            }
-        }
-        Err(refused)
-    }
-
-    /// Its packets come by TCP, which loses none.
-    pub(super) fn in_order(mut self) -> Self {
-        self.reorder = Reorder::in_order();
-        self
-    }
-
-    /// The number of its section.
-    pub(super) const fn section(&self) -> usize {
-        self.section
-    }
-
-    /// Whether a packet is of its format.
-    fn is_ours(&self, header: &Header) -> bool {
-        self.payload_type
-            .is_none_or(|payload_type| payload_type == header.payload_type)
-    }
-
-    /// Another configuration. Gives the track if it is news.
-    fn take_codec(&mut self, id: TrackId, codec: Codec) -> Option<Track> {
-        let track = Track {
-            id,
-            codec,
-            timebase: self.timebase,
-        };
-        if self.track.as_ref() == Some(&track) {
-            return None;
-        }
-        if track.kind() == Kind::Video {
-            match &mut self.times {
-                Some(times) => times.set_track(&track),
-                None => self.times = Some(DecodingTimes::new(&track)),
-            }
-        }
-        self.track = Some(track.clone());
-        Some(track)
-    }
-}
-
-impl Clock {
-    /// The distance of an RTP time from the start; the first one lies `first` behind it.
-    fn elapsed(&self, timestamp: u32, first: i64) -> i64 {
-        match self.newest {
-            Some((newest, elapsed)) => {
-                elapsed.saturating_add(i64::from(timestamp.wrapping_sub(newest) as i32))
-            }
-            None => first,
-        }
-    }
 }
 
 impl Receiver {
@@ -205,16 +92,22 @@ impl Receiver {
         let Some(number) = incoming.position(|incoming| incoming.section == section) else {
             return;
         };
-        if control {
+        // Some send reports where the packets go.
+        if control || is_report(&bytes) {
             self.control(now, number, &bytes);
             return;
         }
         let Some(incoming) = self.incoming.get_mut(number) else {
             return;
         };
+        // On a connection the number does not tell that a packet came twice.
+        if incoming.reorder.is_in_order() && incoming.last == bytes {
+            return;
+        }
         let Some(header) = header(&bytes).filter(|header| incoming.is_ours(header)) else {
             return;
         };
+        incoming.last = bytes.clone();
         self.begun.get_or_insert(now);
         incoming.reception.received(now, &header);
         incoming.reorder.push(now, &header, bytes);
@@ -259,7 +152,7 @@ impl Receiver {
         incoming.fold((0, 0), |(lost, damaged), incoming| {
             (
                 lost + incoming.reorder.counts().lost,
-                damaged + incoming.depacketizer.counts().damaged,
+                damaged + incoming.damaged(),
             )
         })
     }
@@ -275,6 +168,7 @@ impl Receiver {
                 // One of a sender without a clock.
                 if report.info.ntp.0 != 0 {
                     incoming.unused_report = Some(report.info);
+                    incoming.reported = Some(now);
                 }
             }
         }
@@ -290,8 +184,9 @@ impl Receiver {
             && let Some(info) = incoming.unused_report.take()
         {
             let elapsed = incoming.clock.elapsed(info.rtp, 0);
+            let came = incoming.reported;
             self.axis
-                .report(number, info.ntp, elapsed, incoming.timebase);
+                .report(number, info.ntp, elapsed, incoming.timebase, came);
         }
     }
 
@@ -307,25 +202,33 @@ impl Receiver {
     }
 
     fn arrived(&mut self, now: Instant, number: usize, arrival: &Arrival<Bytes>) {
-        if arrival.restarted {
+        let Ok(packet) = Packet::parse(&arrival.packet) else {
+            return;
+        };
+        let timestamp = packet.header.timestamp;
+        let Some(incoming) = self.incoming.get(number) else {
+            return;
+        };
+        let timebase = incoming.timebase;
+        let since = |before: Option<Instant>| {
+            let passed = before.map(|before| now.saturating_duration_since(before));
+            timebase.ticks(passed.unwrap_or_default())
+        };
+        let (clock, most) = (incoming.clock, timebase.ticks(MAX_LEAP));
+        let anew = arrival.restarted || clock.leaps(timestamp, since(clock.came), most);
+        if anew {
             // What is in the making has the clock from before.
-            if let Some(incoming) = self.incoming.get_mut(number) {
-                incoming.depacketizer.flush();
+            if let Some(incoming) = self.incoming.get_mut(number)
+                && let Content::Units(depacketizer) = &mut incoming.content
+            {
+                depacketizer.flush();
             }
             self.depacketized(number);
         }
         let Some(incoming) = self.incoming.get_mut(number) else {
             return;
         };
-        let Ok(packet) = Packet::parse(&arrival.packet) else {
-            return;
-        };
-        let timestamp = packet.header.timestamp;
-        let since = |before: Option<Instant>| {
-            let passed = before.map(|before| now.saturating_duration_since(before));
-            incoming.timebase.ticks(passed.unwrap_or_default())
-        };
-        if arrival.restarted {
+        if anew {
             // The new clock goes on where the old one would be now.
             let (newest, came) = (incoming.clock.newest, incoming.clock.came);
             let elapsed = newest.map_or(0, |(_, elapsed)| elapsed);
@@ -348,7 +251,11 @@ impl Receiver {
         }
         incoming.clock.came = Some(now);
         let lost = arrival.lost > 0 || arrival.restarted;
-        if let Err(error) = incoming.depacketizer.push(&Input::new(&packet, lost)) {
+        let pushed = match &mut incoming.content {
+            Content::Units(depacketizer) => depacketizer.push(&Input::new(&packet, lost)),
+            Content::Program(program) => program.push(packet.payload),
+        };
+        if let Err(error) = pushed {
             tracing::trace!(section = incoming.section, %error, "packet not used");
         }
         self.compare(number);
@@ -358,10 +265,10 @@ impl Receiver {
     /// Takes what a depacketizer gives.
     fn depacketized(&mut self, number: usize) {
         while let Some(incoming) = self.incoming.get_mut(number)
-            && let Some(event) = incoming.depacketizer.pull()
+            && let Some(piece) = incoming.content.pull()
         {
-            match event {
-                payload::Event::Codec(codec) => {
+            match piece {
+                Piece::Payload(payload::Event::Codec(codec)) => {
                     // There are far fewer sections than numbers.
                     let id = TrackId(u16::try_from(number).unwrap_or(u16::MAX));
                     let news = incoming.take_codec(id, codec);
@@ -369,13 +276,18 @@ impl Receiver {
                         self.events.extend(news.map(Event::Track));
                     }
                 }
-                payload::Event::Unit(unit) => self.unit(number, unit),
+                Piece::Payload(payload::Event::Unit(unit)) => self.unit(number, unit),
+                Piece::Program(Event::Unit(unit)) => {
+                    if self.may_open(number) {
+                        self.give(unit);
+                    }
+                }
+                Piece::Program(track) => self.events.extend(self.open.then_some(track)),
             }
         }
     }
 
     fn unit(&mut self, number: usize, unit: Unit) {
-        let now = SystemTime::now();
         if !self.may_open(number) {
             return;
         }
@@ -396,29 +308,41 @@ impl Receiver {
             random_access: unit.random_access,
             disposable: unit.disposable,
             discontinuity: false,
-            capture: self.axis.capture(number, elapsed, timebase, now),
+            capture: incoming.clock.came.and_then(|came| {
+                self.axis
+                    .capture(number, elapsed, timebase, (came, SystemTime::now()))
+            }),
             payload: unit.payload,
         };
+        self.give(access_unit);
+    }
+
+    fn give(&mut self, unit: AccessUnit) {
         if !self.open {
             self.open = true;
-            let known = self.incoming.iter();
-            let known = known.filter_map(|incoming| incoming.track.clone());
+            let known = self.incoming.iter().flat_map(Incoming::tracks).cloned();
             self.events.extend(known.map(Event::Track));
         }
-        self.events.push_back(Event::Unit(access_unit));
+        self.events.push_back(Event::Unit(unit));
     }
 
     /// Whether a unit of this section may be the first that is given.
     fn may_open(&self, number: usize) -> bool {
-        let is_picture = |incoming: &Incoming| incoming.has_pictures;
+        let is_picture = |incoming: &Incoming| {
+            incoming.has_pictures && matches!(incoming.content, Content::Units(_))
+        };
         if self.open || self.incoming.get(number).is_some_and(is_picture) {
             return true;
         }
-        let mut incoming = self.incoming.iter();
-        let awaits = incoming.any(|incoming| incoming.has_pictures && incoming.track.is_none());
+        let awaits = self.incoming.iter().any(Incoming::awaits_pictures);
         let waited = self.begun.map(|begun| begun.elapsed());
         !awaits || waited.is_some_and(|waited| waited >= PICTURES_WAITED_FOR)
     }
+}
+
+/// Whether it is RTCP, by the types of packets that RTP keeps free (RFC 5761 section 4).
+fn is_report(bytes: &[u8]) -> bool {
+    bytes.get(1).is_some_and(|kind| (192..=223).contains(kind))
 }
 
 /// The header of an RTP packet.
@@ -429,8 +353,9 @@ fn header(bytes: &[u8]) -> Option<Header> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media::Codec;
     use rtp::payload::packetize;
-    use rtp::rtcp::{NtpTime, SenderReport};
+    use rtp::rtcp::{NtpTime, SenderInfo, SenderReport};
 
     const PICTURE: &[u8] = &[0, 0, 0, 3, 0x65, 0x88, 0x80];
     const SETS: &str = "Z0LACtp5,aM48gA==";
@@ -560,6 +485,58 @@ mod tests {
             (0, Some(96_000)),
             (0, Some(99_000)),
         ];
+        assert_eq!(pulled(&mut receiver), expected);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_leaves_no_hole() {
+        let now = Instant::now();
+        for leap in [324_000_000u32, 0u32.wrapping_sub(324_000_000)] {
+            let mut receiver = receiver(SETS);
+            let at = |ms: u64| now + Duration::from_millis(ms);
+            receiver.packet(at(0), 0, false, rtp(1, 7, 1_000, &PICTURE[4..]));
+            receiver.packet(at(40), 0, false, rtp(1, 8, 4_600, &PICTURE[4..]));
+            receiver.packet(
+                at(80),
+                0,
+                false,
+                rtp(1, 9, 8_200u32.wrapping_add(leap), &PICTURE[4..]),
+            );
+            receiver.packet(
+                at(120),
+                0,
+                false,
+                rtp(1, 10, 11_800u32.wrapping_add(leap), &PICTURE[4..]),
+            );
+            // Held up for a while, and then together: that is what the camera's clock says.
+            receiver.packet(
+                at(20_120),
+                0,
+                false,
+                rtp(1, 11, 15_400u32.wrapping_add(leap), &PICTURE[4..]),
+            );
+            let times: Vec<_> = pulled(&mut receiver)
+                .into_iter()
+                .filter_map(|(_, time)| time)
+                .collect();
+            assert_eq!(times, [0, 3_600, 7_200, 10_800, 14_400]);
+        }
+    }
+
+    #[test]
+    fn what_comes_twice_or_is_no_packet_of_the_format_is_passed_over() {
+        let now = Instant::now();
+        let mut receiver = receiver(SETS);
+        let packet = rtp(1, 7, 3_000, &PICTURE[4..]);
+        receiver.packet(now, 0, false, packet.clone());
+        receiver.packet(now, 0, false, packet);
+        // Comfort noise, and a report where packets go.
+        let mut other = rtp(1, 8, 77, &[0x41, 0x9a, 1]).to_vec();
+        other[1] = 13;
+        receiver.packet(now, 0, false, other.into());
+        receiver.packet(now, 0, false, sender_report(1, 1, 0));
+        receiver.packet(now, 0, false, rtp(1, 9, 6_000, &PICTURE[4..]));
+        let expected = [(0, None), (1, None), (0, Some(0)), (0, Some(3_000))];
         assert_eq!(pulled(&mut receiver), expected);
     }
 

@@ -20,6 +20,17 @@ pub(crate) fn camera_at(
     port: u16,
     arguments: &[&str],
 ) -> (Peer, u16) {
+    camera_with(&[("CAMERA_ADDRESS", address)], by_way_of, port, arguments)
+}
+
+/// As [`camera`], with these variables of its environment.
+#[track_caller]
+pub(crate) fn camera_with(
+    variables: &[(&str, &str)],
+    by_way_of: &[&str],
+    port: u16,
+    arguments: &[&str],
+) -> (Peer, u16) {
     let mut command = match by_way_of {
         [] => Command::new(python()),
         [program, arguments @ ..] => {
@@ -32,7 +43,7 @@ pub(crate) fn camera_at(
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/camera.py"))
         .arg(port.to_string())
         .args(arguments)
-        .env("CAMERA_ADDRESS", address);
+        .envs(variables.iter().copied());
     let camera = Peer::start(&mut command);
     let ready = camera.stdout.wait_for(seconds(20), |line| {
         line.strip_prefix("ready ")
@@ -45,8 +56,14 @@ pub(crate) fn camera_at(
 /// Has the server pull a URL into `LiveApp/cam`.
 #[track_caller]
 pub(crate) fn pull(server: &Server, url: &str) {
+    pull_as(server, "cam", url);
+}
+
+/// As [`pull`], into another stream.
+#[track_caller]
+pub(crate) fn pull_as(server: &Server, id: &str, url: &str) {
     let body =
-        format!(r#"{{"type":"streamSource","name":"cam","streamId":"cam","streamUrl":"{url}"}}"#);
+        format!(r#"{{"type":"streamSource","name":"{id}","streamId":"{id}","streamUrl":"{url}"}}"#);
     let response = server.rest("POST", "/create?autoStart=true", &body);
     assert_eq!(response.status, 200, "{}", response.text());
     assert_eq!(response.json()["success"], true, "{}", response.text());

@@ -2,6 +2,7 @@
 
 pub(crate) mod camera;
 pub(crate) mod clips;
+pub(crate) mod fake_camera;
 pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod lines;

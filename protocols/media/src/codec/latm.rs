@@ -16,6 +16,13 @@ pub struct Multiplex {
     pub other_bits: usize,
 }
 
+/// Shorter ones have no complete AudioSpecificConfig: that has at least 16 bits, behind 15.
+const SHORTEST: usize = 4;
+
+/// What an extension of an AudioSpecificConfig for older decoders begins with, for SBR and for PS (clause 1.6.2.1).
+const SYNC_SBR: u32 = 0x2b7;
+const SYNC_PS: u32 = 0x548;
+
 /// Why a StreamMuxConfig was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MultiplexError {
@@ -31,12 +38,17 @@ pub enum MultiplexError {
 }
 
 impl Multiplex {
-    /// Reads it from the first bit, as the format parameter `config` has it.
+    /// Reads it from the first bit, as the format parameter `config` has it. GStreamer ends it behind the
+    /// AudioSpecificConfig; what is missing is taken for zeros.
     ///
     /// # Errors
     /// A [`MultiplexError`] that says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, MultiplexError> {
-        Self::read(&mut BitReader::new(bytes))
+        let mut whole = bytes.to_vec();
+        if bytes.len() >= SHORTEST {
+            whole.extend([0; 2]);
+        }
+        Self::read(&mut BitReader::new(&whole))
     }
 
     /// Reads it where an element has it, and moves behind it.
@@ -71,6 +83,7 @@ impl Multiplex {
             let length = specific_config_length(bits.clone())?;
             let config = copy(bits.clone(), length)?;
             bits.skip(length)?;
+            skip_extension(bits)?;
             config
         };
         let config = Config::parse(&config)?;
@@ -157,6 +170,23 @@ fn specific_config_length(mut bits: BitReader<'_>) -> Result<usize, MultiplexErr
     Ok(start - bits.remaining())
 }
 
+/// Passes over an extension for older decoders. Version 0 has no place for it, and GStreamer puts it there; nothing else
+/// can begin like it, since frames of AAC are of variable length.
+fn skip_extension(bits: &mut BitReader<'_>) -> Result<(), BitsError> {
+    let begins = |bits: &BitReader<'_>, sync| bits.clone().bits(11) == Ok(sync);
+    if !begins(bits, SYNC_SBR) {
+        return Ok(());
+    }
+    bits.skip(11)?;
+    if object_type(bits)? == 5 && bits.flag()? {
+        rate(bits)?;
+        if begins(bits, SYNC_PS) {
+            bits.skip(12)?;
+        }
+    }
+    Ok(())
+}
+
 fn object_type(bits: &mut BitReader<'_>) -> Result<u32, BitsError> {
     Ok(match bits.bits(5)? {
         31 => 32 + bits.bits(6)?,
@@ -194,7 +224,7 @@ mod tests {
     #[test]
     fn configurations_of_the_standard() {
         // rate, channels, units
-        let cases: [(&[u8], u32, u8, u8); 5] = [
+        let cases: [(&[u8], u32, u8, u8); 8] = [
             // RFC 6416 sections 7.4.1.3, 7.4.1.5 (SBR around a core of 24 kHz) and 7.4.1.6.
             (&[0x40, 0x00, 0x26, 0x20, 0x3f, 0xc0], 24_000, 2, 1),
             (&[0x40, 0x00, 0x56, 0x23, 0x10, 0x1f, 0xe0], 24_000, 2, 1),
@@ -202,6 +232,15 @@ mod tests {
             // 44.1 kHz, as encoders have it; two units in an element.
             (&[0x40, 0x00, 0x24, 0x20, 0x3f, 0xc0], 44_100, 2, 1),
             (&[0x41, 0x00, 0x23, 0x20, 0x3f, 0xc0], 48_000, 2, 2),
+            // GStreamer's: nothing behind the AudioSpecificConfig, but that there is no SBR, or that there is, with PS.
+            (&[0x40, 0x00, 0x23, 0x20], 48_000, 2, 1),
+            (&[0x40, 0x00, 0x23, 0x20, 0xad, 0xca, 0x00], 48_000, 2, 1),
+            (
+                &[0x40, 0x00, 0x26, 0x20, 0xad, 0xcb, 0x3a, 0x91, 0x1f, 0xe0],
+                24_000,
+                2,
+                1,
+            ),
         ];
         for (bytes, rate, channels, units) in cases {
             let found = Multiplex::parse(bytes).unwrap();
@@ -227,7 +266,7 @@ mod tests {
             assert_eq!(Multiplex::parse(bytes), Err(error), "{bytes:x?}");
         }
         let whole = [0x40, 0x00, 0x24, 0x20, 0x3f, 0xc0];
-        for end in 0..5 {
+        for end in 0..SHORTEST {
             let cut = Multiplex::parse(&whole[..end]);
             assert!(matches!(cut, Err(MultiplexError::Bits(_))), "{end}");
         }

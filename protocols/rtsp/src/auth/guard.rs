@@ -205,7 +205,7 @@ mod tests {
         for challenge in challenges {
             headers.push("WWW-Authenticate", challenge.clone());
         }
-        assert!(login.challenged(&headers, false));
+        assert!(login.challenged(&headers, 0));
         Authorization::parse(&login.authorization(&Method::Play, "rtsp://h/s").unwrap())
     }
 

@@ -7,6 +7,10 @@ use crate::message::{Headers, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// So often a request is made again because its nonce was too old. A server that calls every nonce so means that the
+/// password is wrong.
+const MAX_STALE: u8 = 3;
+
 /// Proves who the client is.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
@@ -28,15 +32,15 @@ impl Login {
         }
     }
 
-    /// Takes the challenges of a response. Whether the request may be made again: not without credentials or a
-    /// challenge that can be met, and not when the request was an answer to a challenge that still stands.
-    pub(crate) fn challenged(&mut self, headers: &Headers, answered: bool) -> bool {
+    /// Takes the challenges of a response. Whether the request, which has answered `answers` challenges, may be made
+    /// again: not without credentials or a challenge that can be met, and not when the last of them still stands.
+    pub(crate) fn challenged(&mut self, headers: &Headers, answers: u8) -> bool {
         let challenge = Challenge::strongest(headers.all("WWW-Authenticate"));
         let Some(challenge) = challenge.filter(|_| self.credentials.is_some()) else {
             return false;
         };
         let stale = matches!(&challenge, Challenge::Digest(digest) if digest.stale);
-        if answered && !stale {
+        if answers > 0 && !stale || answers > MAX_STALE {
             return false;
         }
         self.challenge = Some(challenge);
@@ -140,7 +144,7 @@ mod tests {
     fn nothing_is_proven_before_it_is_asked_for() {
         let mut login = login();
         assert_eq!(login.authorization(&Method::Describe, "u"), None);
-        assert!(login.challenged(&fields(&["Basic realm=\"x\""]), false));
+        assert!(login.challenged(&fields(&["Basic realm=\"x\""]), 0));
         let token = STANDARD.encode("jo\"e:pä:ss");
         let value = login.authorization(&Method::Describe, "u");
         assert_eq!(value, Some(format!("Basic {token}")));
@@ -150,7 +154,7 @@ mod tests {
     fn requests_are_counted_where_that_is_asked_for() {
         let mut login = login();
         let challenge = fields(&["Digest realm=\"r\", nonce=\"n\", qop=\"auth\", opaque=\"o\""]);
-        assert!(login.challenged(&challenge, false));
+        assert!(login.challenged(&challenge, 0));
         let first = login.authorization(&Method::Play, "u").unwrap();
         let second = login.authorization(&Method::Play, "u").unwrap();
         assert!(
@@ -159,7 +163,7 @@ mod tests {
         assert!(first.contains("nc=00000001") && second.contains("nc=00000002"));
         assert!(first.ends_with("opaque=\"o\"") && !first.contains("algorithm"));
         let plain = fields(&["Digest realm=\"r\", nonce=\"n\", algorithm=MD5"]);
-        assert!(login.challenged(&plain, false));
+        assert!(login.challenged(&plain, 0));
         let value = login.authorization(&Method::Play, "u").unwrap();
         assert!(value.ends_with("algorithm=MD5") && !value.contains("nc="));
     }
@@ -169,10 +173,10 @@ mod tests {
         let mut login = login();
         let fresh = fields(&["Digest realm=\"r\", nonce=\"n\""]);
         let stale = fields(&["Digest realm=\"r\", nonce=\"m\", stale=true"]);
-        assert!(login.challenged(&fresh, false));
-        assert!(!login.challenged(&fresh, true));
-        assert!(login.challenged(&stale, true));
-        assert!(!login.challenged(&fields(&["Negotiate"]), false));
-        assert!(!Login::new(None, Random::default()).challenged(&fresh, false));
+        assert!(login.challenged(&fresh, 0));
+        assert!(!login.challenged(&fresh, 1));
+        assert!(login.challenged(&stale, 1));
+        assert!(!login.challenged(&fields(&["Negotiate"]), 0));
+        assert!(!Login::new(None, Random::default()).challenged(&fresh, 0));
     }
 }

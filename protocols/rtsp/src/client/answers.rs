@@ -8,6 +8,9 @@ use crate::message::{Method, Response, Status};
 use sdp::{Description, control};
 use std::time::Instant;
 
+/// Longest name of a server that is kept, in characters.
+const MAX_NAME: usize = 100;
+
 impl Session {
     pub(super) fn answer(&mut self, now: Instant, response: &Response) -> Result<(), Error> {
         // Provisional answers say nothing, but that another follows.
@@ -18,10 +21,15 @@ impl Session {
             return Ok(());
         };
         if response.status == Status::UNAUTHORIZED
-            && self.login.challenged(&response.headers, pending.answered)
+            && self.login.challenged(&response.headers, pending.answers)
         {
             self.repeat(now, pending);
             return Ok(());
+        }
+        if let Some(name) = response.headers.get("Server").map(str::trim)
+            && self.server.is_empty()
+        {
+            self.server = name.chars().take(MAX_NAME).collect();
         }
         if let Some((id, timeout)) = response.headers.get("Session").and_then(header::session) {
             self.session = Some(id.to_owned());
@@ -36,7 +44,8 @@ impl Session {
             }
             return Ok(());
         }
-        let location = response.headers.get("Location");
+        let location = response.headers.get("Location").map(str::trim);
+        let location = location.filter(|location| !location.is_empty());
         if let Some(location) = location.filter(|_| response.status.is_redirect()) {
             let location = location.to_owned();
             self.end(Event::Redirected { location });
@@ -62,6 +71,15 @@ impl Session {
                 if response.status == Status::AGGREGATE_NOT_ALLOWED && self.is_whole(&pending) =>
             {
                 self.start_each(now, method);
+            }
+            (Method::Play | Method::Record, Stage::Starting)
+                if matches!(response.status.0, 400 | 404 | 405)
+                    && !self.without_slash
+                    && pending.request.url.ends_with('/') =>
+            {
+                // The base of a description ends with it, the stream's name on some servers does not.
+                self.without_slash = true;
+                self.send(now, method.clone());
             }
             _ if !response.status.is_success() => self.reject(method, response),
             (Method::Describe, _) => return self.described(response),
@@ -161,11 +179,8 @@ impl Session {
 
     /// A group that is named in the description instead of the answer to SETUP.
     fn described_group(&self, wanted: Wanted, track: usize) -> Option<Carriage> {
-        let url = &self.tracks.get(track)?.url;
-        let media = &self.description.as_ref()?.media;
-        let mut sections = media.iter();
-        let section = sections
-            .find(|section| control::resolve(&self.base, section.control.as_deref()) == *url)?;
+        let section = self.tracks.get(track)?.section;
+        let section = self.description.as_ref()?.media.get(section)?;
         let connection = section.connection?;
         let named =
             wanted == Wanted::Multicast && connection.address.is_multicast() && section.port > 0;

@@ -19,7 +19,7 @@ use crate::carriage::Carriage;
 use crate::error::Error;
 use crate::header::SESSION_TIMEOUT;
 use crate::message::{Message, Method, Request};
-use crate::reader::{Incoming, Reader};
+use crate::reader::{Frame, Incoming, Reader};
 use sdp::Description;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -55,14 +55,16 @@ enum Stage {
 struct Pending {
     cseq: u32,
     request: Request,
-    /// It was an answer to a challenge.
-    answered: bool,
+    /// How many challenges it has answered.
+    answers: u8,
     /// When it is given up; a sign of life alone is not missed.
     deadline: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Track {
+    /// Of the description.
+    section: usize,
     url: String,
     wanted: Wanted,
     carriage: Option<Carriage>,
@@ -84,6 +86,12 @@ pub struct Session {
     description: Option<Description>,
     /// To which URL controls are relative.
     base: String,
+    /// The whole is asked for without the slash at the end of that.
+    without_slash: bool,
+    /// What the server calls itself; empty where it does not.
+    server: String,
+    /// The challenge is one of another connection.
+    is_second: bool,
     tracks: Vec<Track>,
     /// Packets of each track go on the connection, whatever was wanted.
     fallback: bool,
@@ -131,6 +139,9 @@ impl Session {
             recording: None,
             description: None,
             base: config.url.clone(),
+            without_slash: false,
+            server: String::new(),
+            is_second: false,
             tracks: Vec::new(),
             fallback: false,
             cseq: 0,
@@ -154,11 +165,7 @@ impl Session {
         while let Some(incoming) = self.reader.pull()? {
             match incoming {
                 Incoming::Frame(frame) => {
-                    let mut carried = self.tracks.iter().enumerate();
-                    let found = carried.find_map(|(track, known)| {
-                        let control = known.carriage?.takes(frame.channel)?;
-                        Some((track, control))
-                    });
+                    let found = self.track_of(&frame);
                     if let Some((track, control)) = found.filter(|_| self.stage != Stage::Over) {
                         let payload = frame.payload;
                         self.events.push_back(Event::Packet {
@@ -248,6 +255,26 @@ impl Session {
         self.tracks.get(track)?.carriage
     }
 
+    /// What the server calls itself, at most 100 characters; empty where it does not.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The session for another connection to the same place, if the server closed this one behind a challenge, as some
+    /// do: it answers that challenge from the beginning. Only once.
+    pub fn again(&self, now: Instant) -> Option<Self> {
+        let mut pending = self.pending.iter();
+        let is_answer = pending.any(|pending| pending.answers > 0);
+        if !is_answer || self.stage != Stage::Asking || self.recording.is_some() || self.is_second {
+            return None;
+        }
+        let mut session = Self::new(now, self.config.clone());
+        session.login = self.login.clone();
+        session.is_second = true;
+        session.send(now, Method::Options);
+        Some(session)
+    }
+
     /// Bytes that were nothing of RTSP and have been passed over.
     pub const fn skipped(&self) -> u64 {
         self.reader.skipped()
@@ -268,6 +295,42 @@ impl Session {
                 Ok(())
             }
         }
+    }
+
+    /// Which track a frame is of, and whether it is RTCP. Servers tell the same channels for all tracks, and use others
+    /// than they told: then it is the format that counts, or what was asked for.
+    fn track_of(&self, frame: &Frame) -> Option<(usize, bool)> {
+        let tracks = self.tracks.iter().enumerate();
+        let mut claims = tracks.filter_map(|(track, known)| {
+            let control = known.carriage?.takes(frame.channel)?;
+            Some((track, control))
+        });
+        let Some(first) = claims.next() else {
+            let asked = usize::from(frame.channel / 2);
+            let is_tcp = matches!(self.carriage(asked), Some(Carriage::Tcp { .. }));
+            return is_tcp.then_some((asked, frame.channel % 2 == 1));
+        };
+        let Some(second) = claims.next() else {
+            return Some(first);
+        };
+        let payload_type = frame.payload.get(1).map(|byte| byte & 0x7f);
+        let mut all = [first, second].into_iter().chain(claims);
+        let fits = all.find(|(track, control)| !control && self.describes(*track, payload_type));
+        fits.or(Some(first))
+    }
+
+    /// Whether the section of a track has a format of this number.
+    fn describes(&self, track: usize, payload_type: Option<u8>) -> bool {
+        let section = self.tracks.get(track).map(|track| track.section);
+        let media = self
+            .description
+            .as_ref()
+            .map(|description| &description.media);
+        let section = section.and_then(|section| media?.get(section));
+        section.is_some_and(|section| {
+            let mut formats = section.formats.iter();
+            formats.any(|format| Some(format.payload_type) == payload_type)
+        })
     }
 
     fn body_deadline(&self) -> Option<Instant> {

@@ -17,14 +17,15 @@ impl Session {
     pub(super) fn send(&mut self, now: Instant, method: Method) {
         let deadline = now.checked_add(self.config.timeout);
         let request = self.request(method);
-        self.transmit(request, false, deadline);
+        self.transmit(request, 0, deadline);
     }
 
     /// Makes a request again, now that there is a challenge.
     pub(super) fn repeat(&mut self, now: Instant, pending: Pending) {
         let deadline = now.checked_add(self.config.timeout);
         let deadline = pending.deadline.and(deadline);
-        self.transmit(pending.request, true, deadline);
+        let answers = pending.answers.saturating_add(1);
+        self.transmit(pending.request, answers, deadline);
     }
 
     pub(super) fn choose(&mut self, now: Instant, choices: &[super::Choice]) {
@@ -34,6 +35,7 @@ impl Session {
         let tracks = choices.iter().filter_map(|choice| {
             let section = description.media.get(choice.section)?;
             Some(Track {
+                section: choice.section,
                 url: control::resolve(&self.base, section.control.as_deref()),
                 wanted: choice.wanted,
                 carriage: None,
@@ -69,7 +71,7 @@ impl Session {
         for url in urls.into_iter().take(MAX_PENDING) {
             let mut request = self.request(method.clone());
             request.url = url;
-            self.transmit(request, false, deadline);
+            self.transmit(request, 0, deadline);
         }
     }
 
@@ -88,7 +90,7 @@ impl Session {
         let mut methods = [Method::GetParameter, Method::SetParameter].into_iter();
         let method = methods.find(known).filter(|_| !self.plain_signs);
         let request = self.request(method.unwrap_or(Method::Options));
-        self.transmit(request, false, None);
+        self.transmit(request, 0, None);
     }
 
     /// Answers what the server asks.
@@ -127,7 +129,10 @@ impl Session {
     fn request(&self, method: Method) -> Request {
         let description = self.description.as_ref();
         let whole = description.and_then(|description| description.control.as_deref());
-        let whole = control::resolve(&self.base, whole);
+        let mut whole = control::resolve(&self.base, whole);
+        if self.without_slash {
+            whole.truncate(whole.trim_end_matches('/').len());
+        }
         let mut fields: Vec<(&str, String)> = Vec::new();
         let mut body = String::new();
         let url = match (&method, self.stage) {
@@ -186,7 +191,7 @@ impl Session {
         transport
     }
 
-    fn transmit(&mut self, request: Request, answered: bool, deadline: Option<Instant>) {
+    fn transmit(&mut self, request: Request, answers: u8, deadline: Option<Instant>) {
         self.cseq = self.cseq.wrapping_add(1);
         let mut sent = Request::new(request.method.clone(), &request.url);
         // Some servers find it only in the first field.
@@ -205,7 +210,7 @@ impl Session {
             self.pending.push_back(Pending {
                 cseq: self.cseq,
                 request,
-                answered,
+                answers,
                 deadline,
             });
         }

@@ -186,6 +186,37 @@ mod tests {
     }
 
     #[test]
+    fn ends_that_are_not_told_and_zeros_behind() {
+        let mut depacketizer = depacketizer();
+        let units = run(
+            &mut depacketizer,
+            &[
+                // No end of a fragment: another slice, or another time, tells it; but not behind a loss.
+                (1, false, false, &[0x5c, 0x81, 0x9a, 1]),
+                (1, false, false, &[0x5c, 0x01, 2]),
+                (1, false, false, &[0x5c, 0x81, 0x48, 3]),
+                (1, true, false, &[0x5c, 0x01, 4]),
+                (2, false, false, &[0x5c, 0x81, 0x9a, 5]),
+                (3, false, true, &[0x5c, 0x81, 0x9a, 6]),
+                (4, true, false, &[0x41, 0x9a, 7, 0, 0, 0]),
+                (5, true, false, &[0x41, 0x9a, 0x80, 0]),
+            ],
+        );
+        let expected: [(u32, Vec<Vec<u8>>, bool); 4] = [
+            (
+                1,
+                vec![vec![0x41, 0x9a, 1, 2], vec![0x41, 0x48, 3, 4]],
+                false,
+            ),
+            (3, vec![vec![0x41, 0x9a, 6]], true),
+            (4, vec![vec![0x41, 0x9a, 7]], false),
+            (5, vec![vec![0x41, 0x9a, 0x80]], false),
+        ];
+        assert_eq!(units, expected);
+        assert_eq!(depacketizer.counts().damaged, 1);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused_in_words() {
         let cases: [(&[u8], &str); 7] = [
             (

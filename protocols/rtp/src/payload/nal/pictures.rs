@@ -92,6 +92,12 @@ impl<F: InBand> Pictures<F> {
         if let Some(current) = &mut self.current
             && current.timestamp != input.timestamp
         {
+            // Nothing of it is missing, but the bit that tells its end.
+            let _ = self.fragment_last();
+        }
+        if let Some(current) = &mut self.current
+            && current.timestamp != input.timestamp
+        {
             if current.has_slice || current.damaged || self.open.is_some() {
                 self.finish();
             } else {
@@ -152,9 +158,8 @@ impl<F: InBand> Pictures<F> {
         header: &[u8],
         part: &[u8],
     ) -> Result<(), PayloadError> {
-        if self.drop_open() {
-            self.damage();
-        }
+        // One whose end was not told; what was lost has been dropped before.
+        self.fragment_last()?;
         self.open = Some(self.data.len());
         self.append(&[0; 4])?;
         self.append(header)?;
@@ -183,6 +188,11 @@ impl<F: InBand> Pictures<F> {
         let Some(start) = self.open.take() else {
             return Ok(());
         };
+        // A NAL unit does not end with a zero (H.264 and H.265, section 7.4.1 and annex B).
+        let nal = self.data.get(start + 4..).unwrap_or_default();
+        let zeros = nal.iter().rev().take_while(|byte| **byte == 0).count();
+        self.data
+            .truncate(self.data.len() - zeros.min(nal.len().saturating_sub(1)));
         let nal = self.data.get(start + 4..).unwrap_or_default();
         if annex_b::start_code(nal).is_none() {
             self.settle(start);

@@ -31,6 +31,109 @@ fn what_is_refused_ends_the_session() {
 }
 
 #[test]
+fn a_nonce_is_not_too_old_for_ever() {
+    let mut far = Far::new();
+    for _ in 0..5 {
+        far.asked("OPTIONS ");
+        far.say(
+            "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", stale=true",
+            "",
+        );
+    }
+    assert!(matches!(
+        far.events[..],
+        [Event::Rejected {
+            status: Status::UNAUTHORIZED,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_challenge_is_met_on_another_connection_once() {
+    let mut far = Far::new();
+    assert!(far.session.again(far.now).is_none());
+    let challenge = "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"";
+    far.say(challenge, "");
+    let again = far.session.again(far.now).unwrap();
+    let mut far = Far {
+        session: again,
+        sent: String::new(),
+        ..far
+    };
+    far.drain();
+    far.asked("OPTIONS ");
+    assert!(far.sent.contains("Authorization: Digest "));
+    far.say(challenge, "");
+    assert!(far.session.again(far.now).is_none());
+}
+
+#[test]
+fn the_whole_is_asked_for_without_a_slash_too() {
+    for (status, expected) in [
+        ("404 No", true),
+        ("400 No", true),
+        ("405 No", true),
+        ("500 No", false),
+    ] {
+        let mut far = Far::new();
+        far.say("200 OK\r\nServer: Hipcam", "");
+        far.say("200 OK\r\nContent-Base: rtsp://cam/live/", SDP);
+        assert_eq!(far.session.server(), "Hipcam");
+        far.setup(Wanted::Tcp);
+        far.say("200 OK\r\nSession: 7", "");
+        far.say("200 OK\r\nSession: 7", "");
+        far.asked("PLAY rtsp://cam/live/ RTSP/1.0\r\n");
+        far.events.clear();
+        far.say(status, "");
+        if expected {
+            far.asked("PLAY rtsp://cam/live RTSP/1.0\r\n");
+            far.say(status, "");
+        }
+        assert!(
+            matches!(far.events[..], [Event::Rejected { .. }]),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn channels_that_are_not_as_told() {
+    let told = |channels: [&str; 2]| {
+        let mut far = Far::described(SDP);
+        far.setup(Wanted::Tcp);
+        for channels in channels {
+            far.say(
+                &format!("200 OK\r\nSession: 7\r\nTransport: RTP/AVP/TCP;interleaved={channels}"),
+                "",
+            );
+        }
+        far.events.clear();
+        far
+    };
+    // The format's number tells two tracks of one channel apart.
+    let cases: [([&str; 2], u8, u8, Option<(usize, bool)>); 7] = [
+        (["0-1", "0-1"], 0, 96, Some((0, false))),
+        (["0-1", "0-1"], 0, 0x80 | 8, Some((1, false))),
+        (["0-1", "0-1"], 0, 77, Some((0, false))),
+        (["0-1", "0-1"], 1, 8, Some((0, true))),
+        (["0-1", "0-1"], 2, 8, Some((1, false))),
+        (["8-9", "10-11"], 3, 200, Some((1, true))),
+        (["8-9", "10-11"], 4, 96, None),
+    ];
+    for (channels, channel, second, expected) in cases {
+        let mut far = told(channels);
+        let frame = [&frame_header(channel, 12)[..], &[0x80, second], &[0; 10]].concat();
+        far.hear(&frame).unwrap();
+        let found = match far.events[..] {
+            [Event::Packet { track, control, .. }] => Some((track, control)),
+            _ => None,
+        };
+        assert_eq!(found, expected, "{channels:?}, channel {channel}, {second}");
+    }
+}
+
+#[test]
 fn redirects() {
     let mut far = Far::new();
     far.say("200 OK", "");

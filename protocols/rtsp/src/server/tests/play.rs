@@ -170,7 +170,7 @@ fn credentials() {
             headers.push("WWW-Authenticate", value);
         }
     }
-    assert!(login.challenged(&headers, false));
+    assert!(login.challenged(&headers, 0));
     let value = login.authorization(&Method::Describe, URL).unwrap();
     assert!(Authorization::parse(&value).is_some());
     near.ask(
