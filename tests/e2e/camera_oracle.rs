@@ -3,7 +3,7 @@
 
 use crate::camera_quirks::{Play, nals};
 use crate::support::camera::{camera, pull_as};
-use crate::support::fake_camera::{FakeCamera, SDP, Script, Sender, picture};
+use crate::support::fake_camera::{FakeCamera, SDP, Script, Sender, Sending, picture};
 use crate::support::server::Server;
 use crate::support::{seconds, wait_until};
 use flv::file::TagKind;
@@ -90,10 +90,10 @@ fn ours(server: &Server, id: &str, count: usize) -> Units {
                 units.pictures.push((time + shown, tag.body[5..].to_vec()));
             }
             (TagKind::Audio, [first, 1, rest @ ..]) if first >> 4 == 10 => {
-                units.sound.push((time, rest.to_vec()))
+                units.sound.push((time, rest.to_vec()));
             }
             (TagKind::Audio, [first, rest @ ..]) if first >> 4 != 10 => {
-                units.sound.push((time, rest.to_vec()))
+                units.sound.push((time, rest.to_vec()));
             }
             _ => {}
         }
@@ -142,8 +142,7 @@ fn agree(ours: &[Unit], theirs: &[Unit], offset: Option<i64>) -> (usize, i64) {
 
 #[test]
 fn a_session_that_is_made_up() {
-    let mut script = Script::default();
-    script.send = Box::new(|sender, number| {
+    let send: Sending = Box::new(|sender, number| {
         let timestamp = number * 3_600;
         let nal = picture(number);
         // An aggregate, a single NAL unit, fragments.
@@ -189,6 +188,10 @@ fn a_session_that_is_made_up() {
             .collect();
         sender.packet(1, number * 320, false, &sound);
     });
+    let script = Script {
+        send,
+        ..Script::default()
+    };
     compared(script, 60);
 }
 
@@ -249,7 +252,7 @@ fn compared(script: Script, count: usize) {
     let ours = ours(&server, "cam", count);
     let (pictures, offset) = agree(&ours.pictures, &theirs.pictures, None);
     let (sound, _) = agree(&ours.sound, &theirs.sound, Some(offset));
-    println!("{pictures} pictures, {sound} units of sound, {offset} ms apart");
+    eprintln!("{pictures} pictures, {sound} units of sound, {offset} ms apart");
     assert!(
         pictures >= count / 2 && sound >= count / 3,
         "{pictures} pictures, {sound} units of sound"
@@ -270,9 +273,10 @@ fn a_camera_of_gstreamer() {
         let ours = ours(&server, "cam", 150);
         (ours, theirs.join().unwrap())
     });
-    let (pictures, offset) = agree(&ours.pictures, &theirs.pictures, None);
-    let (sound, _) = agree(&ours.sound, &theirs.sound, None);
-    println!("{pictures} pictures, {sound} units of sound, {offset} ms apart");
+    // To its first client GStreamer now and then sends twice what it made before the client was there.
+    let (pictures, offset) = agree(&ours.pictures[10..], &theirs.pictures, None);
+    let (sound, _) = agree(&ours.sound[20..], &theirs.sound, None);
+    eprintln!("{pictures} pictures, {sound} units of sound, {offset} ms apart");
     assert!(
         pictures >= 50 && sound >= 50,
         "{pictures} pictures, {sound} units of sound"

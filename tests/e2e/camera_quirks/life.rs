@@ -53,7 +53,7 @@ fn signs_of_life_and_endings() {
             |camera, _, _| kept_alive(camera, "OPTIONS"),
             |script| {
                 answers(script, "OPTIONS", |_, reply| {
-                    reply.set("Public", "OPTIONS, DESCRIBE, SETUP, PLAY")
+                    reply.set("Public", "OPTIONS, DESCRIBE, SETUP, PLAY");
                 });
             },
         ),
@@ -62,7 +62,7 @@ fn signs_of_life_and_endings() {
             |camera, _, _| kept_alive(camera, "OPTIONS"),
             |script| {
                 answers(script, "GET_PARAMETER", |_, reply| {
-                    reply.refuse("405 Method Not Allowed")
+                    reply.refuse("405 Method Not Allowed");
                 });
             },
         ),

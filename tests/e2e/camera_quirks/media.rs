@@ -167,17 +167,17 @@ fn pictures() {
     }
     run(vec![
         sends("fragments", |sender, number| {
-            cut(sender, number, [0x80, 0, 0x40], true)
+            cut(sender, number, [0x80, 0, 0x40], true);
         }),
         sends("fragments that do not end", |sender, number| {
-            cut(sender, number, [0x80, 0, 0], true)
+            cut(sender, number, [0x80, 0, 0], true);
         }),
         sends(
             "fragments that do not end, without markers",
             |sender, number| cut(sender, number, [0x80, 0, 0], false),
         ),
         sends("fragments with a reserved bit", |sender, number| {
-            cut(sender, number, [0xa0, 0x20, 0x60], true)
+            cut(sender, number, [0xa0, 0x20, 0x60], true);
         }),
         sends("a whole in one fragment (OpenIPC)", |sender, number| {
             let nal = picture(number);
@@ -185,7 +185,7 @@ fn pictures() {
             sender.packet(0, number * 3_600, true, &payload);
         }),
         sends("no markers", |sender, number| {
-            sender.packet(0, number * 3_600, false, &picture(number))
+            sender.packet(0, number * 3_600, false, &picture(number));
         }),
         sends("a marker on every packet", |sender, number| {
             sender.packet(0, number * 3_600, true, &[6, 5, 1, 1, 0x80]);
@@ -282,7 +282,7 @@ fn clocks_and_sources() {
     };
     run(vec![
         sends("a clock that wraps", move |sender, number| {
-            plain(sender, number, u32::MAX - 70_000)
+            plain(sender, number, u32::MAX - 70_000);
         }),
         seam(sends(
             "a clock that jumps an hour",

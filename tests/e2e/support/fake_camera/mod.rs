@@ -529,8 +529,8 @@ impl Connection {
             }
             Way::Ports(sockets)
         } else {
-            let channels =
-                pair(reply.get("Transport"), "interleaved=").or(pair(asked, "interleaved="));
+            let channels = pair(reply.get("Transport"), "interleaved=")
+                .or_else(|| pair(asked, "interleaved="));
             let (rtp, rtcp) = channels.unwrap_or((0, 1));
             Way::Channels(rtp as u8, rtcp as u8)
         };

@@ -112,7 +112,7 @@ fn channels_that_are_not_as_told() {
         far
     };
     // The format's number tells two tracks of one channel apart.
-    let cases: [([&str; 2], u8, u8, Option<(usize, bool)>); 7] = [
+    let cases = [
         (["0-1", "0-1"], 0, 96, Some((0, false))),
         (["0-1", "0-1"], 0, 0x80 | 8, Some((1, false))),
         (["0-1", "0-1"], 0, 77, Some((0, false))),
