@@ -303,7 +303,10 @@ impl<P: Peer> Member<P> {
             }
             state.blocked_since = None;
         }
-        self.socket.try_flush()
+        self.socket.try_flush()?;
+        // What TLS had kept is gone as well. Who still waited for room would find it at once, for ever.
+        state.blocked_since = None;
+        Ok(())
     }
 
     fn write_unsent(&self, unsent: &VecDeque<Bytes>) -> io::Result<usize> {
