@@ -119,9 +119,9 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             protocol
                 .clone()
                 .listen(context.clone())
-                .map_err(|error| ServerError::Listen {
-                    key: format!("{}.listen", protocol.name()),
-                    error,
+                .map_err(|failed| ServerError::Listen {
+                    key: format!("{}.{}", protocol.name(), failed.key),
+                    error: failed.error,
                 })?;
         for Listening { protocol, address } in &listening {
             tracing::info!(%protocol, %address, "listening");

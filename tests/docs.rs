@@ -48,6 +48,7 @@ fn every_key_of_the_configuration_is_documented() {
         "hls",
         "rtsp",
         "srt",
+        "rtsps",
         "webrtc",
         "demo",
     ] {

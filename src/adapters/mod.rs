@@ -45,6 +45,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("srt", |config| Ok(Arc::new(srt::Srt::new(config)?))),
+    ("rtsps", |config| Ok(Arc::new(rtsp::Rtsps::new(config)?))),
     ("webrtc", |config| {
         Ok(Arc::new(webrtc::WebRtc::new(config)?))
     }),
@@ -97,6 +98,24 @@ pub struct Listening {
     pub address: SocketAddr,
 }
 
+/// Why a protocol does not listen.
+#[derive(Debug)]
+pub struct ListenError {
+    /// The key of its table that names the address.
+    pub key: &'static str,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+impl From<io::Error> for ListenError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            key: "listen",
+            error,
+        }
+    }
+}
+
 /// One protocol at the edge of the server.
 pub trait Protocol: Send + Sync + 'static {
     /// Its name, as in [`ALL`].
@@ -106,7 +125,7 @@ pub trait Protocol: Send + Sync + 'static {
     ///
     /// # Errors
     /// When an address cannot be taken.
-    fn listen(self: Arc<Self>, _context: Arc<Context>) -> io::Result<Vec<Listening>> {
+    fn listen(self: Arc<Self>, _context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
         Ok(Vec::new())
     }
 

@@ -1,6 +1,8 @@
 //! A TCP connection, plain or with TLS, that is read and written without waiting, as one reads and writes a
 //! [`TcpStream`].
 //!
+//! Two connections may be one [`Socket`]: one that is read, one that is written, as in a tunnel through HTTP.
+//!
 //! The handshake is over when a [`Socket`] is made. What TLS has encrypted and the system has not taken is kept
 //! here, never more than `MAX_ENCRYPTED` bytes: until it is gone, nothing more is taken.
 
@@ -22,6 +24,8 @@ pub struct Socket {
     tcp: TcpStream,
     // Never waited for: one task has the connection.
     tls: Option<Box<Mutex<Tls>>>,
+    /// What is read in its place.
+    input: Option<Box<Socket>>,
 }
 
 /// A connection on its way from one runtime to another.
@@ -29,6 +33,7 @@ pub struct Socket {
 pub struct Detached {
     tcp: std::net::TcpStream,
     tls: Option<Box<Mutex<Tls>>>,
+    input: Option<Box<Detached>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +45,11 @@ struct Tls {
 
 impl From<TcpStream> for Socket {
     fn from(tcp: TcpStream) -> Self {
-        Self { tcp, tls: None }
+        Self {
+            tcp,
+            tls: None,
+            input: None,
+        }
     }
 }
 
@@ -67,13 +76,21 @@ impl Detached {
         Ok(Socket {
             tcp: TcpStream::from_std(self.tcp)?,
             tls: self.tls,
+            input: match self.input {
+                Some(input) => Some(Box::new(input.attach()?)),
+                None => None,
+            },
         })
     }
 }
 
 impl From<std::net::TcpStream> for Detached {
     fn from(tcp: std::net::TcpStream) -> Self {
-        Self { tcp, tls: None }
+        Self {
+            tcp,
+            tls: None,
+            input: None,
+        }
     }
 }
 
@@ -90,6 +107,16 @@ impl Socket {
         Self {
             tcp,
             tls: Some(Box::new(Mutex::new(tls))),
+            input: None,
+        }
+    }
+
+    /// Reads from the other connection from now on, and writes to this one as before.
+    #[must_use]
+    pub fn reading_from(self, input: Self) -> Self {
+        Self {
+            input: Some(Box::new(input)),
+            ..self
         }
     }
 
@@ -101,6 +128,10 @@ impl Socket {
         Ok(Detached {
             tcp: self.tcp.into_std()?,
             tls: self.tls,
+            input: match self.input {
+                Some(input) => Some(Box::new(input.detach()?)),
+                None => None,
+            },
         })
     }
 
@@ -114,6 +145,17 @@ impl Socket {
     /// # Errors
     /// What the system says.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        let Some(input) = &self.input else {
+            return self.own_ready(interest).await;
+        };
+        tokio::select! {
+            ready = input.own_ready(Interest::READABLE), if interest.is_readable() => ready,
+            ready = self.own_ready(Interest::WRITABLE), if interest.is_writable() => ready,
+            else => std::future::pending().await,
+        }
+    }
+
+    async fn own_ready(&self, interest: Interest) -> io::Result<Ready> {
         if interest.is_readable() && self.tls().is_some_and(|tls| tls.decrypted > 0) {
             return Ok(Ready::READABLE);
         }
@@ -175,6 +217,10 @@ impl Socket {
     /// # Errors
     /// `WouldBlock` when there is nothing; anything else is final.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.input.as_deref().unwrap_or(self).own_try_read(buffer)
+    }
+
+    fn own_try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(mut tls) = self.tls() else {
             return self.tcp.try_read(buffer);
         };

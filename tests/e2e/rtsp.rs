@@ -17,21 +17,18 @@ const WAYS: [&str; 2] = ["tcp", "udp"];
 
 /// ffmpeg publishing a clip without end.
 #[track_caller]
-fn publish_by(server: &Server, id: &str, clip: Clip, way: &str) -> Peer {
+pub(crate) fn publish_by(url: &str, clip: Clip, way: &str) -> Peer {
     let mut ffmpeg = tool("ffmpeg");
     ffmpeg
         .args(["-nostdin", "-hide_banner", "-v", "error", "-re"])
         .args(["-stream_loop", "-1", "-i"])
         .arg(clip.file())
-        .args(["-c", "copy", "-f", "rtsp", "-rtsp_transport", way])
-        .arg(server.rtsp_url(id));
-    let publisher = Peer::start(&mut ffmpeg);
-    server.wait_live(id);
-    publisher
+        .args(["-c", "copy", "-f", "rtsp", "-rtsp_transport", way, url]);
+    Peer::start(&mut ffmpeg)
 }
 
 /// ffmpeg decoding that many seconds.
-fn decoding_by(url: &str, way: &str, length: u32) -> Command {
+pub(crate) fn decoding_by(url: &str, way: &str, length: u32) -> Command {
     let mut ffmpeg = tool("ffmpeg");
     ffmpeg
         .args(["-nostdin", "-hide_banner", "-v", "repeat+warning"])
@@ -60,7 +57,8 @@ pub(crate) fn decode_by(url: &str, way: &str, length: u32) -> Seen {
 fn ffmpeg_plays_what_ffmpeg_publishes() {
     let server = Server::start();
     for from in WAYS {
-        let mut publisher = publish_by(&server, from, Clip::Standard, from);
+        let mut publisher = publish_by(&server.rtsp_url(from), Clip::Standard, from);
+        server.wait_live(from);
         for to in WAYS {
             decode_by(&server.rtsp_url(from), to, 4).assert_about(4.0, 30.0);
         }

@@ -105,6 +105,14 @@ fn a_port_in_use_is_said_clearly() {
         assert_eq!(code, Some(1), "{text}");
         assert_one_line(&text, &[key, &port.to_string(), "in use"]);
     }
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let taken = format!("rtsp.udp_listen={address}");
+    let mut arguments = vec!["--log-level", "error", "--set", "rtmp.listen="];
+    arguments.extend(["--set", "rtsp.listen=127.0.0.1:0", "--set", &taken]);
+    let (code, text) = run(&arguments);
+    assert_eq!(code, Some(1), "{text}");
+    assert_one_line(&text, &["rtsp.udp_listen", &address, "in use"]);
 }
 
 #[test]

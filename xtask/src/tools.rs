@@ -90,6 +90,12 @@ pub(crate) const TEST: &[Tool] = &[
         Present::Element("avdec_h264"),
     ),
     tool(
+        "GStreamer's RTSP sink",
+        &["gstreamer1.0-rtsp"],
+        Present::Element("rtspclientsink"),
+    ),
+    tool("OpenSSL", &["openssl"], Present::Program("openssl")),
+    tool(
         "Debian's Python",
         &["python3"],
         Present::File(&["/usr/bin/python3"]),

@@ -43,6 +43,8 @@ impl Millstream {
                 "--set",
                 "rtmps.listen=",
                 "--set",
+                "rtsps.listen=",
+                "--set",
                 "http.listen=127.0.0.1:0",
                 "--set",
                 "webrtc.listen=127.0.0.1:0",

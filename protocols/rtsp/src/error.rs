@@ -1,6 +1,7 @@
 //! Why a session ended: what the peer did that is not RTSP, or did not do in time.
 
 use crate::reader::ReadError;
+use crate::tunnel::TunnelError;
 use sdp::DescriptionError;
 
 /// The peer's fault. The session is over after it; the connection should be closed once what `poll_output`
@@ -10,6 +11,9 @@ pub enum Error {
     /// The connection cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// What goes through HTTP is not encoded as it has to be.
+    #[error(transparent)]
+    Tunnel(#[from] TunnelError),
     /// What the server describes is not a description.
     #[error(transparent)]
     Description(#[from] DescriptionError),

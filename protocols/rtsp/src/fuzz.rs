@@ -13,7 +13,7 @@ use crate::header::{Range, RtpInfo, Transport};
 use crate::message::{Headers, Message, Status};
 use crate::reader::{Incoming, MAX_BODY, Reader, frame_header};
 use crate::server::{self, Group, Offer, Start};
-use crate::tunnel::{Decoder, Opening};
+use crate::tunnel::{Decoder, Opening, encode};
 use crate::{Output, message::MAX_HEAD};
 use sdp::Description;
 use std::fmt::Debug;
@@ -48,40 +48,61 @@ pub fn message(data: &[u8]) {
     tunnel(data);
 }
 
-/// A server stands whatever a client sends, and whenever its caller acts; see `Step`. `start` is any
-/// instant.
+/// A server stands whatever a client sends, and whenever its caller acts; see `Step`. Within HTTP it does the same.
+/// `start` is any instant.
 pub fn server_session(start: Instant, data: &[u8]) {
     let mut now = start;
     let mut session = server::Session::new(now, server_config());
+    let mut tunnelled = server::Session::new(
+        now,
+        server::Config {
+            is_tunnel: true,
+            ..server_config()
+        },
+    );
     for step in steps(data) {
-        let result = match step {
-            Step::Input(bytes) => session.handle_input(now, bytes),
-            Step::Command(0) => session.accept(now),
-            Step::Command(1) => session.offer(now, offer()),
-            Step::Command(2) => session.start(
-                now,
-                &[Start {
-                    sequence: 1,
-                    time: 2,
-                }],
-            ),
-            Step::Command(3) => session.refuse(now, Status::NOT_FOUND, "No."),
-            Step::Command(4) => session.challenge(now, false),
-            // Who has the password gets in.
-            Step::Command(_) => match session.verify(now, "joe", "secret") {
-                Ok(()) => session.offer(now, offer()),
-                Err(_) => session.challenge(now, true),
-            },
-            Step::Wait(time) => {
-                now += time;
-                session.handle_timeout(now)
-            }
-        };
+        if let Step::Wait(time) = step {
+            now += time;
+        }
+        let result = serve(&mut session, now, &step, false);
+        assert_eq!(serve(&mut tunnelled, now, &step, true), result);
         assert!(session.held_bytes() <= HELD + (512 << 10) + 64 * data.len());
-        drain(data.len(), || session.poll_output());
+        let mut other = drain(data.len(), || tunnelled.poll_output()).into_iter();
+        for output in drain(data.len(), || session.poll_output()) {
+            assert_eq!(Some(output), other.next());
+        }
         if result.is_err() {
             return;
         }
+    }
+}
+
+fn serve(
+    session: &mut server::Session,
+    now: Instant,
+    step: &Step<'_>,
+    is_tunnel: bool,
+) -> Result<(), crate::Error> {
+    match step {
+        Step::Input(bytes) if is_tunnel => session.handle_input(now, encode(bytes).as_bytes()),
+        Step::Input(bytes) => session.handle_input(now, bytes),
+        Step::Command(0) => session.accept(now),
+        Step::Command(1) => session.offer(now, offer()),
+        Step::Command(2) => session.start(
+            now,
+            &[Start {
+                sequence: 1,
+                time: 2,
+            }],
+        ),
+        Step::Command(3) => session.refuse(now, Status::NOT_FOUND, "No."),
+        Step::Command(4) => session.challenge(now, false),
+        // Who has the password gets in.
+        Step::Command(_) => match session.verify(now, "joe", "secret") {
+            Ok(()) => session.offer(now, offer()),
+            Err(_) => session.challenge(now, true),
+        },
+        Step::Wait(_) => session.handle_timeout(now),
     }
 }
 
@@ -293,12 +314,13 @@ fn steps(data: &[u8]) -> impl Iterator<Item = Step<'_>> {
 }
 
 /// Polls until there is no more output, which may not take more steps than the input can have caused.
-fn drain<E: Debug>(input: usize, mut poll: impl FnMut() -> Output<E>) {
+fn drain<E: Debug>(input: usize, mut poll: impl FnMut() -> Output<E>) -> Vec<Output<E>> {
     let bound = input + 64;
     let more = |output: &Output<E>| !matches!(output, Output::Timeout(_));
-    let steps = (0..bound).take_while(|_| more(&poll())).count();
-    assert!(steps < bound, "output without end");
+    let steps: Vec<_> = (0..bound).map(|_| poll()).take_while(more).collect();
+    assert!(steps.len() < bound, "output without end");
     assert!(!more(&poll()), "output after a timeout");
+    steps
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! together.
 //!
 //! A client makes both with [`Opening::request`], sends what is [`encode`]d on the second and reads the first
-//! behind what [`answer`] takes. A server reads both with [`Opening::parse`], answers the first with [`ACCEPTED`]
-//! and reads the second through a [`Decoder`].
+//! behind what [`answer`] takes. A server reads both with [`Opening::parse`], answers the first with [`ACCEPTED`],
+//! or either with [`REFUSED`], and reads the second through a [`Decoder`].
 
 use crate::message::Headers;
 use crate::message::parse::{self, HeadError, MAX_HEAD};
@@ -14,6 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 /// The answer to a GET, after which the server speaks RTSP. A POST is not answered.
 pub const ACCEPTED: &[u8] = b"HTTP/1.0 200 OK\r\nConnection: close\r\nCache-Control: no-store\r\n\
     Pragma: no-cache\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n";
+
+/// The answer to a GET or POST that cannot be one half of a tunnel.
+pub const REFUSED: &[u8] =
+    b"HTTP/1.0 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Longest cookie, in bytes.
 const MAX_COOKIE: usize = 128;

@@ -9,11 +9,10 @@ mod server;
 mod sink;
 mod source;
 
-use super::{BoxFuture, Context, Feed, Listening, Protocol, Target};
+use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use serde::Deserialize;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
@@ -94,7 +93,7 @@ impl Protocol for Rtmp {
         self.name
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
         let Some(address) = self.listen.0 else {
             return Ok(Vec::new());
         };

@@ -1,15 +1,13 @@
 //! A client's connection and its session: reads, writes and waits.
 
+use crate::net::socket::{Detached, Socket};
 use bytes::{Buf, BytesMut};
-use rtsp::auth::Random;
 use rtsp::server::{Config, Event, Session};
 use rtsp::{Error, Output, frame_header};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Bytes read at a time. One video access unit of a usual stream fits.
 const READ_BUFFER: usize = 32 << 10;
@@ -31,33 +29,26 @@ impl<E: std::error::Error> From<E> for Closed {
 
 /// One connection.
 pub(super) struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     /// Its far end.
     pub(super) address: SocketAddr,
     /// Our end.
     pub(super) local: SocketAddr,
     pub(super) session: Session,
-    input: BytesMut,
     output: BytesMut,
     /// What the client did that is not RTSP. It is told before the connection is closed.
     fault: Option<Error>,
 }
 
 impl Connection {
-    /// A connection that has just been accepted; with these ports for datagrams.
-    pub(super) fn new(socket: TcpStream, address: SocketAddr, udp: Option<(u16, u16)>) -> Self {
-        let config = Config {
-            random: Random(rand::random()),
-            udp,
-            ..Config::default()
-        };
-        let local = socket.local_addr();
+    /// A connection that has just begun.
+    pub(super) fn new(socket: Socket, address: SocketAddr, config: Config) -> Self {
+        let local = socket.tcp().local_addr();
         Self {
             socket,
             address,
             local: local.unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
             session: Session::new(now(), config),
-            input: BytesMut::new(),
             output: BytesMut::new(),
             fault: None,
         }
@@ -74,26 +65,23 @@ impl Connection {
                 Output::Event(event) => return Ok(event),
                 Output::Timeout(timeout) => timeout.map(Instant::from_std),
             };
-            if !self.output.is_empty() {
+            if self.has_output() {
                 self.write().await?;
                 continue;
             }
             if let Some(fault) = self.fault.take() {
                 return Err(fault.into());
             }
-            self.input.reserve(READ_BUFFER);
-            let read = self.socket.read_buf(&mut self.input);
             let due = [due, deadline].into_iter().flatten().min();
-            let read = match due {
-                Some(due) => tokio::time::timeout_at(due, read).await,
-                None => Ok(read.await),
+            let readable = self.socket.readable();
+            let readable = match due {
+                Some(due) => timeout_at(due, readable).await,
+                None => Ok(readable.await),
             };
-            match read {
-                Ok(Ok(0)) => return Err(Closed("the client closed it".into())),
-                Ok(count) => {
-                    count?;
-                    self.fault = self.session.handle_input(now(), &self.input).err();
-                    self.input.clear();
+            match readable {
+                Ok(readable) => {
+                    readable?;
+                    self.read()?;
                 }
                 Err(_) => {
                     self.session.handle_timeout(now())?;
@@ -103,6 +91,25 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Reads what is there. The buffer is nobody's while nothing is: there are many connections.
+    fn read(&mut self) -> Result<(), Closed> {
+        let mut buffer = [0; READ_BUFFER];
+        match self.socket.try_read(&mut buffer) {
+            Ok(0) => return Err(Closed("the client closed it".into())),
+            Ok(count) => {
+                self.take(buffer.get(..count).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Takes what has been read.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        self.answer(|session| session.handle_input(now(), bytes));
     }
 
     /// Answers what the session asked. What is wrong with what the client sent after that shows next.
@@ -127,7 +134,7 @@ impl Connection {
         while let Output::Transmit(bytes) = self.session.poll_output() {
             self.output.extend_from_slice(&bytes);
         }
-        while !self.output.is_empty() {
+        while self.has_output() {
             self.write().await?;
         }
         Ok(())
@@ -136,12 +143,12 @@ impl Connection {
     /// Says what there is to say, and that this was all.
     pub(super) async fn finish(mut self) -> Result<(), Closed> {
         self.send_output().await?;
-        Ok(self.socket.shutdown().await?)
+        Ok(self.socket.shut_down()?)
     }
 
     /// The socket and its session, to be served elsewhere.
-    pub(super) fn into_parts(self) -> io::Result<(std::net::TcpStream, Session)> {
-        Ok((self.socket.into_std()?, self.session))
+    pub(super) fn into_parts(self) -> io::Result<(Detached, Session)> {
+        Ok((self.socket.detach()?, self.session))
     }
 
     /// Writes a part. Safe to cancel.
@@ -149,10 +156,25 @@ impl Connection {
         if self.output.len() > MAX_OUTPUT {
             return Err(Closed("the client does not read our answers".into()));
         }
-        let written = timeout(WRITE_TIMEOUT, self.socket.write(&self.output)).await;
-        let written = written.map_err(|_| Closed("the client does not read our answers".into()))?;
-        self.output.advance(written?);
+        let written = if self.output.is_empty() {
+            self.socket.try_flush().map(|()| 0)
+        } else {
+            self.socket.try_write(&self.output)
+        };
+        match written {
+            Ok(count) => self.output.advance(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let writable = timeout(WRITE_TIMEOUT, self.socket.writable()).await;
+                writable.map_err(|_| Closed("the client does not read our answers".into()))??;
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
+    }
+
+    /// Whether something waits to be sent.
+    fn has_output(&self) -> bool {
+        !self.output.is_empty() || self.socket.has_unsent()
     }
 }
 

@@ -1,6 +1,6 @@
-//! RTSP: takes publishers and serves players on one port, and pulls cameras.
+//! RTSP, plain and over TLS: takes publishers and serves players on one port, and pulls cameras.
 //!
-//! A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
+//! The `listener` accepts, also what comes within HTTP (`tunnel`). A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all; what they get is made by the `cutter`.
 //! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
 //! other servers.
@@ -18,6 +18,7 @@ mod datagrams;
 mod failure;
 mod gate;
 mod incoming;
+mod listener;
 mod player;
 mod ports;
 mod program;
@@ -27,19 +28,21 @@ mod server;
 mod sink;
 mod sockets;
 mod source;
+mod tunnel;
 mod wire;
 
-use super::{BoxFuture, Context, Feed, Listening, Protocol, Target};
+use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use futures_util::FutureExt;
+use listener::Shared;
 use serde::Deserialize;
 use sockets::Sockets;
 use source::Source;
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
 
 /// Table `[rtsp]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -71,10 +74,44 @@ impl Default for Settings {
     }
 }
 
-/// The adapter.
+/// Table `[rtsps]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecureSettings {
+    /// Address to listen on; empty for none.
+    pub listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// A publisher that sends nothing for so long is disconnected.
+    #[serde(with = "duration")]
+    pub publisher_timeout: Duration,
+}
+
+impl Default for SecureSettings {
+    fn default() -> Self {
+        let Settings {
+            max_connections,
+            publisher_timeout,
+            ..
+        } = Settings::default();
+        Self {
+            listen: Listen(Some(([0u16; 8], 8322).into())),
+            max_connections,
+            publisher_timeout,
+        }
+    }
+}
+
+/// The adapter; cameras of both schemes are its own.
 #[derive(Debug)]
 pub struct Rtsp {
     settings: Settings,
+}
+
+/// The listener over TLS. Packets go on its connections alone: in datagrams they would not be encrypted.
+#[derive(Debug)]
+pub struct Rtsps {
+    settings: SecureSettings,
 }
 
 impl Rtsp {
@@ -95,12 +132,52 @@ impl Rtsp {
     }
 }
 
+impl Rtsps {
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let settings: SecureSettings = config.section("rtsps")?;
+        if !CONNECTIONS.contains(&settings.max_connections) {
+            return Err(config.error("rtsps.max_connections", CONNECTIONS_RULE));
+        }
+        Ok(Self { settings })
+    }
+}
+
+impl Protocol for Rtsps {
+    fn name(&self) -> &'static str {
+        "rtsps"
+    }
+
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
+        let Some(address) = self.settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        let listener = listen::tcp(address)?;
+        let listening = Listening {
+            protocol: "rtsps",
+            address: listener.local_addr()?,
+        };
+        let shared = Shared {
+            tls: Some(TlsAcceptor::from(context.certificate.server_config(&[]))),
+            context,
+            sockets: None,
+            publisher_timeout: self.settings.publisher_timeout,
+        };
+        let max_connections = self.settings.max_connections;
+        tokio::spawn(listener::serve(listener, max_connections, shared));
+        Ok(vec![listening])
+    }
+}
+
 impl Protocol for Rtsp {
     fn name(&self) -> &'static str {
         "rtsp"
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
         let Some(address) = self.settings.listen.0 else {
             return Ok(Vec::new());
         };
@@ -109,7 +186,11 @@ impl Protocol for Rtsp {
             protocol: "rtsp",
             address: listener.local_addr()?,
         }];
-        let sockets = self.settings.udp_listen.0.map(Sockets::bind).transpose()?;
+        let sockets = self.settings.udp_listen.0.map(Sockets::bind).transpose();
+        let sockets = sockets.map_err(|error| ListenError {
+            key: "udp_listen",
+            error,
+        })?;
         let sockets = sockets.map(Arc::new);
         if let Some(sockets) = &sockets {
             for (protocol, socket) in [("rtp", &sockets.rtp), ("rtcp", &sockets.rtcp)] {
@@ -118,16 +199,14 @@ impl Protocol for Rtsp {
             }
             tokio::spawn(sockets.clone().receive());
         }
-        let shared = server::Shared {
+        let shared = Shared {
             context,
+            tls: None,
             sockets,
             publisher_timeout: self.settings.publisher_timeout,
         };
-        tokio::spawn(server::serve(
-            listener,
-            self.settings.max_connections,
-            shared,
-        ));
+        let max_connections = self.settings.max_connections;
+        tokio::spawn(listener::serve(listener, max_connections, shared));
         Ok(listening)
     }
 

@@ -6,63 +6,20 @@
 use super::connection::{Closed, Connection, now};
 use super::cutter::{self, Cutter, Section};
 use super::datagrams::{self, Destination, Parts, Ticket};
+use super::listener::Shared;
 use super::player::{self, Form, Player};
 use super::sockets::{Claims, QUEUE, Received, Sockets};
-use crate::adapters::Context;
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, StreamName, TrackSet, Unavailable, Viewer};
 use crate::net::fanout::{self, Subscriber};
-use crate::net::listen;
 use rtsp::Carriage;
 use rtsp::message::Status;
 use rtsp::server::{Access, Event, Offer, Track};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
-
-/// What a listener needs to know.
-#[derive(Clone, Debug)]
-pub(super) struct Shared {
-    pub(super) context: Arc<Context>,
-    /// For datagrams, if there may be any.
-    pub(super) sockets: Option<Arc<Sockets>>,
-    /// A publisher that sends nothing for so long is disconnected.
-    pub(super) publisher_timeout: Duration,
-}
-
-/// Serves connections for ever, a bounded number at a time.
-pub(super) async fn serve(listener: TcpListener, max_connections: usize, shared: Shared) {
-    let places = Arc::new(Semaphore::new(max_connections));
-    loop {
-        let (socket, address) = listen::accept(&listener).await;
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            tracing::warn!(%address, limit = max_connections, "RTSP connection refused: too many");
-            continue;
-        };
-        tokio::spawn(answer(socket, address, shared.clone(), place));
-    }
-}
-
-async fn answer(
-    socket: TcpStream,
-    address: SocketAddr,
-    shared: Shared,
-    place: OwnedSemaphorePermit,
-) {
-    let ports = shared.sockets.as_ref().map(|sockets| sockets.ports());
-    let client = Client {
-        connection: Connection::new(socket, address, ports),
-        shared,
-        offered: None,
-    };
-    if let Err(closed) = client.run(place).await {
-        tracing::info!(%address, reason = %closed.0, "RTSP connection closed");
-    }
-}
 
 /// One client.
 pub(super) struct Client {
@@ -87,8 +44,17 @@ pub(super) struct Claimed {
 }
 
 impl Client {
+    /// Who has just connected.
+    pub(super) const fn new(connection: Connection, shared: Shared) -> Self {
+        Self {
+            connection,
+            shared,
+            offered: None,
+        }
+    }
+
     /// Until the client has gone or has become a player on a shard.
-    async fn run(mut self, place: OwnedSemaphorePermit) -> Result<(), Closed> {
+    pub(super) async fn run(mut self, places: Vec<OwnedSemaphorePermit>) -> Result<(), Closed> {
         let mut announced = None;
         loop {
             match self.connection.next_event(None).await? {
@@ -104,7 +70,7 @@ impl Client {
                 },
                 Event::Play(tracks) => match self.offered.take() {
                     Some(offered) if is_connection(&tracks) => {
-                        return self.play(offered, tracks, place).await;
+                        return self.play(offered, tracks, places).await;
                     }
                     Some(offered) => self.offered = self.play_datagrams(offered, &tracks).await?,
                     None => self.refuse(Status::METHOD_NOT_VALID, "nothing is described"),
@@ -189,7 +155,7 @@ impl Client {
         mut self,
         offered: Offered,
         tracks: Vec<Track>,
-        place: OwnedSemaphorePermit,
+        places: Vec<OwnedSemaphorePermit>,
     ) -> Result<(), Closed> {
         if let Some(words) = offered.outdated() {
             // A client that is told so describes the stream anew, on another connection.
@@ -212,7 +178,7 @@ impl Client {
                 let peer = Player::new(session, stream.name().clone(), tracks);
                 fanout::serve(Subscriber {
                     form,
-                    socket: socket.into(),
+                    socket,
                     address,
                     peer,
                     viewer,
@@ -220,7 +186,7 @@ impl Client {
                 })
                 .await;
             }
-            drop(place);
+            drop(places);
         };
         context.shards.spawn(start).await;
         Ok(())

@@ -16,7 +16,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use super::{Context, FileResponse, Listening, Protocol, ServiceRequest};
+use super::{Context, FileResponse, ListenError, Listening, Protocol, ServiceRequest};
 use crate::config::{Config, ConfigError, Listen};
 use crate::net::udp::Socket;
 use router::Router;
@@ -100,7 +100,7 @@ impl Protocol for WebRtc {
         "webrtc"
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
         let Some(address) = self.settings.listen.0 else {
             return Ok(Vec::new());
         };

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Listeners of which no test tells the port beforehand.
-pub(crate) const FREE_PORTS: [&str; 8] = [
+pub(crate) const FREE_PORTS: [&str; 10] = [
     "--set",
     "webrtc.listen=127.0.0.1:0",
     "--set",
@@ -22,6 +22,8 @@ pub(crate) const FREE_PORTS: [&str; 8] = [
     "rtsp.udp_listen=127.0.0.1:0",
     "--set",
     "srt.listen=127.0.0.1:0",
+    "--set",
+    "rtsps.listen=127.0.0.1:0",
 ];
 
 /// How long the server may take to end.
@@ -183,6 +185,12 @@ impl Server {
     #[track_caller]
     pub(crate) fn rtmps_url(&self, id: &str) -> String {
         format!("rtmps://127.0.0.1:{}/LiveApp/{id}", self.port("rtmps"))
+    }
+
+    /// `rtsps://…/LiveApp/ID`.
+    #[track_caller]
+    pub(crate) fn rtsps_url(&self, id: &str) -> String {
+        format!("rtsps://127.0.0.1:{}/LiveApp/{id}", self.port("rtsps"))
     }
 
     /// `http://…` and the path, which begins with a slash.

@@ -18,6 +18,8 @@ pub struct Config {
     pub random: Random,
     /// The server's ports for RTP and RTCP packets in datagrams; without, clients have to take the connection.
     pub udp: Option<(u16, u16)>,
+    /// What comes goes through HTTP, as base64: see [`tunnel`](crate::tunnel).
+    pub is_tunnel: bool,
     /// Time from the start to the first request. Default 10 s.
     pub first_timeout: Duration,
     /// Time without a sign of the client after which it is given up, unless it plays over the connection, where
@@ -32,6 +34,7 @@ impl Default for Config {
             realm: "Millstream".to_owned(),
             random: Random::default(),
             udp: None,
+            is_tunnel: false,
             first_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(60),
         }

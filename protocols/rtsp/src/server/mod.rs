@@ -23,6 +23,7 @@ use crate::carriage::Carriage;
 use crate::error::Error;
 use crate::message::{Message, Request, Response, Status};
 use crate::reader::{Incoming, ReadError, Reader};
+use crate::tunnel::Decoder;
 use sdp::Description;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -71,6 +72,8 @@ struct Stream {
 pub struct Session {
     config: Config,
     reader: Reader,
+    /// What is around the input, if something is.
+    decoder: Option<Decoder>,
     guard: Guard,
     out: Vec<u8>,
     events: VecDeque<Event>,
@@ -90,6 +93,7 @@ impl Session {
     pub fn new(now: Instant, config: Config) -> Self {
         Self {
             reader: Reader::default(),
+            decoder: config.is_tunnel.then(Decoder::default),
             guard: Guard::new(&config.realm, config.random),
             out: Vec::new(),
             events: VecDeque::new(),
@@ -113,7 +117,14 @@ impl Session {
         if self.stage == Stage::Over {
             return Ok(());
         }
-        self.reader.push(bytes);
+        match self.decoder.as_mut().map(|decoder| decoder.decode(bytes)) {
+            None => self.reader.push(bytes),
+            Some(Ok(bytes)) => self.reader.push(&bytes),
+            Some(Err(error)) => {
+                self.stage = Stage::Over;
+                return Err(error.into());
+            }
+        }
         self.process(now)
     }
 

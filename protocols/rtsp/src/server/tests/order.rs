@@ -182,3 +182,19 @@ fn whoever_does_not_speak_rtsp_is_told() {
         "timed out waiting for the first request"
     );
 }
+
+#[test]
+fn a_client_within_http() {
+    let mut near = Near::with(Config {
+        is_tunnel: true,
+        ..Config::default()
+    });
+    let text = crate::tunnel::encode(b"OPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n");
+    near.hear(text.as_bytes()).unwrap();
+    near.told("200 OK");
+    // What is no base64 ends it; nothing more is read.
+    let error = near.hear(b"OPTIONS *").unwrap_err();
+    assert!(matches!(error, Error::Tunnel(_)), "{error}");
+    near.hear(text.as_bytes()).unwrap();
+    assert_eq!(near.session.poll_output(), Output::Timeout(None));
+}
