@@ -80,7 +80,10 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let context = Arc::new(Context {
         hub: Hub::new(settings),
-        auth: Auth::new(general.auth.tokens.clone()),
+        auth: Auth::new(general.auth.tokens.clone()).with_logins(
+            general.auth.publishers.clone(),
+            general.auth.players.clone(),
+        ),
         applications: config.applications(),
         shards: Shards::start(if general.streams.shards == 0 {
             cores

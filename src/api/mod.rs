@@ -137,6 +137,7 @@ impl Site {
             address: peer,
             headers: Some(request.headers()),
             query: request.uri().query(),
+            proof: None,
         };
         self.context.auth.check(Action::Manage, caller)
     }

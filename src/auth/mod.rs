@@ -1,11 +1,15 @@
 //! The one seam at which every adapter and the API ask who may do what.
 //!
-//! Media may be published and played by anyone who reaches the port. Management is answered to a bearer
+//! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
+//! proves one, in the protocol's own way, in the query of the URL, or by Basic over HTTP. Management is answered to a bearer
 //! token of the configuration, or to a local caller: from a loopback address, with a loopback name in
 //! `Host`, through no proxy, and not from another site's page.
 
-use crate::config::Secret;
+use crate::config::{Login, Secret};
 use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, SocketAddr};
 
 /// What someone wants to do.
@@ -30,6 +34,14 @@ pub struct Caller<'a> {
     pub headers: Option<&'a HeaderMap>,
     /// Query or credentials in the stream's name or URL, as sent.
     pub query: Option<&'a str>,
+    /// What the protocol has of its own to prove a password.
+    pub proof: Option<&'a dyn Proof>,
+}
+
+/// A way of a protocol's own to prove a password, which may keep that to itself.
+pub trait Proof: std::fmt::Debug {
+    /// Whether the caller is this user and has this password.
+    fn proves(&self, user: &str, password: &str) -> bool;
 }
 
 /// The answer is no, for this reason.
@@ -41,18 +53,37 @@ pub enum Denied {
     /// A token that is not among ours.
     #[error("the token is not valid")]
     Token,
+    /// No login, or none of ours.
+    #[error("this needs a user and a password")]
+    Login,
 }
 
 /// Answers who may do what.
 #[derive(Debug, Default)]
 pub struct Auth {
     tokens: Vec<Secret>,
+    publishers: Vec<Login>,
+    players: Vec<Login>,
 }
 
 impl Auth {
     /// With these tokens for management.
     pub const fn new(tokens: Vec<Secret>) -> Self {
-        Self { tokens }
+        Self {
+            tokens,
+            publishers: Vec::new(),
+            players: Vec::new(),
+        }
+    }
+
+    /// With these logins for who publishes and who plays; none for anyone.
+    #[must_use]
+    pub fn with_logins(self, publishers: Vec<Login>, players: Vec<Login>) -> Self {
+        Self {
+            publishers,
+            players,
+            ..self
+        }
     }
 
     /// Whether `caller` may do `action`.
@@ -61,7 +92,8 @@ impl Auth {
     /// Why not.
     pub fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
         match action {
-            Action::Publish(..) | Action::Play(..) => Ok(()),
+            Action::Publish(..) => media(&self.publishers, caller),
+            Action::Play(..) => media(&self.players, caller),
             Action::Manage => self.manage(caller),
         }
     }
@@ -85,6 +117,49 @@ impl Auth {
             None => Err(Denied::NotLocal),
         }
     }
+}
+
+/// Whether the caller proves one of these logins, if there are any.
+fn media(logins: &[Login], caller: Caller<'_>) -> Result<(), Denied> {
+    let mut given = caller.headers.and_then(basic);
+    if given.is_none() {
+        given = caller.query.and_then(in_query);
+    }
+    let proves = |login: &Login| {
+        let (user, password) = (login.user(), login.password());
+        caller
+            .proof
+            .is_some_and(|proof| proof.proves(user, password))
+            || given.as_ref().is_some_and(|(said, proven)| {
+                same(user.as_bytes(), said.as_bytes())
+                    && same(password.as_bytes(), proven.as_bytes())
+            })
+    };
+    if logins.is_empty() || logins.iter().any(proves) {
+        return Ok(());
+    }
+    Err(Denied::Login)
+}
+
+/// User and password of `Basic …` (RFC 7617).
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(6)?;
+    let token = STANDARD.decode(token.trim_ascii()).ok()?;
+    let text = String::from_utf8(token).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let is_basic = scheme.eq_ignore_ascii_case(b"Basic ");
+    is_basic.then(|| (user.to_owned(), password.to_owned()))
+}
+
+/// User and password of `user=…&pass=…`, percent-encoded.
+fn in_query(query: &str) -> Option<(String, String)> {
+    let value = |name: &str| {
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let (_, value) = pairs.find(|(found, _)| *found == name)?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
+    };
+    Some((value("user")?, value("pass")?))
 }
 
 /// The token of `Bearer TOKEN`, or of a bare `TOKEN` as Ant Media's clients send it.
@@ -171,8 +246,60 @@ mod tests {
                 address,
                 headers: Some(&headers),
                 query: None,
+                proof: None,
             },
         )
+    }
+
+    #[derive(Debug)]
+    struct Knows(&'static str);
+
+    impl Proof for Knows {
+        fn proves(&self, user: &str, password: &str) -> bool {
+            self.0 == format!("{user}:{password}")
+        }
+    }
+
+    #[test]
+    fn media_is_for_everyone_until_there_are_logins() {
+        let login = |text: &str| Login::try_from(text.to_owned()).unwrap();
+        let open = Auth::default();
+        let closed = Auth::default().with_logins(vec![login("joe:a:b")], vec![login("jim:c")]);
+        let (publish, play) = (Action::Publish("a", "s"), Action::Play("a", "s"));
+        let mut headers = HeaderMap::new();
+        headers.insert(header::AUTHORIZATION, "Basic amltOmM=".parse().unwrap());
+        // What is said, and whether that is enough to publish and to play.
+        let cases = [
+            (None, None, None, false, false),
+            (Some("x=1&user=joe&pass=a%3Ab"), None, None, true, false),
+            (Some("user=joe&pass=a"), None, None, false, false),
+            (Some("user=joe"), None, None, false, false),
+            (None, Some(&headers), None, false, true),
+            (
+                None,
+                None,
+                Some(&Knows("joe:a:b") as &dyn Proof),
+                true,
+                false,
+            ),
+            (None, None, Some(&Knows("jim:c")), false, true),
+        ];
+        for (query, headers, proof, publishes, plays) in cases {
+            let caller = Caller {
+                protocol: "rtsp",
+                address: "192.0.2.1:1".parse().unwrap(),
+                headers,
+                query,
+                proof,
+            };
+            assert_eq!(open.check(publish, caller), Ok(()));
+            assert_eq!(
+                closed.check(publish, caller).is_ok(),
+                publishes,
+                "{query:?}"
+            );
+            assert_eq!(closed.check(play, caller).is_ok(), plays, "{query:?}");
+        }
     }
 
     #[test]

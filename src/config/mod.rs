@@ -102,6 +102,50 @@ pub struct Http {
 pub struct Auth {
     /// Bearer tokens that may manage the server from anywhere, at least 16 characters each.
     pub tokens: Vec<Secret>,
+    /// Who may publish; empty for anyone.
+    pub publishers: Vec<Login>,
+    /// Who may play; empty for anyone.
+    pub players: Vec<Login>,
+}
+
+/// A user and a password, `USER:PASSWORD` in the configuration. It prints as `***`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Login {
+    user: String,
+    password: String,
+}
+
+impl Login {
+    /// The user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The password. For comparing, never for showing.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl TryFrom<String> for Login {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.split_once(':') {
+            Some((user, password)) if !user.is_empty() && !password.is_empty() => Ok(Self {
+                user: user.to_owned(),
+                password: password.to_owned(),
+            }),
+            _ => Err("a login is USER:PASSWORD"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 /// Table `[streams]`.

@@ -25,7 +25,7 @@ pub struct Socket {
     // Never waited for: one task has the connection.
     tls: Option<Box<Mutex<Tls>>>,
     /// What is read in its place.
-    input: Option<Box<Socket>>,
+    input: Option<Box<Self>>,
 }
 
 /// A connection on its way from one runtime to another.
@@ -33,7 +33,7 @@ pub struct Socket {
 pub struct Detached {
     tcp: std::net::TcpStream,
     tls: Option<Box<Mutex<Tls>>>,
-    input: Option<Box<Detached>>,
+    input: Option<Box<Self>>,
 }
 
 #[derive(Debug)]

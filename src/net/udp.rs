@@ -89,6 +89,14 @@ impl Socket {
         bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
     }
 
+    /// As many routers pass on what is sent to a group.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
+        socket2::SockRef::from(self.inner.get_ref()).set_multicast_ttl_v4(ttl.into())
+    }
+
     /// Where it is bound.
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -40,6 +40,8 @@ mod rest_lifecycle;
 mod restream;
 mod rtmps;
 mod rtsp;
+mod rtsp_access;
+mod rtsp_multicast;
 mod rtsp_tunnel;
 mod rtsps;
 mod server;

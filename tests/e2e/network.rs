@@ -12,14 +12,16 @@ use crate::support::{seconds, wait_until};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network namespace at the other end of a cable.
-struct Elsewhere {
-    name: String,
+pub(crate) struct Elsewhere {
+    pub(crate) name: String,
+    /// Ours at this end.
+    pub(crate) near: String,
     address: String,
 }
 
 impl Elsewhere {
     #[track_caller]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let id = std::process::id() * 2 + COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("ms{id}");
@@ -34,6 +36,7 @@ impl Elsewhere {
         };
         let elsewhere = Self {
             name: name.clone(),
+            near: at(1),
             address: at(2),
         };
         let (near, far) = (format!("{name}a"), format!("{name}b"));
@@ -82,7 +85,7 @@ impl Drop for Elsewhere {
 }
 
 #[track_caller]
-fn ip(arguments: &[&str]) {
+pub(crate) fn ip(arguments: &[&str]) {
     let output = tool("ip").args(arguments).output().unwrap();
     assert!(
         output.status.success(),

@@ -202,9 +202,16 @@ fn a_stolen_session_is_of_no_use_and_datagrams_go_to_who_asked() {
         let answer = thief.ask(method, &url, &[&session]);
         assert!(answer.contains("454"), "{method}: {answer}");
     }
-    assert!(owner.ask("PLAY", &url, &[&session]).contains("200 OK"));
+    let answer = owner.ask("PLAY", &url, &[&session]);
+    assert!(answer.contains("200 OK"), "{answer}");
     let mut buffer = [0; 2_048];
     assert!(socket.recv(&mut buffer).unwrap() > 12);
+    // It is told with which packet it begins.
+    let info = field(&answer, "RTP-Info").unwrap();
+    let sequence = u16::from_be_bytes([buffer[2], buffer[3]]);
+    let time = u32::from_be_bytes([buffer[4], buffer[5], buffer[6], buffer[7]]);
+    let expected = format!("url={track};seq={sequence};rtptime={time}");
+    assert_eq!(info, expected);
     // The ports of a session are not another's as well.
     assert!(thief.ask("DESCRIBE", &url, &[]).contains("200 OK"));
     let answer = thief.ask("SETUP", &track, &[&transport]);

@@ -83,6 +83,7 @@ async fn play(
         address: request.peer,
         headers: Some(&request.headers),
         query: request.query.as_deref(),
+        proof: None,
     };
     let action = Action::Play(name.app(), name.id());
     if let Err(denied) = context.auth.check(action, caller) {

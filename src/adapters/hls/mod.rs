@@ -130,6 +130,7 @@ impl Protocol for Hls {
                 address: request.peer,
                 headers: Some(&request.headers),
                 query: request.query.as_deref(),
+                proof: None,
             };
             if context
                 .auth

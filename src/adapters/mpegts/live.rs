@@ -33,6 +33,7 @@ pub(super) async fn answer(
         address: request.peer,
         headers: Some(&request.headers),
         query: request.query.as_deref(),
+        proof: None,
     };
     let action = Action::Play(name.app(), name.id());
     if context.auth.check(action, caller).is_err() {

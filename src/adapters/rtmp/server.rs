@@ -271,6 +271,7 @@ impl Connection {
             address: self.address,
             headers: None,
             query,
+            proof: None,
         };
         self.context
             .auth

@@ -9,6 +9,8 @@ use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use rtp::Header;
 use rtp::payload::{Description, packetize};
 use rtp::rtcp::{self, Bye, NtpTime, SenderInfo, SenderReport};
+use rtsp::server::{Start, Track as Chosen};
+use smallvec::SmallVec;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
@@ -119,9 +121,31 @@ pub(super) fn breaks(before: &TrackSet, after: &TrackSet) -> Option<&'static str
 
 /// The source of a stream's section: the same for all who play it.
 pub(super) fn ssrc(stream: &StreamName, section: usize) -> u32 {
+    random("source", stream, section)
+}
+
+/// What is chosen at random for a stream's section (RFC 3550 section 5.1), and is the same for all who play it.
+fn random(what: &str, stream: &StreamName, section: usize) -> u32 {
     static SECRET: OnceLock<RandomState> = OnceLock::new();
     let secret = SECRET.get_or_init(RandomState::new);
-    secret.hash_one((stream.app(), stream.id(), section)) as u32
+    secret.hash_one((what, stream.app(), stream.id(), section)) as u32
+}
+
+/// Where a stream stands before a random access point: for each section the number of the next packet, and the RTP
+/// time of that moment.
+#[derive(Clone, Debug)]
+pub(super) struct Place(SmallVec<[(usize, Start); 3]>);
+
+impl Place {
+    /// With which packets these tracks begin, in their order; nothing where one of them is not known.
+    pub(super) fn starts(&self, tracks: &[Chosen]) -> Vec<Start> {
+        let known = tracks.iter().map(|track| {
+            let mut sections = self.0.iter();
+            let found = sections.find(|(section, _)| *section == track.section)?;
+            Some(found.1)
+        });
+        known.collect::<Option<_>>().unwrap_or_default()
+    }
 }
 
 /// That these sections of a stream end.
@@ -215,6 +239,8 @@ struct Lane {
     number: usize,
     section: Section,
     clock: Timebase,
+    /// The RTP time of the stream's time 0.
+    origin: u32,
     sequence: u16,
     packets: u32,
     octets: u32,
@@ -242,6 +268,7 @@ impl Cutter {
                 number,
                 section: section.clone(),
                 clock: Timebase::new(section.description.clock_rate)?,
+                origin: random("time", stream.name(), number),
                 sequence: rand::random(),
                 packets: 0,
                 octets: 0,
@@ -306,7 +333,7 @@ impl Cutter {
         }
         let marks = lane.section.marks_ends();
         let last = payloads.len().saturating_sub(1);
-        let time = track.timebase.rescale(unit.pts, lane.clock) as u32;
+        let time = lane.time(track.timebase, unit.pts);
         for (index, payload) in payloads.iter().enumerate() {
             let header = Header {
                 marker: marks && index == last,
@@ -328,6 +355,19 @@ impl Cutter {
         reported
     }
 
+    /// Where it stands before this access unit is cut.
+    pub(super) fn place(&self, tracks: &TrackSet, unit: &AccessUnit) -> Option<Place> {
+        let timebase = tracks.get(unit.track)?.timebase;
+        let lanes = self.lanes.iter().map(|lane| {
+            let start = Start {
+                sequence: lane.sequence,
+                time: lane.time(timebase, unit.pts),
+            };
+            (lane.number, start)
+        });
+        Some(Place(lanes.collect()))
+    }
+
     /// A sender report of each section as it would be at that time of the stream, in microseconds.
     pub(super) fn reports(&self, micros: i64) -> impl Iterator<Item = (usize, Vec<u8>)> {
         self.lanes.iter().map(move |lane| {
@@ -338,12 +378,18 @@ impl Cutter {
 }
 
 impl Lane {
+    /// The RTP time of a time of the stream.
+    fn time(&self, timebase: Timebase, ticks: i64) -> u32 {
+        let ticks = timebase.rescale(ticks, self.clock) as u32;
+        self.origin.wrapping_add(ticks)
+    }
+
     fn report(&self, ssrc: u32, wall: Wall, micros: i64) -> Vec<u8> {
         let report = SenderReport {
             ssrc,
             info: SenderInfo {
                 ntp: wall.at(micros),
-                rtp: Timebase::MICROS.rescale(micros, self.clock) as u32,
+                rtp: self.time(Timebase::MICROS, micros),
                 packets: self.packets,
                 octets: self.octets,
             },

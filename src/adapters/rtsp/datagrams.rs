@@ -3,7 +3,7 @@
 //!
 //! The connection of a player stays with its task. What both share is a [`Ticket`].
 
-use super::cutter::{self, Cutter, Section};
+use super::cutter::{self, Cutter, Place, Section};
 use super::sockets::{ANY, Sockets};
 use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
 use crate::hub::{Item, Reader, Stream, TrackSet};
@@ -16,8 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Longest payload in bytes: with the headers before it, a datagram that every path takes whole (1,280 bytes of
@@ -42,6 +43,34 @@ pub(super) struct Ticket {
     pub(super) left: CancellationToken,
     /// The stream is over, or is not sent any longer.
     pub(super) over: CancellationToken,
+    /// Who is to be told where the player begins.
+    asked: Mutex<Option<oneshot::Sender<Option<Place>>>>,
+    /// Somebody is.
+    again: Notify,
+}
+
+impl Ticket {
+    /// For a player of these, sent from this address.
+    pub(super) fn new(destinations: Vec<Destination>, source: IpAddr) -> Self {
+        Self {
+            destinations,
+            source,
+            paused: AtomicBool::new(false),
+            left: CancellationToken::new(),
+            over: CancellationToken::new(),
+            asked: Mutex::default(),
+            again: Notify::new(),
+        }
+    }
+
+    /// Begins, or begins again. What comes is where; none where the stream has no random access point.
+    pub(super) fn begin(&self) -> oneshot::Receiver<Option<Place>> {
+        let (asked, place) = oneshot::channel();
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+        self.paused.store(false, Ordering::Relaxed);
+        self.again.notify_one();
+        place
+    }
 }
 
 /// Where the packets of one section go.
@@ -90,6 +119,8 @@ struct Cut {
     runs: SmallVec<[(usize, usize); 3]>,
     /// A report that goes before them.
     report: Vec<u8>,
+    /// Where the stream stands before it, if a player may begin here.
+    place: Option<Place>,
     micros: i64,
     role: Role,
 }
@@ -128,9 +159,12 @@ pub(super) async fn serve(parts: Parts, ticket: Arc<Ticket>) {
     let _over = ticket.over.clone().drop_guard();
     let group = Group::of(parts);
     let member = group.join(ticket.clone());
-    tokio::select! {
-        () = ticket.left.cancelled() => {}
-        () = ticket.over.cancelled() => {}
+    loop {
+        tokio::select! {
+            () = ticket.left.cancelled() => break,
+            () = ticket.over.cancelled() => break,
+            () = ticket.again.notified() => group.changed.notify_one(),
+        }
     }
     group
         .members
@@ -243,6 +277,10 @@ impl Group {
 
     fn cut(&self, tracks: &TrackSet, unit: &AccessUnit, role: Role) -> Option<Cut> {
         let track = tracks.get(unit.track)?;
+        let place = match role {
+            Role::Start => self.cutter.borrow().place(tracks, unit),
+            Role::Leading | Role::Follower | Role::Aside => None,
+        };
         let mut section = None;
         let (mut packets, mut report) = (Vec::new(), Vec::new());
         packets.reserve(unit.payload.len() + unit.payload.len() / 32 + 256);
@@ -277,6 +315,7 @@ impl Group {
             packets,
             runs,
             report,
+            place,
             micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
             role,
         })
@@ -303,6 +342,21 @@ impl Group {
             member.begun.set(None);
             return Sent::All;
         }
+        let asked = member.ticket.asked.lock();
+        let mut asked = asked.unwrap_or_else(PoisonError::into_inner);
+        // Of a group that has just been made, nothing has been cut yet.
+        if let Some(asked) = asked.take_if(|_| !ring.is_empty()) {
+            let start = ring.start();
+            let place = match ring.next(&mut start.clone()) {
+                Step::Entry(cut) => cut.place.clone(),
+                Step::Skipped(_) | Step::UpToDate => None,
+            };
+            *member.cursor.borrow_mut() = start;
+            member.begun.set(None);
+            // Who does not listen any more has left.
+            let _ = asked.send(place);
+        }
+        drop(asked);
         let mut bytes = 0;
         loop {
             // Until an entry has been sent whole, the cursor stays in front of it.

@@ -1,6 +1,7 @@
 //! A listener, plain or with TLS: accepts connections, a bounded number at a time, and begins a client on each.
 
 use super::connection::Connection;
+use super::multicast::Multicast;
 use super::server::Client;
 use super::sockets::Sockets;
 use super::tunnel::{Begun, Tunnels};
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     pub(super) tls: Option<TlsAcceptor>,
     /// For datagrams, if there may be any.
     pub(super) sockets: Option<Arc<Sockets>>,
+    /// For datagrams to groups, if there may be any.
+    pub(super) multicast: Option<Arc<Multicast>>,
     /// A publisher that sends nothing for so long is disconnected.
     pub(super) publisher_timeout: Duration,
 }
@@ -77,6 +80,7 @@ fn connection(begun: Begun, address: SocketAddr, shared: &Shared) -> Connection 
     let config = Config {
         random: Random(rand::random()),
         udp: sockets.map(|sockets| sockets.ports()),
+        is_secure: shared.tls.is_some(),
         is_tunnel: begun.is_tunnel,
         ..Config::default()
     };

@@ -1,7 +1,8 @@
 //! RTSP, plain and over TLS: takes publishers and serves players on one port, and pulls cameras.
 //!
 //! The `listener` accepts, also what comes within HTTP (`tunnel`). A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
-//! in datagrams is served from there (`datagrams`) over the `sockets` of all; what they get is made by the `cutter`.
+//! in datagrams is served from there (`datagrams`) over the `sockets` of all, alone or with all who share a group
+//! (`multicast`), and its connection goes on beside that (`watcher`); what they get is made by the `cutter`.
 //! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
 //! other servers.
 //!
@@ -10,6 +11,7 @@
 //! can start with it (`gate`). What goes wrong is put in words without secrets (`failure`). Nothing is retried here:
 //! the supervisor does that.
 
+mod access;
 mod axis;
 mod client;
 mod connection;
@@ -19,6 +21,7 @@ mod failure;
 mod gate;
 mod incoming;
 mod listener;
+mod multicast;
 mod player;
 mod ports;
 mod program;
@@ -29,6 +32,7 @@ mod sink;
 mod sockets;
 mod source;
 mod tunnel;
+mod watcher;
 mod wire;
 
 use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target};
@@ -36,6 +40,7 @@ use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, 
 use crate::net::listen;
 use futures_util::FutureExt;
 use listener::Shared;
+use multicast::{Multicast, Range};
 use serde::Deserialize;
 use sockets::Sockets;
 use source::Source;
@@ -45,13 +50,19 @@ use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
 /// Table `[rtsp]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address to listen on; empty for none.
     pub listen: Listen,
     /// UDP address for RTP packets, with the next port for RTCP; empty for packets on connections alone.
     pub udp_listen: Listen,
+    /// Groups that streams are sent to for who asks for multicast, as `ADDRESS/BITS`; empty for none.
+    pub multicast_range: String,
+    /// The port of a stream's first track in its group; others have the pairs behind it.
+    pub multicast_port: u16,
+    /// How many routers pass on what is sent to a group.
+    pub multicast_ttl: u8,
     /// Connections at a time.
     pub max_connections: usize,
     /// A publisher that sends nothing for so long is disconnected.
@@ -67,6 +78,9 @@ impl Default for Settings {
         Self {
             listen: Listen(Some(([0u16; 8], 8554).into())),
             udp_listen: Listen(Some(([0u16; 8], 8000).into())),
+            multicast_range: "239.192.0.0/16".to_owned(),
+            multicast_port: 8_002,
+            multicast_ttl: 1,
             max_connections: 10_000,
             publisher_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(10),
@@ -106,6 +120,7 @@ impl Default for SecureSettings {
 #[derive(Debug)]
 pub struct Rtsp {
     settings: Settings,
+    multicast: Option<Arc<Multicast>>,
 }
 
 /// The listener over TLS. Packets go on its connections alone: in datagrams they would not be encrypted.
@@ -128,7 +143,28 @@ impl Rtsp {
         if !CONNECTIONS.contains(&settings.max_connections) {
             return Err(config.error("rtsp.max_connections", CONNECTIONS_RULE));
         }
-        Ok(Self { settings })
+        let Settings {
+            multicast_range: range,
+            multicast_port: port,
+            multicast_ttl: ttl,
+            ..
+        } = &settings;
+        if port % 2 != 0 || !(1..=multicast::MAX_PORT).contains(port) {
+            let rule = "must be even, and lie between 2 and 65472";
+            return Err(config.error("rtsp.multicast_port", rule));
+        }
+        let range = match range.as_str() {
+            "" => None,
+            text => {
+                let range = text.parse::<Range>();
+                Some(range.map_err(|rule| config.error("rtsp.multicast_range", rule))?)
+            }
+        };
+        let multicast = range.map(|range| Arc::new(Multicast::new(range, *port, *ttl)));
+        Ok(Self {
+            settings,
+            multicast,
+        })
     }
 }
 
@@ -164,6 +200,7 @@ impl Protocol for Rtsps {
             tls: Some(TlsAcceptor::from(context.certificate.server_config(&[]))),
             context,
             sockets: None,
+            multicast: None,
             publisher_timeout: self.settings.publisher_timeout,
         };
         let max_connections = self.settings.max_connections;
@@ -197,11 +234,15 @@ impl Protocol for Rtsp {
                 let address = socket.address();
                 listening.push(Listening { protocol, address });
             }
+            for socket in [&sockets.rtp, &sockets.rtcp] {
+                socket.set_multicast_ttl(self.settings.multicast_ttl)?;
+            }
             tokio::spawn(sockets.clone().receive());
         }
         let shared = Shared {
             context,
             tls: None,
+            multicast: self.multicast.clone().filter(|_| sockets.is_some()),
             sockets,
             publisher_timeout: self.settings.publisher_timeout,
         };
@@ -211,7 +252,7 @@ impl Protocol for Rtsp {
     }
 
     fn pushes(&self, scheme: &str) -> bool {
-        scheme == "rtsp"
+        matches!(scheme, "rtsp" | "rtsps")
     }
 
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {

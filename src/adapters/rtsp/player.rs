@@ -1,6 +1,6 @@
 //! A player on the connection: the frames that all players share, and what one of them still says.
 
-use super::cutter::{self, Cutter, Outgoing};
+use super::cutter::{self, Cutter, Outgoing, Place};
 use crate::hub::{Ended, StreamName, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use media::{AccessUnit, Timebase};
@@ -8,7 +8,9 @@ use rtp::rtcp;
 use rtsp::message::Status;
 use rtsp::server::{Event, Session, Track};
 use rtsp::{Carriage, Output, frame_header};
+use std::any::Any;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Longest payload in bytes: with what stands before it, a segment of TCP on every usual path.
@@ -60,6 +62,11 @@ impl Format for Form {
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
         cutter::breaks(before, after)
+    }
+
+    fn place(&self, tracks: &TrackSet, unit: &AccessUnit) -> Option<Rc<dyn Any>> {
+        let place: Rc<dyn Any> = Rc::new(self.cutter.place(tracks, unit)?);
+        Some(place)
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
@@ -119,17 +126,23 @@ pub(super) struct Player {
     stream: StreamName,
     tracks: Vec<Track>,
     paused: bool,
+    /// PLAY has not been answered: where it begins is not known.
+    begins: bool,
+    /// The connection is to be closed.
+    leaves: bool,
     farewell: VecDeque<Vec<u8>>,
 }
 
 impl Player {
-    /// That plays these tracks now.
+    /// That has asked to play these tracks, and has not been answered.
     pub(super) const fn new(session: Session, stream: StreamName, tracks: Vec<Track>) -> Self {
         Self {
             session,
             stream,
             tracks,
             paused: false,
+            begins: true,
+            leaves: false,
             farewell: VecDeque::new(),
         }
     }
@@ -144,7 +157,8 @@ impl Player {
             }
             Event::Play(tracks) if tracks == self.tracks => {
                 self.paused = false;
-                self.session.start(now, &[])
+                self.begins = true;
+                Ok(())
             }
             Event::Teardown => return Some(fanout::Output::Leave),
             Event::Packet {
@@ -195,6 +209,9 @@ impl Peer for Player {
 
     fn poll_output(&mut self) -> fanout::Output {
         loop {
+            if self.leaves {
+                return fanout::Output::Leave;
+            }
             match self.session.poll_output() {
                 Output::Transmit(bytes) => return fanout::Output::Send(bytes),
                 Output::Event(event) => {
@@ -209,6 +226,21 @@ impl Peer for Player {
                     };
                 }
             }
+        }
+    }
+
+    fn begins(&self) -> bool {
+        self.begins
+    }
+
+    fn begin(&mut self, place: Option<&dyn Any>) {
+        if std::mem::take(&mut self.begins) {
+            let place = place.and_then(|place| place.downcast_ref::<Place>());
+            let starts = place.map(|place| place.starts(&self.tracks));
+            let started = self
+                .session
+                .start(Instant::now(), &starts.unwrap_or_default());
+            self.leaves = started.is_err();
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::connection::{Closed, now};
 use super::receiver::{Event as Received, Incoming, Receiver};
-use super::server::{Claimed, Client};
+use super::server::Client;
 use super::sockets::Sockets;
+use super::watcher::Claimed;
 use crate::auth::Action;
 use crate::hub::{Origin, Publisher, StreamName};
 use rtsp::Carriage;
@@ -15,17 +16,13 @@ use tokio::time::{Instant, sleep_until};
 
 impl Client {
     /// Accepts what a client wants to publish, if it may and something of it is carried.
-    pub(super) fn announce(
+    pub(super) async fn announce(
         &mut self,
         access: &Access,
         description: Description,
     ) -> Result<Option<(StreamName, Description)>, Closed> {
-        let name = match self.name(access, |app, id| Action::Publish(app, id)) {
-            Ok(name) => name,
-            Err((status, words)) => {
-                self.refuse(status, &words);
-                return Ok(None);
-            }
+        let Some(name) = self.name(access, |app, id| Action::Publish(app, id)).await else {
+            return Ok(None);
         };
         let (carried, left_out) = carried(&description);
         let left_out = left_out.join(", ");

@@ -1,11 +1,14 @@
-//! Publishes a stream to another server: ANNOUNCE and RECORD, with the packets on the connection.
+//! Publishes a stream to another server: ANNOUNCE and RECORD, with the packets on the connection, which may be
+//! encrypted, or within HTTP.
 //!
 //! The connection reads the stream at its own place: a server that is slow makes the reader skip, and one that takes
 //! nothing is given up; neither is felt elsewhere. Sound waits a moment for the picture that follows it.
 
 use super::cutter::{self, Cutter, Section};
+use super::failure::{Step, said, too_slow};
 use super::player::{MAX_PAYLOAD, append};
-use super::source::Source;
+use super::source::{Source, Transport};
+use super::wire::Wire;
 use crate::adapters::Feed;
 use crate::hub::{Item, TrackSet};
 use media::Kind;
@@ -14,12 +17,7 @@ use rtsp::client::{Choice, Config, Event, Session, Wanted};
 use rtsp::{Carriage, Output};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-
-/// The port of URLs without one.
-const DEFAULT_PORT: u16 = 554;
 
 /// A server that takes no byte for so long is given up.
 const STALLED: Duration = Duration::from_secs(10);
@@ -114,11 +112,10 @@ struct Batch {
 
 /// A connection to the server.
 struct Link {
-    socket: TcpStream,
+    wire: Wire,
     session: Session,
     tracks: usize,
     place: String,
-    input: Vec<u8>,
 }
 
 impl Link {
@@ -129,12 +126,15 @@ impl Link {
         sections: &[Section],
         limit: Duration,
     ) -> Result<Self, String> {
-        let host = source.url.host_str().unwrap_or_default();
-        let host = host.trim_matches(['[', ']']);
-        let port = source.url.port().unwrap_or(DEFAULT_PORT);
-        let policy = &feed.context.policy;
-        let socket = policy.connect(host, port, STALLED).await;
-        let socket = socket.map_err(|error| error.to_string())?;
+        let transport = source.transport.unwrap_or_default();
+        if matches!(transport, Transport::Udp | Transport::Multicast) {
+            return Err(
+                "a stream is pushed on the connection: transport is tcp or http".to_owned(),
+            );
+        }
+        let connecting = timeout(limit, Wire::connect(source, transport, &feed.context)).await;
+        let wire = connecting.map_err(|_| too_slow(Step::Describe, source, limit))?;
+        let wire = wire.map_err(|problem| said(source, &problem))?;
         let mut config = Config::new(source.url.as_str());
         config.credentials = source.login.as_ref().map(|login| Credentials {
             user: login.user.clone(),
@@ -161,10 +161,9 @@ impl Link {
         let now = Instant::now().into_std();
         let mut link = Self {
             session: Session::record(now, config, description, choices.collect()),
-            socket,
+            wire,
             tracks: sections.len(),
             place: source.place(),
-            input: Vec::new(),
         };
         loop {
             let (recording, due) = link.settle().await?;
@@ -192,9 +191,8 @@ impl Link {
     }
 
     async fn read(&mut self, due: Option<std::time::Instant>) -> Result<(), String> {
-        self.input.clear();
-        self.input.reserve(4_096);
-        let read = self.socket.read_buf(&mut self.input);
+        let mut input = [0; 2_048];
+        let read = self.wire.read(&mut input);
         let read = match due {
             Some(due) => timeout_at(Instant::from_std(due), read).await,
             None => Ok(read.await),
@@ -203,8 +201,9 @@ impl Link {
         let place = &self.place;
         match read {
             Ok(Ok(0)) => Err(format!("{place} closed the connection")),
-            Ok(Ok(_)) => {
-                let taken = self.session.handle_input(now, &self.input);
+            Ok(Ok(count)) => {
+                let input = input.get(..count).unwrap_or_default();
+                let taken = self.session.handle_input(now, input);
                 taken.map_err(|error| format!("{place} does not speak RTSP: {error}"))
             }
             Ok(Err(error)) => Err(format!("the connection to {place} is lost: {error}")),
@@ -242,7 +241,7 @@ impl Link {
     /// Writes all, as long as it is taken.
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         let place = &self.place;
-        match timeout(STALLED, self.socket.write_all(bytes)).await {
+        match timeout(STALLED, self.wire.write(bytes)).await {
             Ok(written) => {
                 written.map_err(|error| format!("the connection to {place} is lost: {error}"))
             }

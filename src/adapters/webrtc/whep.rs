@@ -69,6 +69,7 @@ async fn create(
         address: request.peer,
         headers: Some(&request.headers),
         query: request.query.as_deref(),
+        proof: None,
     };
     let action = Action::Play(name.app(), name.id());
     if let Err(denied) = context.auth.check(action, caller) {

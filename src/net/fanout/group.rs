@@ -61,6 +61,8 @@ pub(super) struct Packaged {
     pub(super) packet: Packet,
     pub(super) bytes: usize,
     pub(super) prelude: Rc<Prelude>,
+    /// Where the form stands before it, if somebody may begin here.
+    place: Option<Place>,
     micros: i64,
     role: Role,
 }
@@ -82,6 +84,9 @@ impl Entry for Packaged {
         self.role
     }
 }
+
+/// A place in a form, for peers.
+pub(super) type Place = Rc<dyn Any>;
 
 /// Groups by the address of their stream, and the name and the variant of their form.
 type Groups = HashMap<(usize, &'static str, Vec<u8>), Weak<dyn Any>>;
@@ -219,6 +224,16 @@ impl<F: Format, P: Peer> Drop for Farewell<'_, F, P> {
 }
 
 impl<F: Format> Packets<F> {
+    /// Where a member begins now, and what its peer is told of that.
+    pub(super) fn start(&self) -> (Cursor, Option<Place>) {
+        let cursor = self.ring.start();
+        let place = match self.ring.next(&mut cursor.clone()) {
+            Step::Entry(entry) => entry.place.clone(),
+            Step::Skipped(_) | Step::UpToDate => None,
+        };
+        (cursor, place)
+    }
+
     /// What there is has been shown to all members, and has driven none away: there are none.
     fn forget_past(&mut self) {
         self.broken = None;
@@ -277,6 +292,9 @@ impl<F: Format> Packets<F> {
                 let Some(track) = tracks.get(unit.track) else {
                     return false;
                 };
+                let role = self.roles.of(unit, tracks);
+                let is_start = role == Role::Start;
+                let place = is_start.then(|| self.format.place(tracks, unit)).flatten();
                 let packet = self.format.packet(tracks, unit);
                 let has_video = tracks.first(Kind::Video).is_some();
                 let is_video = track.kind() == Kind::Video;
@@ -285,8 +303,9 @@ impl<F: Format> Packets<F> {
                     bytes: packet.len() + size_of::<Packaged>(),
                     packet,
                     prelude: prelude.clone(),
+                    place,
                     micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
-                    role: self.roles.of(unit, tracks),
+                    role,
                 });
                 if let Some(packet) = self.format.renewed_prelude() {
                     let generation = tracks.generation;

@@ -1,6 +1,6 @@
 //! One socket of a group: its place in the stream, and what waits to be written.
 
-use super::group::{Fresh, Group, Packaged};
+use super::group::{Fresh, Group, Packaged, Place};
 use super::{Format, Output, Packet, Peer, sleep_until};
 use crate::hub::ring::{Cursor, Ring, Step};
 use crate::hub::{Ended, Stream};
@@ -107,14 +107,15 @@ impl<P: Peer> MemberState<P> {
 }
 
 impl<P: Peer> Member<P> {
-    /// A socket that begins at `cursor` in its group's packets.
+    /// A socket that begins at that place in its group's packets.
     pub(super) fn new(
         socket: Socket,
         address: SocketAddr,
         protocol: &'static str,
-        peer: P,
-        cursor: Cursor,
+        mut peer: P,
+        (cursor, place): (Cursor, Option<Place>),
     ) -> Self {
+        peer.begin(place.as_deref());
         let mut state = MemberState {
             peer,
             unsent: VecDeque::new(),
@@ -222,8 +223,11 @@ impl<P: Peer> Member<P> {
                 return Ok(Heard::Nonsense(reason));
             }
             state.drain_peer();
-            if was_paused && !state.peer.paused() {
-                state.cursor = group.packets.borrow().ring.start();
+            if was_paused && !state.peer.paused() || state.peer.begins() {
+                let (cursor, place) = group.packets.borrow().start();
+                state.cursor = cursor;
+                state.peer.begin(place.as_deref());
+                state.drain_peer();
             }
             Ok(Heard::Something)
         })

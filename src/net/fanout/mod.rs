@@ -17,6 +17,7 @@ use group::Group;
 use media::AccessUnit;
 use member::Member;
 use smallvec::SmallVec;
+use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::time::Instant;
@@ -58,6 +59,12 @@ pub trait Format: 'static {
         None
     }
 
+    /// Where the form stands before this random access point, for peers that begin there and have to be told; none
+    /// where they have not.
+    fn place(&self, _tracks: &TrackSet, _unit: &AccessUnit) -> Option<Rc<dyn Any>> {
+        None
+    }
+
     /// One access unit; empty when this form cannot carry its track.
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet;
 
@@ -84,6 +91,14 @@ pub trait Peer: 'static {
 
     /// What the session wants, drained until [`Output::Timeout`] after every other call.
     fn poll_output(&mut self) -> Output;
+
+    /// Whether the peer waits to be told where it begins.
+    fn begins(&self) -> bool {
+        false
+    }
+
+    /// The peer begins at this place of its form; none where that has not come yet.
+    fn begin(&mut self, _place: Option<&dyn Any>) {}
 
     /// The peer wants no media at the moment.
     fn paused(&self) -> bool {
@@ -140,7 +155,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
         }
     };
     let group = Group::<F, P>::of(form, viewer.stream(), bounds);
-    let start = group.packets.borrow().ring.start();
+    let start = group.packets.borrow().start();
     let member = Rc::new(Member::new(socket, address, F::NAME, peer, start));
     group.members.borrow_mut().push(member.clone());
     let reason = member.run(&group).await;

@@ -118,8 +118,9 @@ impl Guard {
         }
     }
 
-    /// The values of `WWW-Authenticate` with a new nonce: the weakest last, since some clients take the last.
-    pub(crate) fn challenge(&mut self, now: Instant, stale: bool) -> [String; 2] {
+    /// The values of `WWW-Authenticate` with a new nonce: the weakest last, since some clients take the last. Basic
+    /// is among them where nobody listens.
+    pub(crate) fn challenge(&mut self, now: Instant, stale: bool, is_secure: bool) -> Vec<String> {
         self.count += 1;
         let random = hexadecimal(&self.random.0);
         let nonce = Algorithm::Sha256.hash(&[&random, &self.count.to_string()]);
@@ -129,13 +130,16 @@ impl Guard {
         }
         let realm = &self.realm;
         let stale = if stale { ", stale=true" } else { "" };
-        let values = [
+        let mut values = vec![
             format!(
                 "Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"{stale}"
             ),
             // Without qop, which some clients do not know.
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}"),
         ];
+        if is_secure {
+            values.push(format!("Basic realm=\"{realm}\""));
+        }
         self.nonces.push_back((nonce, now));
         values
     }
@@ -213,8 +217,15 @@ mod tests {
     fn our_client_gets_in_with_each_challenge() {
         let now = Instant::now();
         let mut guard = Guard::new("Mill\"stream", Random([9; 16]));
-        let challenges = guard.challenge(now, false);
-        for challenges in [&challenges[..], &challenges[..1], &challenges[1..]] {
+        let challenges = guard.challenge(now, false, false);
+        let secure = guard.challenge(now, false, true);
+        assert_eq!(secure[2], "Basic realm=\"Millstream\"");
+        for challenges in [
+            &challenges[..],
+            &challenges[..1],
+            &challenges[1..],
+            &secure[..],
+        ] {
             let authorization = answer(challenges, &mut login("joe", "secret"));
             let authorization = authorization.as_ref();
             assert_eq!(authorization.unwrap().user().as_deref(), Some("joe"));
@@ -244,12 +255,12 @@ mod tests {
     #[test]
     fn a_proof_is_of_no_use_on_another_connection() {
         let now = Instant::now();
-        let challenges = Guard::new("m", Random([1; 16])).challenge(now, false);
+        let challenges = Guard::new("m", Random([1; 16])).challenge(now, false, false);
         let authorization = answer(&challenges, &mut login("joe", "secret"));
         let mut guard = Guard::new("m", Random([2; 16]));
         let denied = guard.check(now, &Method::Play, authorization.as_ref(), JOE);
         assert_eq!(denied, Err(Denied::Stale));
-        assert!(guard.challenge(now, true)[1].ends_with("stale=true"));
+        assert!(guard.challenge(now, true, false)[1].ends_with("stale=true"));
     }
 
     #[test]
@@ -278,7 +289,7 @@ mod tests {
         let now = Instant::now();
         let mut guard = Guard::new("m", Random([1; 16]));
         for _ in 0..100 {
-            guard.challenge(now, false);
+            guard.challenge(now, false, false);
         }
         assert_eq!(guard.nonces.len(), MAX_NONCES);
     }

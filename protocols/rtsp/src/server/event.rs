@@ -18,6 +18,8 @@ pub struct Config {
     pub random: Random,
     /// The server's ports for RTP and RTCP packets in datagrams; without, clients have to take the connection.
     pub udp: Option<(u16, u16)>,
+    /// The connection is encrypted: passwords may go over it as they are.
+    pub is_secure: bool,
     /// What comes goes through HTTP, as base64: see [`tunnel`](crate::tunnel).
     pub is_tunnel: bool,
     /// Time from the start to the first request. Default 10 s.
@@ -34,6 +36,7 @@ impl Default for Config {
             realm: "Millstream".to_owned(),
             random: Random::default(),
             udp: None,
+            is_secure: false,
             is_tunnel: false,
             first_timeout: Duration::from_secs(10),
             session_timeout: Duration::from_secs(60),

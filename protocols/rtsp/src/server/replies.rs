@@ -141,8 +141,10 @@ impl Session {
         };
         self.alive(now);
         self.forget(question);
-        let values = self.guard.challenge(now, stale);
-        let fields = values.map(|value| ("WWW-Authenticate", value));
+        let is_secure = self.config.is_secure;
+        let values = self.guard.challenge(now, stale, is_secure);
+        let fields = values.into_iter().map(|value| ("WWW-Authenticate", value));
+        let fields: Vec<_> = fields.collect();
         self.respond(&request, Status::UNAUTHORIZED, &fields, "");
         self.process(now)
     }
