@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 use media::Codec;
-use media::codec::g726;
+use media::codec::{annex_b, g726};
 use rtp::payload::{self, Damaged, Depacketizer, Description, Event, Format, Input, Unit};
 use rtp::{Header, Packet, Reorder};
 use std::path::{Path, PathBuf};
@@ -43,6 +43,47 @@ fn cases() -> Vec<Case> {
         )
     };
     vec![
+        Case {
+            name: "h264",
+            source: format!("{VIDEO} ! x264enc bframes=2 key-int-max=10 ! {H264}"),
+            pay: "rtph264pay config-interval=-1",
+            depay: "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream",
+            caps: "media=video,clock-rate=90000,encoding-name=H264,packetization-mode=(string)1",
+            format: format("H264", 90_000, 1),
+        },
+        Case {
+            name: "h265",
+            source: format!("{VIDEO} ! x265enc key-int-max=10 ! {H265}"),
+            pay: "rtph265pay config-interval=-1",
+            depay: "rtph265depay ! h265parse ! video/x-h265,stream-format=byte-stream",
+            caps: "media=video,clock-rate=90000,encoding-name=H265",
+            format: format("H265", 90_000, 1),
+        },
+        Case {
+            name: "aac",
+            source: sound(
+                48_000,
+                2,
+                "avenc_aac bitrate=512000 ! audio/mpeg,stream-format=raw",
+            ),
+            pay: "rtpmp4gpay",
+            depay: "rtpmp4gdepay",
+            caps: "media=audio,clock-rate=48000,encoding-name=MPEG4-GENERIC,encoding-params=(string)2,\
+                   streamtype=(string)5,profile-level-id=(string)2,mode=(string)AAC-hbr,config=(string)1190,\
+                   sizelength=(string)13,indexlength=(string)3,indexdeltalength=(string)3",
+            format: Format {
+                parameters: "mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1190",
+                ..format("MPEG4-GENERIC", 48_000, 2)
+            },
+        },
+        Case {
+            name: "opus",
+            source: sound(48_000, 2, "opusenc"),
+            pay: "rtpopuspay",
+            depay: "rtpopusdepay",
+            caps: "media=audio,clock-rate=48000,encoding-name=OPUS",
+            format: format("OPUS", 48_000, 2),
+        },
         Case {
             name: "vp8",
             source: format!("{VIDEO} ! vp8enc deadline=1 keyframe-max-dist=10"),
@@ -134,6 +175,9 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+const H264: &str = "video/x-h264,stream-format=byte-stream,alignment=au";
+const H265: &str = "video/x-h265,stream-format=byte-stream,alignment=au";
+
 /// One triplet of 3,000 bytes, from a file that the test writes.
 const KLV: &str = "filesrc location=KLV blocksize=3020 ! meta/x-klv,parsed=true";
 
@@ -214,8 +258,18 @@ fn depacketized(case: &Case, packets: &[Vec<u8>]) -> (Vec<Codec>, Vec<Unit>) {
     (codecs, units)
 }
 
-/// What must come through: everything, but of JPEG, whose headers are made anew, the coded samples.
+/// What must come through: everything, but of JPEG, whose headers are made anew, the coded samples, and of H.264 and
+/// H.265 no parameter sets and delimiters, which belong to the configuration or to nothing.
 fn essence(case: &Case, bytes: &[u8]) -> Vec<u8> {
+    let is_left_out = |nal: &[u8]| match (case.name, nal.first()) {
+        ("h264", Some(first)) => (7..=9).contains(&(first & 31)),
+        (_, Some(first)) => (32..=35).contains(&(first >> 1 & 63)),
+        (_, None) => true,
+    };
+    if matches!(case.name, "h264" | "h265") {
+        let nals = annex_b::units(bytes).filter(|nal| !is_left_out(nal));
+        return nals.flat_map(|nal| [&[0, 0, 0, 1], nal].concat()).collect();
+    }
     if case.name != "jpeg" {
         return bytes.to_vec();
     }
@@ -230,6 +284,21 @@ fn essence(case: &Case, bytes: &[u8]) -> Vec<u8> {
     }
     assert!(!essence.is_empty());
     essence
+}
+
+/// The units of H.264 and H.265 have lengths in front of their NAL units.
+fn between_start_codes(case: &Case, unit: &[u8]) -> Vec<u8> {
+    if !matches!(case.name, "h264" | "h265") {
+        return unit.to_vec();
+    }
+    let (mut out, mut rest) = (Vec::new(), unit);
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (nal, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        out.extend([0, 0, 0, 1]);
+        out.extend_from_slice(nal);
+        rest = after;
+    }
+    out
 }
 
 #[test]
@@ -248,7 +317,7 @@ fn everything_comes_through_both_ways() {
         let raw = essence(&case, &std::fs::read(raw).unwrap());
         let mut joined: Vec<u8> = units
             .iter()
-            .flat_map(|unit| unit.payload.to_vec())
+            .flat_map(|unit| between_start_codes(&case, &unit.payload))
             .collect();
         if let Codec::G726(bits) = codecs[0] {
             // Its encoder packs as in ATM.
