@@ -117,6 +117,7 @@ impl Port {
             address,
             headers: None,
             query,
+            proof: None,
         };
         let checked = self.context.auth.check(action, caller);
         checked.map_err(|denied| (Reject::FORBIDDEN, denied.to_string()))

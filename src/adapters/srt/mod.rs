@@ -18,7 +18,7 @@ mod remote;
 mod server;
 mod terms;
 
-use super::{BoxFuture, Connection, Context, Feed, Listening, Protocol, Target};
+use super::{BoxFuture, Connection, Context, Feed, ListenError, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, Secret, duration};
 use crate::net::udp::Socket;
 use crate::transport::Packagings;
@@ -26,7 +26,6 @@ use connections::Connections;
 use port::Port;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::Terms;
@@ -118,7 +117,7 @@ impl Protocol for Srt {
         "srt"
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> io::Result<Vec<Listening>> {
+    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
         let Some(address) = self.settings.listen.0 else {
             return Ok(Vec::new());
         };
