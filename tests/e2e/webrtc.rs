@@ -267,10 +267,12 @@ fn gstreamer_plays_it() {
     assert!(finished.status.success(), "{}", finished.stderr);
     let seen: Value = serde_json::from_str(&finished.stdout).unwrap();
     let count = |name: &str| seen[name].as_u64().unwrap();
-    assert!((100..=200).contains(&count("pictures")), "{seen}");
+    assert!(count("pictures") >= 100, "{seen}");
     assert!(count("distinct") * 10 >= count("pictures") * 9, "{seen}");
-    // Seconds of sound at 48 kHz, and the loudest sample of a tone.
-    assert!((150_000..=260_000).contains(&count("samples")), "{seen}");
+    // As many seconds of sound at 48 kHz as of pictures, and the loudest sample of a tone.
+    let seconds_of = [("pictures", 30.0), ("samples", 48_000.0)];
+    let [shown, heard] = seconds_of.map(|(name, rate)| count(name) as f64 / rate);
+    assert!((shown - heard).abs() < 1.5, "{seen}");
     assert!(count("peak") > 1_000, "{seen}");
     wait_until("it is no longer counted", seconds(2), || {
         webrtc_viewers(&server) == 0
