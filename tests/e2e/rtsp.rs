@@ -277,10 +277,3 @@ fn what_is_not_there_is_said() {
     }
     assert!(client.ask("OPTIONS", "*", &[]).contains("Public: "));
 }
-
-#[test]
-fn vlc_plays_in_datagrams() {
-    let server = Server::start();
-    let _publisher = publish(&server, "cam", Clip::Standard);
-    crate::hls::vlc_plays_url(&server.rtsp_url("cam"));
-}
