@@ -39,10 +39,10 @@ fn found(url: &str) -> Vec<(String, u64)> {
 
 #[track_caller]
 fn comes_through(video: &str, audio: &str, codecs: &[(&str, u64)]) {
-    let (_camera, port) = camera(0, &[video, audio]);
     let server = Server::start();
-    // One after the other: two clients at the same moment end GStreamer's server now and then.
     for transport in ["tcp", "udp"] {
+        // One for each: a second client ends GStreamer's server now and then.
+        let (_camera, port) = camera(0, &[video, audio]);
         let url = format!("rtsp://127.0.0.1:{port}/cam#transport={transport}");
         pull_as(&server, transport, &url);
         server.wait_live(transport);
