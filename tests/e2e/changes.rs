@@ -187,9 +187,10 @@ fn sound_that_comes_late_is_heard_in_a_page_that_plays_already() {
         ("webrtc", Clip::Standard),
         ("webrtc", Clip::OneKeyFrame),
     ] {
+        // Before the stream begins: a clip with one key frame is over while others hold the browsers.
+        let _place = limit::BROWSER.take();
         let server = Server::start();
         let with_sound = publish_sound_late(&server, clip);
-        let _place = limit::BROWSER.take();
         let path = format!("/LiveApp/play.html?id=cam&playOrder={player}");
         let page = browser::follow_and_listen(&server, &path);
         let moves = |line: &str| line.starts_with("moves");
