@@ -6,10 +6,12 @@ VIDEO is h264, h265, one of them with B-frames (h264-b, h264-pyramid, h265-b), h
 jpeg, or ts (a transport stream of H.264 and AAC);
 AUDIO is aac, aac-44 (at 44.1 kHz), latm, pcma, pcmu, opus, g722, g726, l16, mp3, ac3, speex, klv=FILE (not sound) or
 none. Where VIDEO is the path of an FLV file, that is
-sent with its sound. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, asks for authentication (Digest,
+sent with its sound; where it is record=FILE, it is no camera, but takes H.264 and AAC from a publisher and writes them
+there as Matroska. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, asks for authentication (Digest,
 unless Basic is said) where a user is given, and prints "ready" when it listens, "play" when somebody begins to
 watch, and "closed" when a connection is over. Port 0 takes a free one, which is printed behind the first word.
-With CAMERA_TLS=CERTIFICATE,KEY it speaks TLS alone; with CAMERA_GROUP=ADDRESS it sends to groups from that one on.
+With CAMERA_TLS=CERTIFICATE,KEY it speaks TLS alone; with CAMERA_GROUP=ADDRESS it sends to groups from that one on;
+with CAMERA_DATAGRAMS=1 packets go in datagrams alone.
 """
 
 import os
@@ -61,6 +63,11 @@ AUDIO = {
 
 def launch(video, audio):
     """The pipeline, as a media factory takes it."""
+    if video.startswith("record="):
+        return (
+            "( rtph264depay name=depay0 ! h264parse ! queue ! matroskamux name=mux streamable=true ! filesink async=false location="
+            + video[7:] + " rtpmp4gdepay name=depay1 ! aacparse ! queue ! mux. )"
+        )
     if "/" in video:
         return (
             "( filesrc location=" + video + " ! flvdemux name=file "
@@ -84,6 +91,7 @@ def launch(video, audio):
 def on_client(_server, client):
     """Tells who comes and goes."""
     client.connect("play-request", lambda *_: print("play", flush=True))
+    client.connect("record-request", lambda *_: print("record", flush=True))
     client.connect("closed", lambda *_: print("closed", flush=True))
 
 
@@ -107,6 +115,10 @@ def main():
     factory = GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(launch(video, audio))
     factory.set_shared(True)
+    if video.startswith("record="):
+        factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
+    if "CAMERA_DATAGRAMS" in os.environ:
+        factory.set_protocols(GstRtsp.RTSPLowerTrans.UDP)
     if "CAMERA_GROUP" in os.environ:
         first = os.environ["CAMERA_GROUP"]
         pool = GstRtspServer.RTSPAddressPool.new()

@@ -8,7 +8,9 @@ use crate::support::seconds;
 use crate::support::server::Server;
 use flv::file::TagKind;
 use futures_util::StreamExt;
-use retina::client::{InitialTimestampPolicy, PlayOptions, Session, SessionOptions, SetupOptions};
+use retina::client::{
+    InitialTimestampPolicy, PlayOptions, Session, SessionOptions, SetupOptions, Transport,
+};
 use retina::codec::{CodecItem, FrameFormat};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,13 +21,13 @@ type Unit = (i64, Vec<u8>);
 
 /// Pictures and sound.
 #[derive(Debug, Default)]
-struct Units {
-    pictures: Vec<Unit>,
-    sound: Vec<Unit>,
+pub(crate) struct Units {
+    pub(crate) pictures: Vec<Unit>,
+    pub(crate) sound: Vec<Unit>,
 }
 
 /// What retina gets until it has so many pictures.
-fn retinas(url: &str, count: usize) -> Units {
+pub(crate) fn retinas(url: &str, transport: &Transport, count: usize) -> Units {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -41,7 +43,9 @@ fn retinas(url: &str, count: usize) -> Units {
             .map(|stream| stream.media().to_owned())
             .collect();
         for stream in 0..kinds.len() {
-            let options = SetupOptions::default().frame_format(FrameFormat::MP4);
+            let options = SetupOptions::default()
+                .frame_format(FrameFormat::MP4)
+                .transport(transport.clone());
             session.setup(stream, options).await.unwrap();
         }
         let options = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
@@ -245,7 +249,7 @@ fn a_session_that_was_recorded() {
 fn compared(script: Script, count: usize) {
     let camera = FakeCamera::start(script);
     let url = camera.url("");
-    let theirs = retinas(&url, count);
+    let theirs = retinas(&url, &Transport::default(), count);
     let server = Server::start();
     pull_as(&server, "cam", &url);
     server.wait_live("cam");
@@ -267,7 +271,7 @@ fn a_camera_of_gstreamer() {
     pull_as(&server, "cam", &url);
     server.wait_live("cam");
     let (ours, theirs) = std::thread::scope(|scope| {
-        let theirs = scope.spawn(|| retinas(&url, 100));
+        let theirs = scope.spawn(|| retinas(&url, &Transport::default(), 100));
         // It has begun to watch, too.
         std::thread::sleep(Duration::from_millis(500));
         let ours = ours(&server, "cam", 150);

@@ -1,9 +1,9 @@
 //! Cameras behind TLS and behind HTTP proxies.
 
 use crate::support::camera::{camera, camera_with, pull_as};
+use crate::support::certificate::Certificate;
 use crate::support::media::decode;
 use crate::support::server::Server;
-use crate::support::tools::tool;
 use crate::support::{seconds, wait_until};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -12,48 +12,8 @@ use std::sync::{Arc, Mutex};
 #[test]
 fn a_camera_over_tls_has_to_show_what_is_expected() {
     let folder = tempfile::tempdir().unwrap();
-    let [certificate, key] =
-        ["certificate", "key"].map(|name| folder.path().join(name).display().to_string());
-    let made = tool("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args([
-            "-subj",
-            "/CN=camera",
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-        ])
-        .args(["-keyout", &key, "-out", &certificate])
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let print = tool("openssl")
-        .args([
-            "x509",
-            "-noout",
-            "-fingerprint",
-            "-sha256",
-            "-in",
-            &certificate,
-        ])
-        .output()
-        .unwrap();
-    let print = String::from_utf8(print.stdout).unwrap();
-    let print = print.trim().split('=').nth(1).unwrap().replace(':', "");
-    let identity = format!("{certificate},{key}");
+    let certificate = Certificate::make(folder.path(), "camera");
+    let (print, identity) = (certificate.fingerprint(), certificate.files());
     let (_camera, port) = camera_with(&[("CAMERA_TLS", &identity)], &[], 0, &["h264", "aac"]);
     let server = Server::start();
     let place = format!("127.0.0.1:{port}");

@@ -42,6 +42,7 @@ mod rtmps;
 mod rtsp;
 mod rtsp_access;
 mod rtsp_multicast;
+mod rtsp_push;
 mod rtsp_tunnel;
 mod rtsps;
 mod server;

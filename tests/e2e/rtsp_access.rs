@@ -1,22 +1,21 @@
-//! RTSP for those who prove who they are, and the pushing of streams to servers that ask.
+//! RTSP for those who prove who they are.
 
-use crate::restream::{add, wait_state};
-use crate::rtsp::{decode_by, decoding_by, publish_by};
+use crate::rtsp::{decode_by, decoding_by, gstreamer_publish_by, publish_by};
 use crate::support::clips::Clip;
+use crate::support::media::gstreamer_plays;
 use crate::support::peer::Peer;
 use crate::support::rtmp::{Answer, Client};
 use crate::support::seconds;
 use crate::support::server::Server;
-use crate::support::tools::tool;
 
-const LOGINS: [&str; 4] = [
+pub(crate) const LOGINS: [&str; 4] = [
     "--set",
     "auth.publishers=[\"pub:p@ss\"]",
     "--set",
     "auth.players=[\"joe:secret\",\"jim:other\"]",
 ];
 
-fn named(url: &str, login: &str) -> String {
+pub(crate) fn named(url: &str, login: &str) -> String {
     url.replacen("://", &format!("://{login}@"), 1)
 }
 
@@ -48,16 +47,11 @@ fn who_proves_a_login_publishes_and_plays_and_nobody_else() {
             refused.stderr
         );
     }
-    let mut gst = tool("gst-launch-1.0");
-    gst.args(["--quiet", "rtspsrc", "user-id=joe", "user-pw=secret"])
-        .args([
-            &format!("location={plain}"),
-            "!",
-            "application/x-rtp,media=video",
-        ])
-        .args(["!", "identity", "eos-after=60", "!", "fakesink"]);
-    let finished = Peer::start(&mut gst).finish(seconds(30));
-    assert!(finished.status.success(), "{}", finished.stderr);
+    gstreamer_plays(&plain, &["user-id=joe", "user-pw=secret"]);
+    // GStreamer says who it is once it is asked.
+    let mut second = gstreamer_publish_by(&named(&server.rtsp_url("gst"), "pub:p%40ss"), &[]);
+    server.wait_live("gst");
+    assert!(second.is_running(), "{}", second.stderr.text());
     let (_, answer) = Client::play(server.rtmp, "LiveApp", "cam");
     assert_ne!(answer, Answer::Granted);
     let (_, answer) = Client::play(server.rtmp, "LiveApp", "cam?user=joe&pass=secret");
@@ -67,31 +61,4 @@ fn who_proves_a_login_publishes_and_plays_and_nobody_else() {
     for secret in ["p@ss", "secret", "p%40ss"] {
         assert!(!log.contains(secret), "{secret} in the log:\n{log}");
     }
-}
-
-#[test]
-fn a_stream_is_pushed_over_tls_and_within_http_to_a_server_that_asks() {
-    let far = Server::with(&LOGINS);
-    let near = Server::start();
-    let _publisher = publish_by(&near.rtsp_url("cam"), Clip::Standard, "tcp");
-    near.wait_live("cam");
-    let ways = [
-        ("tls", far.rtsps_url("tls") + "#tls_verify=0"),
-        ("http", far.rtsp_url("http") + "#transport=http"),
-        (
-            "both",
-            far.rtsps_url("both") + "#transport=http&tls_verify=0",
-        ),
-    ];
-    for (id, url) in ways {
-        let endpoint = add(&near, "cam", &named(&url, "pub:p%40ss"));
-        wait_state(&near, "cam", &endpoint, "broadcasting", seconds(20));
-        far.wait_live(id);
-        let copy = named(&far.rtsp_url(id), "joe:secret");
-        decode_by(&copy, "tcp", 2).assert_about(2.0, 30.0);
-    }
-    // Its certificate is its own work.
-    add(&near, "cam", &named(&far.rtsps_url("strict"), "pub:p%40ss"));
-    near.wait_log(seconds(20), &["certificate of 127.0.0.1 is not accepted"]);
-    assert!(!near.log.text().contains("p%40ss"));
 }

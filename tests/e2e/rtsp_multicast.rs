@@ -1,20 +1,22 @@
 //! RTSP by multicast: one sender for all players of a stream, who sit in another network. Needs root and `ip`.
 
 use crate::network::{Elsewhere, ip};
+use crate::rtsp::{Talker, field};
 use crate::support::clips::Clip;
-use crate::support::media::{Seen, publish};
+use crate::support::media::{PLAYER, Seen, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::tools::{path_of, tool};
+use crate::support::tools::{path_of, python, tool};
 use crate::support::{seconds, wait_until};
+use std::path::Path;
 use std::process::Command;
 
 /// A program in the other network.
-fn inside(elsewhere: &Elsewhere, program: &str) -> Command {
+fn inside(elsewhere: &Elsewhere, program: &Path) -> Command {
     let mut command = tool("ip");
     command
         .args(["netns", "exec", &elsewhere.name])
-        .arg(path_of(program));
+        .arg(program);
     command
 }
 
@@ -38,7 +40,7 @@ fn players_of_a_group_share_one_sender() {
     let url = format!("rtsp://{}:{}/LiveApp/cam", elsewhere.near, server.rtsp);
     let counted = || server.broadcast("cam").unwrap()["anyoneWatching"] == true;
     let play = |length: &str| {
-        let mut ffmpeg = inside(&elsewhere, "ffmpeg");
+        let mut ffmpeg = inside(&elsewhere, &path_of("ffmpeg"));
         ffmpeg
             .args(["-nostdin", "-hide_banner", "-v", "error"])
             .args(["-rtsp_transport", "udp_multicast", "-i", &url])
@@ -55,14 +57,8 @@ fn players_of_a_group_share_one_sender() {
         first.stdout.text().lines().count() > 20
     });
     assert!(counted());
-    let mut gst = inside(&elsewhere, "gst-launch-1.0");
-    let pipeline = format!(
-        "rtspsrc location={url} protocols=udp-mcast name=s s. ! application/x-rtp,media=video ! rtph264depay \
-         ! h264parse ! avdec_h264 ! identity eos-after=60 ! fakesink s. ! application/x-rtp,media=audio \
-         ! rtpmp4gdepay ! aacparse ! identity eos-after=60 ! fakesink"
-    );
-    gst.arg("--quiet").args(pipeline.split_whitespace());
-    let second = Peer::start(&mut gst);
+    let mut player = inside(&elsewhere, &python());
+    let second = Peer::start(player.args([PLAYER, &url, "protocols=udp-mcast"]));
     let third = play("4");
     let finished = second.finish(seconds(30));
     assert!(finished.status.success(), "{}", finished.stderr);
@@ -76,6 +72,28 @@ fn players_of_a_group_share_one_sender() {
     let seen = Seen::of(&first.finish(seconds(30)));
     assert!(seen.pictures > 300 && seen.sound > 10.0, "{seen:?}");
     wait_until("nobody watches", seconds(10), || !counted());
+    // One that pauses is sent nothing, and then goes on.
+    let mut client = Talker::at(&format!("{}:{}", elsewhere.near, server.rtsp));
+    assert!(client.ask("DESCRIBE", &url, &[]).contains("200 OK"));
+    let answer = client.ask(
+        "SETUP",
+        &format!("{url}/trackID=0"),
+        &["Transport: RTP/AVP;multicast"],
+    );
+    let session = format!("Session: {}", field(&answer, "Session").unwrap());
+    for _ in 0..2 {
+        assert!(client.ask("PLAY", &url, &[&session]).contains("200 OK"));
+        let before = sent();
+        wait_until("packets go to the group", seconds(10), || {
+            sent() > before + 50_000
+        });
+        assert!(client.ask("PAUSE", &url, &[&session]).contains("200 OK"));
+        std::thread::sleep(seconds(1));
+        let before = sent();
+        std::thread::sleep(seconds(1));
+        assert!(sent() - before < 20_000, "{}", sent() - before);
+    }
+    assert!(client.ask("TEARDOWN", &url, &[&session]).contains("200 OK"));
     // Nothing is sent to nobody.
     let before = sent();
     std::thread::sleep(seconds(1));

@@ -1,13 +1,13 @@
 //! RTSP over TLS with real publishers and players, and a certificate that changes under them.
 
-use crate::rtsp::{decode_by, decoding_by, publish_by};
+use crate::rtsp::{decode_by, decoding_by, gstreamer_publish_by, publish_by};
+use crate::support::certificate::Certificate;
 use crate::support::clips::Clip;
-use crate::support::media::{Seen, publish};
+use crate::support::media::{Seen, gstreamer_plays, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
-use std::path::Path;
 
 #[test]
 fn ffmpeg_publishes_and_plays_over_tls() {
@@ -28,28 +28,13 @@ fn ffmpeg_publishes_and_plays_over_tls() {
 #[test]
 fn gstreamer_publishes_and_plays_over_tls() {
     let server = Server::start();
-    let mut sending = tool("gst-launch-1.0");
-    let pipeline = format!(
-        "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=25/1 \
-         ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 ! h264parse \
-         ! rtspclientsink name=sink protocols=tcp tls-validation-flags=0 location={} \
-         audiotestsrc is-live=true freq=440 ! audioconvert ! audioresample ! avenc_aac ! aacparse ! sink.",
-        server.rtsps_url("cam")
+    let mut sending = gstreamer_publish_by(
+        &server.rtsps_url("cam"),
+        &["protocols=tcp", "tls-validation-flags=0"],
     );
-    sending.arg("--quiet").args(pipeline.split_whitespace());
-    let mut sending = Peer::start(&mut sending);
     server.wait_live("cam");
     decode_by(&server.rtsp_url("cam"), "tcp", 3).assert_about(3.0, 25.0);
-    let mut playing = tool("gst-launch-1.0");
-    let pipeline = format!(
-        "rtspsrc location={} tls-validation-flags=0 name=s s. ! application/x-rtp,media=video ! rtph264depay \
-         ! h264parse ! avdec_h264 ! identity eos-after=60 ! fakesink s. ! application/x-rtp,media=audio \
-         ! rtpmp4gdepay ! aacparse ! identity eos-after=60 ! fakesink",
-        server.rtsps_url("cam")
-    );
-    playing.arg("--quiet").args(pipeline.split_whitespace());
-    let finished = Peer::start(&mut playing).finish(seconds(30));
-    assert!(finished.status.success(), "{}", finished.stderr);
+    gstreamer_plays(&server.rtsps_url("cam"), &["tls-validation-flags=0"]);
     assert!(sending.is_running(), "{}", sending.stderr.text());
 }
 
@@ -72,7 +57,7 @@ fn datagrams_are_refused_over_tls() {
 fn a_certificate_that_is_renewed_costs_no_connection() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    make_certificate(folder.path(), "one");
+    Certificate::make(folder.path(), "one");
     let (certificate, key) = (at("one.pem"), at("one.key"));
     let server = Server::with(&[
         "--set",
@@ -98,7 +83,7 @@ fn a_certificate_that_is_renewed_costs_no_connection() {
         finished.stdout
     };
     assert!(shown(&server).contains("CN = one"), "{}", shown(&server));
-    make_certificate(folder.path(), "two");
+    Certificate::make(folder.path(), "two");
     std::fs::copy(at("two.key"), &key).unwrap();
     std::fs::copy(at("two.pem"), &certificate).unwrap();
     wait_for("the new certificate is shown", seconds(15), || {
@@ -108,20 +93,4 @@ fn a_certificate_that_is_renewed_costs_no_connection() {
     let seen = Seen::of(&player.finish(seconds(30)).without_complaint());
     seen.assert_about(8.0, 30.0);
     assert!(publisher.is_running(), "{}", publisher.stderr.text());
-}
-
-/// `NAME.pem` and `NAME.key`, for a subject of that name.
-#[track_caller]
-fn make_certificate(folder: &Path, name: &str) {
-    let mut openssl = tool("openssl");
-    openssl
-        .current_dir(folder)
-        .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-        ])
-        .args(["-subj", &format!("/CN={name}")])
-        .args(["-keyout", &format!("{name}.key")])
-        .args(["-out", &format!("{name}.pem")]);
-    let finished = Peer::start(&mut openssl).finish(seconds(20));
-    assert!(finished.status.success(), "{}", finished.stderr);
 }

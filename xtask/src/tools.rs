@@ -136,6 +136,7 @@ pub(crate) const TEST: &[Tool] = &[
             "/usr/lib/vlc/plugins/codec/libavcodec_plugin.so",
         ]),
     ),
+    tool("mpv", &["mpv"], Present::Program("mpv")),
     tool(
         "libsrt's tools",
         &["srt-tools"],

@@ -306,7 +306,8 @@ impl<'a> Client<'a> {
                 from.extend(source.filter(|source| policy.check(*source).is_ok()));
                 from.dedup();
                 if let Some(pair) = place {
-                    pair.open(from, [rtp, rtcp]).await;
+                    pair.aim(from, [rtp, rtcp]);
+                    pair.open().await;
                 }
             }
             Carriage::Multicast {

@@ -4,12 +4,12 @@
 //! The connection of a player stays with its task. What both share is a [`Ticket`].
 
 use super::cutter::{self, Cutter, Place, Section};
+use super::packets::Packets;
 use super::sockets::{ANY, Sockets};
 use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
 use crate::hub::{Item, Reader, Stream, TrackSet};
 use crate::net::udp::Batch;
 use media::{AccessUnit, Timebase};
-use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest payload in bytes: with the headers before it, a datagram that every path takes whole (1,280 bytes of
 /// IPv6).
-const MAX_PAYLOAD: usize = 1_180;
+pub(super) const MAX_PAYLOAD: usize = 1_180;
 
 /// What a player is sent of the past at a time, in bytes, and how long it has then to take that. A player reads
 /// from a small buffer.
@@ -113,10 +113,7 @@ struct Member {
 /// An access unit in packets.
 struct Cut {
     section: usize,
-    /// The packets, one after the other.
-    packets: Vec<u8>,
-    /// Packets of one size, of which the last may be shorter: where they end, and that size.
-    runs: SmallVec<[(usize, usize); 3]>,
+    packets: Packets,
     /// A report that goes before them.
     report: Vec<u8>,
     /// Where the stream stands before it, if a player may begin here.
@@ -282,38 +279,20 @@ impl Group {
             Role::Leading | Role::Follower | Role::Aside => None,
         };
         let mut section = None;
-        let (mut packets, mut report) = (Vec::new(), Vec::new());
-        packets.reserve(unit.payload.len() + unit.payload.len() / 32 + 256);
-        let mut runs: SmallVec<[(usize, usize); 3]> = SmallVec::new();
-        // Whether a longer or shorter packet ended the last run.
-        let mut closed = true;
+        let mut packets =
+            Packets::with_capacity(unit.payload.len() + unit.payload.len() / 32 + 256);
+        let mut report = Vec::new();
         self.cutter.borrow_mut().cut(tracks, unit, |packet| {
             section = Some(packet.section);
             if packet.control {
                 report.extend_from_slice(packet.body);
-                return;
-            }
-            packets.extend_from_slice(packet.head);
-            packets.extend_from_slice(packet.body);
-            let (length, end) = (packet.head.len() + packet.body.len(), packets.len());
-            match runs
-                .last_mut()
-                .filter(|(_, size)| !closed && length <= *size)
-            {
-                Some((last, size)) => {
-                    *last = end;
-                    closed = length < *size;
-                }
-                None => {
-                    runs.push((end, length));
-                    closed = false;
-                }
+            } else {
+                packets.push(packet.head, packet.body);
             }
         });
         Some(Cut {
             section: section?,
             packets,
-            runs,
             report,
             place,
             micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
@@ -396,18 +375,12 @@ impl Group {
             self.send_control(member, cut.section, &cut.report);
         }
         let (first, mut from) = begun.unwrap_or((0, 0));
-        let mut start = 0;
-        for (number, (end, size)) in cut.runs.iter().enumerate() {
-            let contents = cut.packets.get(start..*end).unwrap_or_default();
-            start = *end;
-            if number < first {
-                continue;
-            }
+        for (number, (contents, size)) in cut.packets.runs().enumerate().skip(first) {
             let batch = Batch {
                 source: member.ticket.source,
                 destination: to.rtp,
                 contents,
-                segment_size: (contents.len() > *size).then_some(*size),
+                segment_size: (contents.len() > size).then_some(size),
             };
             let sent = self.sockets.rtp.send(&batch, from);
             if sent < contents.len() {

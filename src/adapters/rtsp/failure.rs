@@ -20,6 +20,8 @@ pub(super) enum Step {
     Play,
     /// Receiving.
     Receive,
+    /// Publishing, from the ANNOUNCE request on.
+    Publish,
 }
 
 /// The camera took too long.
@@ -28,7 +30,7 @@ pub(super) fn too_slow(step: Step, source: &Source, limit: Duration) -> String {
     let limit = limit.as_secs();
     match step {
         Step::Describe => format!("{place} does not answer within {limit} s"),
-        Step::Setup | Step::Play | Step::Receive => {
+        Step::Setup | Step::Play | Step::Receive | Step::Publish => {
             format!("{place} stopped answering: nothing within {limit} s")
         }
     }
@@ -74,9 +76,14 @@ fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> Stri
         }
         (Some(401), _) => format!("{place} refuses the user name or password (401)"),
         (Some(403), _) => format!("{place} forbids it (403)"),
+        (Some(404), Step::Publish) => format!("{place} takes no stream of that name (404)"),
         (Some(404), _) => format!("{place} has no such stream (404)"),
         (Some(461), _) => format!(
-            "{place} does not send over {} (461)",
+            "{place} does not {} over {} (461)",
+            match step {
+                Step::Publish => "take a stream",
+                _ => "send",
+            },
             match source.transport.unwrap_or_default() {
                 Transport::Tcp | Transport::Http => "TCP; try #transport=udp",
                 Transport::Udp | Transport::Multicast => "UDP; try #transport=tcp",
@@ -86,7 +93,7 @@ fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> Stri
             format!("{place} answers with {status}: {detail}")
         }
         (_, Step::Describe | Step::Setup | Step::Play) => format!("{place}: {detail}"),
-        (_, Step::Receive) => format!("{place}: the stream broke off: {detail}"),
+        (_, Step::Receive | Step::Publish) => format!("{place}: the stream broke off: {detail}"),
     }
 }
 

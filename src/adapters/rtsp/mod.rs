@@ -4,7 +4,7 @@
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all, alone or with all who share a group
 //! (`multicast`), and its connection goes on beside that (`watcher`); what they get is made by the `cutter`.
 //! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
-//! other servers.
+//! other servers over a `link`.
 //!
 //! A URL becomes a `source::Source`, which a `client` connects to (`wire`) and plays, over the connection itself or
 //! over sockets of its own (`ports`). What comes goes through a `receiver` too, a transport stream within it through a `program`, and becomes the stream once a decoder
@@ -20,8 +20,10 @@ mod datagrams;
 mod failure;
 mod gate;
 mod incoming;
+mod link;
 mod listener;
 mod multicast;
+mod packets;
 mod player;
 mod ports;
 mod program;

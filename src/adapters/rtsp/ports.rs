@@ -1,17 +1,18 @@
 //! The UDP sockets of a track: two ports side by side, for RTP and for RTCP.
 
+use quinn_udp::{Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::{Poll, ready};
-use tokio::io::ReadBuf;
+use tokio::io::{Interest, ReadBuf};
 use tokio::net::UdpSocket;
 
 /// How often two free ports side by side are looked for.
 const ATTEMPTS: usize = 64;
 
 /// A key frame of a high bit rate comes at once.
-const RECEIVE_BUFFER: usize = 4 * 1_024 * 1_024;
+const BUFFER: usize = 4 * 1_024 * 1_024;
 
 /// Sent to the camera's ports, so that firewalls between let its packets pass: an RTP packet without payload, and an
 /// empty receiver report.
@@ -26,8 +27,10 @@ pub(super) struct Ports {
     sockets: [UdpSocket; 2],
     /// Whose datagrams are taken; of a group anyone's.
     from: Vec<IpAddr>,
-    /// Where the camera's reports come from, and ours go to.
+    /// The far ports: where reports come from, and ours go to; packets, where they are pushed.
     far: [Option<SocketAddr>; 2],
+    /// What the system can do with many datagrams at once.
+    state: UdpSocketState,
 }
 
 /// Which track a datagram is of, whether it is RTCP, and how long it is.
@@ -50,16 +53,22 @@ impl Ports {
             };
             match pair {
                 Ok(sockets) => {
-                    return Ok(Self {
-                        sockets,
-                        from: Vec::new(),
-                        far: [None; 2],
-                    });
+                    return Self::new(sockets);
                 }
                 Err(error) => failure = error,
             }
         }
         Err(failure)
+    }
+
+    fn new(sockets: [UdpSocket; 2]) -> io::Result<Self> {
+        let [rtp, _] = &sockets;
+        Ok(Self {
+            state: UdpSocketState::new(rtp.into())?,
+            sockets,
+            from: Vec::new(),
+            far: [None; 2],
+        })
     }
 
     /// The ports of a group, joined on the interface with this address of ours.
@@ -78,11 +87,7 @@ impl Ports {
             Ok(socket)
         };
         let [rtp, rtcp] = ports;
-        Ok(Self {
-            sockets: [socket(rtp)?, socket(rtcp)?],
-            from: Vec::new(),
-            far: [None; 2],
-        })
+        Self::new([socket(rtp)?, socket(rtcp)?])
     }
 
     /// The numbers of both ports.
@@ -94,29 +99,49 @@ impl Ports {
         Ok([rtp.local_addr()?.port(), rtcp.local_addr()?.port()])
     }
 
-    /// The camera sends from one of these addresses, and from these ports, 0 where they are not known. What others
-    /// send is not taken from now on. Reports go to the last address.
-    pub(super) async fn open(&mut self, from: Vec<IpAddr>, ports: [u16; 2]) {
-        let Some(to) = from.last().copied() else {
-            return;
-        };
+    /// The far side sends from one of these addresses, and from these ports, 0 where they are not known. What others
+    /// send is not taken from now on. What is sent goes to the last address.
+    pub(super) fn aim(&mut self, from: Vec<IpAddr>, ports: [u16; 2]) {
+        let to = from.last().copied();
+        self.far = ports.map(|port| Some(SocketAddr::new(to?, port)).filter(|_| port > 0));
         self.from = from;
-        for ((socket, far), (port, opener)) in self
-            .sockets
-            .iter()
-            .zip(&mut self.far)
-            .zip(ports.into_iter().zip(OPENERS))
-        {
-            if port > 0 {
-                let address = SocketAddr::new(to, port);
-                *far = Some(address);
+    }
+
+    /// Lets the packets of a camera pass that [`aim`](Self::aim) has told of.
+    pub(super) async fn open(&self) {
+        for ((socket, far), opener) in self.sockets.iter().zip(self.far).zip(OPENERS) {
+            if let Some(far) = far {
                 // It is as good as lost on the way.
-                let _ = socket.send_to(opener, address).await;
+                let _ = socket.send_to(opener, far).await;
             }
         }
     }
 
-    /// Sends RTCP to the camera, which may be lost.
+    /// Sends packets of one size, of which the last may be shorter, to the far port for RTP. Waits for room; what
+    /// the network refuses is lost, as anything may be later.
+    pub(super) async fn send(&self, packets: &[u8], size: usize) {
+        let ([socket, _], [Some(far), _]) = (&self.sockets, self.far) else {
+            return;
+        };
+        let size = size.max(1);
+        for part in packets.chunks(size.saturating_mul(self.state.max_gso_segments().max(1))) {
+            let out = Transmit {
+                destination: far,
+                ecn: None,
+                contents: part,
+                segment_size: (part.len() > size).then_some(size),
+                src_ip: None,
+            };
+            let sent = socket.async_io(Interest::WRITABLE, || {
+                self.state.try_send(socket.into(), &out)
+            });
+            if let Err(error) = sent.await {
+                tracing::trace!(peer = %far, %error, "cannot send a datagram");
+            }
+        }
+    }
+
+    /// Sends RTCP to the far port for it, which may be lost.
     pub(super) async fn report(&self, report: &[u8]) {
         let ([_, socket], [_, far]) = (&self.sockets, self.far);
         if let Some(far) = far {
@@ -171,6 +196,7 @@ fn bound(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     socket.bind(&address.into())?;
     let socket = UdpSocket::from_std(socket.into())?;
     // The system gives what it allows.
-    let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+    let _ = SockRef::from(&socket).set_recv_buffer_size(BUFFER);
+    let _ = SockRef::from(&socket).set_send_buffer_size(BUFFER);
     Ok(socket)
 }

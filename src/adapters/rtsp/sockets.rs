@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 /// Datagrams that may wait for one connection; those beyond are lost.
 pub(super) const QUEUE: usize = 2_048;
 
+/// How often two free ports side by side are looked for.
+const ATTEMPTS: usize = 64;
+
 /// A datagram for a connection.
 #[derive(Debug)]
 pub(super) struct Received {
@@ -48,18 +51,30 @@ pub(super) struct Claims {
 }
 
 impl Sockets {
-    /// Binds the address for RTP and the next port for RTCP; any two for port 0.
+    /// Binds the address for RTP and the next port for RTCP; any two side by side for port 0, the first of them even
+    /// (RFC 3550 section 11).
     ///
     /// # Errors
     /// What the system said, with the address.
     pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
-        let second = match address.port() {
-            0 => 0,
-            port => port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?,
+        let any = address.port() == 0;
+        let mut attempts = if any { ATTEMPTS } else { 1 };
+        let (rtp, rtcp) = loop {
+            let rtp = Socket::bind(address)?;
+            let port = rtp.address().port();
+            let second = port.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
+            attempts -= 1;
+            let is_odd = any && port % 2 == 1;
+            match Socket::bind(SocketAddr::new(address.ip(), second)) {
+                Ok(rtcp) if !is_odd => break (rtp, rtcp),
+                Err(error) if attempts == 0 => return Err(error),
+                _ if attempts == 0 => return Err(io::ErrorKind::AddrNotAvailable.into()),
+                _ => {}
+            }
         };
         Ok(Self {
-            rtp: Socket::bind(address)?,
-            rtcp: Socket::bind(SocketAddr::new(address.ip(), second))?,
+            rtp,
+            rtcp,
             claims: Mutex::default(),
         })
     }

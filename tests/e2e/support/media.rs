@@ -4,7 +4,7 @@ use super::clips::Clip;
 use super::peer::{Finished, Peer};
 use super::seconds;
 use super::server::Server;
-use super::tools::tool;
+use super::tools::{python, tool};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::process::Command;
@@ -252,4 +252,16 @@ pub(crate) fn gstreamer_publishing(sink: &[&str]) -> Command {
         .args(pipeline.split_whitespace())
         .args(sink);
     gst
+}
+
+/// The program that plays an RTSP URL by GStreamer, pictures and sound, for some seconds: see there.
+pub(crate) const PLAYER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/player.py");
+
+/// Plays by GStreamer; with these properties of its source.
+#[track_caller]
+pub(crate) fn gstreamer_plays(url: &str, properties: &[&str]) {
+    let mut player = Command::new(python());
+    let player = Peer::start(player.args([PLAYER, url]).args(properties));
+    let finished = player.finish(seconds(40));
+    assert!(finished.status.success(), "{url}: {}", finished.stderr);
 }

@@ -1,6 +1,7 @@
 //! What the tests share. Read [`server::Server`] first, then [`media`], which makes publishers and players.
 
 pub(crate) mod camera;
+pub(crate) mod certificate;
 pub(crate) mod clips;
 pub(crate) mod fake_camera;
 pub(crate) mod http;

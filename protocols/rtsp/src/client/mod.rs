@@ -265,11 +265,12 @@ impl Session {
     pub fn again(&self, now: Instant) -> Option<Self> {
         let mut pending = self.pending.iter();
         let is_answer = pending.any(|pending| pending.answers > 0);
-        if !is_answer || self.stage != Stage::Asking || self.recording.is_some() || self.is_second {
+        if !is_answer || self.stage != Stage::Asking || self.is_second {
             return None;
         }
         let mut session = Self::new(now, self.config.clone());
         session.login = self.login.clone();
+        session.recording = self.recording.clone();
         session.is_second = true;
         session.send(now, Method::Options);
         Some(session)
