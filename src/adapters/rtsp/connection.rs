@@ -162,7 +162,13 @@ impl Connection {
             self.socket.try_write(&self.output)
         };
         match written {
-            Ok(count) => self.output.advance(count),
+            Ok(count) => {
+                self.output.advance(count);
+                if self.output.is_empty() {
+                    // A player asks little once it plays.
+                    self.output = BytesMut::new();
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let writable = timeout(WRITE_TIMEOUT, self.socket.writable()).await;
                 writable.map_err(|_| Closed("the client does not read our answers".into()))??;

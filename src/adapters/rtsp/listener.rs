@@ -62,10 +62,13 @@ async fn answer(
     tunnels: Arc<Tunnels>,
     place: OwnedSemaphorePermit,
 ) {
-    let Some(socket) = secured(socket, address, shared.tls.as_ref()).await else {
+    // What is soon over lies apart, so that a connection takes no room for it as long as it lasts.
+    let secured = Box::pin(secured(socket, address, shared.tls.as_ref()));
+    let Some(socket) = secured.await else {
         return;
     };
-    let Some(mut begun) = tunnels.begin(socket, address.ip(), place).await else {
+    let beginning = Box::pin(tunnels.begin(socket, address.ip(), place));
+    let Some(mut begun) = beginning.await else {
         return;
     };
     let places = std::mem::take(&mut begun.places);

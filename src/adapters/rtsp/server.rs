@@ -44,24 +44,25 @@ impl Client {
         }
     }
 
-    /// Until the client has gone or has become a player on a shard.
+    /// Until the client has gone or has become a player on a shard. All but the playing of datagrams, which there may
+    /// be much of, lies apart.
     pub(super) async fn run(mut self, places: Vec<OwnedSemaphorePermit>) -> Result<(), Closed> {
         let mut announced = None;
         loop {
             match self.connection.next_event(None).await? {
-                Event::Describe(access) => self.describe(&access).await?,
+                Event::Describe(access) => Box::pin(self.describe(&access)).await?,
                 Event::Announce(access, description) => {
-                    announced = self.announce(&access, description).await?;
+                    announced = Box::pin(self.announce(&access, description)).await?;
                 }
                 Event::Record(tracks) => match announced.take() {
                     Some((name, description)) => {
-                        self.record(&name, &description, &tracks).await?;
+                        Box::pin(self.record(&name, &description, &tracks)).await?;
                     }
                     None => self.refuse(Status::METHOD_NOT_VALID, "nothing is announced"),
                 },
                 Event::Play(tracks) => match self.offered.take() {
                     Some(offered) if is_connection(&tracks) => {
-                        return self.play(offered, tracks, places).await;
+                        return Box::pin(self.play(offered, tracks, places)).await;
                     }
                     Some(offered) => self.offered = self.play_datagrams(offered, &tracks).await?,
                     None => self.refuse(Status::METHOD_NOT_VALID, "nothing is described"),

@@ -1,6 +1,7 @@
 //! What servers answer, and where it differs from what was asked for.
 
 use super::*;
+use sdp::Description;
 
 #[test]
 fn what_is_refused_ends_the_session() {
@@ -66,6 +67,42 @@ fn a_challenge_is_met_on_another_connection_once() {
     assert!(far.sent.contains("Authorization: Digest "));
     far.say(challenge, "");
     assert!(far.session.again(far.now).is_none());
+}
+
+#[test]
+fn who_records_meets_a_challenge_on_another_connection_too() {
+    let now = Instant::now();
+    let description = Description::parse(SDP.as_bytes()).unwrap();
+    let choice = Choice {
+        section: 0,
+        wanted: Wanted::Tcp,
+    };
+    let config = Config {
+        credentials: joe(),
+        ..Config::new("rtsp://h/s")
+    };
+    let session = Session::record(now, config, description, vec![choice]);
+    let mut far = Far {
+        session,
+        ..Far::new()
+    };
+    far.drain();
+    far.say("200 OK", "");
+    far.asked("ANNOUNCE ");
+    far.say(
+        "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"",
+        "",
+    );
+    let again = far.session.again(far.now).unwrap();
+    let mut far = Far {
+        session: again,
+        sent: String::new(),
+        ..far
+    };
+    far.drain();
+    far.say("200 OK", "");
+    far.asked("ANNOUNCE ");
+    assert!(far.sent.contains("Authorization: Digest "));
 }
 
 #[test]

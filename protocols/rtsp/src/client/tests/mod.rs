@@ -20,6 +20,14 @@ const UDP: Wanted = Wanted::Udp {
     rtcp: 5_001,
 };
 
+/// Who the clients are.
+fn joe() -> Option<Credentials> {
+    Some(Credentials {
+        user: "joe".to_owned(),
+        password: "secret".to_owned(),
+    })
+}
+
 /// A client and its clock, as a camera sees it.
 struct Far {
     session: Session,
@@ -32,12 +40,8 @@ struct Far {
 impl Far {
     fn new() -> Self {
         let now = Instant::now();
-        let credentials = Credentials {
-            user: "joe".to_owned(),
-            password: "secret".to_owned(),
-        };
         let config = Config {
-            credentials: Some(credentials),
+            credentials: joe(),
             ..Config::new("rtsp://cam/live")
         };
         let mut far = Self {
