@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 /// Between two full acknowledgements (section 4.8.1), called SYN.
 pub(crate) const ACK_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Round-trip time and its variance as long as nothing has been measured, in microseconds (section 4.10).
+const ASSUMED_RTT: u32 = 100_000;
+const ASSUMED_VARIANCE: u32 = 50_000;
+
 /// Round-trip time and its variance, in microseconds (section 4.10).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RoundTrip {
@@ -19,8 +23,8 @@ impl RoundTrip {
 
     pub(crate) const fn new() -> Self {
         Self {
-            rtt: 100_000,
-            variance: 50_000,
+            rtt: ASSUMED_RTT,
+            variance: ASSUMED_VARIANCE,
             measured: false,
         }
     }
@@ -35,6 +39,17 @@ impl RoundTrip {
         let distance = self.rtt.abs_diff(rtt);
         self.variance = (self.variance * 3 + distance) / 4;
         self.rtt = (self.rtt * 7 + rtt) / 8;
+    }
+
+    /// Takes what the peer has made of its samples. Section 4.10 averages these once more, but the variance of
+    /// averages is next to nothing: who only sends would wait for longer than there is reason to before it sends
+    /// again, and over a bad line lose one try of three.
+    pub(crate) fn adopt(&mut self, rtt: u32, variance: u32) {
+        // As long as it has measured nothing, it says what it assumes.
+        if (rtt, variance) != (ASSUMED_RTT, ASSUMED_VARIANCE) {
+            let [rtt, variance] = [rtt, variance].map(|time| time.min(Self::MAX));
+            (self.rtt, self.variance, self.measured) = (rtt, variance, true);
+        }
     }
 
     /// RTT + 4 · RTTVar.
@@ -229,5 +244,13 @@ mod tests {
         }
         assert!(trip.rtt <= RoundTrip::MAX);
         assert!(trip.least() > Duration::from_secs(29));
+        // The peer's own figures stay as they are, and what it only assumes is none.
+        trip.adopt(50_000, 5_000);
+        trip.adopt(ASSUMED_RTT, ASSUMED_VARIANCE);
+        assert_eq!(trip.least(), Duration::from_millis(30));
+        assert_eq!(trip.nak_interval(), Duration::from_millis(35));
+        trip.adopt(u32::MAX, u32::MAX);
+        assert_eq!(trip.least(), Duration::ZERO);
+        assert!(trip.patience() <= Duration::from_secs(150));
     }
 }

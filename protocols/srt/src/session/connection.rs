@@ -379,8 +379,8 @@ impl Connection {
 
     fn ack(&mut self, now: Instant, ack: &Ack) {
         self.stats.packets_received_ack += 1;
-        if let Some((rtt, _)) = ack.rtt {
-            self.trip.sample(rtt);
+        if let Some((rtt, variance)) = ack.rtt {
+            self.trip.adopt(rtt, variance);
         }
         if let Some((_, capacity, _)) = ack.rates {
             self.peer_capacity = capacity;

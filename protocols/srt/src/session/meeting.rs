@@ -7,8 +7,15 @@ use crate::handshake::{Extensions, Handshake, Kind};
 use crate::options::Options;
 use crate::reject::Reject;
 use crate::sequence::Sequence;
+use rand::Rng as _;
 use rand::rngs::StdRng;
+use std::cmp::Ordering;
 use std::time::Instant;
+
+/// Our cookies are this far from zero at most. The draft compares cookies as long integers, libsrt by the sign of the
+/// low 32 bits of their difference, and two that are 2³¹ apart would both begin, or both wait. Beside zero the two
+/// rules name the same winner for all but one of 16,000 cookies of the peer; the next try has another cookie.
+const MAX_COOKIE: i32 = 1 << 18;
 
 /// Where an end of a rendezvous stands.
 pub(super) struct Meeting {
@@ -28,9 +35,10 @@ enum Role {
 }
 
 impl Meeting {
-    pub(super) const fn new(cookie: u32) -> Self {
+    pub(super) fn new(random: &mut StdRng) -> Self {
+        let cookie: i32 = random.random_range(-MAX_COOKIE..=MAX_COOKIE);
         Self {
-            cookie,
+            cookie: cookie.cast_unsigned(),
             role: Role::Open,
             farewell: None,
         }
@@ -73,9 +81,9 @@ impl Meeting {
             // As signed numbers (section 4.3.2.1).
             let (own, other) = (self.cookie.cast_signed(), packet.cookie.cast_signed());
             self.role = match own.cmp(&other) {
-                std::cmp::Ordering::Equal => return Step::Failed(Reject::COOKIE),
-                std::cmp::Ordering::Less => Role::Responder,
-                std::cmp::Ordering::Greater => {
+                Ordering::Equal => return Step::Failed(Reject::COOKIE),
+                Ordering::Less => Role::Responder,
+                Ordering::Greater => {
                     let (extensions, crypto) = agree::offer(options, packet.encryption, random);
                     Role::Initiator(Box::new(extensions), crypto.map(Box::new))
                 }
@@ -110,5 +118,23 @@ impl Meeting {
             }
             _ => Step::Send,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng as _;
+
+    #[test]
+    fn the_drafts_rule_and_libsrts_name_the_same_winner() {
+        let mut random = StdRng::seed_from_u64(1);
+        let mut differ = 0;
+        for _ in 0..100_000 {
+            let own = Meeting::new(&mut random).cookie.cast_signed();
+            let other: i32 = random.random();
+            differ += u32::from(own.cmp(&other) != own.wrapping_sub(other).cmp(&0));
+        }
+        assert!(differ < 20, "{differ}");
     }
 }

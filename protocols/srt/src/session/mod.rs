@@ -142,7 +142,7 @@ impl Session {
         seed: [u8; 32],
     ) -> Result<Self, OptionsError> {
         Self::shaking(now, options, seed, |random| {
-            Shaking::Meeting(Box::new(Meeting::new(random.random())))
+            Shaking::Meeting(Box::new(Meeting::new(random)))
         })
     }
 

@@ -327,12 +327,12 @@ fn bad_weather_is_recovered_from() {
             assert!(in_order, "weather {number}");
             assert_eq!(got.len(), 3_000, "weather {number}: {stats:?}");
             // What is sent again is in proportion to what was lost, or seemed to be: every packet may be
-            // overtaken where they come out of order.
+            // overtaken where they come out of order, and its repetition as well.
             let most = 3_000.0 * (weather.loss * f64::from(1 + weather.burst) * 2.5 + 0.1);
             let overtaken = if weather.jitter.is_zero() {
                 0.0
             } else {
-                3_000.0
+                4_500.0
             };
             assert!(
                 (stats.packets_retrans as f64) < most + overtaken,
@@ -340,6 +340,30 @@ fn bad_weather_is_recovered_from() {
             );
         }
     }
+}
+
+#[test]
+fn a_storm_costs_no_more_than_what_cannot_be_helped() {
+    let (mut sent, mut missing) = (0, 0);
+    for seed in 0..10 {
+        let now = Instant::now();
+        let sessions = pair(now, options(250, None), options(250, None)).unwrap();
+        let weather = Weather {
+            loss: 0.20,
+            repeat: 0.05,
+            delay: Duration::from_millis(20),
+            jitter: Duration::from_millis(10),
+            ..Weather::default()
+        };
+        let mut world = World::new(sessions, now, weather, seed);
+        world.run(Duration::from_secs(1));
+        world.stream(0, 4_000, Duration::from_millis(3), 1_316);
+        world.run(Duration::from_secs(2));
+        sent += 4_000;
+        missing += 4_000 - world.ends[1].got.len();
+    }
+    // 82 with these seeds; 99 when repetitions are held back for a whole round trip.
+    assert!(missing < 90, "{missing} of {sent}");
 }
 
 #[test]
