@@ -178,7 +178,7 @@ impl Recording<'_> {
 /// The next datagram; none will ever come without claims.
 async fn next_datagram(
     claimed: &mut Option<(Claimed, Arc<Sockets>)>,
-) -> Option<super::sockets::Received> {
+) -> Option<Box<super::sockets::Received>> {
     match claimed {
         Some((claimed, _)) => claimed.received.recv().await,
         None => std::future::pending().await,

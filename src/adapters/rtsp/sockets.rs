@@ -29,6 +29,9 @@ pub(super) struct Received {
     pub(super) bytes: Bytes,
 }
 
+/// Where those of a connection go. In boxes: a channel has room for some in advance, and most players send nothing.
+pub(super) type Inbox = mpsc::Sender<Box<Received>>;
+
 /// Both sockets.
 #[derive(Debug)]
 pub(super) struct Sockets {
@@ -40,7 +43,7 @@ pub(super) struct Sockets {
 #[derive(Debug)]
 struct Owner {
     section: usize,
-    inbox: mpsc::Sender<Received>,
+    inbox: Inbox,
 }
 
 /// The sources that a connection has claimed; they are free again when this is dropped.
@@ -88,7 +91,7 @@ impl Sockets {
     pub(super) fn claim(
         self: &Arc<Self>,
         sources: &[(usize, SocketAddr, bool)],
-        inbox: &mpsc::Sender<Received>,
+        inbox: &Inbox,
     ) -> Option<Claims> {
         let mut claimed = Claims {
             sockets: self.clone(),
@@ -132,11 +135,11 @@ impl Sockets {
             let take = |datagram: crate::net::udp::Datagram| {
                 if let Some(owner) = self.lock().get(&(datagram.source, control)) {
                     // One that is too slow loses datagrams, as it would on the way.
-                    let _ = owner.inbox.try_send(Received {
+                    let _ = owner.inbox.try_send(Box::new(Received {
                         section: owner.section,
                         control,
                         bytes: datagram.bytes,
-                    });
+                    }));
                 }
             };
             if let Err(error) = socket.receive(&mut buffer, take).await {

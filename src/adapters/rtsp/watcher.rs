@@ -24,7 +24,7 @@ const BEGINS: Duration = Duration::from_secs(1);
 /// What a client that gets or sends datagrams is known by.
 pub(super) struct Claimed {
     pub(super) destinations: Vec<Destination>,
-    pub(super) received: mpsc::Receiver<Received>,
+    pub(super) received: mpsc::Receiver<Box<Received>>,
     _claims: Claims,
 }
 
@@ -201,7 +201,7 @@ impl Way {
 
     /// The next datagram of the player, which does not come from a group; none when nothing more is sent. Safe to
     /// cancel.
-    async fn next(&mut self) -> Option<Received> {
+    async fn next(&mut self) -> Option<Box<Received>> {
         match self {
             Self::Own(claimed, begun) => tokio::select! {
                 Some(received) = claimed.received.recv() => Some(received),
