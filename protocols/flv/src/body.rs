@@ -37,8 +37,8 @@ pub(crate) mod packet_type {
     /// Of video: colour information and the like. Of audio: where channels are.
     pub(super) const ABOUT: u8 = 4;
     pub(super) const MOD_EX: u8 = 7;
-    pub(super) const AUDIO_MULTITRACK: u8 = 5;
-    pub(super) const VIDEO_MULTITRACK: u8 = 6;
+    pub(crate) const AUDIO_MULTITRACK: u8 = 5;
+    pub(crate) const VIDEO_MULTITRACK: u8 = 6;
 }
 
 /// `SoundFormat` of AAC.

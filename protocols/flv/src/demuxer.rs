@@ -470,6 +470,29 @@ mod tests {
         );
     }
 
+    /// What ffmpeg 9 sent, and the same with the header that the standard wants.
+    #[test]
+    fn flac_comes_with_and_without_the_header_of_a_stream() {
+        let stream_info = [
+            &[4, 0, 4, 0, 0, 0, 0, 0, 0x10, 0x98, 0x0b, 0xb8, 2, 0xf0][..],
+            &[0; 20],
+        ]
+        .concat();
+        let whole = [b"fLaC\x80\0\0\x22", &stream_info[..]].concat();
+        for header in [&stream_info, &whole] {
+            let mut demuxer = Demuxer::new();
+            demuxer.push_audio(0, body(b"\x90fLaC", header)).unwrap();
+            let Codec::Flac(config) = track(&mut demuxer).codec else {
+                panic!("no FLAC");
+            };
+            assert_eq!(config.sample_rate.ticks_per_second(), 48_000);
+            assert_eq!((config.channels, config.bits_per_sample), (2, 16));
+        }
+        let mut demuxer = Demuxer::new();
+        let short = body(b"\x90fLaC", &stream_info[1..]);
+        assert!(demuxer.push_audio(0, short).is_err());
+    }
+
     #[test]
     fn sound_without_configurations() {
         let mut demuxer = Demuxer::new();

@@ -6,12 +6,14 @@
 //! under its private number 12), AV1, VP9, VP8, Opus, FLAC, AC-3 and E-AC-3 behind the headers of Enhanced RTMP;
 //! any other codec is an [`Error`] that names it.
 //!
-//! Read [`demuxer::Demuxer`] first (bodies to access units), then [`muxer`] (the way back). [`mod@file`] puts
+//! Read [`demuxer::Demuxer`] first (bodies to access units), then [`muxer`] (the way back, with [`multitrack`]
+//! for tracks beyond the first of a kind). [`mod@file`] puts
 //! bodies into a file or a never-ending HTTP response, and takes them out again.
 
 pub mod demuxer;
 pub mod file;
 pub mod foreign;
+pub mod multitrack;
 pub mod muxer;
 
 #[doc(hidden)]

@@ -11,8 +11,8 @@ use media::codec::g711::Law;
 use media::{AccessUnit, Codec, Kind, Timebase, Track};
 use std::ops::Deref;
 
-/// The longest [`Prefix`]: an enhanced video header with a composition time.
-pub const MAX_PREFIX: usize = 8;
+/// The longest [`Prefix`]: an enhanced video header of one of many tracks, with a composition time.
+pub const MAX_PREFIX: usize = 10;
 
 /// The bytes in front of an access unit's payload; they read as a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    fn new(parts: &[&[u8]]) -> Self {
+    pub(crate) fn new(parts: &[&[u8]]) -> Self {
         let mut prefix = Self {
             bytes: [0; MAX_PREFIX],
             length: 0,
@@ -48,7 +48,7 @@ impl Deref for Prefix {
 }
 
 /// How a codec is announced.
-enum Header {
+pub(crate) enum Header {
     /// By a number, with a header like that of AVC.
     Avc,
     /// By a number, with a header like that of AAC.
@@ -60,7 +60,7 @@ enum Header {
 }
 
 /// How a track is announced; `None` for a codec that FLV has no place for.
-fn header(track: &Track) -> Option<Header> {
+pub(crate) fn header(track: &Track) -> Option<Header> {
     Some(match &track.codec {
         Codec::H264(_) => Header::Avc,
         Codec::H265(_) => Header::Enhanced(*b"hvc1"),
@@ -127,11 +127,7 @@ pub fn codec_id(track: &Track) -> Option<u32> {
 /// what leads from the [`timestamp`] to the PTS in whole milliseconds, held within its 24 bits (2 hours 19
 /// minutes either way).
 pub fn prefix(unit: &AccessUnit, track: &Track) -> Option<Prefix> {
-    let frame_type = if unit.random_access {
-        KEY_FRAME
-    } else {
-        INTER_FRAME
-    };
+    let frame_type = frame_type(unit);
     Some(match (header(track)?, track.kind()) {
         (Header::Avc, _) => {
             let time = composition_time(unit, track);
@@ -154,7 +150,15 @@ pub fn prefix(unit: &AccessUnit, track: &Track) -> Option<Prefix> {
     })
 }
 
-fn composition_time(unit: &AccessUnit, track: &Track) -> [u8; 3] {
+pub(crate) const fn frame_type(unit: &AccessUnit) -> u8 {
+    if unit.random_access {
+        KEY_FRAME
+    } else {
+        INTER_FRAME
+    }
+}
+
+pub(crate) fn composition_time(unit: &AccessUnit, track: &Track) -> [u8; 3] {
     const MAX: i64 = 0x7f_ffff;
     let time = millis(track, unit.pts)
         .saturating_sub(millis(track, unit.dts))
@@ -166,17 +170,7 @@ fn composition_time(unit: &AccessUnit, track: &Track) -> [u8; 3] {
 /// The whole body that announces a track's configuration; `None` for a codec that is not carried, or that has its
 /// configuration in its frames. Send it before the first unit, and again after each change.
 pub fn sequence_header(track: &Track) -> Option<Bytes> {
-    let config: Bytes = match &track.codec {
-        Codec::H264(config) => config.avcc(),
-        Codec::H265(config) => config.hvcc(),
-        Codec::Av1(config) => config.av1c(),
-        Codec::Vp9(config) => config.vpcc(),
-        Codec::Vp8(config) => config.vpcc(),
-        Codec::Aac(config) => config.specific_config.clone(),
-        Codec::Opus(config) => config.head(),
-        Codec::Flac(config) => config.header(),
-        _ => return None,
-    };
+    let config = configuration(track)?;
     let prefix = match (header(track)?, track.kind()) {
         (Header::Avc, _) => Prefix::new(&[&[KEY_FRAME << 4 | AVC, 0, 0, 0, 0]]),
         (Header::Enhanced(four_cc), Kind::Video) => {
@@ -192,6 +186,21 @@ pub fn sequence_header(track: &Track) -> Option<Bytes> {
     body.extend_from_slice(&prefix);
     body.extend_from_slice(&config);
     Some(body.freeze())
+}
+
+/// A track's configuration in the form of its codec; none where it is in the frames.
+pub(crate) fn configuration(track: &Track) -> Option<Bytes> {
+    Some(match &track.codec {
+        Codec::H264(config) => config.avcc(),
+        Codec::H265(config) => config.hvcc(),
+        Codec::Av1(config) => config.av1c(),
+        Codec::Vp9(config) => config.vpcc(),
+        Codec::Vp8(config) => config.vpcc(),
+        Codec::Aac(config) => config.specific_config.clone(),
+        Codec::Opus(config) => config.head(),
+        Codec::Flac(config) => config.header(),
+        _ => return None,
+    })
 }
 
 /// The DTS as FLV and RTMP count it: whole milliseconds, the nearest, modulo 2³². A time before zero

@@ -1,9 +1,10 @@
 //! AMF0, the value encoding of RTMP commands and metadata (Action Message Format, AMF 0).
 //!
 //! [`Value`] is what can be carried; [`read_all`] and [`write_all`] go from and to bytes. References, movie
-//! clips, record sets and the switch to AMF3 are refused: no encoder or player in use sends them, and a
-//! reference would turn the tree into a graph.
+//! clips and record sets are refused: no encoder or player in use sends them, and a reference would turn the tree
+//! into a graph. Behind the marker that switches to AMF3 stands a value of the [`amf3`](crate::amf3) module.
 
+use crate::amf3;
 use crate::wire::{Input, cut};
 
 /// How deep objects and arrays may nest.
@@ -26,6 +27,7 @@ mod marker {
     pub(super) const UNSUPPORTED: u8 = 0x0d;
     pub(super) const XML_DOCUMENT: u8 = 0x0f;
     pub(super) const TYPED_OBJECT: u8 = 0x10;
+    pub(super) const AVM_PLUS: u8 = 0x11;
 }
 
 /// One AMF0 value.
@@ -51,17 +53,17 @@ pub enum Value {
     Date(f64),
 }
 
-/// Why bytes are not AMF0, with the offset into the message.
+/// Why bytes are not AMF, with the offset into the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Amf0Error {
+pub enum AmfError {
     /// The bytes ended within a value.
-    #[error("AMF0 ends within the value at byte {offset}")]
+    #[error("AMF ends within the value at byte {offset}")]
     Truncated {
         /// Where the missing part begins.
         offset: usize,
     },
     /// A marker that is reserved, refused or not where it belongs.
-    #[error("AMF0 marker {marker:#04x} at byte {offset} is not accepted")]
+    #[error("AMF marker {marker:#04x} at byte {offset} is not accepted")]
     Marker {
         /// The marker.
         marker: u8,
@@ -69,18 +71,18 @@ pub enum Amf0Error {
         offset: usize,
     },
     /// Objects or arrays nest deeper than [`MAX_DEPTH`].
-    #[error("AMF0 nests deeper than {MAX_DEPTH} at byte {offset}")]
+    #[error("AMF nests deeper than {MAX_DEPTH} at byte {offset}")]
     TooDeep {
         /// Where the value that is one too deep begins.
         offset: usize,
     },
-    /// More than [`MAX_VALUES`] values.
-    #[error("AMF0 holds more than {MAX_VALUES} values")]
+    /// More than [`MAX_VALUES`] values, or in AMF3 more text than is accepted.
+    #[error("AMF holds more than {MAX_VALUES} values, or too much text")]
     TooMany,
 }
 
 /// All values of a message.
-pub fn read_all(bytes: &[u8]) -> Result<Vec<Value>, Amf0Error> {
+pub fn read_all(bytes: &[u8]) -> Result<Vec<Value>, AmfError> {
     let mut reader = Reader::new(bytes);
     let mut values = Vec::new();
     while !reader.input.is_empty() {
@@ -227,12 +229,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Amf0Error> {
+    fn value(&mut self, depth: usize) -> Result<Value, AmfError> {
         let offset = self.input.position();
         if depth > MAX_DEPTH {
-            return Err(Amf0Error::TooDeep { offset });
+            return Err(AmfError::TooDeep { offset });
         }
-        self.values_left = self.values_left.checked_sub(1).ok_or(Amf0Error::TooMany)?;
+        self.values_left = self.values_left.checked_sub(1).ok_or(AmfError::TooMany)?;
         let marker = self.need(Input::u8)?;
         Ok(match marker {
             marker::NUMBER => Value::Number(self.need(Input::f64)?),
@@ -267,12 +269,15 @@ impl<'a> Reader<'a> {
                 self.need(Input::u16)?;
                 Value::Date(millis)
             }
-            marker => return Err(Amf0Error::Marker { marker, offset }),
+            marker::AVM_PLUS => {
+                amf3::Reader::new(&mut self.input, &mut self.values_left).value(depth + 1)?
+            }
+            marker => return Err(AmfError::Marker { marker, offset }),
         })
     }
 
     /// Properties up to and including the end marker (section 2.5).
-    fn properties(&mut self, depth: usize) -> Result<Vec<(String, Value)>, Amf0Error> {
+    fn properties(&mut self, depth: usize) -> Result<Vec<(String, Value)>, AmfError> {
         let mut properties = Vec::new();
         loop {
             let name = self.short_string()?;
@@ -284,19 +289,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn short_string(&mut self) -> Result<String, Amf0Error> {
+    fn short_string(&mut self) -> Result<String, AmfError> {
         let length = self.need(Input::u16)?;
         self.text(usize::from(length))
     }
 
-    fn text(&mut self, length: usize) -> Result<String, Amf0Error> {
+    fn text(&mut self, length: usize) -> Result<String, AmfError> {
         let bytes = self.need(|input| input.take(length))?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    fn need<T>(&mut self, read: impl FnOnce(&mut Input<'a>) -> Option<T>) -> Result<T, Amf0Error> {
+    fn need<T>(&mut self, read: impl FnOnce(&mut Input<'a>) -> Option<T>) -> Result<T, AmfError> {
         let offset = self.input.position();
-        read(&mut self.input).ok_or(Amf0Error::Truncated { offset })
+        read(&mut self.input).ok_or(AmfError::Truncated { offset })
     }
 }
 
@@ -349,7 +354,7 @@ mod tests {
         for (bytes, _) in table() {
             for length in (1..bytes.len()).take(64) {
                 let error = read_all(&bytes[..length]).unwrap_err();
-                assert!(matches!(error, Amf0Error::Truncated { .. }), "{error}");
+                assert!(matches!(error, AmfError::Truncated { .. }), "{error}");
             }
         }
     }
@@ -370,8 +375,8 @@ mod tests {
 
     #[test]
     fn references_and_reserved_markers_are_refused() {
-        for marker in [4u8, 7, 9, 0x0e, 0x11, 0x12, 0xff] {
-            let expected = Err(Amf0Error::Marker { marker, offset: 1 });
+        for marker in [4u8, 7, 9, 0x0e, 0x12, 0xff] {
+            let expected = Err(AmfError::Marker { marker, offset: 1 });
             assert_eq!(read_all(&[5, marker, 0, 0]), expected);
         }
     }
@@ -379,8 +384,8 @@ mod tests {
     #[test]
     fn bombs_are_refused() {
         let deep: Vec<u8> = [10, 0, 0, 0, 1].repeat(100_000);
-        assert_eq!(read_all(&deep), Err(Amf0Error::TooDeep { offset: 85 }));
-        assert_eq!(read_all(&vec![5; 4_097]), Err(Amf0Error::TooMany));
+        assert_eq!(read_all(&deep), Err(AmfError::TooDeep { offset: 85 }));
+        assert_eq!(read_all(&vec![5; 4_097]), Err(AmfError::TooMany));
         assert!(read_all(&[10, 0xff, 0xff, 0xff, 0xff]).is_err());
         assert!(read_all(&[12, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
     }

@@ -51,6 +51,25 @@ pub fn chunk_reader(data: &[u8]) {
     }
 }
 
+/// What a server says to who has to log in is answered by a query that is no longer than that, but for what is our
+/// own. The first line is the description, the second the application.
+pub fn login(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (description, app) = text.split_once('\n').unwrap_or((&text, "live"));
+    let login = client::auth::Login {
+        user: "joe",
+        password: "secret",
+    };
+    if let Some(Ok(query)) = client::auth::answer(description, app, Some(login), 7) {
+        assert!(query.starts_with("?authmod=") && query.contains("&user=joe"));
+        assert!(query.len() <= description.len() + 200);
+        assert!(!query.contains("secret") || description.contains("secret"));
+    }
+    // Who has no login has nothing to answer.
+    let without = client::auth::answer(description, app, None, 7);
+    assert!(!matches!(without, Some(Ok(_))));
+}
+
 /// A server stands whatever a client sends, and whenever its caller acts; see `Step`. `start` is any
 /// instant.
 pub fn server_session(start: Instant, data: &[u8]) {
@@ -158,6 +177,25 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let chunks = [&[40][..], &media].concat();
     vec![
         ("amf0", metadata.to_vec()),
+        // {"app": "live"} in AMF3, and an array whose text is referred to.
+        ("amf0", b"\x11\x0a\x0b\x01\x07app\x06\x09live\x01".to_vec()),
+        (
+            "amf0",
+            b"\x11\x09\x07\x01\x0a\x13\x03C\x03a\x06\x05hi\x0a\x01\x06\x04\x0a\x02".to_vec(),
+        ),
+        (
+            "login",
+            b"[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : ".to_vec(),
+        ),
+        (
+            "login",
+            b"[ authmod=adobe ] : ?reason=needauth&user=joe&salt=c2E=&challenge=Y2g=&opaque=b3A="
+                .to_vec(),
+        ),
+        (
+            "login",
+            b"[ authmod=llnw ] : ?reason=needauth&user=joe&nonce=abc ]\nlive/_definst_".to_vec(),
+        ),
         ("chunk_reader", chunks),
         (
             "server_session",
@@ -292,6 +330,7 @@ mod tests {
     fn run(target: &str, data: &[u8]) {
         match target {
             "amf0" => amf0(data),
+            "login" => login(data),
             "chunk_reader" => chunk_reader(data),
             "server_session" => server_session(Instant::now(), data),
             "client_session" => client_session(Instant::now(), data),

@@ -10,6 +10,7 @@
 
 pub mod aggregate;
 pub mod amf0;
+pub mod amf3;
 pub mod chunk;
 pub mod client;
 #[doc(hidden)]

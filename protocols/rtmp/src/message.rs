@@ -5,7 +5,7 @@
 //! bytes they are, the bodies of FLV tags. Set Chunk Size and Abort are read by the chunk layer and only
 //! written here.
 
-use crate::amf0::{self, Amf0Error, Value};
+use crate::amf0::{self, AmfError, Value};
 use crate::chunk::{MessageType, RawMessage};
 use crate::wire::Input;
 use bytes::Bytes;
@@ -157,7 +157,7 @@ pub enum MessageError {
     Command,
     /// Values that cannot be read.
     #[error(transparent)]
-    Amf0(#[from] Amf0Error),
+    Amf0(#[from] AmfError),
 }
 
 impl Message {
@@ -218,8 +218,8 @@ impl Message {
     }
 }
 
-/// A message said to be AMF3 begins with a byte that names its format; what follows a 0 is AMF0, which is
-/// what peers send who announce AMF3.
+/// A message said to be AMF3 begins with a byte that names its format; what follows a 0 is AMF0, in which each value
+/// may be one of AMF3.
 fn amf3_body(payload: &[u8]) -> &[u8] {
     payload.strip_prefix(&[0]).unwrap_or(payload)
 }

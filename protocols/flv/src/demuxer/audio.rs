@@ -45,7 +45,9 @@ impl AudioTrack {
                 self.set(opus::TIMEBASE, Codec::Opus(config))
             }
             AudioCodec::Flac => {
-                let config = flac::Config::parse_header(header)?;
+                // ffmpeg sends STREAMINFO alone, without the header of a stream that stands before it.
+                let bare = flac::Config::parse(header);
+                let config = bare.or_else(|_| flac::Config::parse_header(header))?;
                 self.set(config.sample_rate, Codec::Flac(config))
             }
             // All is in each frame.

@@ -185,8 +185,8 @@ mod tests {
         );
         assert!(tag(TagKind::Video, 0, &prefix, long.slice(1..)).is_ok());
         assert_eq!(
-            tag(TagKind::Audio, 0, &[0; 9], Bytes::new()),
-            Err(WriteError::Prefix(9))
+            tag(TagKind::Audio, 0, &[0; MAX_PREFIX + 1], Bytes::new()),
+            Err(WriteError::Prefix(MAX_PREFIX + 1))
         );
     }
 }

@@ -13,6 +13,8 @@ impl Session {
             (_, Stage::Over) => {}
             ("_result", Stage::Connecting) if command.transaction == transaction::CONNECT => {
                 self.set_up_link();
+                let caps_ex = property(command, "capsEx").and_then(Value::as_number);
+                self.server_caps_ex = caps_ex.map_or(0, |caps_ex| caps_ex as u32);
                 self.stage = Stage::Connected;
                 self.deadline = None;
                 self.events.push_back(Event::Connected);
@@ -92,14 +94,16 @@ const fn awaited(stage: Stage) -> Option<f64> {
     }
 }
 
-/// A text of the information object, which is the first argument that is an object.
+/// A text of the information object; empty where there is none.
 fn field<'a>(command: &'a Command, name: &str) -> &'a str {
-    command
-        .arguments
-        .iter()
-        .find_map(|argument| argument.get(name))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    let property = property(command, name).and_then(Value::as_str);
+    property.unwrap_or_default()
+}
+
+/// A property of the information object, which is the first argument that is an object.
+fn property<'a>(command: &'a Command, name: &str) -> Option<&'a Value> {
+    let mut arguments = command.arguments.iter();
+    arguments.find_map(|argument| argument.get(name))
 }
 
 fn stream_number(command: &Command) -> Result<u32, Error> {

@@ -73,6 +73,8 @@ pub struct Session {
     stage: Stage,
     goal: Option<Goal>,
     deadline: Option<Instant>,
+    /// What of Enhanced RTMP the server says that it can handle.
+    server_caps_ex: u32,
 }
 
 impl Session {
@@ -86,6 +88,7 @@ impl Session {
             deadline: now.checked_add(config.timeout),
             connect,
             config,
+            server_caps_ex: 0,
         }
     }
 
@@ -190,6 +193,11 @@ impl Session {
             Stage::Asking(stream) | Stage::Active(stream) => stream,
             _ => 0,
         }
+    }
+
+    /// What the server says that it can handle of Enhanced RTMP (see [`enhanced`]); 0 before it did.
+    pub const fn server_caps_ex(&self) -> u32 {
+        self.server_caps_ex
     }
 
     /// Memory held for incomplete input and for output that has not been fetched, in bytes; queued events

@@ -1,5 +1,5 @@
 //! Whole sessions: our server and our client with each other, each with an independent peer in memory, and
-//! the server with ffmpeg over TCP.
+//! the server with ffmpeg over TCP, with what real clients sent, and with what few do.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,4 +12,6 @@ mod independent_client;
 mod independent_server;
 mod order;
 mod ours;
+mod quirks;
+mod recorded;
 mod support;

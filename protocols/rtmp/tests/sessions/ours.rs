@@ -133,6 +133,31 @@ fn one_packet_serves_all_players() {
     }
 }
 
+/// Enhanced RTMP v2, "Reconnect Request".
+#[test]
+fn a_client_is_asked_to_connect_once_more_and_goes_on_meanwhile() {
+    for tc_url in [None, Some("rtmp://elsewhere/LiveApp")] {
+        let mut pair = publishing(3);
+        assert!(pair.server.request_reconnect(tc_url, "moving"));
+        pair.run();
+        let asked = client::Event::Reconnect {
+            tc_url: tc_url.map(str::to_owned),
+            description: "moving".to_owned(),
+        };
+        assert_eq!(pair.client_events, [asked]);
+        let body = Bytes::from_static(&[0]);
+        let packet = pair.client.packet(MessageType::AUDIO, 5, &[0xaf], &body);
+        for slice in packet.unwrap().slices() {
+            pair.send_up(slice);
+        }
+        pair.run();
+        assert!(matches!(
+            pair.server_events[..],
+            [server::Event::Audio { .. }]
+        ));
+    }
+}
+
 #[test]
 fn refusals_reach_the_client_in_words() {
     let cases = [
