@@ -12,9 +12,11 @@ pub mod srt;
 pub mod webrtc;
 
 mod flv_media;
+mod refusal;
 mod target;
 
 pub(crate) use flv_media::FlvMedia;
+use refusal::refusal;
 pub use target::Target;
 
 use crate::auth::Auth;

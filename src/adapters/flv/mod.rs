@@ -4,11 +4,11 @@
 //! shard, where `form` packages the stream once for all of them, and `peer` hears what one of them still says.
 
 mod form;
-mod peer;
+pub(crate) mod peer;
 mod pull;
 mod websocket;
 
-use super::{BoxFuture, Context, FileRequest, FileResponse, FlvMedia, Protocol, Target};
+use super::{BoxFuture, Context, FileRequest, FileResponse, FlvMedia, Protocol, Target, refusal};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
@@ -87,7 +87,7 @@ async fn play(
     };
     let action = Action::Play(name.app(), name.id());
     if let Err(denied) = context.auth.check(action, caller) {
-        return Ok(plain(StatusCode::FORBIDDEN, &format!("{denied}\n")));
+        return Ok(refusal(denied));
     }
     let upgrade = match websocket::accept(&request.headers) {
         Ok(upgrade) => upgrade,

@@ -5,10 +5,11 @@
 
 pub(crate) mod file;
 mod muxer;
+mod passing;
 mod playlist;
 mod response;
 
-use super::{Context, FileRequest, FileResponse, Protocol};
+use super::{Context, FileRequest, FileResponse, Protocol, refusal};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError, duration};
 use crate::hub::{HOLD, Opened, StreamName};
@@ -132,12 +133,9 @@ impl Protocol for Hls {
                 query: request.query.as_deref(),
                 proof: None,
             };
-            if context
-                .auth
-                .check(Action::Play(name.app(), name.id()), caller)
-                .is_err()
-            {
-                return Ok(response::forbidden());
+            let action = Action::Play(name.app(), name.id());
+            if let Err(denied) = context.auth.check(action, caller) {
+                return Ok(refusal(denied));
             }
             let hub = &context.hub;
             let (muxer, opened) = self.muxers.of(hub, &name, file, &request).await?;

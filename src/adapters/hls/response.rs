@@ -2,6 +2,7 @@
 
 use super::file::File;
 use super::muxer::{Muxer, Track, View};
+use super::passing::{pass_on, passed_on};
 use super::playlist::SESSION;
 use crate::adapters::FileRequest;
 use crate::hub::Unavailable;
@@ -46,7 +47,7 @@ pub(super) async fn answer(
     };
     let held = Instant::now() + Duration::from_secs(u64::from(target.max(1))) * HELD_TARGETS;
     let response = match file {
-        File::Multivariant => multivariant(&view.multivariant),
+        File::Multivariant => multivariant(&view.multivariant, request),
         File::Media(kind) => {
             let directives = match Directives::parse(request.query.as_deref().unwrap_or_default()) {
                 Ok(directives) => directives,
@@ -64,8 +65,9 @@ pub(super) async fn answer(
                 view.ended || view.track(kind).is_none_or(|track| has(track, &directives))
             };
             let view = wait(&mut views, held, there).await.ok_or_else(starting)?;
-            view.track(kind)
-                .map_or_else(no_such_file, |track| playlist(track.playlist.clone()))
+            view.track(kind).map_or_else(no_such_file, |track| {
+                playlist(track.playlist.clone(), request)
+            })
         }
         File::Init(kind, number) => {
             let init = find(&view, kind, |track| {
@@ -141,16 +143,21 @@ fn find<T>(view: &View, kind: Kind, look: impl FnOnce(&Track) -> Option<T>) -> O
 }
 
 /// With a session for this viewer, so that none may be given another's.
-fn multivariant(text: &str) -> Response<Body> {
+fn multivariant(text: &str, request: &FileRequest) -> Response<Body> {
     let session = format!("{:016x}", rand::random::<u64>());
-    let mut response = playlist(text.replace(SESSION, &session).into());
+    let mut response = playlist(text.replace(SESSION, &session).into(), request);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn playlist(text: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+fn playlist(text: Bytes, request: &FileRequest) -> Response<Body> {
+    let query = passed_on(request.query.as_deref());
+    let mut response = Response::new(if query.is_empty() {
+        Body::from(text)
+    } else {
+        Body::from(pass_on(&String::from_utf8_lossy(&text), &query))
+    });
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, PLAYLIST);
@@ -186,13 +193,6 @@ pub(super) fn no_such_file() -> Response<Body> {
     plain(
         StatusCode::NOT_FOUND,
         "the stream has no such file\n".into(),
-    )
-}
-
-pub(super) fn forbidden() -> Response<Body> {
-    plain(
-        StatusCode::FORBIDDEN,
-        "this stream may not be played from here\n".into(),
     )
 }
 

@@ -1,6 +1,6 @@
 //! A stream without an end over HTTP: `/APP/streams/ID.live.ts`.
 
-use crate::adapters::{Context, FileRequest};
+use crate::adapters::{Context, FileRequest, refusal};
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
 use crate::transport::{Packaged, PackagedReader, Packagings};
@@ -36,9 +36,8 @@ pub(super) async fn answer(
         proof: None,
     };
     let action = Action::Play(name.app(), name.id());
-    if context.auth.check(action, caller).is_err() {
-        let words = "this stream may not be played from here\n";
-        return Ok(plain(StatusCode::FORBIDDEN, words.to_owned()));
+    if let Err(denied) = context.auth.check(action, caller) {
+        return Ok(refusal(denied));
     }
     let watches = request.method == Method::GET;
     let interest = if watches {

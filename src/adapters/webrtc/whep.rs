@@ -7,7 +7,7 @@
 use super::router::Home;
 use super::worker::{Message, Start};
 use super::{Running, WebRtc, addresses, formats};
-use crate::adapters::{Context, ServiceRequest};
+use crate::adapters::{Context, ServiceRequest, refusal};
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
 use axum::body::Body;
@@ -73,7 +73,7 @@ async fn create(
     };
     let action = Action::Play(name.app(), name.id());
     if let Err(denied) = context.auth.check(action, caller) {
-        return Ok(plain(StatusCode::FORBIDDEN, &denied.to_string()));
+        return Ok(refusal(denied));
     }
     let Ok(offer) = std::str::from_utf8(&request.body) else {
         return Ok(plain(StatusCode::BAD_REQUEST, "the offer is not UTF-8"));

@@ -1,11 +1,11 @@
 // The play page's address, read once: which stream, how to play it, and what to pass on to the server.
 //
-// Known parameters: id (or name), playOrder, autoplay, mute, token, subscriberId, subscriberCode. Others
-// are ignored, so links written for other players keep working.
+// Known parameters: id (or name), playOrder, autoplay, mute, user, pass, token, subscriberId, subscriberCode.
+// Others are ignored, so links written for other players keep working.
 
 const ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 const FILE = /^streams\/[A-Za-z0-9_-][A-Za-z0-9_./-]*\.(mp4|webm)$/;
-const PASSED_ON = ['token', 'subscriberId', 'subscriberCode'];
+const PASSED_ON = ['user', 'pass', 'token', 'subscriberId', 'subscriberCode'];
 const DEFAULT_ORDER = 'webrtc,hls';
 
 /**
@@ -46,6 +46,8 @@ export function withQuery(url, query) {
   for (const [key, value] of query) {
     if (!result.searchParams.has(key)) result.searchParams.set(key, value);
   }
+  // A space of a form, which the server would take for a plus.
+  result.search = result.search.replaceAll('+', '%20');
   return result;
 }
 

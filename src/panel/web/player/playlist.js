@@ -1,5 +1,6 @@
 // Asks the server for a stream's multivariant playlist and says in one word what is wrong if it has none.
 
+import { ask } from './ask.js';
 import { unplayable } from './codecs.js';
 import { withQuery } from './params.js';
 
@@ -18,7 +19,7 @@ export async function probe(url, signal, canPlay) {
   let response;
   let body;
   try {
-    response = await fetch(url, { cache: 'no-store', signal });
+    response = await ask(url, { cache: 'no-store', signal });
     body = await response.text();
   } catch {
     return { kind: 'network' };

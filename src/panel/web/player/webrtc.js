@@ -1,6 +1,7 @@
 // WebRTC by WHEP: an offer is posted, the answer comes back, and the picture follows within a second. What
 // does not connect in time is left to the next player.
 
+import { ask } from './ask.js';
 import { withQuery } from './params.js';
 
 /** Whoever is not connected this long after the answer will not be: no way for UDP, as a rule (ms). */
@@ -160,7 +161,7 @@ async function negotiate(peer, url, signal) {
   let response;
   let body;
   try {
-    response = await fetch(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: sdp, signal });
+    response = await ask(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: sdp, signal });
     body = await response.text();
   } catch {
     return { problem: { kind: 'network' } };
