@@ -1,9 +1,15 @@
 //! What the fuzz targets of the server run: every text from outside that it reads itself.
 
+use crate::adapters::flv::peer::WebSocket;
 use crate::adapters::hls::file::File;
 use crate::api::json;
 use crate::hub::{Applications, StreamName};
+use crate::net::fanout::{Output, Peer};
+use crate::net::fetch;
 use crate::net::http::parse_range;
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use url::Url;
 
 /// A path from a peer becomes a harmless name or an error.
 pub fn stream_name(data: &[u8]) {
@@ -37,6 +43,52 @@ pub fn range(data: &[u8]) {
     }
 }
 
+/// A redirect: the URL that was asked for, and in the second line where the server sends us.
+pub fn redirect(data: &[u8]) {
+    let (asked, place) = match data.iter().position(|byte| *byte == b'\n') {
+        Some(at) => data.split_at(at),
+        None => (&b"https://host/path"[..], data),
+    };
+    let asked = Url::parse(&String::from_utf8_lossy(asked));
+    let place = HeaderValue::from_bytes(place.trim_ascii_start());
+    if let (Ok(asked), Ok(place)) = (asked, place)
+        && let Ok(next) = fetch::follow(&asked, &place)
+    {
+        assert!(matches!(next.scheme(), "http" | "https") && next.host().is_some());
+        assert!(asked.scheme() != "https" || next.scheme() == "https");
+    }
+}
+
+/// What a player says over WebSocket is answered the same, wherever it is cut. The first byte says where.
+pub fn websocket(data: &[u8]) {
+    let Some((&cut, data)) = data.split_first() else {
+        return;
+    };
+    let answers = |pieces: usize| {
+        let mut peer = WebSocket::new(Bytes::new(), b"FLV");
+        let mut answers = Vec::new();
+        for piece in data.chunks(pieces) {
+            let heard = peer.handle_input(piece);
+            loop {
+                match peer.poll_output() {
+                    Output::Send(bytes) => answers.extend_from_slice(&bytes),
+                    Output::Leave => answers.extend_from_slice(b"leave"),
+                    Output::Timeout(_) => break,
+                }
+            }
+            if heard.is_err() {
+                answers.extend_from_slice(b"error");
+                break;
+            }
+        }
+        answers
+    };
+    let whole = answers(data.len().max(1));
+    // A frame with a payload of two bytes or more is answered by no more than itself.
+    assert!(whole.len() <= 32 + 8 * data.len());
+    assert_eq!(answers(usize::from(cut) + 1), whole);
+}
+
 /// A request's body: what strict JSON reads is read the same, and never more than that with commas.
 pub fn json(data: &[u8]) {
     let tolerant = json::read::<serde_json::Value>(data);
@@ -58,6 +110,13 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         seed("hls_file", "part", "cam/video_1795175413.2.m4s"),
         seed("range", "closed", "\u{40}bytes=0-9"),
         seed("range", "suffix", "\u{40}bytes=-9"),
+        seed("redirect", "path", "https://host/a?b\n/c?d"),
+        seed("redirect", "other", "http://host/a\nhttps://other:8443/c"),
+        (
+            "websocket",
+            "ping_and_goodbye",
+            b"\x02\x89\x82\0\0\0\0hi\x82\x83\x01\x02\x03\x04abc\x88\x80\0\0\0\0".to_vec(),
+        ),
         seed(
             "json",
             "broadcast",
@@ -75,6 +134,8 @@ mod tests {
                 "stream_name" => super::stream_name(&bytes),
                 "hls_file" => super::hls_file(&bytes),
                 "range" => super::range(&bytes),
+                "redirect" => super::redirect(&bytes),
+                "websocket" => super::websocket(&bytes),
                 _ => super::json(&bytes),
             }
         }

@@ -45,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     target("rtmp_client_session", |data| {
         rtmp::fuzz::client_session(Instant::now(), data)
     }),
+    target("rtmp_login", rtmp::fuzz::login),
     target("flv_demuxer", flv::fuzz::demuxer),
     target("flv_file_reader", flv::fuzz::file_reader),
     target("mp4_fragment", mp4::fuzz::fragment),
@@ -98,6 +99,8 @@ pub const TARGETS: &[Target] = &[
     target("server_stream_name", millstream::fuzz::stream_name),
     target("server_hls_file", millstream::fuzz::hls_file),
     target("server_range", millstream::fuzz::range),
+    target("server_redirect", millstream::fuzz::redirect),
+    target("server_websocket", millstream::fuzz::websocket),
     target("server_json", millstream::fuzz::json),
 ];
 

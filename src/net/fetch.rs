@@ -92,7 +92,7 @@ pub async fn get(
 }
 
 /// Where a redirect leads. A connection that was secure stays so.
-fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
+pub(crate) fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
     let place = place.to_str().ok().and_then(|place| url.join(place).ok());
     match place {
         Some(next) if matches!(next.scheme(), "http" | "https") => {

@@ -46,7 +46,7 @@ impl Peer for Silent {
 
 /// A player over WebSocket: it may ping, and it says goodbye.
 #[derive(Debug)]
-pub(super) struct WebSocket {
+pub(crate) struct WebSocket {
     output: VecDeque<Output>,
     /// Of a frame that is not complete: its header, or a control frame. At most 139 bytes.
     input: Vec<u8>,
@@ -57,7 +57,7 @@ pub(super) struct WebSocket {
 
 impl WebSocket {
     /// Who is sent the head of the response, and this as the first message.
-    pub(super) fn new(head: Bytes, beginning: &[u8]) -> Self {
+    pub(crate) fn new(head: Bytes, beginning: &[u8]) -> Self {
         let header = websocket::binary_header(beginning.len() as u64);
         let message = [&header[..], beginning].concat().into();
         Self {
