@@ -12,6 +12,7 @@ mod segmenter;
 pub use rendition::{Init, Part, Rendition, Segment};
 pub use segmenter::Segmenter;
 
+use media::Codec;
 use std::time::Duration;
 
 /// How to cut, and how much to keep.
@@ -30,6 +31,14 @@ pub struct Settings {
     pub kept: usize,
     /// Bytes of all segments of a rendition together.
     pub max_bytes: usize,
+}
+
+/// Whether tracks of that codec are cut: of those that MP4 carries, the ones that players of HLS know in it.
+pub const fn carries(codec: &Codec) -> bool {
+    matches!(
+        codec,
+        Codec::H264(_) | Codec::H265(_) | Codec::Aac(_) | Codec::Opus(_)
+    )
 }
 
 impl Default for Settings {

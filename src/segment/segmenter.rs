@@ -93,6 +93,12 @@ impl Segmenter {
 
     /// Begins a track, or begins it anew if it changed.
     fn set_track(&mut self, track: &Track, number: u64) -> Result<(), mp4::init::Error> {
+        if !super::carries(&track.codec) {
+            return Err(mp4::init::Error::Codec {
+                track: mp4::track_number(track.id),
+                codec: track.codec.name(),
+            });
+        }
         let mut cutters = self.cutters.iter_mut();
         match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
             Some(cutter) if cutter.rendition.track == *track => {}

@@ -2,6 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
+mod files;
+
+pub use files::{Found, files, fragmented, plain, read, reader};
+
 use crate::fragment::{Run, Sample, write};
 use crate::index::Index;
 use crate::{boxes, track_number};
@@ -204,7 +208,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         base_decode_time,
         samples: &samples,
     };
-    vec![
+    let mut seeds = vec![
         ("index", "none", file(&[])),
         (
             "index",
@@ -215,7 +219,9 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("fragment", "gop", input(&[idr, p, p])),
         ("fragment", "mixed", input(&[idr, audio, b, p, audio])),
         ("fragment", "audio", input(&[audio, audio])),
-    ]
+    ];
+    seeds.extend(files::seeds());
+    seeds
 }
 
 #[cfg(test)]
@@ -233,7 +239,12 @@ mod tests {
             (state % below as u64) as usize
         };
         for (entry, _, seed) in seeds() {
-            let run = if entry == "index" { index } else { fragment };
+            let run = match entry {
+                "index" => index,
+                "files" => files,
+                "reader" => reader,
+                _ => fragment,
+            };
             run(&seed);
             for _ in 0..2_000 {
                 let mut input = seed.clone();

@@ -5,9 +5,14 @@
 //! fragments; with the index appended, [`cover`] turns the placeholder into the head of one `mdat` that
 //! holds all up to the index. Until then the file is a fragmented one, afterwards a plain one, and the 16
 //! bytes between are written at once. Read [`Index`].
+//!
+//! [`Plain`] makes the index of a file whose media is written without fragments.
 
 mod fragment;
+mod plain;
 mod tables;
+
+pub use plain::Plain;
 
 use crate::boxes::{self, BoxError};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -26,9 +31,6 @@ pub fn cover(at: u64, end: u64) -> [u8; 16] {
     size.copy_from_slice(&end.saturating_sub(at).to_be_bytes());
     head
 }
-
-/// Ticks per second of what the `moov` says of the file as a whole.
-const MOVIE_TIMESCALE: u32 = 1_000;
 
 /// Why an index cannot be made of these bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +110,9 @@ impl Index {
     pub fn write(&self) -> Result<Bytes, IndexError> {
         let mut out = BytesMut::new();
         let mut tracks = self.tracks.iter();
+        let mvhd = boxes::child(&self.moov, b"mvhd")?;
+        let timescale = mvhd.and_then(|mvhd| tables::timescale(&mvhd));
+        let timescale = timescale.ok_or(IndexError::Missing("whole mvhd"))?;
         boxes::within(&mut out, b"moov", |out| -> Result<(), IndexError> {
             for found in boxes::children(&self.moov) {
                 let (kind, body) = found?;
@@ -117,7 +122,7 @@ impl Index {
                     })?,
                     b"trak" => {
                         let track = tracks.next().ok_or(IndexError::Missing("trak"))?;
-                        boxes::within(out, b"trak", |out| track.write(out, &body))?;
+                        boxes::within(out, b"trak", |out| track.write(out, &body, timescale))?;
                     }
                     b"mvex" => {}
                     kind => boxes::put(out, kind, &body),
@@ -135,13 +140,15 @@ fn ticks(duration: Duration, timescale: u32) -> u64 {
     u64::try_from((ticks + 500_000_000) / 1_000_000_000).unwrap_or(u64::MAX)
 }
 
-/// An edit list: nothing for `delay`, then the media from its beginning (clause 8.6.6).
-fn put_edit_list(out: &mut BytesMut, delay: u64, duration: u64) {
+/// An edit list: nothing for `delay`, then the media from `media_time` on (clause 8.6.6).
+fn put_edit_list(out: &mut BytesMut, delay: u64, duration: u64, media_time: i64) {
+    let edits = [(delay, -1), (duration, media_time)];
+    let edits = edits.get(usize::from(delay == 0)..).unwrap_or_default();
     out.put_u32(1 << 24);
-    out.put_u32(2);
-    for (duration, media_time) in [(delay, -1i64), (duration, 0)] {
-        out.put_u64(duration);
-        out.put_i64(media_time);
+    out.put_u32(edits.len() as u32);
+    for (duration, media_time) in edits {
+        out.put_u64(*duration);
+        out.put_i64(*media_time);
         out.put_u32(1 << 16);
     }
 }
@@ -216,7 +223,7 @@ mod tests {
         let moov = index.write().unwrap();
         let moov = Moov::decode(&mut &moov[..]).unwrap();
         assert!(moov.mvex.is_none());
-        assert_eq!(moov.mvhd.duration, 140);
+        assert_eq!(moov.mvhd.duration, 140 * 90);
         let [video, audio] = &moov.trak[..] else {
             panic!("two tracks")
         };
@@ -244,7 +251,10 @@ mod tests {
                 sizes: vec![10, 5, 12]
             }
         );
-        assert_eq!((video.mdia.mdhd.duration, video.tkhd.duration), (140, 140));
+        assert_eq!(
+            (video.mdia.mdhd.duration, video.tkhd.duration),
+            (140, 140 * 90)
+        );
         assert!(video.edts.is_none());
         let chunks = &table.co64.as_ref().unwrap().entries;
         for (chunk, size) in chunks.iter().zip([10, 12]) {
@@ -266,7 +276,7 @@ mod tests {
         let edits = &audio.edts.as_ref().unwrap().elst.as_ref().unwrap().entries;
         assert_eq!(
             (edits[0].segment_duration, edits[1].segment_duration),
-            (20, 93)
+            (1_800, 8_359)
         );
     }
 

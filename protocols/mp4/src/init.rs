@@ -4,11 +4,12 @@
 
 use crate::track_number;
 use bytes::{Bytes, BytesMut};
-use media::codec::{aac, h264, h265, opus};
-use media::{Codec, Kind, Track};
+use media::codec::{aac, ac3, av1, flac, h264, h265, mpeg_audio, opus, vp9};
+use media::{Codec, Kind, Timebase, Track};
 use mp4_atom::{
-    Atom, Audio, Avc1, Avcc, Dinf, Dops, Dref, Encode, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mp4a,
-    Mvex, Mvhd, Opus, Pasp, Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, esds,
+    Ac3, Ac3SpecificBox, Atom, Audio, Av01, Av1c, Avc1, Avcc, Dfla, Dinf, Dops, Dref, Eac3,
+    Ec3SpecificBox, Encode, Flac, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mp4a, Mvex, Mvhd, Opus,
+    Pasp, Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, Vp09, VpcC, esds,
 };
 
 /// Why there is no initialization section for these tracks.
@@ -46,7 +47,7 @@ pub enum Error {
 /// A section of one track is a CMAF header and says so (`cmfc`); CMAF knows none of several tracks.
 ///
 /// # Errors
-/// Without tracks, with the same track twice, with a codec that is not carried in MP4 (G.711), or with a
+/// Without tracks, with the same track twice, with a codec that is not carried in MP4 (see [`carries`]), or with a
 /// configuration that no box can hold.
 pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
     if tracks.is_empty() {
@@ -65,6 +66,26 @@ pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
     write_boxes(&mut out, entries)?;
     Ok(out.freeze())
 }
+
+/// Whether there is a sample entry for tracks of that codec.
+pub const fn carries(codec: &Codec) -> bool {
+    matches!(
+        codec,
+        Codec::H264(_)
+            | Codec::H265(_)
+            | Codec::Av1(_)
+            | Codec::Vp9(_)
+            | Codec::Aac(_)
+            | Codec::Opus(_)
+            | Codec::MpegAudio(_)
+            | Codec::Ac3(_)
+            | Codec::Flac(_)
+    )
+}
+
+/// Ticks per second of what a file says of itself as a whole, and of edit lists: those of pictures in MPEG, so that a
+/// track's delay is told exactly enough.
+const MOVIE_TIMESCALE: u32 = 90_000;
 
 type BoxResult = Result<(), mp4_atom::Error>;
 
@@ -98,7 +119,7 @@ fn write_boxes(out: &mut BytesMut, tracks: Vec<Entry<'_>>) -> Result<(), Error> 
     // The order of boxes that players know best: tracks before `mvex`, media headers before tables.
     within(out, b"moov", |out| {
         let mvhd = Mvhd {
-            timescale: 1_000,
+            timescale: MOVIE_TIMESCALE,
             rate: 1.into(),
             volume: 1.into(),
             next_track_id: numbers
@@ -214,7 +235,12 @@ fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, Error> {
     let entry = match codec {
         Codec::H264(config) => avc1(codec, config).map(Into::into),
         Codec::H265(config) => hvc1(codec, config).map(Into::into),
-        Codec::Aac(config) => Ok(mp4a(config).into()),
+        Codec::Aac(config) => Ok(aac(config).into()),
+        Codec::Av1(config) => av01(codec, config).map(Into::into),
+        Codec::Vp9(config) => vp09(codec, config).map(Into::into),
+        Codec::MpegAudio(config) => Ok(mpeg_audio(config).into()),
+        Codec::Ac3(config) => ac3(config),
+        Codec::Flac(config) => flac(config).map(Into::into),
         Codec::Opus(config) => opus(config).map(Into::into),
         _ => {
             return Err(Error::Codec {
@@ -242,6 +268,74 @@ fn hvc1(codec: &Codec, config: &h265::Config) -> Result<Hvc1, mp4_atom::Error> {
         pasp: pasp(codec),
         ..Hvc1::default()
     })
+}
+
+/// AV1 Codec ISO Media File Format Binding, clause 2.2.
+fn av01(codec: &Codec, config: &av1::Config) -> Result<Av01, mp4_atom::Error> {
+    Ok(Av01 {
+        visual: visual(codec),
+        av1c: Av1c::decode_body(&mut &config.av1c()[..])?,
+        pasp: pasp(codec),
+        ..Av01::default()
+    })
+}
+
+/// VP Codec ISO Media File Format Binding.
+fn vp09(codec: &Codec, config: &vp9::Config) -> Result<Vp09, mp4_atom::Error> {
+    Ok(Vp09 {
+        visual: visual(codec),
+        vpcc: VpcC::decode_body(&mut &config.vpcc()[..])?,
+        pasp: pasp(codec),
+        ..Vp09::default()
+    })
+}
+
+/// ETSI TS 102 366 annex F.
+fn ac3(config: &ac3::Config) -> Result<mp4_atom::Codec, mp4_atom::Error> {
+    let audio = audio(config.channels.into(), config.sample_rate);
+    Ok(match (config.dac3(), config.dec3()) {
+        (Some(dac3), _) => {
+            let dac3 = Ac3SpecificBox::decode_body(&mut &dac3[..])?;
+            Ac3 { audio, dac3 }.into()
+        }
+        (None, dec3) => {
+            let dec3 = dec3.unwrap_or_default();
+            let dec3 = Ec3SpecificBox::decode_body(&mut &dec3[..])?;
+            Eac3 { audio, dec3 }.into()
+        }
+    })
+}
+
+/// Encapsulation of FLAC in ISO Base Media File Format, clause 3.3.
+fn flac(config: &flac::Config) -> Result<Flac, mp4_atom::Error> {
+    Ok(Flac {
+        audio: Audio {
+            sample_size: config.bits_per_sample.into(),
+            ..audio(config.channels.into(), config.sample_rate)
+        },
+        dfla: Dfla::decode_body(&mut &config.dfla()[..])?,
+    })
+}
+
+/// Each frame says all there is, so that there is no decoder configuration.
+fn mpeg_audio(config: &mpeg_audio::Config) -> Mp4a {
+    mp4a(
+        audio(config.channels.into(), config.sample_rate),
+        config.object_type_indication(),
+        None,
+    )
+}
+
+fn audio(channels: u16, sample_rate: Timebase) -> Audio {
+    Audio {
+        data_reference_index: 1,
+        channel_count: channels,
+        sample_size: 16,
+        // The field ends at 65,535 Hz; what counts is in the codec's own configuration anyway.
+        sample_rate: u16::try_from(sample_rate.ticks_per_second())
+            .unwrap_or(0)
+            .into(),
+    }
 }
 
 fn visual(codec: &Codec) -> Visual {
@@ -281,21 +375,23 @@ fn opus(config: &opus::Config) -> Result<Opus, mp4_atom::Error> {
     })
 }
 
-fn mp4a(config: &aac::Config) -> Mp4a {
+fn aac(config: &aac::Config) -> Mp4a {
+    // A program config element can only be read by the decoder; stereo is the convention then.
+    let channels = match config.channels {
+        0 => 2,
+        channels => channels.into(),
+    };
+    let specific = esds::DecoderSpecific {
+        raw: config.specific_config.to_vec(),
+        ..esds::DecoderSpecific::default()
+    };
+    // MPEG-4 audio.
+    mp4a(audio(channels, config.sample_rate), 0x40, Some(specific))
+}
+
+fn mp4a(audio: Audio, object_type: u8, specific: Option<esds::DecoderSpecific>) -> Mp4a {
     Mp4a {
-        audio: Audio {
-            data_reference_index: 1,
-            // A program config element can only be read by the decoder; stereo is the convention then.
-            channel_count: match config.channels {
-                0 => 2,
-                channels => channels.into(),
-            },
-            sample_size: 16,
-            // The field ends at 65,535 Hz; what counts is in the AudioSpecificConfig anyway.
-            sample_rate: u16::try_from(config.sample_rate.ticks_per_second())
-                .unwrap_or(0)
-                .into(),
-        },
+        audio,
         esds: esds::Esds {
             es_desc: esds::EsDescriptor {
                 es_id: 0,
@@ -304,12 +400,9 @@ fn mp4a(config: &aac::Config) -> Mp4a {
                 ocr_es_id: None,
                 stream_priority: 0,
                 dec_config: esds::DecoderConfig {
-                    object_type_indication: 0x40, // MPEG-4 audio
-                    stream_type: 5,               // audio
-                    dec_specific: Some(esds::DecoderSpecific {
-                        raw: config.specific_config.to_vec(),
-                        ..esds::DecoderSpecific::default()
-                    }),
+                    object_type_indication: object_type,
+                    stream_type: 5, // audio
+                    dec_specific: specific,
                     ..esds::DecoderConfig::default()
                 },
                 sl_config: esds::SLConfig {},
@@ -328,8 +421,8 @@ fn saturated(value: u64) -> u16 {
 mod tests {
     use super::*;
     use crate::fuzz::{audio_track, video_track};
+    use media::TrackId;
     use media::codec::g711;
-    use media::{Timebase, TrackId};
     use mp4_atom::{Any, Decode, Moov};
 
     fn read(bytes: &Bytes) -> (Ftyp, Moov) {

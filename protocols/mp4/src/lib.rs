@@ -9,6 +9,7 @@ pub mod boxes;
 pub mod fragment;
 pub mod index;
 pub mod init;
+pub mod reader;
 
 #[doc(hidden)]
 pub mod fuzz;

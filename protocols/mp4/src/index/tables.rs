@@ -1,7 +1,7 @@
 //! The tables of one track, and the headers that say how long it is.
 
 use super::fragment::{Run, Sample};
-use super::{IndexError, MOVIE_TIMESCALE, put_edit_list, ticks};
+use super::{IndexError, put_edit_list, ticks};
 use crate::boxes;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::time::Duration;
@@ -26,6 +26,12 @@ pub(super) struct TrackTables {
     chunks: Vec<u64>,
     /// Number of a chunk from 1, and samples in it and those that follow.
     per_chunk: Vec<(u32, u32)>,
+    /// Where the media of the newest chunk ends.
+    chunk_end: u64,
+    /// When the first picture is shown, in ticks from `start`.
+    earliest: Option<i64>,
+    /// When the file begins, where it begins with what is shown first rather than with what is decoded first.
+    shown_from: Option<Duration>,
 }
 
 impl TrackTables {
@@ -51,6 +57,9 @@ impl TrackTables {
             syncs: Vec::new(),
             chunks: Vec::new(),
             per_chunk: Vec::new(),
+            chunk_end: 0,
+            earliest: None,
+            shown_from: None,
         })
     }
 
@@ -76,20 +85,65 @@ impl TrackTables {
         {
             self.per_chunk.push((chunk, samples));
         }
-        for Sample {
+        for sample in run.samples.iter().copied() {
+            self.put(sample);
+        }
+    }
+
+    /// Adds one sample, in the chunk of the one before if it lies behind it.
+    pub(super) fn append(&mut self, base: u64, at: u64, sample: Sample) {
+        if self.sizes.is_empty() {
+            self.start = base;
+        }
+        let gap = base.saturating_sub(self.start.saturating_add(self.length));
+        self.lengthen_last(u32::try_from(gap).unwrap_or(u32::MAX));
+        if self.chunks.is_empty() || self.chunk_end != at {
+            // Chunks with as many samples as those before need no row.
+            if let [.., (_, before), (_, last)] = self.per_chunk[..]
+                && before == last
+            {
+                self.per_chunk.pop();
+            }
+            self.chunks.push(at);
+            self.per_chunk.push((narrow(self.chunks.len()), 1));
+        } else if let Some((_, samples)) = self.per_chunk.last_mut() {
+            *samples = samples.saturating_add(1);
+        }
+        self.chunk_end = at.saturating_add(sample.size.into());
+        self.put(sample);
+    }
+
+    fn put(&mut self, sample: Sample) {
+        let Sample {
             duration,
             size,
             offset,
             is_sync,
-        } in run.samples.iter().copied()
-        {
-            self.sizes.push(size);
-            self.length += u64::from(duration);
-            repeat(&mut self.durations, duration);
-            repeat(&mut self.offsets, offset);
-            if is_sync {
-                self.syncs.push(narrow(self.sizes.len()));
-            }
+        } = sample;
+        let shown = i64::try_from(self.length).unwrap_or(i64::MAX);
+        let shown = shown.saturating_add(offset.into());
+        self.earliest = Some(self.earliest.map_or(shown, |earliest| earliest.min(shown)));
+        self.sizes.push(size);
+        self.length += u64::from(duration);
+        repeat(&mut self.durations, duration);
+        repeat(&mut self.offsets, offset);
+        if is_sync {
+            self.syncs.push(narrow(self.sizes.len()));
+        }
+    }
+
+    /// When its first sample is shown.
+    pub(super) fn first_shown(&self) -> Option<Duration> {
+        let shown = self.start.saturating_add_signed(self.earliest?);
+        Some(self.seconds(shown))
+    }
+
+    /// The file begins at this moment, which is none later than [`first_shown`](Self::first_shown), and its chunks lie
+    /// `by` bytes further on.
+    pub(super) fn show_from(&mut self, moment: Duration, by: u64) {
+        self.shown_from = Some(moment);
+        for chunk in &mut self.chunks {
+            *chunk = chunk.saturating_add(by);
         }
     }
 
@@ -116,7 +170,8 @@ impl TrackTables {
         if self.sizes.is_empty() {
             return Duration::ZERO;
         }
-        self.seconds(self.start.saturating_add(self.length))
+        let end = self.seconds(self.start.saturating_add(self.length));
+        end.saturating_sub(self.shown_from.unwrap_or_default())
     }
 
     fn seconds(&self, ticks: u64) -> Duration {
@@ -125,13 +180,22 @@ impl TrackTables {
     }
 
     /// Writes the body of the `trak` box: that of the fragmented file, with durations and tables.
-    pub(super) fn write(&self, out: &mut BytesMut, trak: &Bytes) -> Result<(), IndexError> {
+    pub(super) fn write(
+        &self,
+        out: &mut BytesMut,
+        trak: &Bytes,
+        timescale: u32,
+    ) -> Result<(), IndexError> {
         for found in boxes::children(trak) {
             let (kind, body) = found?;
             match &kind {
                 b"tkhd" => {
-                    boxes::within(out, b"tkhd", |out| put_track_header(out, &body, self.end()))?;
-                    self.put_edits(out)?;
+                    let end = self
+                        .end()
+                        .saturating_sub(self.shown_from.unwrap_or_default());
+                    let end = ticks(end, timescale);
+                    boxes::within(out, b"tkhd", |out| put_track_header(out, &body, end))?;
+                    self.put_edits(out, timescale)?;
                 }
                 b"edts" => {}
                 b"mdia" => boxes::within(out, b"mdia", |out| self.put_media(out, &body))?,
@@ -141,16 +205,25 @@ impl TrackTables {
         Ok(())
     }
 
-    /// A track that begins later than the file is moved there.
-    fn put_edits(&self, out: &mut BytesMut) -> Result<(), IndexError> {
-        let delay = ticks(self.seconds(self.start), MOVIE_TIMESCALE);
-        if delay == 0 || self.sizes.is_empty() {
+    /// A track that begins later than the file is moved there. In a file that begins with what is shown first, what
+    /// is decoded earlier is not waited for.
+    fn put_edits(&self, out: &mut BytesMut, timescale: u32) -> Result<(), IndexError> {
+        let (delay, media_time) = match (self.shown_from, self.first_shown()) {
+            (Some(moment), Some(first)) => {
+                (first.saturating_sub(moment), self.earliest.unwrap_or(0))
+            }
+            _ => (self.seconds(self.start), 0),
+        };
+        let delay = ticks(delay, timescale);
+        if self.sizes.is_empty() || delay == 0 && media_time == 0 {
             return Ok(());
         }
-        let duration = ticks(self.seconds(self.length), MOVIE_TIMESCALE);
+        let length = i64::try_from(self.length).unwrap_or(i64::MAX);
+        let shown = u64::try_from(length.saturating_sub(media_time)).unwrap_or(0);
+        let duration = ticks(self.seconds(shown), timescale);
         boxes::within(out, b"edts", |out| {
             boxes::within(out, b"elst", |out| {
-                put_edit_list(out, delay, duration);
+                put_edit_list(out, delay, duration, media_time);
                 Ok(())
             })
         })
@@ -229,6 +302,11 @@ impl TrackTables {
     }
 }
 
+/// Ticks per second of what the `mvhd` box says of the file.
+pub(super) fn timescale(mvhd: &Bytes) -> Option<u32> {
+    Times::read(mvhd).map(|times| times.third)
+}
+
 /// Writes the body of an `mvhd` box with another duration.
 pub(super) fn put_movie_header(
     out: &mut BytesMut,
@@ -243,17 +321,13 @@ pub(super) fn put_movie_header(
     Ok(())
 }
 
-fn put_track_header(
-    out: &mut BytesMut,
-    tkhd: &Bytes,
-    duration: Duration,
-) -> Result<(), IndexError> {
+fn put_track_header(out: &mut BytesMut, tkhd: &Bytes, duration: u64) -> Result<(), IndexError> {
     let times = Times::read(tkhd).ok_or(IndexError::Missing("whole tkhd"))?;
     times.put_start(out);
     out.put_u32(times.third);
     // A reserved field stands between the track's number and its duration.
     out.put_u32(0);
-    out.put_u64(ticks(duration, MOVIE_TIMESCALE));
+    out.put_u64(duration);
     // In either version, this much of reserved field and duration is still in front.
     let rest = times.rest_of_media_header;
     out.put_slice(rest.get(4..).unwrap_or_default());
