@@ -2,6 +2,7 @@
 
 use crate::Timebase;
 use crate::codec::{aac, ac3, av1, flac, g711, g726, h264, h265, jpeg, mpeg_audio, opus, vp8, vp9};
+use bytes::Bytes;
 
 /// Number of a track within its stream, given by whoever declares it; stable while the stream lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,32 +94,34 @@ pub enum Codec {
 }
 
 /// What the payloads of a data track are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Data {
     /// Key-length-value triplets (SMPTE ST 336).
     Klv,
     /// XML documents of a camera's analytics (ONVIF Streaming Specification, section 5.1.2.1.1).
     OnvifMetadata,
-    /// Splice information sections (ANSI/SCTE 35).
+    /// Splice information sections (ANSI/SCTE 35), whose times count from the presentation time of their unit.
     Scte35,
     /// ID3v2 tags (Timed Metadata for HTTP Live Streaming).
     Id3,
-    /// Teletext data units (ETSI EN 300 472).
-    Teletext,
-    /// DVB subtitling segments (ETSI EN 300 743).
-    DvbSubtitles,
+    /// Teletext data units behind their identifier (ETSI EN 300 472). With the content of the descriptor that says
+    /// languages and pages (ETSI EN 300 468 clause 6.2.43); empty where there is none.
+    Teletext(Bytes),
+    /// DVB subtitling segments behind their identifier (ETSI EN 300 743). With the content of the descriptor that says
+    /// languages and pages (ETSI EN 300 468 clause 6.2.41).
+    DvbSubtitles(Bytes),
 }
 
 impl Data {
     /// The usual name, as shown to people and in metrics.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Klv => "KLV",
             Self::OnvifMetadata => "ONVIF metadata",
             Self::Scte35 => "SCTE-35",
             Self::Id3 => "ID3",
-            Self::Teletext => "teletext",
-            Self::DvbSubtitles => "DVB subtitles",
+            Self::Teletext(_) => "teletext",
+            Self::DvbSubtitles(_) => "DVB subtitles",
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::psi::sections::{MAX_SECTION, Sections};
 use crate::psi::{Pat, Pmt};
 use bytes::Bytes;
 use media::codec::{aac, h264, nal};
-use media::{AccessUnit, Codec, Kind, Timebase, Track, TrackId};
+use media::{AccessUnit, Codec, Data, Kind, Timebase, Track, TrackId};
 
 /// Input: the size of pieces (1 byte), then a stream. However it is cut, the same packets are found.
 pub fn aligner(data: &[u8]) {
@@ -167,6 +167,11 @@ pub fn demuxer(data: &[u8]) {
 /// A sequence and a picture parameter set: Constrained Baseline, 640x360.
 const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
 const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
+
+/// A section of splice information: `splice_null`.
+const SPLICE: &[u8] = &[
+    0xfc, 0x30, 0x11, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 0, 0, 0, 0, 0x7a, 0x4f, 0xbf, 0xff,
+];
 
 const VIDEO: TrackId = TrackId(0);
 const AUDIO: TrackId = TrackId(1);
@@ -342,6 +347,40 @@ fn stream() -> Vec<u8> {
         .collect()
 }
 
+/// A picture, and data of every kind.
+fn stream_of_data() -> Vec<u8> {
+    let descriptor = Bytes::from_static(b"eng\x10\x00\x01\x00\x01");
+    let kinds = [
+        (Data::Klv, vec![6, 0x0e, 0x2b, 0x34, 1]),
+        (Data::Id3, b"ID3\x04".to_vec()),
+        (Data::Scte35, SPLICE.to_vec()),
+        (Data::Teletext(descriptor.slice(..5)), vec![0x10; 47]),
+        (Data::DvbSubtitles(descriptor), vec![0x20; 9]),
+    ];
+    let [video, _] = tracks();
+    let data = (1..).zip(&kinds).map(|(number, (data, _))| Track {
+        id: TrackId(number),
+        codec: Codec::Data(data.clone()),
+        timebase: Timebase::VIDEO,
+    });
+    let mut muxer = Muxer::default();
+    muxer
+        .set_tracks(&std::iter::once(video).chain(data).collect::<Vec<_>>())
+        .expect("tracks that are carried");
+    for time in [0, 3_600] {
+        let picture = picture(2, time, time, &[7; 50]);
+        muxer.push(&picture).expect("a unit that is carried");
+        for (number, (_, payload)) in (1..).zip(&kinds) {
+            let payload = Bytes::copy_from_slice(payload);
+            let unit = unit(TrackId(number), (time, time), true, payload);
+            muxer.push(&unit).expect("a unit that is carried");
+        }
+    }
+    std::iter::from_fn(|| muxer.pull())
+        .flat_map(|chunk| chunk.data)
+        .collect()
+}
+
 /// Inputs to start from: target, name, bytes.
 pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let stream = stream();
@@ -394,6 +433,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("pes", "sound", of(&[0x101])),
         ("demuxer", "whole", with(&[], &[])),
         ("demuxer", "gap", gap),
+        ("demuxer", "data", [&[188][..], &stream_of_data()].concat()),
         ("muxer", "both", records),
     ]
 }

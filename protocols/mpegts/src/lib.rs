@@ -6,6 +6,7 @@
 //! [`psi`] (what is in the stream) and [`pes`] (the packets of one elementary stream).
 
 pub mod aligner;
+pub mod constant_rate;
 pub mod demuxer;
 pub mod muxer;
 pub mod packet;
@@ -19,10 +20,11 @@ mod elementary;
 mod error;
 mod format;
 mod opus;
+mod splice;
 mod time;
 
 pub use error::{Error, Fault};
-pub use format::Format;
+pub use format::{DataFormat, Format};
 
 /// Longest access unit that is put together, in bytes; more of it is dropped, and the unit with it.
 pub const MAX_UNIT: usize = 8 * 1_024 * 1_024;

@@ -106,6 +106,18 @@ impl Header {
         Ok(Some((header, 9 + more)))
     }
 
+    /// Fills up a header that was written with [`write`](Self::write) so that its fields take `fields` bytes.
+    pub(crate) fn stuff(header: &mut Vec<u8>, fields: u8) {
+        let Some([.., high, low, _, _, size]) = header.first_chunk_mut::<9>() else {
+            return;
+        };
+        let more = fields.saturating_sub(*size);
+        let length = u16::from_be_bytes([*high, *low]).saturating_add(more.into());
+        [*high, *low] = length.to_be_bytes();
+        *size += more;
+        header.resize(header.len().saturating_add(more.into()), 0xff);
+    }
+
     /// Writes a header for `length` bytes of payload, with that decoding time where it is another than the
     /// presentation time. The length is left out where it does not fit, which only pictures may do. Data
     /// begins with an access unit.

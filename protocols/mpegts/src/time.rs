@@ -17,15 +17,26 @@ pub(crate) struct Times {
 
 /// The clock of one program. One for all its streams, so that a wrap between two of them keeps them on one axis.
 #[derive(Clone, Debug)]
-pub(crate) struct Clock(Unwrapper);
+pub(crate) struct Clock {
+    unwrapper: Unwrapper,
+    now: Option<i64>,
+}
 
 impl Default for Clock {
     fn default() -> Self {
-        Self(Unwrapper::new(BITS))
+        Self {
+            unwrapper: Unwrapper::new(BITS),
+            now: None,
+        }
     }
 }
 
 impl Clock {
+    /// The newest decoding time of the program.
+    pub(crate) const fn now(&self) -> Option<i64> {
+        self.now
+    }
+
     /// Times on the endless scale from those of a PES packet.
     pub(crate) fn unwrap(&mut self, pts: u64, dts: Option<u64>) -> Times {
         let dts = dts.unwrap_or(pts);
@@ -36,7 +47,8 @@ impl Clock {
         } else {
             offset
         };
-        let dts = self.0.unwrap(dts);
+        let dts = self.unwrapper.unwrap(dts);
+        self.now = Some(dts);
         Times {
             dts,
             pts: dts.saturating_add(offset),

@@ -350,6 +350,8 @@ impl Reader {
                 gone.finish(self.position, (&mut self.events, &mut self.counts));
             }
             self.events.push_back(Event::Program(pmt.clone()));
+            let announced = self.streams.iter_mut().filter_map(ProgramStream::announce);
+            self.events.extend(announced.map(Event::Track));
             self.read_as = Some(pmt.clone());
         }
         let mut routes = vec![(PAT_PID, Route::List)];

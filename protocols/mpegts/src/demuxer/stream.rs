@@ -5,9 +5,9 @@ use crate::Format;
 use crate::elementary::{Elementary, Mark, Output};
 use crate::packet::Packet;
 use crate::pes::{Header, Part, PesError, Reader};
-use crate::psi::Pmt;
-use crate::time::Clock;
-use media::TrackId;
+use crate::psi::{Pmt, Stream};
+use crate::time::{Clock, Times};
+use media::{Kind, Timebase, Track, TrackId};
 use std::collections::VecDeque;
 
 /// Most streams of a program that are read.
@@ -21,6 +21,8 @@ pub(super) struct ProgramStream {
     pub(super) track: TrackId,
     /// The clock began anew, and the next unit has to say so.
     pub(super) discontinuity: bool,
+    /// The track has been told of, if the description of the program says all there is.
+    is_announced: bool,
     reader: Reader,
     elementary: Elementary,
 }
@@ -42,11 +44,21 @@ impl ProgramStream {
             discontinuity: &mut self.discontinuity,
         };
         let elementary = &mut self.elementary;
+        if let Elementary::Splices(splices) = elementary {
+            return splices.push(packet.unit_start, payload, clock.now(), &mut out);
+        }
         let random_access = packet.adaptation.random_access;
         let read = self
             .reader
             .push(packet.unit_start, payload, |part| match part {
-                Part::Begin(header) => elementary.begin(mark(&header, clock, random_access)),
+                Part::Begin(header) => {
+                    let mut mark = mark(&header, clock, random_access);
+                    if let (Elementary::Data(_), None) = (&elementary, mark.times) {
+                        // Some data is for whenever it comes.
+                        mark.times = clock.now().map(|now| Times { dts: now, pts: now });
+                    }
+                    elementary.begin(mark);
+                }
                 Part::Data(data) => elementary.data(data, &mut out),
                 Part::End => elementary.end(&mut out),
             });
@@ -58,6 +70,17 @@ impl ProgramStream {
                 elementary.lost(&mut out);
             }
         }
+    }
+
+    /// The track, once, where nothing more has to come for it.
+    pub(super) fn announce(&mut self) -> Option<Track> {
+        let is_new = !std::mem::replace(&mut self.is_announced, true);
+        let codec = self.elementary.described().filter(|_| is_new)?;
+        Some(Track {
+            id: self.track,
+            codec,
+            timebase: Timebase::VIDEO,
+        })
     }
 
     /// Packets are missing.
@@ -104,15 +127,16 @@ pub(super) fn update(streams: &mut Vec<ProgramStream>, pmt: &Pmt) -> Vec<Program
     let described = pmt
         .streams
         .iter()
-        .map(|stream| (stream.pid, Format::of(pmt, stream)));
-    let mut described: Vec<(u16, Format)> = described.take(MAX_STREAMS).collect();
-    described.retain(|(_, format)| Elementary::new(*format).is_some());
+        .map(|stream| (stream, Format::of(pmt, stream)));
+    let mut described: Vec<(&Stream, Format)> = described.take(MAX_STREAMS).collect();
+    described.retain(|(_, format)| !matches!(format, Format::Known { .. } | Format::Unknown));
     // First those that stay, so that nobody takes their numbers.
     let mut staying: Vec<Option<ProgramStream>> = described
         .iter()
-        .map(|known| {
+        .map(|(known, format)| {
             let mut places = before.iter();
-            let place = places.position(|stream| (stream.pid, stream.format) == *known)?;
+            let place =
+                places.position(|stream| (stream.pid, stream.format) == (known.pid, *format))?;
             Some(before.swap_remove(place))
         })
         .collect();
@@ -123,15 +147,19 @@ pub(super) fn update(streams: &mut Vec<ProgramStream>, pmt: &Pmt) -> Vec<Program
         .flatten()
         .map(|stream| stream.track)
         .collect();
-    for ((pid, format), place) in described.into_iter().zip(&mut staying) {
+    for ((new, format), place) in described.into_iter().zip(&mut staying) {
         if place.is_some() {
             continue;
         }
-        let Some(elementary) = Elementary::new(format) else {
+        let Some(elementary) = Elementary::new(format, &new.descriptors) else {
             continue;
         };
         let mut old = before.iter();
-        let replaced = old.position(|stream| stream.format.kind() == format.kind());
+        let replaced = old.position(|stream| match format.kind() {
+            // Other data is not the same track in another form.
+            Some(Kind::Data) => stream.format == format,
+            kind => stream.format.kind() == kind,
+        });
         let track = match replaced {
             Some(replaced) => {
                 let replaced = before.remove(replaced);
@@ -143,10 +171,11 @@ pub(super) fn update(streams: &mut Vec<ProgramStream>, pmt: &Pmt) -> Vec<Program
         };
         taken.push(track);
         *place = Some(ProgramStream {
-            pid,
+            pid: new.pid,
             format,
             track,
             discontinuity: false,
+            is_announced: false,
             reader: elementary.reader(),
             elementary,
         });

@@ -339,3 +339,110 @@ fn sections_that_are_damaged_are_told_and_leave_the_table_as_it_was() {
     let expected = "at byte 564, PID 4097: section of table 2 with a wrong checksum";
     assert_eq!(fault.as_deref(), Some(expected));
 }
+
+/// A program of pictures on PID 256 and of streams with descriptors on those that follow.
+fn with_data(streams: &[(u8, &[u8])]) -> Stream188 {
+    let mut stream = Stream188::default();
+    stream.list(0, &[1]);
+    let pictures = Stream {
+        kind: 0x1b,
+        pid: 256,
+        descriptors: Vec::new(),
+    };
+    let others = (257..)
+        .zip(streams)
+        .map(|(pid, (kind, descriptors))| Stream {
+            kind: *kind,
+            pid,
+            descriptors: descriptors.to_vec(),
+        });
+    let pmt = Pmt {
+        program: 1,
+        version: 0,
+        current: true,
+        clock_pid: 256,
+        descriptors: Vec::new(),
+        streams: std::iter::once(pictures).chain(others).collect(),
+    };
+    stream.section(0x1001, &pmt.write().unwrap());
+    stream
+}
+
+/// A PES packet of data.
+fn packet_of_data(stream_id: u8, pts: Option<i64>, data: &[u8]) -> Vec<u8> {
+    let fields = pts.map(|pts| crate::time::write(2, pts).to_vec());
+    let fields = fields.unwrap_or_default();
+    let length = (3 + fields.len() + data.len()) as u16;
+    let flags = if pts.is_some() { 0x80 } else { 0 };
+    let mut pes = vec![0, 0, 1, stream_id];
+    pes.extend(length.to_be_bytes());
+    pes.extend([0x84, flags, fields.len() as u8]);
+    pes.extend(fields);
+    pes.extend_from_slice(data);
+    pes
+}
+
+#[test]
+fn key_length_value_comes_in_both_forms() {
+    let registered = [&[5, 4][..], b"KLVA"].concat();
+    let described = [&[0x26, 6, 1, 0][..], b"KLVA"].concat();
+    let mut stream = with_data(&[(0x06, &registered), (0x15, &described)]);
+    let triplet = [&[0x06, 0x0e, 0x2b, 0x34][..], b"value"].concat();
+    let cell = [&[0, 1, 0xdf, 0, triplet.len() as u8][..], &triplet].concat();
+    // Before anything tells the time of the program.
+    stream.payload(257, true, &packet_of_data(0xbd, None, &triplet), 0);
+    stream.pictures(256, Some(9_000), &[SPS, PPS, IDR]);
+    stream.payload(257, true, &packet_of_data(0xbd, None, &triplet), 0);
+    stream.payload(258, true, &packet_of_data(0xfc, Some(9_500), &cell), 0);
+    // As some send it without its cell.
+    stream.payload(258, true, &packet_of_data(0xfc, Some(9_600), &triplet), 0);
+    let (events, counts) = events(&stream.bytes, ProgramSelection::First);
+    let tracks = events.iter().filter_map(|event| match event {
+        Event::Track(track) => Some((track.id.0, track.codec.name())),
+        _ => None,
+    });
+    // Data is known before its first unit comes.
+    let tracks: Vec<_> = tracks.collect();
+    assert_eq!(tracks, [(1, "KLV"), (2, "KLV"), (0, "H264")]);
+    let units: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Unit(unit) if unit.track.0 > 0 => {
+                assert_eq!(unit.payload, triplet);
+                Some((unit.track.0, unit.pts))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(units, [(1, 9_000), (2, 9_500), (2, 9_600)]);
+    assert_eq!(counts.units_without_time, 1);
+}
+
+#[test]
+fn splices_count_from_the_clock_of_the_program() {
+    let mut stream = with_data(&[(0x86, &[])]);
+    let section = crate::splice::insert(180_000);
+    stream.section(257, &section);
+    stream.pictures(256, Some(90_000), &[SPS, PPS, IDR]);
+    stream.section(257, &section);
+    let mut damaged = section.clone();
+    damaged[14] ^= 1;
+    stream.section(257, &damaged);
+    let (events, counts) = events(&stream.bytes, ProgramSelection::First);
+    let mut units = events.iter().filter_map(|event| match event {
+        Event::Unit(unit) if unit.track.0 == 1 => Some(unit),
+        _ => None,
+    });
+    let unit = units.next().unwrap();
+    assert_eq!(unit.pts, 90_000);
+    // In a second from there.
+    assert_eq!(
+        crate::splice::later(&unit.payload, 90_000).unwrap(),
+        section
+    );
+    assert!(units.next().is_none());
+    assert_eq!(
+        (counts.units_without_time, counts.malformed_sections),
+        (1, 1)
+    );
+}

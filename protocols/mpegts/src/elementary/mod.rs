@@ -2,6 +2,7 @@
 //! where access units begin and end, only their own bytes say.
 
 mod adts;
+mod data;
 mod frames;
 mod latm;
 mod marks;
@@ -9,13 +10,15 @@ mod opus;
 mod output;
 mod pictures;
 mod sound;
+mod splices;
 mod stamps;
 
 pub(crate) use marks::Mark;
 pub(crate) use output::Output;
 
-use crate::Format;
 use crate::pes;
+use crate::{DataFormat, Format};
+use media::Codec;
 use media::codec::{h264, h265};
 
 /// One elementary stream of any format that is read.
@@ -28,11 +31,13 @@ pub(crate) enum Elementary {
     Opus(opus::Opus),
     MpegAudio(frames::Frames<frames::MpegAudio>),
     Ac3(frames::Frames<frames::Ac3>),
+    Data(data::Data),
+    Splices(splices::Splices),
 }
 
 impl Elementary {
-    /// For a stream of that format; `None` where it is not read.
-    pub(crate) fn new(format: Format) -> Option<Self> {
+    /// For a stream of that format and with these descriptors; `None` where it is not read.
+    pub(crate) fn new(format: Format, descriptors: &[u8]) -> Option<Self> {
         Some(match format {
             Format::H264 => Self::H264(pictures::Pictures::default()),
             Format::H265 => Self::H265(pictures::Pictures::default()),
@@ -41,6 +46,10 @@ impl Elementary {
             Format::MpegAudio => Self::MpegAudio(frames::Frames::default()),
             Format::Ac3 => Self::Ac3(frames::Frames::default()),
             Format::Opus { channels } => Self::Opus(opus::Opus::new(channels)),
+            Format::Data(DataFormat::Scte35) => Self::Splices(splices::Splices::default()),
+            Format::Data(data) => {
+                Self::Data(data::Data::new(data, Codec::Data(data.data(descriptors))))
+            }
             Format::Known { .. } | Format::Unknown => return None,
         })
     }
@@ -49,7 +58,20 @@ impl Elementary {
     pub(crate) fn reader(&self) -> pes::Reader {
         match self {
             Self::H264(_) | Self::H265(_) | Self::Adts(_) | Self::Latm(_) => pes::Reader::endless(),
-            Self::Opus(_) | Self::MpegAudio(_) | Self::Ac3(_) => pes::Reader::default(),
+            Self::Opus(_)
+            | Self::MpegAudio(_)
+            | Self::Ac3(_)
+            | Self::Data(_)
+            | Self::Splices(_) => pes::Reader::default(),
+        }
+    }
+
+    /// The codec, where the description of the program says all of it.
+    pub(crate) fn described(&self) -> Option<Codec> {
+        match self {
+            Self::Data(stream) => Some(stream.codec()),
+            Self::Splices(_) => Some(Codec::Data(media::Data::Scte35)),
+            _ => None,
         }
     }
 
@@ -63,6 +85,8 @@ impl Elementary {
             Self::Opus(stream) => stream.begin(mark),
             Self::MpegAudio(stream) => stream.begin(mark),
             Self::Ac3(stream) => stream.begin(mark),
+            Self::Data(stream) => stream.begin(mark),
+            Self::Splices(_) => {}
         }
     }
 
@@ -76,6 +100,8 @@ impl Elementary {
             Self::Opus(stream) => stream.data(bytes, out),
             Self::MpegAudio(stream) => stream.data(bytes, out),
             Self::Ac3(stream) => stream.data(bytes, out),
+            Self::Data(stream) => stream.data(bytes, out),
+            Self::Splices(_) => {}
         }
     }
 
@@ -85,7 +111,8 @@ impl Elementary {
             Self::Opus(stream) => stream.end(out),
             Self::MpegAudio(stream) => stream.end(out),
             Self::Ac3(stream) => stream.end(out),
-            Self::H264(_) | Self::H265(_) | Self::Adts(_) | Self::Latm(_) => {}
+            Self::Data(stream) => stream.end(out),
+            Self::H264(_) | Self::H265(_) | Self::Adts(_) | Self::Latm(_) | Self::Splices(_) => {}
         }
     }
 
@@ -99,6 +126,8 @@ impl Elementary {
             Self::Opus(stream) => stream.lost(out),
             Self::MpegAudio(stream) => stream.lost(out),
             Self::Ac3(stream) => stream.lost(out),
+            Self::Data(stream) => stream.lost(out),
+            Self::Splices(stream) => stream.lost(),
         }
     }
 
@@ -111,7 +140,9 @@ impl Elementary {
             Self::MpegAudio(stream) => stream.end(out),
             Self::Ac3(stream) => stream.end(out),
             Self::Adts(stream) => stream.finish(out),
-            Self::Latm(_) => {}
+            // One whose length is not told ends here.
+            Self::Data(stream) => stream.end(out),
+            Self::Latm(_) | Self::Splices(_) => {}
         }
     }
 }

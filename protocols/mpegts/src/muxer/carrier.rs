@@ -4,12 +4,15 @@ use super::MuxError;
 use crate::opus;
 use crate::psi::descriptor;
 use media::codec::{ac3, adts, h264, h265, mpeg_audio, nal, opus as packets};
-use media::{AccessUnit, Codec, Timebase};
+use media::{AccessUnit, Codec, Data, Timebase};
 
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// Longest frame of MPEG audio, and longest frames of one time of AC-3.
 const MAX_FRAME: usize = 60_000;
+
+/// What descriptors of ID3 begin with: its format and identifier, twice, and the number of the service.
+const ID3: &[u8] = b"\xff\xffID3 \xffID3 \0";
 
 /// A delimiter of H.264 behind its start code, for pictures of any kind of slices.
 const AUD_H264: [u8; 6] = [0, 0, 0, 1, 9, 0xf0];
@@ -45,6 +48,7 @@ pub(super) enum Carrier {
     Ac3 {
         enhanced: bool,
     },
+    Data(Data),
 }
 
 impl Carrier {
@@ -85,6 +89,7 @@ impl Carrier {
             Codec::Ac3(config) => Self::Ac3 {
                 enhanced: config.enhanced,
             },
+            Codec::Data(data) if *data != Data::OnvifMetadata => Self::Data(data.clone()),
             _ => return Err(MuxError::Codec(codec.name())),
         })
     }
@@ -100,6 +105,31 @@ impl Carrier {
             Self::MpegAudio { full_rate: false } => (0x04, Vec::new()),
             Self::Ac3 { enhanced: false } => (0x81, descriptor::registration(b"AC-3")),
             Self::Ac3 { enhanced: true } => (0x87, descriptor::registration(b"EAC3")),
+            Self::Data(data) => match data {
+                Data::Scte35 => (0x86, Vec::new()),
+                Data::Id3 => (
+                    0x15,
+                    descriptor::write(descriptor::METADATA, &[ID3, &[0x0f]].concat()),
+                ),
+                Data::Teletext(content) => (0x06, descriptor::write(descriptor::TELETEXT, content)),
+                Data::DvbSubtitles(content) => {
+                    (0x06, descriptor::write(descriptor::SUBTITLING, content))
+                }
+                Data::Klv | Data::OnvifMetadata => (0x06, descriptor::registration(b"KLVA")),
+            },
+        }
+    }
+
+    /// Descriptors of the program of that number, for such a stream in it.
+    pub(super) fn program(&self, number: u16) -> Vec<u8> {
+        match self {
+            Self::Data(Data::Scte35) => descriptor::registration(b"CUEI"),
+            Self::Data(Data::Id3) => {
+                // In the same program.
+                let content = [ID3, &[0x1f], &number.to_be_bytes()].concat();
+                descriptor::write(descriptor::METADATA_POINTER, &content)
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -109,7 +139,7 @@ impl Carrier {
             Self::Pictures { .. } => 0xe0 | number & 0x0f,
             Self::Adts { .. } | Self::MpegAudio { .. } => 0xc0 | number & 0x1f,
             // Private data.
-            Self::Opus { .. } | Self::Ac3 { .. } => 0xbd,
+            Self::Opus { .. } | Self::Ac3 { .. } | Self::Data(_) => 0xbd,
         }
     }
 
@@ -152,7 +182,7 @@ impl Carrier {
     /// How long a frame of sound lasts, in ticks of 90 kHz.
     pub(super) fn duration(&self, frame: &[u8]) -> i64 {
         match self {
-            Self::Pictures { .. } => 0,
+            Self::Pictures { .. } | Self::Data(_) => 0,
             Self::Adts { duration, .. } => *duration,
             Self::Opus { .. } => {
                 let samples = packets::duration(frame).unwrap_or(0);
@@ -193,7 +223,7 @@ impl Carrier {
                 }
                 out.extend_from_slice(frame);
             }
-            Self::Pictures { .. } => {}
+            Self::Pictures { .. } | Self::Data(_) => {}
         }
         Ok(())
     }

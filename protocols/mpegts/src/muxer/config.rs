@@ -61,7 +61,10 @@ pub enum MuxError {
     /// A picture whose NAL units cannot be told apart.
     #[error(transparent)]
     Nal(#[from] NalError),
-    /// A frame of sound that is longer than its format allows.
+    /// Splice information that is none, or damaged.
+    #[error("splice information section that is damaged")]
+    Splice,
+    /// A frame of sound or a unit of data that is longer than its format allows.
     #[error("frame of {0} bytes is longer than its format allows")]
     Frame(usize),
 }

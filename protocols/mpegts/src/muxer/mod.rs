@@ -16,19 +16,33 @@ mod track;
 
 pub use config::{Config, MuxError};
 
-use crate::packet::SIZE;
+use crate::packet::{MAX_PAYLOAD, SIZE};
 use crate::pes::Header;
+use crate::splice;
 use bytes::Bytes;
 use carrier::Carrier;
-use media::{AccessUnit, Codec, Kind, Track};
-use packets::{Field, Pes, Pid, put_clock};
+use media::{AccessUnit, Codec, Data, Kind, Track};
+use packets::{Field, Pes, Pid, put_clock, put_section};
 use schedule::Schedule;
 use std::collections::VecDeque;
 use tables::Tables;
 use track::MuxTrack;
 
-/// Longest header of a PES packet that is written.
+/// Longest header of a PES packet that is written, but for those that are filled up.
 const PES_HEADER: usize = 19;
+
+/// Bytes of the fields in the headers of teletext (ETSI EN 300 472 clause 4.2).
+const TELETEXT_FIELDS: u8 = 0x24;
+
+/// Longest unit of data: the length of a PES packet has 16 bits.
+const MAX_DATA: usize = 65_000;
+
+/// What a chunk is made of, beside tables and clocks.
+#[derive(Clone, Copy)]
+enum Load<'a> {
+    Pes { head: &'a [u8], body: &'a [u8] },
+    Section(&'a [u8]),
+}
 
 /// Whole packets that belong together: a picture, or some frames of sound, with the tables and clocks that are due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +116,9 @@ impl Muxer {
             let pid = known.map_or_else(|| Pid::new(self.free_pid(&set)), |known| known.pid);
             set.push(MuxTrack::new(track, pid, stream_id, carrier));
         }
-        let pictures = set.iter().position(|track| track.kind == Kind::Video);
-        if let Some(track) = set.get_mut(pictures.unwrap_or(0)) {
+        let first = |kind| set.iter().position(|track| track.kind == kind);
+        let clock = first(Kind::Video).or_else(|| first(Kind::Audio));
+        if let Some(track) = set.get_mut(clock.unwrap_or(0)) {
             track.is_clock = true;
         }
         // What waits belongs to the tracks before.
@@ -140,14 +155,20 @@ impl Muxer {
             }
         }
         let track = self.tracks.get_mut(index).ok_or(unknown)?;
-        if kind == Kind::Video {
-            return self.give_picture(index, unit, dts, pts);
+        match kind {
+            Kind::Video => return self.give_picture(index, unit, dts, pts),
+            Kind::Data => return self.give_data(index, unit, dts, pts),
+            Kind::Audio => {}
         }
         if track.put(pts, &unit.payload)? {
             self.give_batch(index);
         } else if self.schedule.is_stalled(dts) && !self.is_clock(index) {
             // The pictures bring no clock, and the sound waits for its batch.
-            self.give(index, (dts, 0, false), &[], &[]);
+            let nothing = Load::Pes {
+                head: &[],
+                body: &[],
+            };
+            self.give(index, (dts, 0, false), nothing);
         }
         Ok(())
     }
@@ -179,7 +200,37 @@ impl Muxer {
         let length = prefix.len().saturating_add(body.len());
         self.put_header(&mut head, track.stream_id, length, pts, dts);
         head.extend_from_slice(prefix);
-        self.give(index, (dts, 1, unit.random_access), &head, body);
+        let load = Load::Pes { head: &head, body };
+        self.give(index, (dts, 1, unit.random_access), load);
+        Ok(())
+    }
+
+    fn give_data(
+        &mut self,
+        index: usize,
+        unit: &AccessUnit,
+        dts: i64,
+        pts: i64,
+    ) -> Result<(), MuxError> {
+        let unknown = MuxError::UnknownTrack(unit.track);
+        let track = self.tracks.get(index).ok_or(unknown)?;
+        let ready = (dts, 1, true);
+        if matches!(track.carrier, Carrier::Data(Data::Scte35)) {
+            let time = pts.saturating_add(self.config.delay_ticks());
+            let section = splice::later(&unit.payload, time).ok_or(MuxError::Splice)?;
+            self.give(index, ready, Load::Section(&section));
+            return Ok(());
+        }
+        let body = &unit.payload;
+        if body.len() > MAX_DATA {
+            return Err(MuxError::Frame(body.len()));
+        }
+        let mut head = Vec::with_capacity(PES_HEADER);
+        self.put_header(&mut head, track.stream_id, body.len(), pts, pts);
+        if matches!(track.carrier, Carrier::Data(Data::Teletext(_))) {
+            Header::stuff(&mut head, TELETEXT_FIELDS);
+        }
+        self.give(index, ready, Load::Pes { head: &head, body });
         Ok(())
     }
 
@@ -193,7 +244,11 @@ impl Muxer {
         let stream_id = track.stream_id;
         let mut head = Vec::with_capacity(PES_HEADER);
         self.put_header(&mut head, stream_id, batch.data.len(), batch.pts, batch.pts);
-        self.give(index, (batch.last, batch.frames, true), &head, &batch.data);
+        let load = Load::Pes {
+            head: &head,
+            body: &batch.data,
+        };
+        self.give(index, (batch.last, batch.frames, true), load);
     }
 
     fn put_header(&self, out: &mut Vec<u8>, stream_id: u8, length: usize, pts: i64, dts: i64) {
@@ -201,21 +256,25 @@ impl Muxer {
         Header::write(out, stream_id, length, delayed(pts), delayed(dts));
     }
 
-    /// Makes a chunk of a PES packet of so many units that is ready at `time`.
+    /// Makes a chunk of so many units that is ready at `time`.
     fn give(
         &mut self,
         index: usize,
         (time, units, random_access): (i64, usize, bool),
-        head: &[u8],
-        body: &[u8],
+        load: Load<'_>,
     ) {
+        let (head, body, section) = match load {
+            Load::Pes { head, body } => (head, body, None),
+            Load::Section(section) => (&[][..], &[][..], Some(section)),
+        };
         let Some(clock_index) = self.tracks.iter().position(|track| track.is_clock) else {
             return;
         };
         let Some(track) = self.tracks.get(index) else {
             return;
         };
-        let (is_clock, kind) = (track.is_clock, track.kind);
+        // A section has no room for a clock.
+        let (is_clock, kind) = (track.is_clock && section.is_none(), track.kind);
         let random_access = random_access && is_clock;
         let begins = random_access && kind == Kind::Video;
         let plan = self.schedule.plan(time, is_clock, begins);
@@ -237,7 +296,9 @@ impl Muxer {
         let alone = clocks + usize::from(!is_clock && plan.clock.is_some());
         let described = plan.more.iter().filter(|(_, tables)| *tables).count();
         let described = tables * (described + usize::from(plan.tables));
-        let mut out = Vec::with_capacity((packets + alone + described) * SIZE);
+        let packets_of_section =
+            section.map_or(0, |section| (section.len() + 1).div_ceil(MAX_PAYLOAD));
+        let mut out = Vec::with_capacity((packets + packets_of_section + alone + described) * SIZE);
         if plan.tables {
             self.tables.put(&mut out);
         }
@@ -267,6 +328,9 @@ impl Muxer {
             pid_of(clock_index, &mut |pid| put_clock(pid, clock, &mut out));
         }
         pid_of(index, &mut |pid| while pes.next(pid, &mut out) {});
+        if let Some(section) = section {
+            pid_of(index, &mut |pid| put_section(pid, section, &mut out));
+        }
         self.chunks.push_back(Chunk {
             data: out.into(),
             time: plan.time,

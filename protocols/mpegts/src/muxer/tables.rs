@@ -56,12 +56,19 @@ impl Tables {
                 descriptors,
             }
         });
+        let mut descriptors: Vec<u8> = Vec::new();
+        for track in tracks {
+            let more = track.carrier.program(program);
+            if !more.is_empty() && !descriptors.windows(more.len()).any(|known| known == more) {
+                descriptors.extend(more);
+            }
+        }
         let pmt = Pmt {
             program,
             version: self.version,
             current: true,
             clock_pid: clock.map_or(NULL_PID, |track| track.pid.number),
-            descriptors: Vec::new(),
+            descriptors,
             streams: streams.collect(),
         };
         self.pat = pat.write().ok_or(MuxError::Tables)?;

@@ -3,6 +3,8 @@
 use super::*;
 use crate::demuxer::{Demuxer, Event};
 use crate::fuzz::tracks;
+use crate::psi::descriptor;
+use crate::splice;
 use media::codec::g711;
 use media::{Timebase, TrackId};
 
@@ -149,4 +151,109 @@ fn what_is_refused() {
     assert!(muxer.pull().is_none());
     muxer.push(&unit(0, 0, true, IDR)).unwrap();
     assert!(muxer.pull().is_some());
+}
+
+/// A track of data.
+fn data(number: u16, data: Data) -> Track {
+    Track {
+        id: TrackId(number),
+        codec: Codec::Data(data),
+        timebase: Timebase::VIDEO,
+    }
+}
+
+#[test]
+fn data_is_read_as_it_was() {
+    let [video, audio] = tracks();
+    let descriptor = Bytes::from_static(b"eng\x10\x00\x01\x00\x01");
+    let all = [
+        video,
+        audio,
+        data(2, Data::Klv),
+        data(3, Data::Id3),
+        data(4, Data::Scte35),
+        data(5, Data::Teletext(Bytes::from_static(b"deu\x09\x00"))),
+        data(6, Data::DvbSubtitles(descriptor)),
+    ];
+    let mut muxer = Muxer::default();
+    muxer.set_tracks(&all).unwrap();
+    muxer.push(&unit(0, 0, true, IDR)).unwrap();
+    muxer.push(&unit(0, 3_600, false, IDR)).unwrap();
+    let payloads = [
+        Bytes::from_static(b"\x06\x0e\x2b\x34 a triplet"),
+        Bytes::from_static(b"ID3\x04\0\0\0\0\0\0"),
+        splice::insert(45_000).into(),
+        Bytes::from(vec![0x10; 1 + 3 * 46]),
+        Bytes::from(vec![0x20; 1_000]),
+    ];
+    let units: Vec<AccessUnit> = (2..)
+        .zip(payloads)
+        .map(|(track, payload)| AccessUnit {
+            payload,
+            ..unit(track, 3_600, true, &[])
+        })
+        .collect();
+    for unit in &units {
+        muxer.push(unit).unwrap();
+    }
+    let stream: Vec<u8> = std::iter::from_fn(|| muxer.pull())
+        .flat_map(|chunk| chunk.data)
+        .collect();
+    let mut demuxer = Demuxer::default();
+    demuxer.push(&stream);
+    demuxer.flush();
+    let (mut found, mut described) = (Vec::new(), Vec::new());
+    for event in std::iter::from_fn(|| demuxer.pull()) {
+        match event {
+            Event::Track(track) if track.kind() == Kind::Data => described.push(track),
+            Event::Unit(unit) if unit.track.0 > 1 => found.push(unit),
+            Event::Fault(fault) => panic!("{fault}"),
+            Event::Program(pmt) => {
+                let descriptors = &pmt.descriptors;
+                assert!(descriptor::is_registered(descriptors, b"CUEI"));
+                assert!(descriptor::find(descriptors, descriptor::METADATA_POINTER).is_some());
+            }
+            Event::Track(_) | Event::Unit(_) => {}
+        }
+    }
+    assert_eq!(described, all[2..]);
+    let expected = units.into_iter().map(|unit| AccessUnit {
+        dts: unit.dts + 36_000,
+        pts: unit.pts + 36_000,
+        ..unit
+    });
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    // Teletext stands in whole packets.
+    let header = stream
+        .windows(9)
+        .find(|window| window.starts_with(&[0, 0, 1, 0xbd]) && window[8] == 0x24);
+    let length = u16::from_be_bytes([header.unwrap()[4], header.unwrap()[5]]);
+    assert_eq!((length + 6) % 184, 0);
+}
+
+#[test]
+fn data_alone_brings_its_clock() {
+    let mut muxer = Muxer::default();
+    muxer.set_tracks(&[data(0, Data::Scte35)]).unwrap();
+    let broken = muxer.push(&unit(0, 0, true, b"no section"));
+    assert_eq!(broken, Err(MuxError::Splice));
+    let payload = splice::insert(7).into();
+    muxer
+        .push(&AccessUnit {
+            payload,
+            ..unit(0, 0, true, &[])
+        })
+        .unwrap();
+    let data = muxer.pull().unwrap().data;
+    let clocks = data.chunks(SIZE).filter(|packet| {
+        let packet: &[u8; SIZE] = (*packet).try_into().unwrap();
+        let packet = crate::packet::Packet::parse(packet).unwrap();
+        packet.adaptation.clock.is_some()
+    });
+    assert_eq!(clocks.count(), 1);
+    let metadata = self::data(0, Data::OnvifMetadata);
+    assert!(matches!(
+        muxer.set_tracks(&[metadata]),
+        Err(MuxError::Codec(_))
+    ));
 }

@@ -3,6 +3,18 @@
 /// `registration_descriptor`: four letters that say what a private stream is (clause 2.6.8).
 pub const REGISTRATION: u8 = 5;
 
+/// `metadata_pointer_descriptor` of a program (clause 2.6.58).
+pub const METADATA_POINTER: u8 = 0x25;
+
+/// `metadata_descriptor` of a stream (clause 2.6.60).
+pub const METADATA: u8 = 0x26;
+
+/// DVB's descriptor of teletext: languages, and pages (ETSI EN 300 468 clause 6.2.43).
+pub const TELETEXT: u8 = 0x56;
+
+/// DVB's descriptor of subtitles: languages, and pages (ETSI EN 300 468 clause 6.2.41).
+pub const SUBTITLING: u8 = 0x59;
+
 /// DVB's descriptor of further descriptors (ETSI EN 300 468 clause 6.2.16).
 pub const EXTENSION: u8 = 0x7f;
 
@@ -23,6 +35,12 @@ pub fn all(mut list: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 pub fn find(list: &[u8], tag: u8) -> Option<&[u8]> {
     let mut found = all(list).filter(|(found, _)| *found == tag);
     found.next().map(|(_, content)| content)
+}
+
+/// A descriptor with that content, of which 255 bytes are the most.
+pub(crate) fn write(tag: u8, content: &[u8]) -> Vec<u8> {
+    let content = content.get(..255).unwrap_or(content);
+    [&[tag, content.len() as u8], content].concat()
 }
 
 /// A registration descriptor with these letters.

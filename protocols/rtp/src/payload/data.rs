@@ -16,7 +16,7 @@ pub struct Parts(Data);
 impl Depacketizer {
     /// For data of this kind.
     pub fn new(data: Data) -> Self {
-        Self::of(Parts(data), Some(Codec::Data(data)))
+        Self::of(Parts(data.clone()), Some(Codec::Data(data)))
     }
 }
 
