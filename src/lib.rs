@@ -33,5 +33,7 @@ pub mod api;
 
 pub mod server;
 
+pub mod commands;
+
 #[doc(hidden)]
 pub mod fuzz;

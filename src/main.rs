@@ -1,10 +1,12 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
+use millstream::commands::{CommandError, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
 use millstream::{adapters, server, telemetry};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Exit status for arguments or a configuration that cannot be used.
 const UNUSABLE: u8 = 2;
@@ -23,6 +25,10 @@ struct Arguments {
 enum Command {
     /// Run the server (what happens without a command).
     Serve(Serve),
+    /// Open a source or a file and say what is in it.
+    Probe(Probe),
+    /// Copy one stream from any source or file to any target or file, without transcoding.
+    Remux(Remux),
     /// Check a configuration and say what is wrong with it.
     CheckConfig(ConfigArguments),
 }
@@ -55,11 +61,41 @@ struct Serve {
     log_level: Option<String>,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct Probe {
+    /// URL of a source that the server can pull, or a file (.ts, .mp4, .m4s, .flv).
+    #[arg(value_name = "URL|FILE")]
+    source: String,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+    /// Most time that it takes.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Remux {
+    /// URL of a source that the server can pull, or a file (.ts, .mp4, .m4s, .flv).
+    input: String,
+    /// URL of a target that the server can push to, or a file: its ending says what is written (.ts, .flv, .mp4, .m4s
+    /// for fragmented MP4).
+    output: String,
+    /// End after so much media.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+    /// Read no faster than the times of the input say.
+    #[arg(long)]
+    realtime: bool,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         None => serve(arguments.serve),
         Some(Command::Serve(serve)) => self::serve(serve),
+        Some(Command::Probe(arguments)) => probe(arguments),
+        Some(Command::Remux(arguments)) => remux(arguments),
         Some(Command::CheckConfig(arguments)) => check(arguments),
     };
     match result {
@@ -94,6 +130,69 @@ fn serve(arguments: Serve) -> Result<ExitCode, ConfigError> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn probe(arguments: Probe) -> Result<ExitCode, ConfigError> {
+    let options = probe::Options {
+        source: arguments.source,
+        timeout: arguments.timeout,
+        json: arguments.json,
+    };
+    command(async |config| {
+        let text = probe::run(config, &options).await?;
+        Ok((text, true))
+    })
+}
+
+fn remux(arguments: Remux) -> Result<ExitCode, ConfigError> {
+    let options = remux::Options {
+        input: arguments.input,
+        output: arguments.output,
+        duration: arguments.duration,
+        realtime: arguments.realtime,
+    };
+    command(async |config| {
+        let summary = remux::run(config, &options).await?;
+        Ok((summary.text, summary.is_whole))
+    })
+}
+
+/// Runs a command that ends, and prints what it says. Of the server's settings it has those of the environment.
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+fn command(
+    run: impl AsyncFnOnce(&Config) -> Result<(String, bool), CommandError>,
+) -> Result<ExitCode, ConfigError> {
+    let arguments = ConfigArguments {
+        config: None,
+        set: Vec::new(),
+    };
+    let mut config = load(arguments)?;
+    if config.general.log.level == config::Log::default().level {
+        // What matters is in the output.
+        config.general.log.level = "error".to_owned();
+    }
+    telemetry::start(&config.general.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| ConfigError(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(run(&config));
+    // A thread that still reads a file is of no use to anybody.
+    runtime.shutdown_background();
+    Ok(match result {
+        Ok((text, whole)) => {
+            print!("{text}");
+            match whole {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Err(CommandError::Unusable(words)) => return Err(ConfigError(words)),
+        Err(CommandError::Failed(words)) => {
+            complain(&words);
+            ExitCode::FAILURE
+        }
+    })
 }
 
 fn check(arguments: ConfigArguments) -> Result<ExitCode, ConfigError> {

@@ -3,19 +3,27 @@
 //! An adapter is a [`Protocol`], and one line in [`ALL`]. It knows no other adapter.
 
 pub mod demo;
+pub mod file;
 pub mod flv;
 pub mod hls;
 pub mod mpegts;
 pub mod rtmp;
 pub mod rtsp;
 pub mod srt;
+pub mod web;
 pub mod webrtc;
 
+mod content;
+mod flv_intake;
 mod flv_media;
+mod receiver;
 mod refusal;
 mod target;
 
+pub(crate) use content::Content;
+pub(crate) use flv_intake::FlvIntake;
 pub(crate) use flv_media::FlvMedia;
+pub(crate) use receiver::Receiver;
 use refusal::refusal;
 pub use target::Target;
 
@@ -30,6 +38,7 @@ use crate::net::tls::{Certificate, Connector};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
+use media::Track;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -44,6 +53,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("rtmp", |config| Ok(Arc::new(rtmp::Rtmp::new(config)?))),
     ("rtmps", |config| Ok(Arc::new(rtmp::Rtmp::secure(config)?))),
     ("flv", |config| Ok(Arc::new(flv::Flv::new(config)?))),
+    ("web", |config| Ok(Arc::new(web::Web::new(config)?))),
     ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("srt", |config| Ok(Arc::new(srt::Srt::new(config)?))),
@@ -59,6 +69,12 @@ pub const ALL: &[(&str, Build)] = &[
 
 /// Makes a protocol from its configuration.
 pub type Build = fn(&Config) -> Result<Arc<dyn Protocol>, ConfigError>;
+
+/// Words for a track that an output has no form for.
+pub(crate) fn not_carried(carried: bool, track: &Track) -> Result<(), String> {
+    let words = || format!("there is no form for {}", track.codec.name());
+    carried.then_some(()).ok_or_else(words)
+}
 
 /// A future that is owned and may change threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -160,6 +176,12 @@ pub trait Protocol: Send + Sync + 'static {
             "{} cannot push",
             self.name()
         ))))
+    }
+
+    /// Whether players or targets of this protocol get a track, or why not; none where the protocol sends nothing.
+    /// `reordered` says that pictures are shown in another order than they are decoded in.
+    fn carries(&self, _track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        None
     }
 
     /// Answers a request for a file below `/APP/streams/`, if the file is one of this protocol's.

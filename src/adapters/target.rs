@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::hub::{Origin, Publisher, Replaced, Stream, StreamName, Taken};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,8 @@ pub struct Target {
     listening: CancellationToken,
     connected: CancellationToken,
     published: CancellationToken,
+    /// The far side said that the stream is over.
+    over: AtomicBool,
     /// The stream, and the number of its publisher, of the newest call of [`Target::publish`].
     place: OnceLock<(Arc<Stream>, u64)>,
 }
@@ -36,6 +38,7 @@ impl Target {
             listening: CancellationToken::new(),
             connected: CancellationToken::new(),
             published: CancellationToken::new(),
+            over: AtomicBool::new(false),
             place: OnceLock::new(),
         }
     }
@@ -65,6 +68,17 @@ impl Target {
     /// The far side has agreed to send. From now on, media is waited for.
     pub fn connected(&self) {
         self.connected.cancel();
+    }
+
+    /// The far side has said that the stream is over. For a source that is kept running this is a failure like any
+    /// other; to who copies a stream once, it is the end.
+    pub fn over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the far side has said that the stream is over.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Becomes the publisher, once: as soon as the first access unit has come, and not before. A protocol
@@ -98,6 +112,11 @@ impl Target {
     pub async fn has_published(&self) -> u64 {
         self.published.cancelled().await;
         self.place.get().map_or(0, |(_, publisher)| *publisher)
+    }
+
+    /// The stream that the attempt has got, even if it is over already.
+    pub fn stream(&self) -> Option<Arc<Stream>> {
+        self.place.get().map(|(stream, _)| stream.clone())
     }
 
     /// How long nothing has come; none before anything is published.

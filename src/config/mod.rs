@@ -338,6 +338,7 @@ impl Default for Streams {
             takeover,
             silence,
             grace,
+            offline: _,
         } = Settings::default();
         let Bounds {
             ring_bytes,
@@ -370,6 +371,7 @@ impl Streams {
             takeover: self.takeover,
             silence: self.silence,
             grace: self.grace,
+            offline: None,
         }
     }
 }

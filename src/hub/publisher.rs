@@ -68,6 +68,12 @@ impl Publisher {
         }
     }
 
+    /// Completes when there is room for more: at once, unless the hub is one for work offline, and readers are behind
+    /// or what was pushed is ahead of its time. A source that can wait does so; a live one need not.
+    pub async fn room(&self) {
+        self.stream.room().await;
+    }
+
     /// Tells of packets that came and that were lost on the way, since this was called last. A source that hears
     /// of losses says so; others need not.
     pub fn count_packets(&self, packets: Packets) {

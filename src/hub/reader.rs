@@ -1,5 +1,6 @@
 //! Taking access units from a stream.
 
+use super::patience::Place;
 use super::ring::{Cursor, Skip};
 use super::stream::Read;
 use super::{Ended, Stream, TrackSet};
@@ -14,6 +15,8 @@ pub struct Reader {
     generation: Option<u64>,
     /// A unit whose tracks have been announced and which comes next.
     held: Option<Arc<AccessUnit>>,
+    /// Where it is, for a publisher that waits for it.
+    place: Option<Place>,
 }
 
 /// What a reader gets, in order.
@@ -31,8 +34,9 @@ pub enum Item {
 
 impl Reader {
     /// A reader of `stream`, which may not be ready yet.
-    pub const fn new(stream: Arc<Stream>) -> Self {
+    pub fn new(stream: Arc<Stream>) -> Self {
         Self {
+            place: stream.enter(),
             stream,
             cursor: None,
             generation: None,
@@ -62,6 +66,9 @@ impl Reader {
         let mut cursor = self.cursor.take().unwrap_or_else(|| self.stream.cursor());
         let read = self.stream.read(&mut cursor);
         if !matches!(read, Read::NotReady) {
+            if let Some(place) = &self.place {
+                place.set(cursor.bytes_before());
+            }
             self.cursor = Some(cursor);
         }
         match read {

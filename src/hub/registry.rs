@@ -39,6 +39,18 @@ pub struct Settings {
     pub silence: Duration,
     /// How long a stream waits for its publisher to come back.
     pub grace: Duration,
+    /// Streams are worked on rather than watched. Never on a server, where a reader could hold up a stream.
+    pub offline: Option<Offline>,
+}
+
+/// How streams are worked on: readers get everything from the first unit on, publishers wait for them where they ask
+/// for room ([`Publisher::room`]), and times are those of the source.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Offline {
+    /// There is room for a unit no sooner than its time comes.
+    pub realtime: bool,
+    /// Streams end after so much media.
+    pub longest: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -49,6 +61,7 @@ impl Default for Settings {
             takeover: Takeover::Silent,
             silence: Duration::from_secs(5),
             grace: Duration::from_secs(10),
+            offline: None,
         }
     }
 }
@@ -139,12 +152,8 @@ impl Hub {
                 if known.is_none() && streams.len() >= register.settings.max_streams {
                     return Err(Taken::Full(streams.len()));
                 }
-                let stream = Stream::new(
-                    name.clone(),
-                    register.settings.bounds,
-                    origin.clone(),
-                    number,
-                );
+                let settings = &register.settings;
+                let stream = Stream::new(name.clone(), settings, origin.clone(), number);
                 let stream = Arc::new(stream);
                 streams.insert(name.clone(), stream.clone());
                 stream
@@ -154,6 +163,11 @@ impl Hub {
         register.tell(Change::Published(stream.clone()));
         register.appeared.notify_waiters();
         Ok(Publisher::new(stream, register.clone(), number))
+    }
+
+    /// Whether streams are worked on rather than watched ([`Settings::offline`]).
+    pub fn is_offline(&self) -> bool {
+        self.register.settings.offline.is_some()
     }
 
     /// The stream of that name, if it exists now.

@@ -98,6 +98,13 @@ pub struct Cursor {
     micros: i64,
 }
 
+impl Cursor {
+    /// Bytes of all entries before this place.
+    pub const fn bytes_before(&self) -> u64 {
+        self.bytes_before
+    }
+}
+
 /// How far a reader has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -219,6 +226,11 @@ impl<T: Entry> Ring<T> {
         self.cursor(number, Phase::AwaitsStart)
     }
 
+    /// A cursor at the oldest entry, from which everything is read.
+    pub fn oldest(&self) -> Cursor {
+        self.cursor(self.first, Phase::Follows)
+    }
+
     /// A cursor behind the newest entry.
     pub fn end(&self) -> Cursor {
         self.cursor(self.end_number(), Phase::Follows)
@@ -260,6 +272,11 @@ impl<T: Entry> Ring<T> {
     /// Whether a reader that begins now finds a random access point.
     pub const fn has_start(&self) -> bool {
         self.start.is_some()
+    }
+
+    /// Bytes of all entries ever added.
+    pub const fn pushed_bytes(&self) -> u64 {
+        self.pushed_bytes
     }
 
     /// Takes all entries out. Cursors made before have no place any more.

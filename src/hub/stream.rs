@@ -2,7 +2,9 @@
 
 use super::StreamName;
 use super::feedback::{Feedback, Requests};
-use super::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Skip, Step};
+use super::patience::{self, Patience, Place};
+use super::registry::{Offline, Settings};
+use super::ring::{Cursor, Entry, Ring, Role, Roles, Skip, Step};
 use super::skips::Skips;
 use super::timeline::{Arrival, Repairs, Timeline};
 use super::viewers::Viewers;
@@ -17,6 +19,13 @@ use tokio::time::Instant;
 /// time. Encoders send both configurations within the first few messages; a camera without sound never
 /// sends the second.
 const READY_AFTER_MICROS: i64 = 500_000;
+
+/// Where publishers wait for readers, readers are let in after so much media, or half of what may wait: late
+/// tracks are known by then.
+const PATIENT_READY_AFTER_MICROS: i64 = 2_000_000;
+
+/// Where a stream ends after so much media, tracks that are behind the others are waited for so long, in media time.
+const LAGGING_MICROS: i64 = 1_000_000;
 
 /// Time over which rates are measured.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
@@ -85,6 +94,8 @@ pub struct Stream {
     wanted: Notify,
     viewers: Viewers,
     skips: Skips,
+    /// Where streams are worked on: how, and the readers that are waited for.
+    offline: Option<(Offline, Patience)>,
 }
 
 #[derive(Debug)]
@@ -110,6 +121,10 @@ struct State {
     /// Repairs that the log has told, and when.
     told: (Repairs, Option<Instant>),
     begun: Instant,
+    /// Earliest and latest decoding time that was pushed, in microseconds.
+    reach: Option<(i64, i64)>,
+    /// Units have been left out, beyond the longest that the stream may be.
+    is_cut: bool,
     statistics: Statistics,
     last_push: Instant,
 }
@@ -175,6 +190,10 @@ pub struct Snapshot {
     pub bits_per_second: u64,
     /// Media time received per time passed, over about two seconds; 1 for a live source.
     pub speed: f64,
+    /// Media time from the first to the last access unit.
+    pub length: Duration,
+    /// The stream has been as long as it may be ([`Offline::longest`](super::Offline)).
+    pub is_cut: bool,
     /// Longest distance between two random access points so far.
     pub gop: Option<Duration>,
     /// Packets of the sources so far that count them.
@@ -220,10 +239,15 @@ pub(super) enum Read {
 }
 
 impl Stream {
-    pub(super) fn new(name: StreamName, bounds: Bounds, origin: Origin, publisher: u64) -> Self {
+    pub(super) fn new(
+        name: StreamName,
+        settings: &Settings,
+        origin: Origin,
+        publisher: u64,
+    ) -> Self {
         let now = Instant::now();
         let state = State {
-            ring: Ring::new(bounds),
+            ring: Ring::new(settings.bounds),
             tracks: Arc::new(TrackSet {
                 generation: 0,
                 tracks: Vec::new(),
@@ -236,11 +260,17 @@ impl Stream {
             last_publisher: publisher,
             kick: tokio_util::sync::CancellationToken::new(),
             origin,
-            timeline: Timeline::default(),
+            timeline: if settings.offline.is_some() {
+                Timeline::keeping()
+            } else {
+                Timeline::default()
+            },
             roles: Roles::default(),
             feedback: Feedback::default(),
             told: (Repairs::default(), None),
             begun: now,
+            reach: None,
+            is_cut: false,
             statistics: Statistics {
                 since: SystemTime::now(),
                 bytes: 0,
@@ -259,6 +289,9 @@ impl Stream {
             wanted: Notify::new(),
             viewers: Viewers::default(),
             skips: Skips::default(),
+            offline: settings
+                .offline
+                .map(|offline| (offline, Patience::default())),
         }
     }
 
@@ -327,6 +360,8 @@ impl Stream {
             bits_per_second,
             speed,
             packets: statistics.packets,
+            length: Timebase::MICROS.duration(state.length()),
+            is_cut: state.is_cut,
             gop: statistics
                 .gop_micros
                 .map(|gop| Timebase::MICROS.duration(gop)),
@@ -346,7 +381,10 @@ impl Stream {
     /// # Errors
     /// Why it is over.
     pub async fn ready(&self) -> Result<Arc<TrackSet>, Ended> {
+        let is_offline = self.offline.is_some();
         self.wait(|state| match (state.ended, state.ready) {
+            // What is there is read to its end.
+            (_, true) if is_offline => Some(Ok(state.tracks.clone())),
             (Some(ended), _) => Some(Err(ended)),
             (None, true) => Some(Ok(state.tracks.clone())),
             (None, false) => None,
@@ -428,6 +466,9 @@ impl Stream {
         }
         state.publisher = None;
         state.ended = Some(reason);
+        if self.offline.is_some() && !state.ready && !state.ring.is_empty() {
+            state.become_ready();
+        }
         drop(state);
         self.changed.notify_waiters();
         true
@@ -486,6 +527,9 @@ impl Stream {
         };
         let micros = state.timeline.place(&mut unit, arrival);
         state.tell_repairs(&self.name);
+        if let Some(goes_on) = state.is_beyond(micros, self.longest()) {
+            return goes_on;
+        }
         state.forget_undeclared(micros);
         let tracks = state.tracks.clone();
         let role = state.roles.of(&unit, &tracks);
@@ -499,7 +543,11 @@ impl Stream {
             micros,
             role,
         });
-        if !state.ready && state.may_be_ready() {
+        let may_be_ready = match self.offline {
+            None => state.may_be_ready(),
+            Some(_) => state.is_well_known(),
+        };
+        if !state.ready && may_be_ready {
             state.become_ready();
         }
         drop(state);
@@ -510,6 +558,9 @@ impl Stream {
     /// A place to begin at. The source is asked for a better one where there is none.
     pub(super) fn cursor(&self) -> Cursor {
         let state = self.lock();
+        if self.offline.is_some() {
+            return state.ring.oldest();
+        }
         let (cursor, awaits) = (state.ring.start(), state.ready && !state.ring.has_start());
         drop(state);
         if awaits {
@@ -534,6 +585,39 @@ impl Stream {
                 Read::Skipped(skip)
             }
             Step::UpToDate => state.ended.map_or(Read::Wait, Read::Ended),
+        }
+    }
+
+    /// Whether the stream is worked on rather than watched ([`Settings::offline`]).
+    pub const fn is_offline(&self) -> bool {
+        self.offline.is_some()
+    }
+
+    /// The longest that the stream may be, in microseconds.
+    fn longest(&self) -> Option<i64> {
+        let (offline, _) = self.offline.as_ref()?;
+        offline
+            .longest
+            .map(|longest| Timebase::MICROS.ticks(longest))
+    }
+
+    /// A place for a reader that is waited for, where readers are.
+    pub(super) fn enter(&self) -> Option<Place> {
+        self.offline.as_ref().map(|(_, patience)| patience.enter())
+    }
+
+    /// Completes when there is room for another access unit, and its time has come.
+    pub(super) async fn room(&self) {
+        let Some((offline, patience)) = &self.offline else {
+            return;
+        };
+        patience.room(|| self.lock().ring.pushed_bytes()).await;
+        if offline.realtime {
+            let due = {
+                let state = self.lock();
+                state.begun + Timebase::MICROS.duration(state.length())
+            };
+            tokio::time::sleep_until(due).await;
         }
     }
 
@@ -583,6 +667,31 @@ impl State {
             .iter()
             .all(|kind| self.tracks.first(*kind).is_some());
         both || self.ring.span_micros() >= READY_AFTER_MICROS
+    }
+
+    /// So much has come that no track is still to come.
+    fn is_well_known(&self) -> bool {
+        self.ring.span_micros() >= PATIENT_READY_AFTER_MICROS
+            || self.ring.pushed_bytes() >= patience::AHEAD / 2
+    }
+
+    /// Notes the time of a unit. What is beyond the longest that the stream may be is left out: says whether the stream
+    /// goes on all the same, since another track may still be behind.
+    fn is_beyond(&mut self, micros: i64, longest: Option<i64>) -> Option<bool> {
+        let (first, last) = self.reach.unwrap_or((micros, micros));
+        let length = micros.saturating_sub(first);
+        if let Some(longest) = longest.filter(|longest| length >= *longest) {
+            self.is_cut = true;
+            return Some(length < longest.saturating_add(LAGGING_MICROS));
+        }
+        self.reach = Some((first.min(micros), last.max(micros)));
+        None
+    }
+
+    /// Media time from the first to the last unit, in microseconds.
+    fn length(&self) -> i64 {
+        self.reach
+            .map_or(0, |(first, last)| last.saturating_sub(first))
     }
 
     /// Logs repairs that have come, at most once in [`REPAIRS_TOLD_EVERY`].

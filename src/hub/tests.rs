@@ -24,7 +24,7 @@ pub(crate) fn origin() -> Origin {
     }
 }
 
-fn video(pps: u8) -> Track {
+pub(crate) fn video(pps: u8) -> Track {
     let sets = |set: &[u8]| vec![Bytes::copy_from_slice(set)];
     let config = h264::Config::new(sets(SPS), sets(&[0x68, pps])).unwrap();
     Track {

@@ -69,6 +69,14 @@ impl Fragments {
         }
     }
 
+    /// The same, but for files that begin at `origin`, in microseconds, whatever comes then: nothing is left out.
+    pub fn whole(tracks: &TrackSet, origin: i64) -> Self {
+        Self {
+            origin: Some(origin),
+            ..Self::new(tracks)
+        }
+    }
+
     /// Adds the next access unit. Gives the fragment that ends before it, if one does.
     pub fn push(&mut self, unit: &Arc<AccessUnit>) -> Option<Bytes> {
         let pending = self

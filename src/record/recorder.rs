@@ -38,7 +38,7 @@ pub enum Stopped {
 
 impl Recorder {
     /// From the stream's newest random access point on.
-    pub const fn new(stream: Arc<Stream>) -> Self {
+    pub fn new(stream: Arc<Stream>) -> Self {
         Self {
             reader: Reader::new(stream),
             next: None,

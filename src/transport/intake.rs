@@ -26,6 +26,10 @@ pub struct Intake {
     /// When the first unit came that waits for pictures.
     waiting_since: Option<Instant>,
     publisher: Option<Publisher>,
+    /// Nothing that comes before the pictures is left out.
+    keeps_all: bool,
+    /// Streams of the program that are not carried.
+    left_out: Vec<&'static str>,
     /// What the log has been told, and when.
     told: (Counts, Option<Instant>),
 }
@@ -40,8 +44,52 @@ impl Intake {
             has_pictures: false,
             waiting_since: None,
             publisher: None,
+            keeps_all: false,
+            left_out: Vec::new(),
             told: (Counts::default(), None),
         }
+    }
+
+    /// For work offline, where nothing is left out: what comes before the pictures can be used is published as well.
+    pub const fn keeping_all(mut self, keeps_all: bool) -> Self {
+        self.keeps_all = keeps_all;
+        self
+    }
+
+    /// Completes when there is room for more ([`Publisher::room`]).
+    pub async fn room(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.room().await;
+        }
+    }
+
+    /// What of the stream is lost so far, in words.
+    pub fn losses(&self) -> Vec<String> {
+        let counts = self.demuxer.counts();
+        let skipped = self.demuxer.aligner_counts().skipped_bytes;
+        let counted = [
+            (counts.transport_errors, "packets are marked as damaged"),
+            (counts.malformed_packets, "packets cannot be read"),
+            (counts.continuity_errors, "times packets are missing"),
+            (counts.scrambled_packets, "packets are encrypted"),
+            (counts.malformed_sections, "tables cannot be read"),
+            (counts.malformed_pes, "PES packets are not whole"),
+            (
+                counts.damaged_units,
+                "access units were dropped, since parts of them are missing",
+            ),
+            (
+                counts.units_before_configuration,
+                "access units come before what a decoder needs for them",
+            ),
+            (counts.units_without_time, "access units have no time"),
+            (skipped, "bytes are no packets"),
+        ];
+        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        let counted = counted.map(|(count, words)| format!("{count} {words}"));
+        let left_out = self.left_out.iter();
+        let left_out = left_out.map(|name| format!("a stream of {name} is not carried"));
+        counted.chain(left_out).collect()
     }
 
     /// Takes a piece of the stream, cut anywhere. With the first access unit that players can begin with, `publish`
@@ -63,17 +111,28 @@ impl Intake {
         self.publisher.as_ref()
     }
 
+    /// Nothing more will come from where it came: what is complete is published.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn flush(
+        &mut self,
+        publish: impl FnMut() -> Result<Publisher, Taken>,
+    ) -> Result<(), String> {
+        self.demuxer.flush();
+        self.take(publish)
+    }
+
     /// The stream is over: what is complete is published, and the stream ends.
     ///
     /// # Errors
     /// As [`push`](Self::push); and when nothing could be published.
     pub fn finish(
-        mut self,
+        &mut self,
         publish: impl FnMut() -> Result<Publisher, Taken>,
     ) -> Result<(), String> {
-        self.demuxer.flush();
-        self.take(publish)?;
-        match self.publisher {
+        self.flush(publish)?;
+        match self.publisher.take() {
             Some(publisher) => {
                 publisher.finish();
                 Ok(())
@@ -130,6 +189,7 @@ impl Intake {
             .any(|format| format.kind() == Some(Kind::Video));
         if !others.is_empty() {
             let left_out: Vec<&str> = others.iter().map(Format::name).collect();
+            self.left_out.clone_from(&left_out);
             let left_out = left_out.join(", ");
             tracing::info!(source = %self.name, program = program.program, left_out, "streams of the program");
         }
@@ -139,7 +199,10 @@ impl Intake {
     fn is_waiting(&mut self) -> bool {
         let has_pictures = self.tracks.iter().any(|track| track.kind() == Kind::Video);
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        self.has_pictures && !has_pictures && since.elapsed() < PICTURES_WAITED_FOR
+        self.has_pictures
+            && !self.keeps_all
+            && !has_pictures
+            && since.elapsed() < PICTURES_WAITED_FOR
     }
 
     /// Tells the log what has gone wrong since it was told last.

@@ -1,7 +1,7 @@
 //! A stream as transport packets, made once for all that send them on.
 
 use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Skip, Step};
-use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
+use crate::hub::{Ended, Item, Patience, Place, Reader, Stream, TrackSet};
 use media::Track;
 use mpegts::muxer::{Chunk, Muxer};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -21,6 +21,8 @@ struct Packaging {
     stream: Arc<Stream>,
     state: Mutex<State>,
     changed: Notify,
+    /// Readers that are waited for, where those of the stream are.
+    patience: Option<Patience>,
 }
 
 #[derive(Debug)]
@@ -64,14 +66,30 @@ impl Packagings {
                     ended: None,
                 }),
                 changed: Notify::new(),
+                patience: stream.is_offline().then(Patience::default),
             });
             let reader = Reader::new(stream.clone());
             tokio::spawn(package(reader, Arc::downgrade(&packaging)));
             packagings.push(Arc::downgrade(&packaging));
             packaging
         });
-        let cursor = lock(&packaging.state).ring.start();
-        PackagedReader { packaging, cursor }
+        let cursor = match packaging.patience {
+            Some(_) => lock(&packaging.state).ring.oldest(),
+            None => lock(&packaging.state).ring.start(),
+        };
+        PackagedReader {
+            place: packaging.patience.as_ref().map(Patience::enter),
+            packaging,
+            cursor,
+        }
+    }
+
+    /// Whether a track is carried.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn carries(track: &Track) -> Result<(), String> {
+        Muxer::carries(&track.codec).map_err(|error| error.to_string())
     }
 
     /// The tracks of a set that are carried, and words about the others.
@@ -103,6 +121,9 @@ async fn package(mut reader: Reader, packaging: Weak<Packaging>) {
         let Some(packaging) = packaging.upgrade() else {
             return;
         };
+        if let Some(patience) = &packaging.patience {
+            patience.room(|| packaging.pushed_bytes()).await;
+        }
         let mut ended = None;
         let mut role = Role::Aside;
         match item {
@@ -149,11 +170,18 @@ async fn package(mut reader: Reader, packaging: Weak<Packaging>) {
     }
 }
 
+impl Packaging {
+    fn pushed_bytes(&self) -> u64 {
+        lock(&self.state).ring.pushed_bytes()
+    }
+}
+
 /// One reader of a stream's packets, at its own place.
 #[derive(Debug)]
 pub struct PackagedReader {
     packaging: Arc<Packaging>,
     cursor: Cursor,
+    place: Option<Place>,
 }
 
 /// What a reader gets, in order.
@@ -184,11 +212,15 @@ impl PackagedReader {
     /// What comes next, if it is there.
     pub fn try_next(&mut self) -> Option<Packaged> {
         let state = lock(&self.packaging.state);
-        match state.ring.next(&mut self.cursor) {
+        let next = match state.ring.next(&mut self.cursor) {
             Step::Entry(slot) => Some(Packaged::Chunk(slot.chunk.clone())),
             Step::Skipped(skip) => Some(Packaged::Skipped(skip)),
             Step::UpToDate => state.ended.map(Packaged::Ended),
+        };
+        if let Some(place) = &self.place {
+            place.set(self.cursor.bytes_before());
         }
+        next
     }
 
     /// The stream that is read.

@@ -5,7 +5,7 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
 /// The modules of `src`, lowest first. A module uses those before it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 17] = [
     "hub",
     "config",
     "telemetry",
@@ -21,6 +21,7 @@ const ORDER: [&str; 16] = [
     "panel",
     "api",
     "server",
+    "commands",
     "fuzz",
 ];
 

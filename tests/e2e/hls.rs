@@ -266,7 +266,7 @@ fn without_errors(finished: Finished) -> Finished {
 
 /// VLC without a window, writing pictures that it shows into `folder`. It refuses to run as root, so root
 /// becomes nobody.
-fn vlc(folder: &std::path::Path, url: &str, length: u32) -> Command {
+pub(crate) fn vlc(folder: &std::path::Path, url: &str, length: u32) -> Command {
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777)).unwrap();
     let id = Command::new("id").arg("-u").output().unwrap();
     let mut command = if id.stdout.trim_ascii() == b"0" {

@@ -9,6 +9,8 @@ use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_until};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A network namespace at the other end of a cable.
@@ -16,7 +18,8 @@ pub(crate) struct Elsewhere {
     pub(crate) name: String,
     /// Ours at this end.
     pub(crate) near: String,
-    address: String,
+    /// That of the other end.
+    pub(crate) address: String,
 }
 
 impl Elsewhere {
@@ -58,6 +61,20 @@ impl Elsewhere {
         ip(&["-n", &name, "link", "set", &far, "up"]);
         ip(&["-n", &name, "link", "set", "lo", "up"]);
         elsewhere
+    }
+
+    /// A program in the other network.
+    pub(crate) fn inside(&self, program: &Path) -> Command {
+        let mut command = tool("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
+    }
+
+    /// What is sent to groups there goes through the cable.
+    #[track_caller]
+    pub(crate) fn routes_groups(&self) {
+        let far = format!("{}b", self.name);
+        ip(&["-n", &self.name, "route", "add", "224.0.0.0/4", "dev", &far]);
     }
 
     /// Cuts or mends the cable: at the far end, so that the server's system knows nothing of it.

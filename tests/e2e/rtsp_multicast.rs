@@ -1,38 +1,18 @@
 //! RTSP by multicast: one sender for all players of a stream, who sit in another network. Needs root and `ip`.
 
-use crate::network::{Elsewhere, ip};
+use crate::network::Elsewhere;
 use crate::rtsp::{Talker, field};
 use crate::support::clips::Clip;
 use crate::support::media::{PLAYER, Seen, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::tools::{path_of, python, tool};
+use crate::support::tools::{path_of, python};
 use crate::support::{seconds, wait_until};
-use std::path::Path;
-use std::process::Command;
-
-/// A program in the other network.
-fn inside(elsewhere: &Elsewhere, program: &Path) -> Command {
-    let mut command = tool("ip");
-    command
-        .args(["netns", "exec", &elsewhere.name])
-        .arg(program);
-    command
-}
 
 #[test]
 fn players_of_a_group_share_one_sender() {
     let elsewhere = Elsewhere::new();
-    let far = format!("{}b", elsewhere.name);
-    ip(&[
-        "-n",
-        &elsewhere.name,
-        "route",
-        "add",
-        "224.0.0.0/4",
-        "dev",
-        &far,
-    ]);
+    elsewhere.routes_groups();
     let listen = format!("rtsp.listen={}:0", elsewhere.near);
     let udp = format!("rtsp.udp_listen={}:0", elsewhere.near);
     let server = Server::with(&["--set", &listen, "--set", &udp]);
@@ -40,7 +20,7 @@ fn players_of_a_group_share_one_sender() {
     let url = format!("rtsp://{}:{}/LiveApp/cam", elsewhere.near, server.rtsp);
     let counted = || server.broadcast("cam").unwrap()["anyoneWatching"] == true;
     let play = |length: &str| {
-        let mut ffmpeg = inside(&elsewhere, &path_of("ffmpeg"));
+        let mut ffmpeg = elsewhere.inside(&path_of("ffmpeg"));
         ffmpeg
             .args(["-nostdin", "-hide_banner", "-v", "error"])
             .args(["-rtsp_transport", "udp_multicast", "-i", &url])
@@ -57,7 +37,7 @@ fn players_of_a_group_share_one_sender() {
         first.stdout.text().lines().count() > 20
     });
     assert!(counted());
-    let mut player = inside(&elsewhere, &python());
+    let mut player = elsewhere.inside(&python());
     let second = Peer::start(player.args([PLAYER, &url, "protocols=udp-mcast"]));
     let third = play("4");
     let finished = second.finish(seconds(30));

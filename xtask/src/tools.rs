@@ -126,6 +126,7 @@ pub(crate) const TEST: &[Tool] = &[
             "/usr/lib/aarch64-linux-gnu/girepository-1.0/GstWebRTC-1.0.typelib",
         ]),
     ),
+    tool("tstools", &["tstools"], Present::Program("tsreport")),
     tool("VLC", &["vlc-bin"], Present::Program("cvlc")),
     tool(
         "VLC's plugins",

@@ -1,14 +1,13 @@
-//! HTTP-FLV: a live stream as an FLV file without an end, over HTTP or WebSocket; and pulling such a stream.
+//! HTTP-FLV: a live stream as an FLV file without an end, over HTTP or WebSocket.
 //!
 //! Players of both ask for `/APP/streams/ID.flv`. The connection is taken over from HTTP and its socket moved to a
 //! shard, where `form` packages the stream once for all of them, and `peer` hears what one of them still says.
 
 mod form;
 pub(crate) mod peer;
-mod pull;
 mod websocket;
 
-use super::{BoxFuture, Context, FileRequest, FileResponse, FlvMedia, Protocol, Target, refusal};
+use super::{Context, FileRequest, FileResponse, FlvMedia, Protocol, not_carried, refusal};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
@@ -18,7 +17,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use form::{Framed, Plain};
-use media::Kind;
+use media::{Kind, Track};
 use peer::{Silent, WebSocket};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -48,6 +47,10 @@ impl Protocol for Flv {
         "flv"
     }
 
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(not_carried(flv::muxer::is_carried(track), track))
+    }
+
     fn file(
         self: Arc<Self>,
         context: &Arc<Context>,
@@ -62,14 +65,6 @@ impl Protocol for Flv {
                 Err(_) => Ok(plain(StatusCode::NOT_FOUND, "there is no such file\n")),
             }
         }))
-    }
-
-    fn pulls(&self, scheme: &str) -> bool {
-        matches!(scheme, "http" | "https")
-    }
-
-    fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
-        Box::pin(pull::pull(url, target))
     }
 }
 

@@ -9,12 +9,13 @@ mod passing;
 mod playlist;
 mod response;
 
-use super::{Context, FileRequest, FileResponse, Protocol, refusal};
+use super::{Context, FileRequest, FileResponse, Protocol, not_carried, refusal};
 use crate::auth::{Action, Caller};
 use crate::config::{Config, ConfigError, duration};
 use crate::hub::{HOLD, Opened, StreamName};
 use crate::segment;
 use file::File;
+use media::Track;
 use muxer::Muxers;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -112,6 +113,10 @@ impl Hls {
 impl Protocol for Hls {
     fn name(&self) -> &'static str {
         "hls"
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(not_carried(segment::carries(&track.codec), track))
     }
 
     fn file(

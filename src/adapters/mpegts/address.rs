@@ -4,6 +4,7 @@
 //! Those of ffmpeg that mean nothing here are passed over, all others that are not known are an error.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 /// How packets travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ impl Carrier {
         }
     }
 }
+
+/// Rates that a stream may be filled up to.
+const BITRATE: RangeInclusive<u64> = 64_000..=10_000_000_000;
 
 /// Where a stream comes from, or goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub(super) struct Options {
     pub(super) ttl: Option<u8>,
     /// Type of service, or traffic class.
     pub(super) tos: Option<u8>,
+    /// Bits in a second, filled up with null packets.
+    pub(super) bitrate: Option<u64>,
     /// Packets are sent within RTP. What is received is told by its content.
     pub(super) rtp: bool,
 }
@@ -65,7 +71,7 @@ pub(super) enum AddressError {
     #[error("{0:?} in front of @ is no address of a sender")]
     Source(String),
     /// An option that does not exist.
-    #[error("{0:?} is no option; known are interface, source, program, ttl, tos, rtp")]
+    #[error("{0:?} is no option; known are interface, source, program, ttl, tos, bitrate, rtp")]
     UnknownOption(String),
     /// An option whose value cannot be.
     #[error("{0} cannot be {1:?}")]
@@ -131,6 +137,10 @@ impl Options {
             "program" => self.program = Some(value.parse().map_err(|_| wrong("program"))?),
             "ttl" => self.ttl = Some(value.parse().map_err(|_| wrong("ttl"))?),
             "tos" => self.tos = Some(value.parse().map_err(|_| wrong("tos"))?),
+            "bitrate" => {
+                let bits = value.parse().ok().filter(|bits| BITRATE.contains(bits));
+                self.bitrate = Some(bits.ok_or_else(|| wrong("bitrate"))?);
+            }
             "rtp" => {
                 self.rtp = match value {
                     "" | "1" | "true" => true,
@@ -163,13 +173,14 @@ mod tests {
             assert_eq!(found, (carrier, host, port), "{url}");
             assert_eq!(address.options, Options::default());
         }
-        let url = "udp://10.0.0.9@232.1.1.1:5000?localaddr=10.0.0.2&ttl=3#tos=184&program=7&rtp";
+        let url = "udp://10.0.0.9@232.1.1.1:5000?localaddr=10.0.0.2&ttl=3#tos=184&program=7&bitrate=4000000&rtp";
         let expected = Options {
             interface: Some("10.0.0.2".to_owned()),
             source: Some(IpAddr::from([10, 0, 0, 9])),
             program: Some(7),
             ttl: Some(3),
             tos: Some(184),
+            bitrate: Some(4_000_000),
             rtp: true,
         };
         let address = Address::parse(url).unwrap();
@@ -188,6 +199,7 @@ mod tests {
             ("udp://host:1#speed=3", "\"speed\" is no option"),
             ("udp://host:1?ttl=300", "ttl cannot be \"300\""),
             ("udp://host:1#rtp=maybe", "rtp cannot be"),
+            ("udp://host:1#bitrate=0", "bitrate cannot be"),
         ];
         for (url, words) in cases {
             let error = Address::parse(url).unwrap_err().to_string();

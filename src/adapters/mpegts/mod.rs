@@ -14,6 +14,7 @@ use super::{BoxFuture, Context, Feed, FileRequest, FileResponse, Protocol, Targe
 use crate::config::{Config, ConfigError};
 use crate::transport::Packagings;
 use address::{Address, Carrier};
+use media::Track;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -44,6 +45,10 @@ impl Mpegts {
 impl Protocol for Mpegts {
     fn name(&self) -> &'static str {
         "mpegts"
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(Packagings::carries(track))
     }
 
     fn pulls(&self, scheme: &str) -> bool {

@@ -25,6 +25,7 @@ pub(super) async fn pull(address: &Address, target: &Target) -> Result<(), Strin
     let selection = address.options.program;
     let selection = selection.map_or(ProgramSelection::First, ProgramSelection::Number);
     let intake = Intake::new(selection, address.place());
+    let intake = intake.keeping_all(target.context.hub.is_offline());
     match address.carrier {
         Carrier::Udp => datagrams(address, target, intake).await,
         Carrier::Tcp => connection(address, target, intake).await,
@@ -57,6 +58,7 @@ async fn connection(address: &Address, target: &Target, mut intake: Intake) -> R
             Some([]) | None => return intake.finish(publish),
             Some(bytes) => intake.push(bytes, publish)?,
         }
+        intake.room().await;
     }
 }
 

@@ -5,6 +5,7 @@ use super::socket;
 use crate::adapters::Feed;
 use crate::transport::{Packaged, PackagedReader, Packagings};
 use media::Timebase;
+use mpegts::constant_rate::ConstantRate;
 use mpegts::muxer::Chunk;
 use mpegts::packet::SIZE;
 use std::time::Duration;
@@ -24,6 +25,9 @@ const MAX_AHEAD: Duration = Duration::from_secs(2);
 /// Datagrams of one chunk are spread over the time to the next one, but not over more.
 const MAX_SPREAD: Duration = Duration::from_millis(40);
 
+/// At a constant rate, one that is no later than this is made up for: what timers and the network before it cost.
+const SLACK: Duration = Duration::from_millis(5);
+
 /// Size of the RTP header in bytes.
 const RTP_HEADER: usize = 12;
 
@@ -40,8 +44,11 @@ pub(super) async fn push(
             refused.join(", ")
         ));
     }
+    if address.carrier == Carrier::Tcp && address.options.bitrate.is_some() {
+        return Err("bitrate is for datagrams".to_owned());
+    }
     let mut out = match address.carrier {
-        Carrier::Udp => Out::Udp(Datagrams::open(address, feed).await?),
+        Carrier::Udp => Out::Udp(Box::new(Datagrams::open(address, feed).await?)),
         Carrier::Tcp => {
             let policy = &feed.context.policy;
             let connected = policy.connect(&address.host, address.port, STALLED).await;
@@ -70,27 +77,32 @@ pub(super) async fn push(
                     .note_skip("mpegts_target", &address.place(), &skip);
             }
             Packaged::Ended(_) => {
-                if let Out::Tcp(mut socket) = out {
-                    let _ = timeout(STALLED, socket.shutdown()).await;
-                }
-                return Ok(());
+                return match out {
+                    Out::Udp(mut datagrams) => datagrams.finish().await,
+                    Out::Tcp(mut socket) => {
+                        let _ = timeout(STALLED, socket.shutdown()).await;
+                        Ok(())
+                    }
+                };
             }
         }
     }
 }
 
 enum Out {
-    Udp(Datagrams),
+    Udp(Box<Datagrams>),
     Tcp(tokio::net::TcpStream),
 }
 
 /// Datagrams to one address.
 struct Datagrams {
     socket: UdpSocket,
-    /// Packets that wait for more.
+    /// Packets that wait for more, and the time of the last chunk.
     rest: Vec<u8>,
+    last: i64,
     pace: Pace,
     rtp: Option<Rtp>,
+    constant: Option<ConstantRate>,
 }
 
 impl Datagrams {
@@ -107,13 +119,28 @@ impl Datagrams {
         Ok(Self {
             socket,
             rest: Vec::with_capacity(DATAGRAM),
-            pace: Pace::default(),
+            last: 0,
+            pace: Pace {
+                slack: address.options.bitrate.map_or(Duration::ZERO, |_| SLACK),
+                ..Pace::default()
+            },
             rtp: address.options.rtp.then(Rtp::new),
+            constant: address.options.bitrate.map(ConstantRate::new),
         })
     }
 
-    /// Sends a chunk when it is due, evenly until the next one.
+    /// Sends a chunk when it is due, evenly until the next one or at the rate that is asked for.
     async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
+        if let Some(mut constant) = self.constant.take() {
+            constant.push(chunk);
+            while let Some(run) = constant.pull().map_err(|error| error.to_string())? {
+                let (due, _) = self.pace.next(Instant::now(), run.time);
+                until(due).await;
+                self.put_packets(run.time, &run.data).await?;
+            }
+            self.constant = Some(constant);
+            return Ok(());
+        }
         let (begin, spread) = self.pace.next(Instant::now(), chunk.time);
         let count = (self.rest.len() + chunk.data.len())
             .div_ceil(DATAGRAM)
@@ -123,10 +150,7 @@ impl Datagrams {
         while self.rest.len() + data.len() >= DATAGRAM {
             let due = begin + spread * number / count;
             number += 1;
-            // Timers are no finer.
-            if due > Instant::now() + Duration::from_millis(1) {
-                sleep_until(due).await;
-            }
+            until(due).await;
             let (piece, behind) = data
                 .split_at_checked(DATAGRAM - self.rest.len())
                 .unwrap_or((data, &[]));
@@ -137,18 +161,33 @@ impl Datagrams {
             }
             self.rest.extend_from_slice(piece);
             let rest = std::mem::take(&mut self.rest);
-            match &mut self.rtp {
-                Some(rtp) => {
-                    let packet = rtp.packet(chunk.time, &rest);
-                    self.put(&packet).await?;
-                }
-                None => self.put(&rest).await?,
-            }
+            self.put_packets(chunk.time, &rest).await?;
             self.rest = rest;
             self.rest.clear();
         }
         self.rest.extend_from_slice(data);
+        self.last = chunk.time;
         Ok(())
+    }
+
+    /// The stream is over: what waits for more is sent without.
+    async fn finish(&mut self) -> Result<(), String> {
+        let rest = std::mem::take(&mut self.rest);
+        match rest.is_empty() {
+            true => Ok(()),
+            false => self.put_packets(self.last, &rest).await,
+        }
+    }
+
+    /// Sends packets in a datagram, within RTP if that is asked for.
+    async fn put_packets(&mut self, time: i64, packets: &[u8]) -> Result<(), String> {
+        match &mut self.rtp {
+            Some(rtp) => {
+                let packet = rtp.packet(time, packets);
+                self.put(&packet).await
+            }
+            None => self.put(packets).await,
+        }
     }
 
     /// What the far side or the network refuses now is lost, as any datagram may be: nobody may listen yet.
@@ -168,6 +207,13 @@ impl Datagrams {
     }
 }
 
+/// Waits until then; timers are no finer than a millisecond.
+async fn until(due: Instant) {
+    if due > Instant::now() + Duration::from_millis(1) {
+        sleep_until(due).await;
+    }
+}
+
 /// When chunks are due: as their clock says, counted from the first one. One that comes late puts off all that follow,
 /// so that what jitters before it is sent is even afterwards.
 #[derive(Debug, Default)]
@@ -175,6 +221,8 @@ struct Pace {
     /// A moment, and the clock then.
     anchor: Option<(Instant, i64)>,
     last: Option<i64>,
+    /// How late one may be without putting off the others.
+    slack: Duration,
 }
 
 impl Pace {
@@ -186,7 +234,7 @@ impl Pace {
         let due = self
             .anchor
             .map(|(moment, clock)| moment + Timebase::VIDEO.duration(time.saturating_sub(clock)));
-        match due.filter(|due| *due >= now && *due <= now + MAX_AHEAD) {
+        match due.filter(|due| *due + self.slack >= now && *due <= now + MAX_AHEAD) {
             Some(due) => (due, spread),
             None => {
                 self.anchor = Some((now, time));

@@ -47,6 +47,8 @@ pub(super) struct Link {
     live_since: Instant,
     /// What came with the answer that the stream begins.
     pub(super) early: VecDeque<Event>,
+    /// The server has said that the stream is over.
+    pub(super) is_over: bool,
 }
 
 /// Why there is no connection.
@@ -123,6 +125,7 @@ impl Link {
             session,
             live_since: Instant::now(),
             early: VecDeque::new(),
+            is_over: false,
         };
         loop {
             let (is_live, deadline) = link.settle().await?;
@@ -206,6 +209,7 @@ impl Link {
                     return Err(Failed::Rejected { code, description });
                 }
                 Output::Event(Event::Closed { description }) => {
+                    self.is_over = true;
                     return Err(said("the server ended the stream", "", &description).into());
                 }
                 Output::Event(Event::Reconnect { description, .. }) => {

@@ -9,9 +9,10 @@ mod server;
 mod sink;
 mod source;
 
-use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target};
+use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target, not_carried};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
+use media::Track;
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,12 @@ impl Rtmp {
 impl Protocol for Rtmp {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        // RTMP over TLS is no other.
+        let carried = not_carried(flv::muxer::is_carried(track), track);
+        (self.name == "rtmp").then_some(carried)
     }
 
     fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {

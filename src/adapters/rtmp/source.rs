@@ -2,10 +2,9 @@
 
 use super::address::Address;
 use super::link::{Goal, Link};
-use crate::adapters::Target;
-use crate::hub::{Origin, Publisher};
+use crate::adapters::{Receiver, Target};
+use crate::hub::Origin;
 use flv::demuxer::{Demuxer, Event as Media};
-use media::Track;
 use rtmp::client::Event;
 
 /// Pulls until the server ends the stream.
@@ -24,12 +23,14 @@ async fn play(address: &Address, target: &Target) -> Result<(), String> {
         agent: None,
     };
     let mut demuxer = Demuxer::new();
-    // Tracks that came before the first access unit.
-    let mut pending: Vec<Track> = Vec::new();
-    let mut publisher: Option<Publisher> = None;
+    let mut receiver = Receiver::new(target, origin);
     let mut has_complained = false;
     loop {
-        let pushed = match link.next().await? {
+        let next = link.next().await;
+        if link.is_over {
+            target.over();
+        }
+        let pushed = match next? {
             Event::Video { timestamp, payload } => demuxer.push_video(timestamp, payload),
             Event::Audio { timestamp, payload } => demuxer.push_audio(timestamp, payload),
             _ => continue,
@@ -40,33 +41,10 @@ async fn play(address: &Address, target: &Target) -> Result<(), String> {
             tracing::warn!(stream = %target.name, %error, "the source sends what cannot be used");
         }
         while let Some(event) = demuxer.pull() {
-            let unit = match event {
-                Media::Track(track) => {
-                    match &publisher {
-                        Some(publisher) => {
-                            let set = publisher.set_track(track);
-                            set.map_err(|error| error.to_string())?;
-                        }
-                        None => {
-                            pending.retain(|other| other.id != track.id);
-                            pending.push(track);
-                        }
-                    }
-                    continue;
-                }
-                Media::Unit(unit) => unit,
-            };
-            let publisher = match &publisher {
-                Some(publisher) => publisher,
-                None => {
-                    let new = target.publish(&origin).map_err(|taken| taken.to_string())?;
-                    for track in pending.drain(..) {
-                        new.set_track(track).map_err(|error| error.to_string())?;
-                    }
-                    publisher.insert(new)
-                }
-            };
-            publisher.push(unit).map_err(|error| error.to_string())?;
+            match event {
+                Media::Track(track) => receiver.track(track)?,
+                Media::Unit(unit) => receiver.unit(unit).await?,
+            }
         }
     }
 }

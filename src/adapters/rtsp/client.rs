@@ -160,7 +160,7 @@ impl<'a> Client<'a> {
             tokio::select! {
                 read = wire.read(&mut input) => {
                     let problem = match read {
-                        Ok(0) => Some(failure::closed(self.source)),
+                        Ok(0) => Some(self.closed()),
                         Ok(_) => None,
                         Err(ref error) => Some(failure::of(self.step, self.source, error)),
                     };
@@ -237,7 +237,7 @@ impl<'a> Client<'a> {
                 };
                 return Err(failure::refused(step, self.source, status, &reason));
             }
-            Event::Closed => return Err(failure::closed(self.source)),
+            Event::Closed => return Err(self.closed()),
             Event::Recording | Event::Paused => {}
         }
         Ok(None)
@@ -410,6 +410,14 @@ impl<'a> Client<'a> {
             .ok_or_else(|| failure::closed(self.source))?;
         let written = wire.write(bytes).await;
         written.map_err(|error| failure::of(self.step, self.source, &error))
+    }
+
+    /// The camera has ended the session, or closed the connection, which is how most say that a stream is over.
+    fn closed(&self) -> String {
+        if self.publisher.is_some() {
+            self.target.over();
+        }
+        failure::closed(self.source)
     }
 
     fn failed(&self, error: &rtsp::Error) -> String {

@@ -5,7 +5,7 @@
 //! them.
 
 use crate::hub::{Item, Reader, Stream, StreamName, TrackSet};
-use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use media::{AccessUnit, Codec, Kind, Timebase, Track, TrackId};
 use rtp::Header;
 use rtp::payload::{Description, packetize};
 use rtp::rtcp::{self, Bye, NtpTime, SenderInfo, SenderReport};
@@ -42,6 +42,11 @@ pub(super) struct Section {
     pub(super) description: Description,
     /// The number of its packets.
     pub(super) payload_type: u8,
+}
+
+/// Whether there is a payload format for a codec.
+pub(super) fn carries(codec: &Codec) -> bool {
+    Description::of(codec).is_some()
 }
 
 /// The sections of these tracks: of those for whose codec there is a payload format.

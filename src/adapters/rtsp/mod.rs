@@ -37,11 +37,12 @@ mod tunnel;
 mod watcher;
 mod wire;
 
-use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target};
+use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target, not_carried};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
 use crate::net::listen;
 use futures_util::FutureExt;
 use listener::Shared;
+use media::Track;
 use multicast::{Multicast, Range};
 use serde::Deserialize;
 use sockets::Sockets;
@@ -214,6 +215,10 @@ impl Protocol for Rtsps {
 impl Protocol for Rtsp {
     fn name(&self) -> &'static str {
         "rtsp"
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(not_carried(cutter::carries(&track.codec), track))
     }
 
     fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {

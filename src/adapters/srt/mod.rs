@@ -23,6 +23,7 @@ use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, 
 use crate::net::udp::Socket;
 use crate::transport::Packagings;
 use connections::Connections;
+use media::Track;
 use port::Port;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -115,6 +116,10 @@ impl Srt {
 impl Protocol for Srt {
     fn name(&self) -> &'static str {
         "srt"
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(Packagings::carries(track))
     }
 
     fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {

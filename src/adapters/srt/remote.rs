@@ -31,7 +31,8 @@ pub(super) async fn pull(srt: &Srt, url: &str, target: &Target) -> Result<(), St
     let mut entry = srt.connections.enter(&target.name, "source", peer);
     let selection = address.program;
     let selection = selection.map_or(ProgramSelection::First, ProgramSelection::Number);
-    let mut intake = Intake::new(selection, address.place());
+    let intake = Intake::new(selection, address.place());
+    let mut intake = intake.keeping_all(target.context.hub.is_offline());
     let publish = || {
         target.publish(&Origin {
             protocol: "srt",

@@ -57,6 +57,22 @@ pub(super) fn of(tracks: &TrackSet) -> Result<Formats, Unsuitable> {
     Ok(Formats { video, audio })
 }
 
+/// Whether a track reaches browsers, in a stream whose pictures are in another order than they are shown in or not.
+///
+/// # Errors
+/// Why not.
+pub(super) fn carries(track: &Track, reordered: bool) -> Result<(), Unsuitable> {
+    let tracks = TrackSet {
+        generation: 0,
+        tracks: vec![track.clone()],
+    };
+    let formats = of(&tracks)?;
+    match formats.video {
+        Some(_) if reordered => Err(Unsuitable::Reordered),
+        _ => Ok(()),
+    }
+}
+
 fn sound_of(track: &Track) -> Result<AudioFormat, Unsupported> {
     let bridged;
     let track = match track.codec {

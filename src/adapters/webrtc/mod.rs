@@ -19,6 +19,7 @@ mod tests;
 use super::{Context, FileResponse, ListenError, Listening, Protocol, ServiceRequest};
 use crate::config::{Config, ConfigError, Listen};
 use crate::net::udp::Socket;
+use media::Track;
 use router::Router;
 use serde::Deserialize;
 use std::io;
@@ -98,6 +99,10 @@ impl WebRtc {
 impl Protocol for WebRtc {
     fn name(&self) -> &'static str {
         "webrtc"
+    }
+
+    fn carries(&self, track: &Track, reordered: bool) -> Option<Result<(), String>> {
+        Some(formats::carries(track, reordered).map_err(|reason| reason.to_string()))
     }
 
     fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {

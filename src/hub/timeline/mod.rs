@@ -19,6 +19,9 @@ const ORIGIN_MICROS: i64 = 1_000_000;
 /// A step forwards by more than this is a jump of the clock rather than a gap.
 const MAX_FORWARD_MICROS: i64 = 10_000_000;
 
+/// The same where times are kept: recordings have gaps. A day.
+const MAX_GAP_MICROS: i64 = 86_400_000_000;
+
 /// A step backwards by up to this is jitter, mended unit by unit; more is a jump of the clock.
 const MAX_BACKWARD_MICROS: i64 = 1_000_000;
 
@@ -102,6 +105,8 @@ pub struct Timeline {
     tracks: Vec<TrackTime>,
     drift: Drift,
     repairs: Repairs,
+    /// Gaps are kept, and tracks are not kept at one speed by when they arrive.
+    keeps: bool,
 }
 
 #[derive(Debug)]
@@ -134,6 +139,15 @@ impl Shift {
 }
 
 impl Timeline {
+    /// For sources that are read as fast as may be, whose times are right: only what no output could carry is
+    /// repaired.
+    pub fn keeping() -> Self {
+        Self {
+            keeps: true,
+            ..Self::default()
+        }
+    }
+
     /// Counts so far.
     pub const fn repairs(&self) -> Repairs {
         self.repairs
@@ -189,7 +203,7 @@ impl Timeline {
         let followed = track.and_then(|track| Some((track, track.shift?)));
         let Some((track, own)) = followed else {
             let from = newest.saturating_sub(MAX_LATE_START_MICROS).max(0);
-            let range = from..=newest.saturating_add(MAX_FORWARD_MICROS);
+            let range = from..=newest.saturating_add(self.max_forward());
             let placed = |shift: &Shift| source.saturating_add(shift.micros);
             let shift = self.shift.map(|shift| Shift::new(shift, false));
             return shift.filter(|shift| range.contains(&placed(shift)));
@@ -198,7 +212,7 @@ impl Timeline {
         // A track that stood still comes back where the others are.
         let last = track.micros();
         let from = last.saturating_sub(MAX_BACKWARD_MICROS);
-        let range = from..=last.max(newest).saturating_add(MAX_FORWARD_MICROS);
+        let range = from..=last.max(newest).saturating_add(self.max_forward());
         let fitting = |shift: Shift| {
             let moved = if shift.drifts { drift } else { 0 };
             let placed = source.saturating_add(shift.micros).saturating_add(moved);
@@ -243,6 +257,9 @@ impl Timeline {
 
     /// What to add to a unit's time so that its track keeps the speed of the others.
     fn follow(&mut self, unit: &AccessUnit, arrival: Arrival, dts: i64) -> i64 {
+        if self.keeps {
+            return 0;
+        }
         let timebase = arrival.timebase;
         let composition = timebase.rescale(unit.pts.saturating_sub(unit.dts), Timebase::MICROS);
         let presented = dts.saturating_add(composition);
@@ -289,6 +306,14 @@ impl Timeline {
         }
         track.last_dts = grown;
         grown
+    }
+
+    const fn max_forward(&self) -> i64 {
+        if self.keeps {
+            MAX_GAP_MICROS
+        } else {
+            MAX_FORWARD_MICROS
+        }
     }
 
     fn newest_micros(&self) -> Option<i64> {

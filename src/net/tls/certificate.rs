@@ -3,7 +3,7 @@
 use super::provider;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use std::fs;
 use std::io::{self, Write};
@@ -113,6 +113,22 @@ impl Files {
         write(&self.key, &key.serialize_pem())?;
         write(&self.certificate, &certificate.pem())
     }
+}
+
+/// A self-signed certificate with its key, kept nowhere.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn temporary() -> Result<CertifiedKey, TlsError> {
+    let key = KeyPair::generate()?;
+    let certificate = parameters().self_signed(&key)?;
+    let chain = vec![certificate.der().clone()];
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    CertifiedKey::from_der(chain, key.into(), &provider()).map_err(|error| TlsError::Pair {
+        certificate: PathBuf::new(),
+        key: PathBuf::new(),
+        error,
+    })
 }
 
 /// All certificates of a file; at least one.

@@ -1,6 +1,6 @@
 //! The certificate that listeners show, and following its files.
 
-use super::certificate::{Files, TlsError};
+use super::certificate::{self, Files, TlsError};
 use super::provider;
 use crate::config::Tls;
 use rustls::ServerConfig;
@@ -46,6 +46,15 @@ impl ResolvesServerCert for Shown {
 }
 
 impl Certificate {
+    /// One that is kept nowhere, for a process whose listeners nobody has to know again.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn temporary() -> Result<Self, TlsError> {
+        let certified = certificate::temporary()?;
+        Ok(Self(Arc::new(Shown(RwLock::new(Arc::new(certified))))))
+    }
+
     /// What a listener needs, for clients of these protocols (ALPN), the best first; none for any.
     pub fn server_config(&self, protocols: &[&[u8]]) -> Arc<ServerConfig> {
         let builder = ServerConfig::builder_with_provider(provider());

@@ -4,6 +4,7 @@ pub(crate) mod camera;
 pub(crate) mod certificate;
 pub(crate) mod clips;
 pub(crate) mod fake_camera;
+pub(crate) mod frames;
 pub(crate) mod http;
 pub(crate) mod limit;
 pub(crate) mod lines;

@@ -1,0 +1,26 @@
+//! Commands that work on one stream and end: what is in a source ([`probe`]), and copying one from anywhere to anywhere
+//! ([`remux`]).
+//!
+//! They use the sources, the hub and the targets of the server, which are the same code; only the hub is set up so
+//! that readers are waited for ([`Offline`](crate::hub::Offline)), and files are an adapter more.
+
+pub mod probe;
+pub mod remux;
+
+mod bar;
+mod describe;
+mod session;
+mod watch;
+
+use session::Session;
+
+/// Why a command ended without doing what it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Its arguments cannot be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// It was tried and did not work.
+    #[error("{0}")]
+    Failed(String),
+}
