@@ -52,6 +52,7 @@ mod server;
 mod slow_reader;
 mod sources;
 mod srt;
+mod srt_matrix;
 mod srt_remote;
 mod srt_weather;
 mod starting;

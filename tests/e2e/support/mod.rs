@@ -16,6 +16,7 @@ pub(crate) mod program;
 pub(crate) mod rtmp;
 pub(crate) mod server;
 pub(crate) mod srt;
+pub(crate) mod srt_ends;
 pub(crate) mod tools;
 pub(crate) mod watched;
 pub(crate) mod weather;
