@@ -148,9 +148,11 @@ fn measured(text: &mut String, connections: &[(&'static str, Connection)]) {
             };
             let shown = series.entry(name).or_default();
             let shown = shown.entry(connection.state).or_default();
-            let is_count =
-                figure.is_empty() || figure.starts_with("packets_") || figure.starts_with("bytes_");
-            *shown = if is_count {
+            let is_count = ["packets_", "bytes_"]
+                .iter()
+                .any(|unit| figure.starts_with(unit))
+                && !figure.ends_with("_rate");
+            *shown = if is_count || figure.is_empty() {
                 *shown + value
             } else {
                 shown.max(value)

@@ -1,6 +1,8 @@
 //! SRT on the server's port: published and played by ffmpeg, GStreamer and srt-live-transmit, all of which are libsrt
 //! below, with every form of stream id, every length of key, and latencies from 20 ms to 4 s.
 
+use crate::restream::add;
+use crate::support::camera::pull_as;
 use crate::support::clips::Clip;
 use crate::support::http::get;
 use crate::support::media::{
@@ -9,12 +11,13 @@ use crate::support::media::{
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::srt::{
-    free_udp_port, gstreamer_receiving, gstreamer_sending, relaying, sending, sending_as,
+    free_udp_port, gstreamer_receiving, gstreamer_sending, is_bound, relaying, sending, sending_as,
 };
 use crate::support::watched::Watched;
 use crate::support::{seconds, wait_for, wait_until};
 use serde_json::Value;
 use std::net::UdpSocket;
+use std::time::Instant;
 
 /// The connections of a broadcast.
 #[track_caller]
@@ -368,4 +371,205 @@ fn many_play_one_stream() {
             scope.spawn(move || decode(&url, 3).assert_about(3.0, 25.0));
         }
     });
+}
+
+#[test]
+fn both_families_of_addresses_are_served_on_one_port() {
+    let server = Server::with(&["--set", "srt.listen=[::]:0"]);
+    let _publisher = publish_by_srt(&server, "cam", "");
+    let url = format!("srt://[::1]:{}?streamid=", server.srt);
+    decode(&format!("{url}read:LiveApp/cam"), 2).assert_about(2.0, 30.0);
+    let _second = Peer::start(&mut sending(
+        &format!("{url}publish:LiveApp/six"),
+        Clip::Standard,
+    ));
+    server.wait_live("six");
+    decode(&server.srt_url("read:LiveApp/six"), 2).assert_about(2.0, 30.0);
+    let shown = connections(&server, "six");
+    assert!(
+        shown[0]["remoteAddr"].as_str().unwrap().contains("::1"),
+        "{shown:?}"
+    );
+    // And as either end of a source.
+    let port = free_udp_port();
+    let _far = Peer::start(&mut sending(
+        &format!("srt://[::1]:{port}?mode=listener"),
+        Clip::Standard,
+    ));
+    wait_until("ffmpeg listens", seconds(20), || is_bound(port));
+    pull_as(&server, "called", &format!("srt://[::1]:{port}"));
+    server.wait_live("called");
+    let port = free_udp_port();
+    pull_as(
+        &server,
+        "caller",
+        &format!("srt://[::1]:{port}?mode=listener"),
+    );
+    wait_until("it listens", seconds(20), || is_bound(port));
+    let _far = Peer::start(&mut sending(
+        &format!("srt://[::1]:{port}?mode=caller"),
+        Clip::Standard,
+    ));
+    server.wait_live("caller");
+}
+
+#[test]
+fn payloads_may_fill_the_mtu_or_be_small() {
+    let server = Server::start();
+    // Cut where no transport packet ends.
+    let _publisher = publish_by_srt(&server, "cam", "&payload_size=1456&pkt_size=1456");
+    let port = free_udp_port();
+    let far = Peer::start(&mut decoding(
+        &format!("srt://127.0.0.1:{port}?mode=listener"),
+        4,
+    ));
+    wait_until("ffmpeg listens", seconds(20), || is_bound(port));
+    add(
+        &server,
+        "cam",
+        &format!("srt://127.0.0.1:{port}?pkt_size=500"),
+    );
+    wait_until("packets are small", seconds(20), || {
+        let shown = connections(&server, "cam");
+        let mut shown = shown.iter();
+        let shown = shown.find(|connection| connection["state"] == "target");
+        shown.is_some_and(|shown| {
+            let figure = |name: &str| shown["figures"][name].as_f64().unwrap();
+            let packets = figure("packets_sent_unique");
+            packets > 0.0 && figure("bytes_sent_unique") <= packets * 516.0
+        })
+    });
+    Seen::of(&far.finish(seconds(40)).without_complaint()).assert_about(4.0, 30.0);
+    decode(&server.rtmp_url("cam"), 2).assert_about(2.0, 30.0);
+}
+
+#[test]
+fn keys_change_under_way_in_both_directions() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        file.path(),
+        "[srt]\npublish_passphrase = \"correct-horse\"\n",
+    )
+    .unwrap();
+    let server = Server::with(&["--config", &file.path().display().to_string()]);
+    let keys = "passphrase=correct-horse&pbkeylen=32&kmrefreshrate=100&kmpreannounce=40";
+    let (into, port, from) = (free_udp_port(), free_udp_port(), free_udp_port());
+    let _relay = Peer::start(&mut relaying(
+        &format!("udp://127.0.0.1:{into}"),
+        &server.srt_url(&format!("publish:LiveApp/cam&{keys}")),
+    ));
+    let url = format!("udp://127.0.0.1:{into}?pkt_size=1316");
+    let _sender = Peer::start(&mut sending(&url, Clip::Standard));
+    server.wait_live("cam");
+    let _far = Peer::start(&mut relaying(
+        &format!("srt://127.0.0.1:{port}?mode=listener&{keys}"),
+        &format!("udp://127.0.0.1:{from}"),
+    ));
+    wait_until("it listens", seconds(20), || is_bound(port));
+    let receiver = Peer::start(&mut decoding(&format!("udp://127.0.0.1:{from}"), 12));
+    add(&server, "cam", &format!("srt://127.0.0.1:{port}?{keys}"));
+    // The last key that was announced was answered and is in use: everything is seen, at the end as well.
+    Seen::of(&receiver.finish(seconds(60))).assert_about(12.0, 30.0);
+    let shown = connections(&server, "cam");
+    for (state, count) in [
+        ("publish", "packets_received_km"),
+        ("target", "packets_sent_km"),
+    ] {
+        let mut shown = shown.iter();
+        let shown = shown.find(|connection| connection["state"] == state);
+        let figures = &shown.unwrap()["figures"];
+        assert!(figures[count].as_f64() > Some(3.0), "{figures}");
+        assert_eq!(figures["packets_received_undecrypt"], 0.0, "{figures}");
+    }
+}
+
+/// MediaMTX's names of what its connections of SRT count and measure, but for what depends on its buffers.
+const FIGURES: &str = "packets_sent packets_received packets_sent_unique packets_received_unique packets_send_loss \
+    packets_received_loss packets_retrans packets_received_retrans packets_sent_ack packets_received_ack \
+    packets_sent_nak packets_received_nak packets_sent_km packets_received_km packets_received_belated \
+    packets_send_drop packets_received_drop packets_received_undecrypt bytes_sent bytes_received bytes_sent_unique \
+    bytes_received_unique bytes_retrans bytes_received_retrans bytes_received_belated bytes_send_drop \
+    bytes_received_undecrypt us_packets_send_period packets_flow_window packets_flight_size ms_rtt mbps_send_rate \
+    mbps_receive_rate mbps_link_capacity mbps_max_bw packets_send_buf bytes_send_buf ms_send_buf \
+    ms_send_tsb_pd_delay packets_receive_buf bytes_receive_buf ms_receive_buf ms_receive_tsb_pd_delay \
+    packets_send_loss_rate packets_received_loss_rate";
+
+#[test]
+fn connections_are_measured_by_the_names_of_mediamtx() {
+    let server = Server::start();
+    let _publisher = publish_by_srt(&server, "cam", "");
+    let _player = Peer::start(&mut decoding(&server.srt_url("read:LiveApp/cam"), 60));
+    // What has to have been counted after some seconds.
+    let counted = [
+        ("publish", "ms_rtt"),
+        ("publish", "mbps_receive_rate"),
+        ("publish", "packets_sent_ack"),
+        ("publish", "ms_receive_buf"),
+        ("read", "ms_rtt"),
+        ("read", "mbps_send_rate"),
+        ("read", "packets_received_ack"),
+        ("read", "packets_flow_window"),
+    ];
+    wait_until("all is counted", seconds(30), || {
+        let shown = connections(&server, "cam");
+        counted.iter().all(|(state, name)| {
+            let mut shown = shown.iter();
+            let shown = shown.find(|connection| connection["state"] == *state);
+            shown.is_some_and(|shown| shown["figures"][*name].as_f64() > Some(0.0))
+        })
+    });
+    let metrics = get(server.http, "/metrics").text();
+    for connection in connections(&server, "cam") {
+        let state = connection["state"].as_str().unwrap();
+        for name in FIGURES.split_whitespace() {
+            let figure = &connection["figures"][name];
+            assert!(figure.is_number(), "{name} is not in {connection}");
+            let line = format!("millstream_srt_conns_{name}{{state=\"{state}\"}}");
+            assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+        }
+    }
+}
+
+/// What a caller says when it has been given its cookie.
+fn conclusion(port: u16) -> (UdpSocket, Vec<u8>) {
+    // Not from where the good ones are: what an address may ask for is bounded.
+    let socket = UdpSocket::bind("127.0.0.2:0").unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    socket.set_read_timeout(Some(seconds(10))).unwrap();
+    let options = ::srt::Options {
+        stream_id: "read:LiveApp/good".to_owned(),
+        ..::srt::Options::default()
+    };
+    let mut session = ::srt::Session::caller(Instant::now(), options, [7; 32]).unwrap();
+    let mut said = Vec::new();
+    assert_eq!(session.poll_output(&mut said), ::srt::Output::Transmit);
+    socket.send(&said).unwrap();
+    let mut answer = [0; 2_000];
+    let length = socket.recv(&mut answer).unwrap();
+    session.handle_input(Instant::now(), &answer[..length]);
+    said.clear();
+    assert_eq!(session.poll_output(&mut said), ::srt::Output::Transmit);
+    (socket, said)
+}
+
+#[test]
+fn callers_whose_handshakes_lie_cost_the_others_nothing() {
+    let watched = Watched::start(8);
+    let port = watched.server.srt;
+    let url = watched.server.srt_url("read:LiveApp/good");
+    let player = Peer::start(&mut decoding(&url, 6));
+    let (_, honest) = conclusion(port);
+    // Every word behind the header says something else, and every length ends the datagram.
+    for at in (16..honest.len()).step_by(2) {
+        for change in [1, 0x80, 0xff] {
+            let (socket, mut lie) = conclusion(port);
+            lie[at] ^= change;
+            socket.send(&lie).unwrap();
+        }
+        let (socket, lie) = conclusion(port);
+        socket.send(&lie[..at]).unwrap();
+    }
+    Seen::of(&player.finish(seconds(40)).without_complaint()).assert_about(6.0, 30.0);
+    decode(&url, 2).assert_about(2.0, 30.0);
+    watched.check();
 }

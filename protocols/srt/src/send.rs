@@ -302,6 +302,11 @@ impl Sender {
         (slots, bytes, span, self.sent as u64, self.window as u64)
     }
 
+    /// Most bytes a second.
+    pub(crate) const fn max_bandwidth(&self) -> u64 {
+        self.rate
+    }
+
     /// Shortest time between two packets.
     pub(crate) const fn period_us(&self) -> f64 {
         (self.payload + crate::packet::HEADER_LEN) as f64 * 1e6 / self.rate as f64

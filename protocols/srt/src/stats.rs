@@ -49,12 +49,26 @@ pub struct Stats {
     pub bytes_received_unique: u64,
     /// Of those, what was sent again.
     pub bytes_retrans: u64,
+    /// Bytes of packets received that had been sent before.
+    pub bytes_received_retrans: u64,
+    /// Bytes of packets that came after their time, or twice.
+    pub bytes_received_belated: u64,
+    /// Bytes of packets that could not be decrypted.
+    pub bytes_received_undecrypt: u64,
     /// Bytes of packets that were too late to be sent again.
     pub bytes_send_drop: u64,
     /// Round-trip time, in milliseconds.
     pub ms_rtt: f64,
     /// What the link could carry, as the peer estimates it (as a sender), or as we do, in Mbit/s.
     pub mbps_link_capacity: f64,
+    /// What goes out, in Mbit/s.
+    pub mbps_send_rate: f64,
+    /// What may go out at most, in Mbit/s.
+    pub mbps_max_bw: f64,
+    /// Of a hundred packets sent for the first time, how many the peer reported missing.
+    pub packets_send_loss_rate: f64,
+    /// Of a hundred packets that were to come, how many were found missing.
+    pub packets_received_loss_rate: f64,
     /// What comes in, in Mbit/s.
     pub mbps_receive_rate: f64,
     /// Shortest time between two packets, in microseconds.

@@ -52,7 +52,7 @@ pub(super) enum AddressError {
     Port,
     #[error(
         "{0:?} is no option; known are mode, streamid, latency, passphrase, pbkeylen, connect_timeout, timeout, \
-         maxbw, pkt_size, adapter, program"
+         maxbw, pkt_size, kmrefreshrate, kmpreannounce, adapter, program"
     )]
     Unknown(String),
     #[error("mode is caller, listener or rendezvous")]
@@ -185,7 +185,7 @@ impl Address {
             }
             "timeout" | "rw_timeout" => {}
             "maxbw" => {
-                let rate: i64 = value.parse().map_err(|_| AddressError::Number("maxbw"))?;
+                let rate: i64 = number(value, "maxbw")?;
                 // Zero and less is what the program thinks best.
                 if let Ok(rate @ 1..) = u64::try_from(rate) {
                     self.options.max_bandwidth = rate;
@@ -195,17 +195,26 @@ impl Address {
                 let size = value.parse().ok().filter(|size| PAYLOAD.contains(size));
                 self.options.payload = size.ok_or(AddressError::Number("pkt_size"))?;
             }
+            "kmrefreshrate" => {
+                self.options.key_refresh = number(value, "kmrefreshrate")?;
+            }
+            "kmpreannounce" => {
+                self.options.key_announce = number(value, "kmpreannounce")?;
+            }
             "adapter" | "localaddr" => {
                 self.local = Some(value.parse().map_err(|_| AddressError::Adapter)?);
             }
             "program" => {
-                let program = value.parse().map_err(|_| AddressError::Number("program"))?;
-                self.program = Some(program);
+                self.program = Some(number(value, "program")?);
             }
             other => return Err(AddressError::Unknown(other.to_owned())),
         }
         Ok(())
     }
+}
+
+fn number<T: std::str::FromStr>(value: &str, key: &'static str) -> Result<T, AddressError> {
+    value.parse().map_err(|_| AddressError::Number(key))
 }
 
 /// A bare number is milliseconds, as libsrt has it; one that cannot be is microseconds, as ffmpeg has it.
@@ -273,10 +282,9 @@ mod tests {
             );
             assert_eq!(found, expected, "{url}");
         }
-        let url =
-            "srt://a:1?passphrase=correct%20horse&pbkeylen=32&transtype=live&timeout=-1#program=3";
+        let url = "srt://a:1?passphrase=correct%20horse&pbkeylen=32&kmrefreshrate=99&transtype=live&timeout=-1#program=3";
         let secret = Address::parse(url, latency).ok().unwrap();
-        assert_eq!(secret.program, Some(3));
+        assert_eq!((secret.program, secret.options.key_refresh), (Some(3), 99));
         assert_eq!(
             secret.options.passphrase,
             Some(Passphrase::new("correct horse").unwrap())
@@ -296,6 +304,10 @@ mod tests {
             ("srt://a:1?timeout=2h", AddressError::Time("timeout")),
             ("srt://a:1?pkt_size=9000", AddressError::Number("pkt_size")),
             ("srt://a:1?latency=x", AddressError::Latency),
+            (
+                "srt://a:1?kmrefreshrate=-1",
+                AddressError::Number("kmrefreshrate"),
+            ),
             ("srt://a:1?pbkeylen=8", AddressError::KeyLength),
             (
                 "srt://a:1?passphrase=short",

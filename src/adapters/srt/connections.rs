@@ -145,6 +145,9 @@ fn figures(stats: &Stats) -> Vec<(&'static str, f64)> {
         ("bytes_sent_unique", stats.bytes_sent_unique),
         ("bytes_received_unique", stats.bytes_received_unique),
         ("bytes_retrans", stats.bytes_retrans),
+        ("bytes_received_retrans", stats.bytes_received_retrans),
+        ("bytes_received_belated", stats.bytes_received_belated),
+        ("bytes_received_undecrypt", stats.bytes_received_undecrypt),
         ("bytes_send_drop", stats.bytes_send_drop),
         ("packets_flow_window", stats.packets_flow_window),
         ("packets_flight_size", stats.packets_flight_size),
@@ -161,6 +164,13 @@ fn figures(stats: &Stats) -> Vec<(&'static str, f64)> {
         ("ms_rtt", stats.ms_rtt),
         ("mbps_link_capacity", stats.mbps_link_capacity),
         ("mbps_receive_rate", stats.mbps_receive_rate),
+        ("mbps_send_rate", stats.mbps_send_rate),
+        ("mbps_max_bw", stats.mbps_max_bw),
+        ("packets_send_loss_rate", stats.packets_send_loss_rate),
+        (
+            "packets_received_loss_rate",
+            stats.packets_received_loss_rate,
+        ),
         ("us_packets_send_period", stats.us_packets_send_period),
     ];
     #[expect(

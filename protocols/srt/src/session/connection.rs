@@ -73,6 +73,7 @@ pub(super) struct Connection {
     clock: Unwrapper,
     trip: RoundTrip,
     rate: Rate,
+    sending: Rate,
     capacity: Capacity,
     peer_capacity: u32,
     /// Control packets to send.
@@ -137,6 +138,7 @@ impl Connection {
             clock: Unwrapper::new(agreed.at.1),
             trip: RoundTrip::new(),
             rate: Rate::new(now),
+            sending: Rate::new(now),
             capacity: Capacity::default(),
             peer_capacity: 0,
             control: VecDeque::new(),
@@ -256,7 +258,10 @@ impl Connection {
         let size = (data.payload.len() + HEADER_LEN) as u64;
         self.stats.packets_received += 1;
         self.stats.bytes_received += size;
-        self.stats.packets_received_retrans += u64::from(data.again);
+        if data.again {
+            self.stats.packets_received_retrans += 1;
+            self.stats.bytes_received_retrans += size;
+        }
         self.rate.count(now, data.payload.len() + HEADER_LEN);
         if !data.again {
             self.capacity.packet(now, data.sequence.value());
@@ -265,6 +270,7 @@ impl Connection {
             Place::New(gap) => gap,
             Place::Known => {
                 self.stats.packets_received_belated += 1;
+                self.stats.bytes_received_belated += size;
                 // The acknowledgement was lost, perhaps.
                 self.acknowledge_soon(now);
                 return;
@@ -288,7 +294,10 @@ impl Connection {
             (Key::None, Some(_)) | (_, None) => None,
             (key, Some(crypto)) => crypto.decrypt(key, data.sequence, header, &mut payload),
         };
-        self.stats.packets_received_undecrypt += u64::from(readable.is_none());
+        if readable.is_none() {
+            self.stats.packets_received_undecrypt += 1;
+            self.stats.bytes_received_undecrypt += size;
+        }
         self.receiver
             .put(data, timestamp, readable.map(|()| payload));
         if let Some((first, last)) = gap {
@@ -617,6 +626,7 @@ impl Connection {
             return false;
         }
         let size = (out.len() - start) as u64;
+        self.sending.count(now, out.len() - start);
         self.stats.packets_sent += 1;
         self.stats.bytes_sent += size;
         if slot.again {
@@ -670,6 +680,16 @@ impl Connection {
         Stats {
             ms_rtt: f64::from(self.trip.rtt) / 1_000.0,
             mbps_link_capacity: f64::from(capacity) * 1_500.0 * 8.0 / 1e6,
+            mbps_send_rate: f64::from(self.sending.last.1) * 8.0 / 1e6,
+            mbps_max_bw: self.sender.max_bandwidth() as f64 * 8.0 / 1e6,
+            packets_send_loss_rate: percent(
+                self.stats.packets_send_loss,
+                self.stats.packets_sent_unique,
+            ),
+            packets_received_loss_rate: percent(
+                self.stats.packets_received_loss,
+                self.stats.packets_received_unique + self.stats.packets_received_drop,
+            ),
             mbps_receive_rate: f64::from(self.rate.last.1) * 8.0 / 1e6,
             us_packets_send_period: self.sender.period_us(),
             packets_flow_window: window,
@@ -685,4 +705,8 @@ impl Connection {
             ..self.stats
         }
     }
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    part as f64 * 100.0 / whole.max(1) as f64
 }
