@@ -6,7 +6,7 @@ use super::peer::Peer;
 use super::srt::{relaying, sending};
 use super::tools::tool;
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -120,34 +120,16 @@ impl Program {
     }
 }
 
-/// The relay of `srt-tokio`, built once: what it depends on is nothing to the workspace.
+/// The relay of `srt-tokio`, `tests/peers/srt-tokio`.
 #[track_caller]
 fn srt_tokio() -> Command {
-    static BUILT: Mutex<Option<PathBuf>> = Mutex::new(None);
-    let mut built = BUILT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let program = built.get_or_insert_with(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-        let manifest =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/srt-tokio/Cargo.toml");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--locked",
-                "--manifest-path",
-            ])
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&folder);
-        let output = cargo.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "srt-tokio cannot be built: {said}");
-        folder.join("release/srt-tokio-relay")
-    });
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    let program = folder.join("release/srt-tokio-relay");
+    assert!(
+        program.is_file(),
+        "there is no {}; `cargo xtask setup` builds it",
+        program.display()
+    );
     Command::new(program)
 }
 

@@ -68,7 +68,21 @@ fn install(steps: &mut Steps) -> Result<String> {
         tools::ensure(&[tools::BUILD, tools::TEST], true)
     })?;
     steps.step("install the browser tests' packages", browser_packages)?;
+    steps.step("build the peers that no package has", peers)?;
     steps.step("find a browser", chromium::find_or_download)
+}
+
+/// Programs for the tests that are no part of the workspace: what they depend on would change what it is built with.
+fn peers() -> Result<()> {
+    let manifest = project::root().join("tests/peers/srt-tokio/Cargo.toml");
+    let mut build = project::cargo();
+    build
+        .args(["build", "--quiet", "--release", "--locked"])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .arg("--target-dir")
+        .arg(project::target()?.join("tmp/peers"));
+    shell::run_with_retries(3, &mut build)
 }
 
 fn browser_packages() -> Result<()> {
