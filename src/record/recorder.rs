@@ -5,6 +5,7 @@ use super::fragments::Fragments;
 use super::{Finished, RecordError};
 use crate::hub::{Item, Reader, Stream, TrackSet};
 use bytes::Bytes;
+use media::Kind;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Recorder {
                 break tracks.clone();
             }
             match self.reader.next().await {
-                Item::Tracks(tracks) => self.next = Some(tracks),
+                Item::Tracks(tracks) => self.next = Some(recorded(&tracks)),
                 Item::Ended(_) => return Err(RecordError::Over),
                 Item::Unit(_) | Item::Skipped(_) => {}
             }
@@ -119,10 +120,13 @@ impl Recorder {
                 }
                 item = self.reader.next() => match item {
                     Item::Unit(unit) => fragments.push(&unit),
-                    Item::Tracks(next) if next.tracks == tracks.tracks => None,
                     Item::Tracks(next) => {
-                        self.next = Some(next);
-                        return Stopped::Tracks;
+                        let next = recorded(&next);
+                        if next.tracks != tracks.tracks {
+                            self.next = Some(next);
+                            return Stopped::Tracks;
+                        }
+                        None
                     }
                     Item::Skipped(skip) => {
                         self.reader.stream().note_skip("record", &"disk", &skip);
@@ -146,6 +150,16 @@ impl Recorder {
     }
 }
 
+/// The tracks that are recorded: all but data, for which files have no form here.
+fn recorded(set: &TrackSet) -> Arc<TrackSet> {
+    let tracks = set.tracks.iter();
+    let tracks = tracks.filter(|track| track.kind() != Kind::Data);
+    Arc::new(TrackSet {
+        generation: set.generation,
+        tracks: tracks.cloned().collect(),
+    })
+}
+
 async fn append(writer: &mut Option<Writer>, fragment: Bytes) -> io::Result<()> {
     let Some(mut taken) = writer.take() else {
         return Err(io::Error::other("there is no file"));
@@ -166,4 +180,36 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::codec::aac;
+    use media::{Codec, Data, Timebase, Track, TrackId};
+
+    #[test]
+    fn data_is_not_recorded() {
+        let config = aac::Config::low_complexity(48_000, 2).unwrap();
+        let sound = Track {
+            id: TrackId(0),
+            timebase: config.sample_rate,
+            codec: Codec::Aac(config),
+        };
+        let data = Track {
+            id: TrackId(1),
+            timebase: Timebase::VIDEO,
+            codec: Codec::Data(Data::Klv),
+        };
+        let set = TrackSet {
+            generation: 3,
+            tracks: vec![sound.clone(), data],
+        };
+        let recorded = recorded(&set);
+        assert_eq!(
+            (recorded.generation, &recorded.tracks[..]),
+            (3, &[sound][..])
+        );
+        assert!(mp4::init::write(&recorded.tracks).is_ok());
+    }
 }
