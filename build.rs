@@ -1,5 +1,5 @@
-//! Makes the web assets that the server embeds: the pages of `src/panel/web`, and hls.js as the lock file pins
-//! it, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
+//! Makes the web assets that the server embeds: the pages of `src/panel/web`, and hls.js and dash.js as the lock file pins
+//! them, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
 //!
 //! Nothing outside `OUT_DIR` is written. npm is only asked when the lock file has changed; the file that is
 //! taken from a package is copied, the rest removed. The list is an expression of type `&[Asset]` for
@@ -20,10 +20,16 @@ const WEB: &str = "src/panel/web";
 /// What belongs to npm and is not served.
 const NPM_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 /// What is taken from npm packages, and the path it is served under. The light build of hls.js lacks separate
-/// audio renditions, which every stream of this server has.
-const FROM_NPM: [(&str, &str); 2] = [
+/// audio renditions, which every stream of this server has. That of dash.js lacks encryption and offline play, which none
+/// has.
+const FROM_NPM: [(&str, &str); 4] = [
     ("hls.js/dist/hls.min.mjs", "assets/hls.mjs"),
     ("hls.js/LICENSE", "assets/hls.LICENSE.txt"),
+    (
+        "dashjs/dist/modern/esm/dash.mediaplayer.min.js",
+        "assets/dash.mjs",
+    ),
+    ("dashjs/LICENSE.md", "assets/dash.LICENSE.txt"),
 ];
 /// A source map comment would make developer tools ask for a file that is not there.
 const SOURCE_MAP: &str = "\n//# sourceMappingURL=";

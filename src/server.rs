@@ -1,6 +1,6 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
-use crate::adapters::{self, Context, Listening, Protocol};
+use crate::adapters::{self, Context, Listening, Muxers, Protocol};
 use crate::api::Site;
 use crate::auth::Auth;
 use crate::bridge::Bridges;
@@ -95,6 +95,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         certificate: identity.certificate(),
         connector: Connector::new(general.tls.roots.as_deref())?,
         bridges: Bridges::new(Handle::current(), settings.bounds),
+        muxers: Muxers::new(&general.segments),
     });
     let supervisor = Supervisor::new(context.clone(), general.sources);
     let control = Control::new(

@@ -2,6 +2,7 @@
 //!
 //! An adapter is a [`Protocol`], and one line in [`ALL`]. It knows no other adapter.
 
+pub mod dash;
 pub mod demo;
 pub mod file;
 pub mod flv;
@@ -16,6 +17,8 @@ pub mod webrtc;
 mod content;
 mod flv_intake;
 mod flv_media;
+mod muxer;
+mod passing;
 mod receiver;
 mod refusal;
 mod target;
@@ -23,6 +26,7 @@ mod target;
 pub(crate) use content::Content;
 pub(crate) use flv_intake::FlvIntake;
 pub(crate) use flv_media::FlvMedia;
+pub use muxer::Muxers;
 pub(crate) use receiver::Receiver;
 use refusal::refusal;
 pub use target::Target;
@@ -54,7 +58,8 @@ pub const ALL: &[(&str, Build)] = &[
     ("rtmps", |config| Ok(Arc::new(rtmp::Rtmp::secure(config)?))),
     ("flv", |config| Ok(Arc::new(flv::Flv::new(config)?))),
     ("web", |config| Ok(Arc::new(web::Web::new(config)?))),
-    ("hls", |config| Ok(Arc::new(hls::Hls::new(config)?))),
+    ("hls", |_| Ok(Arc::new(hls::Hls))),
+    ("dash", |_| Ok(Arc::new(dash::Dash))),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("srt", |config| Ok(Arc::new(srt::Srt::new(config)?))),
     ("rtsps", |config| Ok(Arc::new(rtsp::Rtsps::new(config)?))),
@@ -105,6 +110,8 @@ pub struct Context {
     pub connector: Connector,
     /// Streams with Opus for sound.
     pub bridges: Bridges,
+    /// Streams as segments.
+    pub muxers: Muxers,
 }
 
 /// A socket that listens.

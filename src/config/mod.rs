@@ -55,6 +55,8 @@ pub struct General {
     pub auth: Auth,
     /// Bounds and rules of every stream.
     pub streams: Streams,
+    /// How streams are cut for HLS and DASH.
+    pub segments: Segments,
     /// How sources are kept running.
     pub sources: Sources,
     /// What may be connected to.
@@ -173,6 +175,25 @@ pub struct Streams {
     pub shards: usize,
 }
 
+/// Table `[segments]`: how a stream is cut, once, for HLS and DASH.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Segments {
+    /// A segment ends at the first random access point after this long.
+    #[serde(with = "duration")]
+    pub duration: Duration,
+    /// Longest part, for low latency.
+    #[serde(with = "duration")]
+    pub part: Duration,
+    /// Segments in a playlist.
+    pub listed: usize,
+    /// Memory for the segments of one track, in bytes.
+    pub memory_bytes: usize,
+    /// How long a stream goes on being cut after the last request.
+    #[serde(with = "duration")]
+    pub linger: Duration,
+}
+
 /// Table `[network]`: what sources, targets and whatever else is named by a URL may be. Metadata addresses of
 /// clouds are refused in any case.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -275,10 +296,23 @@ impl Default for General {
             http: Http::default(),
             auth: Auth::default(),
             streams: Streams::default(),
+            segments: Segments::default(),
             sources: Sources::default(),
             network: Network::default(),
             on_demand: OnDemand::default(),
             tls: Tls::default(),
+        }
+    }
+}
+
+impl Default for Segments {
+    fn default() -> Self {
+        Self {
+            duration: Duration::from_secs(2),
+            part: Duration::from_millis(500),
+            listed: 7,
+            memory_bytes: 128 << 20,
+            linger: Duration::from_secs(30),
         }
     }
 }
@@ -376,6 +410,26 @@ impl Streams {
     }
 }
 
+impl Segments {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let duration = Duration::from_millis(500)..=Duration::from_secs(30);
+        if !duration.contains(&self.duration) {
+            return Err(("segments.duration", "must lie between 500ms and 30s".into()));
+        }
+        if !(Duration::from_millis(100)..=self.duration).contains(&self.part) {
+            let message = "must lie between 100ms and segments.duration";
+            return Err(("segments.part", message.into()));
+        }
+        if !(3..=1_000).contains(&self.listed) {
+            return Err(("segments.listed", "must lie between 3 and 1000".into()));
+        }
+        if self.memory_bytes < 1 << 20 {
+            return Err(("segments.memory_bytes", "must be at least 1048576".into()));
+        }
+        Ok(())
+    }
+}
+
 impl Sources {
     fn check(&self) -> Result<(), (&'static str, String)> {
         let seconds = |least, most| Duration::from_secs(least)..=Duration::from_secs(most);
@@ -401,6 +455,7 @@ impl General {
         if !CONNECTIONS.contains(&self.http.max_connections) {
             return Err(("http.max_connections", CONNECTIONS_RULE.into()));
         }
+        self.segments.check()?;
         self.sources.check()?;
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),

@@ -1,7 +1,7 @@
 //! Makes parts and segments of one track's access units.
 
 use super::Settings;
-use super::rendition::{Init, Part, Rendition, Segment};
+use super::rendition::{Init, Part, Rendition, Segment, Stretch};
 use media::{AccessUnit, Timebase, Track};
 use mp4::fragment::{self, Capture, Run, Sample};
 use std::collections::VecDeque;
@@ -13,6 +13,9 @@ const HOLE_MICROS: i64 = 1_000_000;
 
 /// Length of an access unit whose successor does not tell: the first before a hole, the last of a stream.
 const USUAL_MICROS: i64 = 40_000;
+
+/// A clock on the wall that has gone so far away from the media's is another one: time was lost in between.
+const PARTED: Duration = Duration::from_millis(500);
 
 /// One track that is being cut. Where segments end is decided by the segmenter, where parts end here.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(super) struct Cutter {
     segment_pts: i64,
     /// `epoch` at that time: a seam may change it while the segment is open.
     segment_epoch: Option<Duration>,
+    /// What the last segment belongs to.
+    stretch: Option<Stretch>,
 }
 
 impl Cutter {
@@ -56,6 +61,7 @@ impl Cutter {
                 number: first_number,
                 bytes,
             }),
+            first_stretch: None,
             segments: VecDeque::new(),
             listed: settings.listed,
             open_number: first_number,
@@ -79,6 +85,7 @@ impl Cutter {
             parts_bytes: 0,
             segment_pts: 0,
             segment_epoch: None,
+            stretch: None,
         })
     }
 
@@ -148,22 +155,46 @@ impl Cutter {
         if self.rendition.open_parts.is_empty() {
             return;
         }
-        let start = self.rendition.track.timebase.duration(self.segment_pts);
+        let timebase = self.rendition.track.timebase;
+        let program_date_time = SystemTime::UNIX_EPOCH
+            + self.segment_epoch.unwrap_or_default()
+            + timebase.duration(self.segment_pts);
+        let stretch = self.continued(program_date_time).unwrap_or(Stretch {
+            number: self.rendition.open_number,
+            start: self.segment_pts,
+            program_date_time,
+        });
+        self.stretch = Some(stretch);
+        self.rendition.first_stretch.get_or_insert(stretch);
         let segment = Segment {
             number: self.rendition.open_number,
-            duration: self.rendition.track.timebase.duration(self.parts_ticks),
+            duration: timebase.duration(self.parts_ticks),
+            ticks: self.parts_ticks,
+            start: self.segment_pts,
+            stretch,
             parts: std::mem::take(&mut self.rendition.open_parts),
             init: self.rendition.init.clone(),
             discontinuity: std::mem::take(&mut self.rendition.open_discontinuity),
-            program_date_time: SystemTime::UNIX_EPOCH
-                + self.segment_epoch.unwrap_or_default()
-                + start,
+            program_date_time,
         };
         self.rendition.segments.push_back(Arc::new(segment));
         self.rendition.open_number += 1;
         self.parts_ticks = 0;
         self.parts_bytes = 0;
         self.forget_old();
+    }
+
+    /// The stretch that the open segment goes on with, if it does.
+    fn continued(&self, program_date_time: SystemTime) -> Option<Stretch> {
+        let stretch = self
+            .stretch
+            .filter(|_| !self.rendition.open_discontinuity)?;
+        let timebase = self.rendition.track.timebase;
+        let since = timebase.duration(self.segment_pts.checked_sub(stretch.start)?);
+        let expected = stretch.program_date_time + since;
+        let ahead = program_date_time.duration_since(expected);
+        let parted = ahead.unwrap_or_else(|behind| behind.duration());
+        (parted < PARTED).then_some(stretch)
     }
 
     /// Ends the part that is being made, if it has a sample.

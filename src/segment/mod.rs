@@ -8,10 +8,13 @@ mod cutter;
 mod epoch;
 mod rendition;
 mod segmenter;
+mod snapshot;
 
-pub use rendition::{Init, Part, Rendition, Segment};
+pub use rendition::{Bandwidth, Init, Part, Rendition, Segment, Stretch};
 pub use segmenter::Segmenter;
+pub use snapshot::Snapshot;
 
+use crate::config::Segments;
 use media::Codec;
 use std::time::Duration;
 
@@ -41,15 +44,23 @@ pub const fn carries(codec: &Codec) -> bool {
     )
 }
 
+impl Settings {
+    /// As the configuration wants it.
+    pub fn new(config: &Segments) -> Self {
+        let duration = config.duration;
+        Self {
+            segment: duration,
+            max_segment: (duration * 3).min(Duration::from_secs(10)).max(duration),
+            part: config.part,
+            listed: config.listed,
+            kept: config.listed.div_ceil(2) + 1,
+            max_bytes: config.memory_bytes,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            segment: Duration::from_secs(2),
-            max_segment: Duration::from_secs(6),
-            part: Duration::from_millis(500),
-            listed: 7,
-            kept: 5,
-            max_bytes: 128 << 20,
-        }
+        Self::new(&Segments::default())
     }
 }

@@ -26,6 +26,17 @@ pub struct Part {
     pub bytes: Bytes,
 }
 
+/// Segments of a track that continue each other: of one configuration, and on one clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Number of the first.
+    pub number: u64,
+    /// Presentation time of its first sample, in ticks.
+    pub start: i64,
+    /// Wall-clock time of that, as it was known then.
+    pub program_date_time: SystemTime,
+}
+
 /// A complete segment: its parts one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -33,6 +44,12 @@ pub struct Segment {
     pub number: u64,
     /// Sum of its parts' durations.
     pub duration: Duration,
+    /// The same in ticks.
+    pub ticks: i64,
+    /// Presentation time of its first sample, in ticks.
+    pub start: i64,
+    /// What it belongs to.
+    pub stretch: Stretch,
     /// At least one.
     pub parts: Vec<Part>,
     /// What a decoder needs before it.
@@ -55,6 +72,21 @@ impl Segment {
     }
 }
 
+/// Bits per second of a track's segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// Of the segment with most.
+    pub peak: u64,
+    /// Of all together.
+    pub average: u64,
+}
+
+/// A segment that is asked for by its time begins within this.
+const NEAR: Duration = Duration::from_millis(250);
+
+/// What is assumed of a stream's bit rate until a segment has been measured.
+const UNKNOWN_BANDWIDTH: u64 = 1_000_000;
+
 /// One track, cut. A clone shares all bytes.
 #[derive(Clone, Debug)]
 pub struct Rendition {
@@ -62,6 +94,8 @@ pub struct Rendition {
     pub track: Track,
     /// Of the present configuration.
     pub init: Arc<Init>,
+    /// The first of all its stretches, once there is one.
+    pub first_stretch: Option<Stretch>,
     /// Complete segments, oldest first: those kept, then those listed.
     pub segments: VecDeque<Arc<Segment>>,
     /// How many of them, at the end, a playlist should show at most.
@@ -93,6 +127,28 @@ impl Rendition {
             .get(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
+    /// Number of the segment with that initialisation section which begins at that tick: one that is kept, or the one
+    /// that is being made, of which nothing but the time of its beginning may be there. Where that turns out to be is
+    /// told by its first access unit, so what is near is meant.
+    pub fn number_at(&self, init: u64, time: u64) -> Option<u64> {
+        let time = i64::try_from(time).ok()?;
+        let kept = self
+            .segments
+            .iter()
+            .filter(|segment| segment.init.number == init);
+        let kept = kept.map(|segment| (segment.number, segment.start));
+        let end = self
+            .segments
+            .back()
+            .map(|last| last.start.saturating_add(last.ticks));
+        let open = end.filter(|_| self.init.number == init && !self.open_discontinuity);
+        let open = open.map(|end| (self.open_number, end));
+        let distance = |start: i64| start.abs_diff(time);
+        let nearest = kept.chain(open).min_by_key(|(_, start)| distance(*start));
+        let (number, start) = nearest?;
+        (self.track.timebase.duration(distance(start) as i64) < NEAR).then_some(number)
+    }
+
     /// The initialisation section of that number, if a segment that is kept or comes next needs it.
     pub fn init(&self, number: u64) -> Option<&Arc<Init>> {
         let inits = self.segments.iter().map(|segment| &segment.init);
@@ -105,6 +161,32 @@ impl Rendition {
             return self.open_parts.get(index);
         }
         self.segment(number)?.parts.get(index)
+    }
+
+    /// What its segments have measured so far.
+    pub fn bandwidth(&self) -> Bandwidth {
+        let rate = |bytes: usize, seconds: f64| {
+            if seconds > 0.0 {
+                (bytes as f64 * 8.0 / seconds) as u64
+            } else {
+                0
+            }
+        };
+        let measured = self
+            .segments
+            .iter()
+            .map(|segment| (segment.len(), segment.duration.as_secs_f64()));
+        let peak = measured
+            .clone()
+            .map(|(bytes, seconds)| rate(bytes, seconds))
+            .max();
+        let (bytes, seconds) = measured.fold((0, 0.0), |(b, s), (bytes, seconds)| {
+            (b + bytes, s + seconds)
+        });
+        Bandwidth {
+            peak: peak.unwrap_or(UNKNOWN_BANDWIDTH).max(1),
+            average: rate(bytes, seconds).max(1),
+        }
     }
 
     /// The segments that a playlist shows, and the number of discontinuities before them.

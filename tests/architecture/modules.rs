@@ -28,13 +28,13 @@ const ORDER: [&str; 17] = [
 /// These stand on one level and may use each other.
 const GROUND: [&str; 2] = ["config", "telemetry"];
 
-/// The adapters: the modules directly below `src/adapters`.
+/// The adapters: the folders directly below `src/adapters`. What all have in common stands beside them.
 pub(crate) fn adapters(sources: &[Source]) -> BTreeSet<String> {
-    let paths = sources.iter().map(|source| module_path(&source.path));
-    paths
-        .filter(|path| path.first() == Some(&"adapters"))
-        .filter_map(|path| path.get(1).map(|name| (*name).to_owned()))
-        .collect()
+    let below = |source: &Source| {
+        let rest = source.path.strip_prefix("src/adapters/")?;
+        rest.split_once('/').map(|(folder, _)| folder.to_owned())
+    };
+    sources.iter().filter_map(below).collect()
 }
 
 /// Every use in a file of a module that is not below its own.
@@ -313,11 +313,12 @@ mod tests {
     }
 
     #[test]
-    fn adapters_are_found_by_their_files() {
+    fn adapters_are_found_by_their_folders() {
         let files = [
             "src/adapters/mod.rs",
             "src/adapters/hls/part.rs",
-            "src/adapters/rtmp.rs",
+            "src/adapters/rtmp/mod.rs",
+            "src/adapters/target.rs",
             "src/hub/a.rs",
         ];
         let sources = files.map(|path| Source {

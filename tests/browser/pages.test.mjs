@@ -49,7 +49,7 @@ test('every text that the pages ask for exists', () => {
   for (const [, key] of read('index.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.landing[key], 'string', key);
   for (const [, key] of read('index.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.landing[key], key);
   for (const [, key] of read('play.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.player[key], key);
-  const sources = ['hls', 'webrtc', 'file', 'playlist', 'params', 'session'].map((name) => read(`player/${name}.js`)).join('');
+  const sources = ['hls', 'dash', 'webrtc', 'file', 'element', 'playlist', 'params', 'session'].map((name) => read(`player/${name}.js`)).join('');
   for (const [, kind] of sources.matchAll(/kind: '(\w+)'/g)) {
     if (['connecting', 'playing', 'buffering', 'restarted', 'stalled'].includes(kind)) continue;
     const words = texts.notices[kind]?.({ id: 'x', app: 'y', codecs: ['z'] });

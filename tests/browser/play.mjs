@@ -2,11 +2,12 @@
 //
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
-//                 [--loss 0.03]
+//                 [--loss 0.03] [--shaka DESCRIPTION]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
 // With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
-// the datagrams of WebRTC that is lost on the way.
+// the datagrams of WebRTC that is lost on the way. --shaka puts a page of another player, with that DASH description or
+// playlist, in place of the one at the URL.
 
 import { installMeter } from './meter.mjs';
 import { readArguments, sleep, withPage } from './lib.mjs';
@@ -30,6 +31,7 @@ async function main() {
     width: 1280,
     height: 720,
     loss: 0,
+    shaka: '',
   });
   if (!options.url) throw new Error('--url is needed');
   const result = await withPage(
@@ -64,6 +66,7 @@ async function expectText(page, options, consoleErrors) {
 async function watch(page, options, consoleErrors) {
   await page.addInitScript(installMeter);
   if (options.loss > 0) await relay(page, () => options.loss);
+  if (options.shaka) await serveShaka(page, options);
   const began = Date.now();
   await page.goto(options.url, { waitUntil: 'domcontentloaded' });
   await page.evaluate(() => window.millstreamMeter.watch());
@@ -106,6 +109,22 @@ async function watch(page, options, consoleErrors) {
     consoleErrors,
   };
   return { facts, problem: judge(facts, options) };
+}
+
+/** A page with shaka-player under the URL. */
+async function serveShaka(page, { url, shaka }) {
+  const script = new URL('node_modules/shaka-player/dist/shaka-player.compiled-es2021.js', import.meta.url);
+  await page.route(`${url}.js`, (route) => route.fulfill({ path: script.pathname, contentType: 'text/javascript' }));
+  const body = `<!doctype html><link rel="icon" href="data:,"><video controls autoplay></video>
+    <script src="${url}.js"></script>
+    <script type="module">
+      shaka.polyfill.installAll();
+      const player = new shaka.Player();
+      player.addEventListener('error', (event) => console.error(event.detail));
+      await player.attach(document.querySelector('video'));
+      await player.load(${JSON.stringify(shaka)});
+    </script>`;
+  await page.route(url, (route) => route.fulfill({ body, contentType: 'text/html' }));
 }
 
 /** Milliseconds until time moved and, unless there is none, a picture was decoded. */

@@ -11,6 +11,7 @@ use crate::support::tools::{browser, tool};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 #[test]
 fn the_parts_that_need_no_browser() {
@@ -82,7 +83,8 @@ fn the_page_says_what_is_wrong() {
         ("", "Which stream?"),
         ("?id=a..b", "Not a stream’s name"),
         ("?id=%3Cscript%3E", "Not a stream’s name"),
-        ("?id=later&playOrder=dash", "Nothing to play it with"),
+        ("?id=later&playOrder=dash", "Not live yet"),
+        ("?id=later&playOrder=theora", "Nothing to play it with"),
     ] {
         expect(&server, &format!("/LiveApp/play.html{query}"), text);
     }
@@ -238,15 +240,25 @@ pub(crate) fn comes_back_from<P>(
     std::thread::sleep(seconds(3));
     let (server, publisher) = happens(server, publisher, &says);
     let marked = page.stdout.count(|_| true);
-    // Whatever was still buffered is over after this.
-    std::thread::sleep(seconds(6));
+    // Whatever was still buffered is over after this: DASH has most, 7 s.
+    std::thread::sleep(seconds(8));
     let moves = |line: &str| line.starts_with("moves");
     let settled = page.stdout.count(|_| true);
-    std::thread::sleep(seconds(6));
+    let begun = Instant::now();
+    let plays = loop {
+        let all = page.stdout.text();
+        let lately: Vec<&str> = all.lines().skip(settled).collect();
+        let plays = lately
+            .windows(4)
+            .any(|lines| lines.iter().all(|line| moves(line)));
+        if plays || begun.elapsed() > seconds(30) {
+            break plays;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
     let all = page.stdout.text();
-    let lately = all.lines().skip(settled).filter(|line| moves(line)).count();
     assert!(
-        lately >= 4,
+        plays,
         "it does not play again; what the page did after the publisher was back:\n{}\n{}",
         all.lines().skip(marked).collect::<Vec<_>>().join("\n"),
         page.stderr.text()

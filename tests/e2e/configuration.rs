@@ -53,8 +53,8 @@ fn an_unusable_configuration_ends_with_status_2_and_one_line() {
         ("nonsense.x=1", &["nonsense"]),
         ("streams.grace=soon", &["streams.grace"]),
         ("streams.takeover=sometimes", &["streams.takeover"]),
-        ("hls.segment=1ms", &["hls.segment"]),
-        ("hls.segments=many", &["hls.segments"]),
+        ("segments.duration=1ms", &["segments.duration"]),
+        ("segments.listed=many", &["segments.listed"]),
         ("applications=[\"a/b\"]", &["applications"]),
         ("auth.tokens=[\"short\"]", &["auth.tokens", "16"]),
         ("log.level=\"=,=\"", &["log"]),
@@ -87,7 +87,11 @@ fn errors_in_the_file_name_file_line_and_key() {
             5,
             &["silense", "silence"],
         ),
-        ("[hls]\nsegments = 7\npart = \"1ms\"\n", 3, &["hls.part"]),
+        (
+            "[segments]\nlisted = 7\npart = \"1ms\"\n",
+            3,
+            &["segments.part"],
+        ),
         ("[rtmp]\nlisten = 7\n", 2, &["rtmp.listen"]),
         ("applications = [\"LiveApp\"\n[http]\n", 2, &[]),
         ("[nonsense]\n", 1, &["nonsense"]),
@@ -112,7 +116,7 @@ fn errors_in_the_file_name_file_line_and_key() {
     assert_one_line(&said, &["missing.toml"]);
     std::fs::write(
         &file,
-        "[http]\nlisten = \"127.0.0.1:0\"\n[hls]\nsegments = 5\n",
+        "[http]\nlisten = \"127.0.0.1:0\"\n[segments]\nlisted = 5\n",
     )
     .unwrap();
     let (code, said) = run(&["check-config", "--config", name]);

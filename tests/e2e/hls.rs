@@ -72,9 +72,14 @@ fn a_stream_of_sound_alone_or_of_pictures_alone_plays() {
 fn vlc_plays() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::Standard);
+    vlc_plays_url(&server.url("/LiveApp/streams/cam.m3u8"));
+}
+
+/// VLC plays some seconds of a live stream of [`Clip::Standard`] without a complaint.
+#[track_caller]
+pub(crate) fn vlc_plays_url(url: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let url = server.url("/LiveApp/streams/cam.m3u8");
-    let finished = Peer::start(&mut vlc(folder.path(), &url, 8)).finish(seconds(40));
+    let finished = Peer::start(&mut vlc(folder.path(), url, 8)).finish(seconds(40));
     assert!(
         finished.status.success(),
         "{}\n{}",

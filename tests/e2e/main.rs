@@ -22,6 +22,7 @@ mod camera_wires;
 mod cameras;
 mod changes;
 mod configuration;
+mod dash;
 mod dead_sources;
 mod flv;
 mod hls;

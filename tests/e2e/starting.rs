@@ -72,9 +72,9 @@ fn a_source_that_can_is_asked_for_random_access_points() {
     let server = Server::with(&[
         "--demo",
         "--set",
-        "hls.segment=500ms",
+        "segments.duration=500ms",
         "--set",
-        "hls.part=200ms",
+        "segments.part=200ms",
     ]);
     server.wait_live("demo");
     let playlist = "/LiveApp/streams/demo.m3u8";

@@ -35,12 +35,13 @@ pub struct Live<'a> {
     pub location: Option<&'a str>,
     /// How much of the past is there.
     pub time_shift: Duration,
-    /// How far behind the newest a player should stay.
+    /// How far behind what is captured now a player should begin.
     pub delay: Duration,
+    /// How far behind it a player should stay, by playing at a slightly other speed, where that is to be said (clause
+    /// K.3.2).
+    pub latency: Option<Duration>,
     /// Where players that need a true wall clock get one.
     pub clock: Option<Clock<'a>>,
-    /// For players that follow closer than whole segments allow.
-    pub low_latency: Option<LowLatency>,
 }
 
 /// Where the time is told (clause 5.8.4.11).
@@ -50,13 +51,6 @@ pub enum Clock<'a> {
     Http(&'a str),
     /// The time in the description itself, as ISO 8601 has it: as true as its way is short.
     Direct(&'a str),
-}
-
-/// What a service offers and how close players should stay (clause K.3.2).
-#[derive(Clone, Copy, Debug)]
-pub struct LowLatency {
-    /// Behind what is captured now.
-    pub target: Duration,
 }
 
 /// A run of segments that continue each other.
@@ -101,14 +95,12 @@ impl Description<'_> {
         if let Some(location) = self.live.and_then(|live| live.location) {
             writeln!(out, " <Location>{}</Location>", Escaped(location))?;
         }
-        let low_latency = self.live.and_then(|live| live.low_latency);
-        if let Some(LowLatency { target }) = low_latency {
-            // A player that has fallen a second behind, or comes nearer than half the target, plays at another speed.
+        if let Some(latency) = self.live.and_then(|live| live.latency) {
             writeln!(
                 out,
                 " <ServiceDescription id=\"0\"><Latency target=\"{}\"/>\
                  <PlaybackRate min=\"0.96\" max=\"1.04\"/></ServiceDescription>",
-                target.as_millis()
+                latency.as_millis()
             )?;
         }
         for period in self.periods {

@@ -9,5 +9,5 @@ mod description;
 mod text;
 mod track;
 
-pub use description::{Clock, Description, Live, LowLatency, Period};
+pub use description::{Clock, Description, Live, Period};
 pub use track::{Addressing, Audio, Content, Segment, Track, Video};

@@ -25,10 +25,11 @@ pub struct Track<'a> {
     pub offset: u64,
     /// Relative reference to the initialisation section.
     pub init: &'a str,
-    /// Relative reference to a segment, with `$Number$` in place of its number. A dollar sign of its own is `$$`.
+    /// Relative reference to a segment, with `$Number$` in place of its number, or `$Time$` in place of the tick that it
+    /// begins at. A dollar sign of its own is `$$`.
     pub media: &'a str,
-    /// Number of the first segment.
-    pub first_number: u64,
+    /// Number of the first segment, where segments are told by their number.
+    pub first_number: Option<u64>,
     /// Which segments there are.
     pub addressing: Addressing<'a>,
 }
@@ -109,14 +110,15 @@ impl Track<'_> {
     fn write_template(&self, out: &mut impl Write) -> fmt::Result {
         write!(
             out,
-            "   <SegmentTemplate timescale=\"{}\" presentationTimeOffset=\"{}\" initialization=\"{}\" media=\"{}\" \
-             startNumber=\"{}\"",
+            "   <SegmentTemplate timescale=\"{}\" presentationTimeOffset=\"{}\" initialization=\"{}\" media=\"{}\"",
             self.timebase.ticks_per_second(),
             self.offset,
             Escaped(self.init),
-            Escaped(self.media),
-            self.first_number
+            Escaped(self.media)
         )?;
+        if let Some(number) = self.first_number {
+            write!(out, " startNumber=\"{number}\"")?;
+        }
         match self.addressing {
             Addressing::Regular { duration, early } => {
                 write!(out, " duration=\"{duration}\"")?;
@@ -150,7 +152,7 @@ impl Track<'_> {
                 if let Some((width, height)) = video.size {
                     write!(out, " width=\"{width}\" height=\"{height}\"")?;
                 }
-                match video.frame_rate {
+                match video.frame_rate.and_then(reduced) {
                     // A FrameRateType without its denominator is one of 1.
                     Some((pictures, 1)) => write!(out, " frameRate=\"{pictures}\"")?,
                     Some((pictures, seconds)) => {
@@ -178,6 +180,18 @@ impl Track<'_> {
                 }
             }
         }
+    }
+}
+
+/// The same fraction in its lowest terms; none where it is no number above 0.
+const fn reduced((numerator, denominator): (u32, u32)) -> Option<(u32, u32)> {
+    let (mut divisor, mut rest) = (numerator, denominator);
+    while rest != 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    match (numerator, denominator) {
+        (0, _) | (_, 0) => None,
+        _ => Some((numerator / divisor, denominator / divisor)),
     }
 }
 
@@ -215,6 +229,20 @@ fn write_timeline(out: &mut impl Write, segments: &[Segment]) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn frame_rates_are_in_their_lowest_terms() {
+        let cases = [
+            ((60, 2), Some((30, 1))),
+            ((60_000, 2_002), Some((30_000, 1_001))),
+            ((25, 1), Some((25, 1))),
+            ((0, 1), None),
+            ((25, 0), None),
+        ];
+        for (rate, expected) in cases {
+            assert_eq!(reduced(rate), expected, "{rate:?}");
+        }
+    }
 
     #[test]
     fn equal_segments_in_a_row_are_one_element() {

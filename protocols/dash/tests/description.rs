@@ -1,8 +1,6 @@
 //! Whole descriptions, read again by an XML parser.
 
-use dash::{
-    Addressing, Audio, Clock, Content, Description, Live, LowLatency, Period, Segment, Track, Video,
-};
+use dash::{Addressing, Audio, Clock, Content, Description, Live, Period, Segment, Track, Video};
 use media::Timebase;
 use roxmltree::{Document, Node};
 use std::time::{Duration, SystemTime};
@@ -24,7 +22,7 @@ fn video<'a>(addressing: Addressing<'a>) -> Track<'a> {
         offset: 180_000,
         init: "video_7.mp4",
         media: "video_$Number$.m4s",
-        first_number: 7,
+        first_number: Some(7),
         addressing,
     }
 }
@@ -42,8 +40,8 @@ fn audio<'a>(addressing: Addressing<'a>) -> Track<'a> {
         timebase: media::codec::opus::TIMEBASE,
         offset: 96_000,
         init: "audio_7.mp4",
-        media: "audio_$Number$.m4s",
-        first_number: 7,
+        media: "audio_7_$Time$.m4s",
+        first_number: None,
         addressing,
     }
 }
@@ -75,8 +73,8 @@ fn a_live_presentation() {
             location: Some("cam.mpd?session=1&x"),
             time_shift: SECOND * 14,
             delay: SECOND * 6,
+            latency: None,
             clock: Some(Clock::Http("/time?a&b")),
-            low_latency: None,
         }),
         duration: None,
         min_buffer: SECOND * 2,
@@ -114,6 +112,8 @@ fn a_live_presentation() {
     let templates = find(&document, "SegmentTemplate");
     assert_eq!(templates[0].attribute("timescale"), Some("90000"));
     assert_eq!(templates[0].attribute("startNumber"), Some("7"));
+    assert_eq!(templates[1].attribute("startNumber"), None);
+    assert_eq!(templates[1].attribute("media"), Some("audio_7_$Time$.m4s"));
     let runs = find(&document, "S");
     assert_eq!(runs.len(), 2);
     for (name, value) in [("t", "96000"), ("d", "96000"), ("r", "2")] {
@@ -175,8 +175,8 @@ fn segments_that_can_be_had_before_they_end() {
             location: None,
             time_shift: SECOND * 14,
             delay: SECOND * 2,
+            latency: Some(SECOND * 2),
             clock: Some(Clock::Direct("1970-01-01T00:00:01.000Z")),
-            low_latency: Some(LowLatency { target: SECOND * 2 }),
         }),
         duration: None,
         min_buffer: SECOND,

@@ -1,5 +1,7 @@
 //! Names of the files that make up a stream over HLS.
 
+use crate::adapters::muxer::Visit;
+
 /// A file below `/APP/streams/` that belongs to this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum File {
@@ -11,6 +13,9 @@ pub(crate) enum File {
     Init(Kind, u64),
     /// `ID/video_7.m4s`.
     Segment(Kind, u64),
+    /// `ID/video_7_90000.m4s`: the segment that begins at that tick, behind the initialisation section 7. So it is
+    /// named in descriptions of DASH.
+    At(Kind, u64, u64),
     /// `ID/video_7.2.m4s`: the third part of segment 7.
     Part(Kind, u64, usize),
 }
@@ -19,9 +24,13 @@ pub(crate) enum File {
 pub(crate) type Kind = media::Kind;
 
 impl File {
-    /// Whether players begin with it, and come back to it for as long as they play.
-    pub(crate) const fn is_playlist(self) -> bool {
-        matches!(self, Self::Multivariant | Self::Media(_))
+    /// What a request for it says of who makes it.
+    pub(super) const fn visit(self) -> Visit {
+        match self {
+            Self::Multivariant => Visit::Begin,
+            Self::Media(_) => Visit::Follow,
+            _ => Visit::Fetch,
+        }
     }
 
     /// The stream's ID (not checked) and the file, if the path has this protocol's form.
@@ -46,7 +55,10 @@ impl File {
                 Some((segment, part)) => {
                     Self::Part(kind, number(segment)?, usize::try_from(number(part)?).ok()?)
                 }
-                None => Self::Segment(kind, number(numbers)?),
+                None => match numbers.split_once('_') {
+                    Some((init, time)) => Self::At(kind, number(init)?, number(time)?),
+                    None => Self::Segment(kind, number(numbers)?),
+                },
             },
             _ => return None,
         };
@@ -92,6 +104,12 @@ mod tests {
                 "cam/video_7.2.m4s",
                 Some(("cam", File::Part(Kind::Video, 7, 2))),
             ),
+            (
+                "cam/video_7_90000.m4s",
+                Some(("cam", File::At(Kind::Video, 7, 90_000))),
+            ),
+            ("cam/video_7_.m4s", None),
+            ("cam/video_7_1_2.m4s", None),
             ("cam/cam.mpd", None),
             ("cam.flv", None),
             ("cam/video_.m4s", None),

@@ -1,8 +1,9 @@
 //! Playlists, written once for each part.
 
 use super::file;
-use super::muxer::{Track, View};
-use crate::segment::{Part, Rendition, Segmenter, Settings};
+use crate::adapters::muxer::{SESSION, SESSION_KEY};
+use crate::segment::{Part, Rendition, Snapshot};
+use bytes::Bytes;
 use hls::{media as playlist, multivariant};
 use media::Kind;
 
@@ -10,58 +11,43 @@ use media::Kind;
 /// durations of the end.
 const SEGMENTS_WITH_PARTS: usize = 3;
 
-/// What is assumed of a stream's bit rate until a segment has been measured.
-const UNKNOWN_BANDWIDTH: u64 = 1_000_000;
+/// All playlists of a snapshot.
+#[derive(Debug)]
+pub(super) struct Playlists {
+    /// The multivariant playlist, with [`SESSION`] where each viewer's session belongs.
+    pub(super) multivariant: String,
+    /// One of each kind, by the kind.
+    media: Vec<(Kind, Bytes)>,
+}
 
-/// The parameter of media playlists by which viewers are told apart.
-pub(super) const SESSION_KEY: &str = "session";
-
-/// Stands in the multivariant playlist for the value of that parameter, which is each viewer's own. No name of
-/// a stream holds a brace.
-pub(super) const SESSION: &str = "{session}";
-
-/// Everything to serve of the stream with that ID now.
-pub(super) fn view(segmenter: &Segmenter, settings: &Settings, id: &str, ended: bool) -> View {
-    // Players read the tracks once, so that all should be there; but none waits for one that stands still.
-    let complete = |rendition: &Rendition| rendition.segments.len();
-    let waiting = segmenter
-        .renditions()
-        .any(|rendition| complete(rendition) == 0)
-        && segmenter
-            .renditions()
-            .all(|rendition| complete(rendition) < 2);
-    let Some(target) = segmenter.target().filter(|_| ended || !waiting) else {
-        return View {
-            ended,
-            ..View::default()
-        };
-    };
-    let (tracks, silent): (Vec<Track>, Vec<Track>) = segmenter
-        .renditions()
-        .filter(|rendition| !rendition.segments.is_empty())
-        .map(|rendition| Track {
-            playlist: media_playlist(rendition, segmenter, settings, target, ended).into(),
-            rendition: rendition.clone(),
-        })
-        .partition(|track| !segmenter.is_silent(track.rendition.track.id));
-    let multivariant = multivariant(&tracks, id).into();
-    View {
-        target: Some(target),
-        multivariant,
+impl Playlists {
+    /// Of a snapshot of the stream with that ID.
+    pub(super) fn of(snapshot: &Snapshot, id: &str) -> Self {
         // Who plays a track that has fallen silent still asks for it, and is told that it has ended.
-        tracks: tracks.into_iter().chain(silent).collect(),
-        ended,
+        let renditions = snapshot.renditions.iter();
+        let media = renditions.map(|rendition| {
+            let playlist = media_playlist(rendition, snapshot);
+            (rendition.track.kind(), playlist.into())
+        });
+        Self {
+            multivariant: multivariant(snapshot.present(), id),
+            media: media.collect(),
+        }
+    }
+
+    /// The playlist of that kind of media.
+    pub(super) fn media(&self, kind: Kind) -> Option<&Bytes> {
+        let mut media = self.media.iter();
+        media.find_map(|(of, playlist)| (*of == kind).then_some(playlist))
     }
 }
 
-fn media_playlist(
-    rendition: &Rendition,
-    segmenter: &Segmenter,
-    settings: &Settings,
-    target: u32,
-    ended: bool,
-) -> String {
-    let ended = ended || segmenter.is_silent(rendition.track.id);
+fn media_playlist(rendition: &Rendition, snapshot: &Snapshot) -> String {
+    let present = snapshot.present();
+    let is_present = present
+        .iter()
+        .any(|present| present.track.id == rendition.track.id);
+    let ended = snapshot.ended || !is_present;
     let name = file::name(rendition.track.kind());
     let (listed, discontinuity_sequence) = rendition.listed();
     let listed: Vec<_> = listed.collect();
@@ -110,11 +96,10 @@ fn media_playlist(
         rendition.open_number,
         rendition.open_parts.len()
     );
-    let others: Vec<_> = segmenter
-        .renditions()
+    // Those of the multivariant playlist: by these the page notices that it has changed.
+    let others: Vec<_> = present
+        .iter()
         .filter(|other| other.track.id != rendition.track.id)
-        // Those of the multivariant playlist: by these the page notices that it has changed.
-        .filter(|other| !other.segments.is_empty() && !segmenter.is_silent(other.track.id))
         .collect();
     let reports: Vec<_> = others
         .iter()
@@ -125,8 +110,8 @@ fn media_playlist(
         .filter_map(|(uri, other)| report(uri, other))
         .collect();
     let playlist = playlist::Playlist {
-        target_duration: target,
-        part_target: (!ended).then_some(settings.part),
+        target_duration: snapshot.target.unwrap_or(1),
+        part_target: (!ended).then_some(snapshot.part),
         media_sequence: listed
             .first()
             .map_or(rendition.open_number, |segment| segment.number),
@@ -181,12 +166,11 @@ fn playlist_parts<'a>(parts: &[Part], uris: &'a [String]) -> Vec<playlist::Part<
         .collect()
 }
 
-fn multivariant(tracks: &[Track], id: &str) -> String {
+fn multivariant(renditions: &[Rendition], id: &str) -> String {
     const GROUP: &str = "audio";
     let of = |kind| {
-        tracks
+        renditions
             .iter()
-            .map(|track| &track.rendition)
             .find(|rendition| rendition.track.kind() == kind)
     };
     let (video, audio) = (of(Kind::Video), of(Kind::Audio));
@@ -201,10 +185,10 @@ fn multivariant(tracks: &[Track], id: &str) -> String {
     let resolution = video.and_then(|rendition| rendition.track.codec.size());
     let frame_rate = video.and_then(|rendition| rendition.track.codec.frame_rate());
     let channels = audio.and_then(|rendition| rendition.track.codec.channels());
-    let rates: Vec<(u64, u64)> = [video, audio]
+    let rates: Vec<_> = [video, audio]
         .into_iter()
         .flatten()
-        .map(bandwidth)
+        .map(Rendition::bandwidth)
         .collect();
     let group = [multivariant::AudioRendition {
         group_id: GROUP,
@@ -222,8 +206,8 @@ fn multivariant(tracks: &[Track], id: &str) -> String {
         } else {
             &audio_uri
         },
-        bandwidth: rates.iter().map(|(peak, _)| peak).sum(),
-        average_bandwidth: Some(rates.iter().map(|(_, average)| average).sum()),
+        bandwidth: rates.iter().map(|rate| rate.peak).sum(),
+        average_bandwidth: Some(rates.iter().map(|rate| rate.average).sum()),
         codecs: &codecs,
         resolution,
         frame_rate,
@@ -237,30 +221,4 @@ fn multivariant(tracks: &[Track], id: &str) -> String {
     let mut text = String::with_capacity(512);
     playlist.render(&mut text);
     text
-}
-
-/// Bits per second of a track's segments: the highest and the average.
-fn bandwidth(rendition: &Rendition) -> (u64, u64) {
-    let rate = |bytes: usize, seconds: f64| {
-        if seconds > 0.0 {
-            (bytes as f64 * 8.0 / seconds) as u64
-        } else {
-            0
-        }
-    };
-    let measured = rendition
-        .segments
-        .iter()
-        .map(|segment| (segment.len(), segment.duration.as_secs_f64()));
-    let peak = measured
-        .clone()
-        .map(|(bytes, seconds)| rate(bytes, seconds))
-        .max();
-    let (bytes, seconds) = measured.fold((0, 0.0), |(b, s), (bytes, seconds)| {
-        (b + bytes, s + seconds)
-    });
-    (
-        peak.unwrap_or(UNKNOWN_BANDWIDTH).max(1),
-        rate(bytes, seconds).max(1),
-    )
 }

@@ -1,17 +1,22 @@
 //! Answers to requests, at once or when what is asked for has been made.
 
+use super::NAME;
 use super::file::File;
-use super::muxer::{Muxer, Track, View};
-use super::passing::{pass_on, passed_on};
-use super::playlist::SESSION;
+use super::playlist::Playlists;
 use crate::adapters::FileRequest;
+use crate::adapters::muxer::{Muxer, SESSION, new_session};
+use crate::adapters::passing::{pass_on, passed_on};
 use crate::hub::Unavailable;
 use crate::net::http::{Rope, ranged};
+use crate::segment::{Rendition, Snapshot};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
+use futures_util::stream;
 use hls::request::Directives;
 use media::Kind;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout_at};
@@ -36,18 +41,22 @@ pub(super) async fn answer(
     deadline: Instant,
 ) -> Result<Response<Body>, Unavailable> {
     let starting = || Unavailable::Starting(muxer.name().clone());
-    let mut views = muxer.view();
+    let mut snapshots = muxer.snapshots();
     // Nothing can be said before the first segment: not even the target duration is known.
-    let started = wait(&mut views, deadline, |view| {
-        view.target.is_some() || view.ended
+    let started = wait(&mut snapshots, deadline, |now| {
+        now.target.is_some() || now.ended
     });
-    let view = started.await.ok_or_else(starting)?;
-    let Some(target) = view.target else {
+    let now = started.await.ok_or_else(starting)?;
+    let Some(target) = now.target else {
         return Ok(no_such_file());
     };
     let held = Instant::now() + Duration::from_secs(u64::from(target.max(1))) * HELD_TARGETS;
+    let playlists = |now: &Snapshot| {
+        let id = muxer.name().id();
+        muxer.made(NAME, now, || Playlists::of(now, id))
+    };
     let response = match file {
-        File::Multivariant => multivariant(&view.multivariant, request),
+        File::Multivariant => multivariant(&playlists(&now).multivariant, request),
         File::Media(kind) => {
             let directives = match Directives::parse(request.query.as_deref().unwrap_or_default()) {
                 Ok(directives) => directives,
@@ -55,79 +64,132 @@ pub(super) async fn answer(
                     return Ok(plain(StatusCode::BAD_REQUEST, format!("{error}\n")));
                 }
             };
-            if let (Some(msn), Some(track)) = (directives.msn, view.track(kind))
-                && msn > track.rendition.open_number + MAX_AHEAD
+            if let (Some(msn), Some(rendition)) = (directives.msn, now.rendition(kind))
+                && msn > rendition.open_number + MAX_AHEAD
             {
                 let words = "_HLS_msn is too far ahead\n".into();
                 return Ok(plain(StatusCode::BAD_REQUEST, words));
             }
-            let there = |view: &View| {
-                view.ended || view.track(kind).is_none_or(|track| has(track, &directives))
+            let there = |now: &Snapshot| {
+                let rendition = now.rendition(kind);
+                now.ended || rendition.is_none_or(|rendition| has(rendition, &directives))
             };
-            let view = wait(&mut views, held, there).await.ok_or_else(starting)?;
-            view.track(kind).map_or_else(no_such_file, |track| {
-                playlist(track.playlist.clone(), request)
-            })
+            let now = wait(&mut snapshots, held, there)
+                .await
+                .ok_or_else(starting)?;
+            let playlists = playlists(&now);
+            let found = playlists.media(kind).cloned();
+            found.map_or_else(no_such_file, |text| playlist(text, request))
         }
         File::Init(kind, number) => {
-            let init = find(&view, kind, |track| {
-                Some(track.rendition.init(number)?.bytes.clone())
-            });
+            let init = now.rendition(kind).and_then(|found| found.init(number));
+            let init = init.map(|init| init.bytes.clone());
             init.map_or_else(no_such_file, |init| media(kind, [init], request))
         }
-        File::Segment(kind, number) => {
-            let pieces = find(&view, kind, |track| {
-                let segment = track.rendition.segment(number)?;
-                Some(
-                    segment
-                        .parts
-                        .iter()
-                        .map(|part| part.bytes.clone())
-                        .collect::<Vec<Bytes>>(),
-                )
-            });
-            pieces.map_or_else(no_such_file, |pieces| media(kind, pieces, request))
+        File::Segment(kind, number) => segment(now, snapshots, kind, number, request, held).await,
+        File::At(kind, init, time) => {
+            let found = now.rendition(kind);
+            match found.and_then(|found| found.number_at(init, time)) {
+                Some(number) => segment(now, snapshots, kind, number, request, held).await,
+                None => no_such_file(),
+            }
         }
         File::Part(kind, number, index) => {
-            let part = |view: &View| {
-                find(view, kind, |track| {
-                    Some(track.rendition.part(number, index)?.bytes.clone())
-                })
+            let part = |now: &Snapshot| {
+                let part = now.rendition(kind)?.part(number, index)?;
+                Some(part.bytes.clone())
             };
             // The part that the playlist hints at is on its way: it is sent when it is there.
-            let coming = |view: &View| {
-                !view.ended
-                    && view.track(kind).is_some_and(|Track { rendition, .. }| {
-                        (number, index) == (rendition.open_number, rendition.open_parts.len())
-                    })
-            };
-            let view = wait(&mut views, held, |view| {
-                part(view).is_some() || !coming(view)
-            })
-            .await;
-            let part = view.and_then(|view| part(&view));
+            let over = |now: &Snapshot| part(now).is_some() || !is_next(now, kind, number, index);
+            let now = wait(&mut snapshots, held, over).await;
+            let part = now.and_then(|now| part(&now));
             part.map_or_else(no_such_file, |part| media(kind, [part], request))
         }
     };
     Ok(response)
 }
 
-/// The first view that satisfies `condition`, if it comes in time.
-async fn wait(
-    views: &mut Receiver<View>,
+/// Whether that part is the one that is being made.
+fn is_next(now: &Snapshot, kind: Kind, number: u64, index: usize) -> bool {
+    let next = |found: &Rendition| (found.open_number, found.open_parts.len()) == (number, index);
+    !now.ended && now.rendition(kind).is_some_and(next)
+}
+
+/// A segment, or the one that is being made.
+async fn segment(
+    now: Arc<Snapshot>,
+    snapshots: Receiver<Arc<Snapshot>>,
+    kind: Kind,
+    number: u64,
+    request: &FileRequest,
     deadline: Instant,
-    condition: impl Fn(&View) -> bool,
-) -> Option<View> {
-    timeout_at(deadline, views.wait_for(condition))
+) -> Response<Body> {
+    match now.rendition(kind).and_then(|found| found.segment(number)) {
+        Some(segment) => {
+            let parts = segment.parts.iter();
+            media(kind, parts.map(|part| part.bytes.clone()), request)
+        }
+        None => growing(snapshots, kind, number, deadline).await,
+    }
+}
+
+/// The segment that is being made, sent part by part. It is asked for by players of DASH that do not wait until they
+/// are told of it.
+async fn growing(
+    mut snapshots: Receiver<Arc<Snapshot>>,
+    kind: Kind,
+    number: u64,
+    deadline: Instant,
+) -> Response<Body> {
+    let is_open = |now: &Snapshot| {
+        let open = |found: &Rendition| found.open_number == number;
+        !now.ended && now.rendition(kind).is_some_and(open)
+    };
+    let begun = |now: &Snapshot| {
+        let found = now.rendition(kind);
+        found.is_some_and(|found| found.part(number, 0).is_some()) || !is_open(now)
+    };
+    let begun = wait(&mut snapshots, deadline, begun).await;
+    let part =
+        move |now: &Snapshot, index| Some(now.rendition(kind)?.part(number, index)?.bytes.clone());
+    if begun.and_then(|now| part(&now, 0)).is_none() {
+        return no_such_file();
+    }
+    let parts = stream::unfold((snapshots, 0), move |(mut snapshots, index)| async move {
+        let over =
+            |now: &Snapshot| part(now, index).is_some() || !is_next(now, kind, number, index);
+        let now = wait(&mut snapshots, deadline, over).await;
+        let complete = |now: &Snapshot| now.rendition(kind)?.segment(number).map(|_| ());
+        let part = match now {
+            Some(now) => match part(&now, index) {
+                Some(part) => Ok(part),
+                None if complete(&now).is_some() => return None,
+                None => Err(io::Error::other("the segment is gone")),
+            },
+            None => Err(io::Error::from(io::ErrorKind::TimedOut)),
+        };
+        Some((part, (snapshots, index + 1)))
+    });
+    let mut response = Response::new(Body::from_stream(parts));
+    set_media_headers(kind, &mut response);
+    response
+}
+
+/// The first snapshot that satisfies `condition`, if it comes in time.
+async fn wait(
+    snapshots: &mut Receiver<Arc<Snapshot>>,
+    deadline: Instant,
+    condition: impl Fn(&Snapshot) -> bool,
+) -> Option<Arc<Snapshot>> {
+    timeout_at(deadline, snapshots.wait_for(|now| condition(now)))
         .await
         .ok()?
         .ok()
-        .map(|view| view.clone())
+        .map(|now| now.clone())
 }
 
 /// Whether a track's playlist has what the directives wait for.
-fn has(track: &Track, directives: &Directives) -> bool {
-    let rendition = &track.rendition;
+fn has(rendition: &Rendition, directives: &Directives) -> bool {
     match (directives.msn, directives.part) {
         (None, _) => true,
         (Some(msn), None) => msn < rendition.open_number,
@@ -138,14 +200,9 @@ fn has(track: &Track, directives: &Directives) -> bool {
     }
 }
 
-fn find<T>(view: &View, kind: Kind, look: impl FnOnce(&Track) -> Option<T>) -> Option<T> {
-    view.track(kind).and_then(look)
-}
-
 /// With a session for this viewer, so that none may be given another's.
 fn multivariant(text: &str, request: &FileRequest) -> Response<Body> {
-    let session = format!("{:016x}", rand::random::<u64>());
-    let mut response = playlist(text.replace(SESSION, &session).into(), request);
+    let mut response = playlist(text.replace(SESSION, &new_session()).into(), request);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -173,6 +230,11 @@ fn media(
     request: &FileRequest,
 ) -> Response<Body> {
     let mut response = ranged(Rope::new(pieces), &request.headers);
+    set_media_headers(kind, &mut response);
+    response
+}
+
+fn set_media_headers(kind: Kind, response: &mut Response<Body>) {
     let content_type = match kind {
         Kind::Video => "video/mp4",
         Kind::Audio => "audio/mp4",
@@ -186,7 +248,6 @@ fn media(
         header::CACHE_CONTROL,
         HeaderValue::from_static("public, max-age=3600"),
     );
-    response
 }
 
 pub(super) fn no_such_file() -> Response<Body> {

@@ -276,7 +276,7 @@ impl Object {
             zombi: temporary,
             pending_packet_size: 0,
             hls_viewer_count: viewer_count("hls"),
-            dash_viewer_count: 0,
+            dash_viewer_count: viewer_count("dash"),
             web_rtc_viewer_count: viewer_count("webrtc"),
             rtmp_viewer_count: viewer_count("rtmp"),
             start_time: started.map_or(0, millis),

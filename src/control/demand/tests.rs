@@ -1,10 +1,10 @@
 //! The life of a source on demand, with a camera that does as it is told, on paused time.
 
 use super::*;
-use crate::adapters::{BoxFuture, Context, Protocol, Target};
+use crate::adapters::{BoxFuture, Context, Muxers, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Network, Sources};
+use crate::config::{Network, Segments, Sources};
 use crate::control::supervisor::Supervisor;
 use crate::control::{Endpoint, Kind, Patch, Status};
 use crate::hub::tests::{VIDEO, name, origin, send_gop, unit};
@@ -109,6 +109,7 @@ impl Server {
             certificate: crate::net::tls::tests::certificate(),
             connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
+            muxers: Muxers::new(&Segments::default()),
         });
         let hub = context.hub.clone();
         let control = Control::new(

@@ -1,9 +1,9 @@
 //! A protocol that does what it is told, and a control plane with nothing else.
 
-use crate::adapters::{BoxFuture, Context, Feed, Protocol, Target};
+use crate::adapters::{BoxFuture, Context, Feed, Muxers, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Network, OnDemand, Sources};
+use crate::config::{Network, OnDemand, Segments, Sources};
 use crate::control::supervisor::{State, Supervisor};
 use crate::control::{Broadcast, Control, Kind, Status};
 use crate::hub::{Applications, Hub, Origin, Settings, StreamName};
@@ -216,6 +216,7 @@ impl Bench {
             certificate: crate::net::tls::tests::certificate(),
             connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
+            muxers: Muxers::new(&Segments::default()),
         });
         let supervisor = Supervisor::new(context, settings);
         let fake = Arc::new(Fake::default());

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::adapters::webrtc::WebRtc;
-use crate::adapters::{Context, Protocol, ServiceRequest};
+use crate::adapters::{Context, Muxers, Protocol, ServiceRequest};
 use crate::auth::Auth;
-use crate::config::{Network, Overrides, load};
+use crate::config::{Network, Overrides, Segments, load};
 use crate::hub::{Applications, Unavailable};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
@@ -25,6 +25,7 @@ fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
         certificate: crate::net::tls::tests::certificate(),
         connector: Connector::new(None).unwrap(),
         bridges: Bridges::new(Handle::current(), bounds),
+        muxers: Muxers::new(&Segments::default()),
     });
     let overrides = Overrides {
         set: vec![

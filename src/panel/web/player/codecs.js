@@ -1,4 +1,4 @@
-// Which codecs of a multivariant playlist this browser cannot play, by the names people know them.
+// Which codecs of a multivariant playlist or a DASH description this browser cannot play, by the names people know them.
 
 const NAMES = [
   [/^avc[13]/i, 'H.264'],
@@ -23,15 +23,13 @@ export function codecName(codec) {
 }
 
 /**
- * @param {string} playlist text of a multivariant playlist
+ * @param {string} text a multivariant playlist or a description
  * @param {(type: string) => boolean} canPlay
  * @returns {string[]} names of what cannot be played; empty when one variant can be played in full
  */
-export function unplayable(playlist, canPlay) {
+export function unplayable(text, canPlay) {
   const missing = new Set();
-  for (const line of playlist.split('\n')) {
-    if (!line.startsWith('#EXT-X-STREAM-INF:')) continue;
-    const codecs = /[:,]CODECS="([^"]*)"/.exec(line)?.[1].split(',') ?? [];
+  for (const codecs of variants(text)) {
     const bad = codecs.map((codec) => codec.trim()).filter((codec) => codec && !canPlay(mime(codec)));
     if (bad.length === 0) return [];
     bad.forEach((codec) => missing.add(codecName(codec)));
@@ -41,4 +39,11 @@ export function unplayable(playlist, canPlay) {
 
 function mime(codec) {
   return `${SOUND.test(codec) ? 'audio' : 'video'}/mp4; codecs="${codec}"`;
+}
+
+/** The codecs of each variant. A description has one, of all its tracks. */
+function variants(text) {
+  if (text.startsWith('<')) return [[...text.matchAll(/ codecs="([^"]*)"/g)].map(([, codec]) => codec)];
+  const lines = text.split('\n').filter((line) => line.startsWith('#EXT-X-STREAM-INF:'));
+  return lines.map((line) => /[:,]CODECS="([^"]*)"/.exec(line)?.[1].split(',') ?? []);
 }

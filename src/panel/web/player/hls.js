@@ -1,19 +1,17 @@
 // HLS: with hls.js where the browser has Media Source Extensions (or Safari's managed kind), else with the
 // browser's own HLS. Low latency, kept near the live edge by playing slightly faster when it falls behind.
 
-import { playlistUrl, probe } from './playlist.js';
+import { DRY, ahead, mediaSource } from './element.js';
 import { withQuery } from './params.js';
+import { networkProblem, playlistUrl, probe } from './playlist.js';
 
 const NATIVE_TYPE = 'application/vnd.apple.mpegurl';
-const mediaSource = () => globalThis.ManagedMediaSource ?? globalThis.MediaSource;
 const hasNative = () => document.createElement('video').canPlayType(NATIVE_TYPE) !== '';
 
 /** More than this behind the intended distance is "behind" (seconds). */
 const BEHIND = 3;
 /** More than this behind it jumps by itself instead of catching up (seconds). */
 const FAR_BEHIND = 8;
-/** Less than this buffered is nothing to play on with (seconds). */
-const DRY = 0.3;
 /** While there is something left to play, a lost connection is tried again this often (ms). */
 const RESUME = 500;
 
@@ -45,15 +43,6 @@ export const hls = {
     };
   },
 };
-
-/** Seconds of media that can be played without any request. */
-function ahead(video) {
-  const { buffered, currentTime } = video;
-  for (let i = 0; i < buffered.length; i += 1) {
-    if (buffered.start(i) <= currentTime + DRY && buffered.end(i) > currentTime) return buffered.end(i) - currentTime;
-  }
-  return 0;
-}
 
 async function startMediaSource(video, context, signal) {
   const url = playlistUrl(context.target);
@@ -117,7 +106,7 @@ function attach(Hls, url, video, context) {
       clearTimeout(resume);
       resume = setTimeout(() => player.startLoad(), RESUME);
     } else if (error.type === ErrorTypes.NETWORK_ERROR) {
-      fail(networkProblem(error));
+      fail(networkProblem(error.response?.code ?? 0));
     } else if (error.type === ErrorTypes.MEDIA_ERROR && performance.now() - recovered > 10_000) {
       recovered = performance.now();
       player.recoverMediaError();
@@ -162,14 +151,6 @@ function settings(target) {
     fragLoadPolicy: policy(3, 10_000, 30_000),
     xhrSetup: (xhr, address) => xhr.open('GET', withQuery(new URL(address, location.href), target.query), true),
   };
-}
-
-function networkProblem(error) {
-  const status = error.response?.code ?? 0;
-  if (status === 404 || status === 410) return { kind: 'not_live' };
-  if (status === 401 || status === 403) return { kind: 'refused' };
-  if (status === 503) return { kind: 'starting' };
-  return status >= 500 ? { kind: 'server', status } : { kind: 'network' };
 }
 
 /** For browsers without Media Source Extensions. They send the playlist's own query, so the server passes it on. */

@@ -16,8 +16,9 @@
 // `{ kind, retryAfter?, status?, codecs?, detail? }`; the kinds are the keys of `notices` in texts.js. Whether to
 // try the next player or the same one again, and when, is the session's to decide (session.js).
 
+import { dash } from './dash.js';
 import { file } from './file.js';
 import { hls } from './hls.js';
 import { webrtc } from './webrtc.js';
 
-export const players = { webrtc, hls, file };
+export const players = { webrtc, hls, dash, file };

@@ -6,7 +6,7 @@
 const ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 const FILE = /^streams\/[A-Za-z0-9_-][A-Za-z0-9_./-]*\.(mp4|webm)$/;
 const PASSED_ON = ['user', 'pass', 'token', 'subscriberId', 'subscriberCode'];
-const DEFAULT_ORDER = 'webrtc,hls';
+const DEFAULT_ORDER = 'webrtc,hls,dash';
 
 /**
  * @typedef {object} Target

@@ -1,4 +1,5 @@
-// Asks the server for a stream's multivariant playlist and says in one word what is wrong if it has none.
+// Asks the server for a stream's multivariant playlist or description, and says in one word what is wrong if it has
+// none.
 
 import { ask } from './ask.js';
 import { unplayable } from './codecs.js';
@@ -7,6 +8,20 @@ import { withQuery } from './params.js';
 /** The stream's playlist with what the server wants to see in every request. */
 export function playlistUrl(target) {
   return withQuery(new URL(`streams/${encodeURIComponent(target.id)}.m3u8`, target.base), target.query);
+}
+
+/** The stream's description for DASH, likewise. */
+export function descriptionUrl(target) {
+  const id = encodeURIComponent(target.id);
+  return withQuery(new URL(`streams/${id}/${id}.mpd`, target.base), target.query);
+}
+
+/** The problem with a request of a library that has failed with that status; 0 for none. */
+export function networkProblem(status) {
+  if (status === 404 || status === 410) return { kind: 'not_live' };
+  if (status === 401 || status === 403) return { kind: 'refused' };
+  if (status === 503) return { kind: 'starting' };
+  return status >= 500 ? { kind: 'server', status } : { kind: 'network' };
 }
 
 /**

@@ -1,13 +1,15 @@
-//! One stream being cut, and the view of it that requests are answered from.
+//! Streams that are being cut into segments while somebody asks for them, once for all outputs, and who asks.
+//!
+//! A stream is cut by the first request, and until some time after the last. What requests are answered from is an
+//! immutable [`Snapshot`], replaced when a part is complete; what an output makes of one (playlists, a description) is
+//! made for the first request and kept for the others.
 
-use super::file::File;
-use super::playlist;
-use crate::adapters::FileRequest;
+use super::FileRequest;
+use crate::config::Segments;
 use crate::hub::{Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer};
-use crate::segment::{Rendition, Segmenter, Settings};
+use crate::segment::{Segmenter, Settings, Snapshot};
 use axum::http::{Method, header};
-use bytes::Bytes;
-use media::Kind;
+use std::any::Any;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -25,9 +27,15 @@ const VIEWER_GONE: Duration = Duration::from_secs(15);
 /// How often absent viewers are looked for.
 const TICK: Duration = Duration::from_secs(2);
 
+/// The parameter of a request by which viewers are told apart.
+pub(super) const SESSION_KEY: &str = "session";
+
+/// Stands in a text for the value of that parameter, which is each viewer's own. No name of a stream holds a brace.
+pub(super) const SESSION: &str = "{session}";
+
 /// The streams that are being cut, by name.
 #[derive(Clone, Debug)]
-pub(super) struct Muxers {
+pub struct Muxers {
     settings: Settings,
     linger: Duration,
     muxers: Arc<Mutex<HashMap<StreamName, Arc<Muxer>>>>,
@@ -37,61 +45,47 @@ pub(super) struct Muxers {
 #[derive(Debug)]
 pub(super) struct Muxer {
     stream: Arc<Stream>,
-    view: watch::Receiver<View>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     viewers: Mutex<Viewers>,
+    /// What each protocol has made of the snapshot of that version.
+    made: Mutex<HashMap<&'static str, (u64, Made)>>,
 }
+
+/// Playlists or a description; what it is only its protocol knows.
+type Made = Arc<dyn Any + Send + Sync>;
 
 #[derive(Debug)]
 struct Viewers {
     last_request: Instant,
-    seen: HashMap<Key, (Instant, Viewer)>,
+    seen: HashMap<(&'static str, Key), (Instant, Viewer)>,
 }
 
 /// By what a viewer is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// The session that its multivariant playlist gave it.
+    /// The session that the text it began with gave it.
     Session(u64),
-    /// Address and player, of one that has no session yet, or was given a media playlist by hand.
+    /// Address and player, of one that has no session yet, or was given a later text by hand.
     Peer(IpAddr, u64),
 }
 
-/// What there is to serve at one moment. Clones share all bytes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct View {
-    /// Target duration in seconds; none until there is a first segment to play.
-    pub(super) target: Option<u32>,
-    /// The multivariant playlist, with [`playlist::SESSION`] where each viewer's session belongs.
-    pub(super) multivariant: Arc<str>,
-    /// The tracks.
-    pub(super) tracks: Arc<[Track]>,
-    /// Nothing more will come.
-    pub(super) ended: bool,
-}
-
-/// One track to serve.
-#[derive(Clone, Debug)]
-pub(super) struct Track {
-    /// Its segments and parts.
-    pub(super) rendition: Rendition,
-    /// Its media playlist.
-    pub(super) playlist: Bytes,
-}
-
-impl View {
-    /// The track of that kind.
-    pub(super) fn track(&self, kind: Kind) -> Option<&Track> {
-        self.tracks
-            .iter()
-            .find(|track| track.rendition.track.kind() == kind)
-    }
+/// What a request says of who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// A player begins.
+    Begin,
+    /// It comes back for news, as it does for as long as it plays.
+    Follow,
+    /// It fetches what it has been told of.
+    Fetch,
 }
 
 impl Muxers {
-    pub(super) fn new(settings: Settings, linger: Duration) -> Self {
+    /// None yet.
+    pub fn new(config: &Segments) -> Self {
         Self {
-            settings,
-            linger,
+            settings: Settings::new(config),
+            linger: config.linger,
             muxers: Arc::default(),
         }
     }
@@ -105,19 +99,20 @@ impl Muxers {
         &self,
         hub: &Hub,
         name: &StreamName,
-        file: File,
+        protocol: &'static str,
+        visit: Visit,
         request: &FileRequest,
     ) -> Result<(Arc<Muxer>, Option<Opened>), Unavailable> {
         if hub.get(name).is_none() {
             // Who plays a stream that is over is given its end. Who begins may be the reason to start it again.
-            let begins = file == File::Multivariant && hub.is_offered(name);
+            let begins = visit == Visit::Begin && hub.is_offered(name);
             let ended = lock(&self.muxers).get(name).cloned();
             match ended.filter(|_| !begins) {
                 Some(muxer) => {
-                    muxer.count(file, request);
+                    muxer.count(protocol, visit, request);
                     return Ok((muxer, None));
                 }
-                None if file.is_playlist() => {}
+                None if visit != Visit::Fetch => {}
                 None => return Err(Unavailable::NotLive(name.clone())),
             }
         }
@@ -127,7 +122,7 @@ impl Muxers {
         };
         let opened = hub.open(name, interest).await?;
         let muxer = self.muxer(opened.stream());
-        muxer.count(file, request);
+        muxer.count(protocol, visit, request);
         Ok((muxer, Some(opened)))
     }
 
@@ -142,33 +137,35 @@ impl Muxers {
         muxer
     }
 
-    /// Players ask for a playlist once in a target duration.
+    /// Players ask for news once in a target duration.
     fn viewer_gone(&self) -> Duration {
         VIEWER_GONE.max(self.settings.max_segment * 2)
     }
 
     fn start(&self, stream: Arc<Stream>) -> Arc<Muxer> {
-        let (views, view) = watch::channel(View::default());
+        let (sender, snapshots) = watch::channel(Arc::default());
         let viewers = Viewers {
             last_request: Instant::now(),
             seen: HashMap::new(),
         };
         let muxer = Arc::new(Muxer {
             stream,
-            view,
+            snapshots,
             viewers: Mutex::new(viewers),
+            made: Mutex::default(),
         });
-        tokio::spawn(self.clone().run(muxer.clone(), views));
+        tokio::spawn(self.clone().run(muxer.clone(), sender));
         muxer
     }
 
     /// Cuts the stream until nobody has asked for it for the linger time.
-    async fn run(self, muxer: Arc<Muxer>, views: watch::Sender<View>) {
+    async fn run(self, muxer: Arc<Muxer>, snapshots: watch::Sender<Arc<Snapshot>>) {
         let name = muxer.stream.name().clone();
-        tracing::debug!(stream = %name, "cutting for HLS");
+        tracing::debug!(stream = %name, "cutting into segments");
         let mut segmenter = Segmenter::new(self.settings, first_number());
         let mut reader = Reader::new(muxer.stream.clone());
         let mut tick = tokio::time::interval(TICK);
+        let mut version = 0;
         let mut ended = false;
         while muxer.prune(self.viewer_gone()) < self.linger {
             let item = tokio::select! {
@@ -178,7 +175,7 @@ impl Muxers {
             let changed = match item {
                 Item::Tracks(tracks) => {
                     for error in segmenter.set_tracks(&tracks) {
-                        tracing::warn!(stream = %name, %error, "a track is left out of HLS");
+                        tracing::warn!(stream = %name, %error, "a track is left out of HLS and DASH");
                     }
                     false
                 }
@@ -200,7 +197,9 @@ impl Muxers {
                 }
             };
             if changed {
-                views.send_replace(playlist::view(&segmenter, &self.settings, name.id(), ended));
+                version += 1;
+                let snapshot = Snapshot::of(&segmenter, &self.settings, version, ended);
+                snapshots.send_replace(Arc::new(snapshot));
             }
         }
         let mut muxers = lock(&self.muxers);
@@ -210,14 +209,14 @@ impl Muxers {
         {
             muxers.remove(&name);
         }
-        tracing::debug!(stream = %name, "no longer cutting for HLS");
+        tracing::debug!(stream = %name, "no longer cutting into segments");
     }
 }
 
 impl Muxer {
-    /// The present view, and those that follow.
-    pub(super) fn view(&self) -> watch::Receiver<View> {
-        self.view.clone()
+    /// The present snapshot, and those that follow.
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
     }
 
     /// The stream's name.
@@ -225,30 +224,45 @@ impl Muxer {
         self.stream.name()
     }
 
+    /// What `protocol` makes of a snapshot, made once for all who ask while it is the newest.
+    pub(super) fn made<T: Send + Sync + 'static>(
+        &self,
+        protocol: &'static str,
+        snapshot: &Snapshot,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let mut made = lock(&self.made);
+        let known = made.get(protocol).filter(|(of, _)| *of == snapshot.version);
+        if let Some(Ok(known)) = known.map(|(_, known)| known.clone().downcast()) {
+            return known;
+        }
+        let new = Arc::new(make());
+        made.insert(protocol, (snapshot.version, new.clone()));
+        new
+    }
+
     /// Notes a request. Whoever only asks whether something is there does not watch; segments are fetched by
     /// whoever has asked for a playlist.
-    fn count(&self, file: File, request: &FileRequest) {
+    fn count(&self, protocol: &'static str, visit: Visit, request: &FileRequest) {
         if request.method == Method::HEAD {
             return;
         }
         let now = Instant::now();
         let mut viewers = lock(&self.viewers);
         viewers.last_request = now;
-        if !file.is_playlist() {
+        if visit == Visit::Fetch {
             return;
         }
-        let peer = Key::Peer(request.peer.ip(), player(request));
-        let key = match file {
-            File::Media(_) => session(request).map_or(peer, Key::Session),
-            _ => peer,
-        };
+        let peer = (protocol, Key::Peer(request.peer.ip(), player(request)));
+        let session = session(request).filter(|_| visit == Visit::Follow);
+        let key = session.map_or(peer, |session| (protocol, Key::Session(session)));
         if let Some((seen, _)) = viewers.seen.get_mut(&key) {
             *seen = now;
             return;
         }
         // Who has a session from now on has been counted without it before.
         let known = viewers.seen.remove(&peer).map(|(_, viewer)| viewer);
-        let new = || Viewer::new(self.stream.clone(), "hls");
+        let new = || Viewer::new(self.stream.clone(), protocol);
         let room = viewers.seen.len() < MAX_VIEWERS;
         if let Some(viewer) = known.or_else(|| room.then(new)) {
             viewers.seen.insert(key, (now, viewer));
@@ -263,6 +277,11 @@ impl Muxer {
     }
 }
 
+/// A session that no other viewer has.
+pub(super) fn new_session() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}
+
 /// What the player calls itself, as a number.
 fn player(request: &FileRequest) -> u64 {
     let agent = request.headers.get(header::USER_AGENT);
@@ -271,12 +290,11 @@ fn player(request: &FileRequest) -> u64 {
     hasher.finish()
 }
 
-/// The session in the query of a media playlist.
-fn session(request: &FileRequest) -> Option<u64> {
+/// The session in the query of a request.
+pub(super) fn session(request: &FileRequest) -> Option<u64> {
     let query = request.query.as_deref()?;
     let mut values = query.split('&');
-    let value =
-        values.find_map(|pair| pair.strip_prefix(playlist::SESSION_KEY)?.strip_prefix('='))?;
+    let value = values.find_map(|pair| pair.strip_prefix(SESSION_KEY)?.strip_prefix('='))?;
     u64::from_str_radix(value, 16).ok()
 }
 

@@ -1,0 +1,69 @@
+//! What has been cut of a stream at one moment.
+
+use super::{Rendition, Segmenter, Settings};
+use media::Kind;
+use std::time::Duration;
+
+/// What there is to serve. It shares all bytes with those before and after it.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Grows with each snapshot of a stream.
+    pub version: u64,
+    /// Whole seconds that no segment exceeds when rounded; none until there is a first segment of each track to
+    /// play, or nothing more to wait for.
+    pub target: Option<u32>,
+    /// The tracks that have a segment: first those that go on, then those of which nothing comes any more, each in the
+    /// order of their IDs.
+    pub renditions: Vec<Rendition>,
+    /// How many of them go on.
+    pub going_on: usize,
+    /// Longest part.
+    pub part: Duration,
+    /// Nothing more will come.
+    pub ended: bool,
+}
+
+impl Snapshot {
+    /// Of a segmenter that has come so far.
+    pub fn of(segmenter: &Segmenter, settings: &Settings, version: u64, ended: bool) -> Self {
+        // Players read the tracks once, so that all should be there; but none waits for one that stands still.
+        let complete = |rendition: &Rendition| rendition.segments.len();
+        let mut all = segmenter.renditions();
+        let waiting = all.clone().any(|rendition| complete(rendition) == 0)
+            && all.all(|rendition| complete(rendition) < 2);
+        let empty = Self {
+            version,
+            part: settings.part,
+            ended,
+            ..Self::default()
+        };
+        let Some(target) = segmenter.target().filter(|_| ended || !waiting) else {
+            return empty;
+        };
+        let (mut renditions, silent): (Vec<_>, Vec<_>) = segmenter
+            .renditions()
+            .filter(|rendition| !rendition.segments.is_empty())
+            .cloned()
+            .partition(|rendition| !segmenter.is_silent(rendition.track.id));
+        let going_on = renditions.len();
+        renditions.extend(silent);
+        Self {
+            target: Some(target),
+            renditions,
+            going_on,
+            ..empty
+        }
+    }
+
+    /// Those of which more may come, as far as is known.
+    pub fn present(&self) -> &[Rendition] {
+        self.renditions.get(..self.going_on).unwrap_or_default()
+    }
+
+    /// The first track of that kind.
+    pub fn rendition(&self, kind: Kind) -> Option<&Rendition> {
+        self.renditions
+            .iter()
+            .find(|rendition| rendition.track.kind() == kind)
+    }
+}

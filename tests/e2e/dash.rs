@@ -1,0 +1,172 @@
+//! DASH players that are not ours play what is published; what becomes of a description.
+
+use crate::browser::{
+    comes_back, cut_off_for_a_moment, cut_off_until_it_has_ended, goodbye_and_back, watch,
+};
+use crate::hls::vlc_plays_url;
+use crate::support::clips::Clip;
+use crate::support::http::request;
+use crate::support::media::{Seen, decoding, publish};
+use crate::support::peer::Peer;
+use crate::support::server::Server;
+use crate::support::{seconds, wait_for, wait_until};
+
+const PATH: &str = "/LiveApp/streams/cam/cam.mpd";
+
+#[test]
+fn ffmpeg_plays() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let finished = Peer::start(&mut decoding(&server.url(PATH), 4)).finish(seconds(40));
+    Seen::of(&finished.without_complaint()).assert_about(4.0, 30.0);
+}
+
+#[test]
+fn ffmpeg_plays_b_frames() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::BFrames);
+    let finished = Peer::start(&mut decoding(&server.url(PATH), 4)).finish(seconds(40));
+    Seen::of(&finished.without_complaint()).assert_about(4.0, 30.0);
+}
+
+#[test]
+fn vlc_plays() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    vlc_plays_url(&server.url(PATH));
+}
+
+#[test]
+fn the_page_plays_and_is_counted() {
+    let server = Server::with(&["--demo"]);
+    server.wait_live("demo");
+    let path = "/LiveApp/play.html?id=demo&playOrder=dash";
+    let facts = watch(&server, path, &["--seconds", "10"]);
+    assert_eq!(facts["player"], "dash", "{facts}");
+    assert_eq!(facts["stalls"], 0, "{facts}");
+    let count = &server.broadcast("demo").unwrap()["dashViewerCount"];
+    assert_eq!(count, 1, "the page has just left");
+}
+
+#[test]
+fn shaka_plays() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    // Shaka takes the time that the first request waits for the first segments for how long each will take.
+    description(&server);
+    let description = server.url(PATH);
+    let more = ["--seconds", "10", "--shaka", &description];
+    let facts = watch(&server, "/shaka.html", &more);
+    // It begins at the end and goes from there to where it should be.
+    assert!(facts["stalls"].as_u64().unwrap() <= 1, "{facts}");
+    assert!(facts["played"].as_f64().unwrap() > 8.5, "{facts}");
+}
+
+#[test]
+fn sound_alone_and_pictures_alone_play() {
+    let server = Server::start();
+    let _sound = publish(&server, "sound", Clip::SoundOnly);
+    let _pictures = publish(&server, "pictures", Clip::Silent);
+    for (id, without) in [("sound", "--no-video"), ("pictures", "--no-audio")] {
+        let path = format!("/LiveApp/play.html?id={id}&playOrder=dash");
+        watch(&server, &path, &["--seconds", "4", without]);
+    }
+}
+
+#[test]
+fn a_publisher_that_comes_back_is_seen_again_without_a_reload() {
+    comes_back(Server::start(), "dash", cut_off_for_a_moment);
+    comes_back(Server::start(), "dash", goodbye_and_back);
+}
+
+#[test]
+fn a_publisher_that_returns_after_the_end_is_seen_again_without_a_reload() {
+    let server = Server::with(&["--set", "streams.grace=1s"]);
+    comes_back(server, "dash", cut_off_until_it_has_ended);
+}
+
+#[test]
+fn an_encoder_that_returns_with_other_parameters_is_seen_again_without_a_reload() {
+    comes_back(Server::start(), "dash", |server, publisher, _| {
+        publisher.kill();
+        let publisher = publish(&server, "cam", Clip::Small);
+        (server, publisher)
+    });
+}
+
+#[test]
+fn what_changes_begins_a_period_and_what_has_been_said_stays_said() {
+    let server = Server::start();
+    let publisher = publish(&server, "cam", Clip::Standard);
+    let before = description(&server);
+    assert_eq!(periods(&before).len(), 1, "{before}");
+    publisher.kill();
+    let _publisher = publish(&server, "cam", Clip::Small);
+    let after = wait_for("a second period", seconds(30), || {
+        let after = description(&server);
+        (periods(&after).len() == 2).then_some(after)
+    });
+    assert_eq!(periods(&before)[0], periods(&after)[0]);
+    let starts: Vec<f64> = periods(&after)
+        .iter()
+        .map(|(_, start)| {
+            let text = start.trim_start_matches("PT").trim_end_matches('S');
+            text.parse().unwrap()
+        })
+        .collect();
+    assert!(starts[0] < starts[1], "{after}");
+}
+
+#[test]
+fn a_description_ends_with_its_stream() {
+    let server = Server::with(&["--set", "streams.grace=1s"]);
+    let publisher = publish(&server, "cam", Clip::Standard);
+    let live = description(&server);
+    assert!(live.contains("minimumUpdatePeriod="), "{live}");
+    assert!(!live.contains("mediaPresentationDuration="), "{live}");
+    publisher.kill();
+    wait_until("the end", seconds(20), || {
+        let now = description(&server);
+        now.contains("mediaPresentationDuration=") && !now.contains("minimumUpdatePeriod=")
+    });
+}
+
+#[test]
+fn requests_are_answered_as_http_has_it() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let whole = server.get(PATH);
+    assert_eq!(whole.status, 200);
+    assert_eq!(whole.header("content-type"), "application/dash+xml");
+    assert_eq!(whole.header("access-control-allow-origin"), "*");
+    let head = request(server.http, "HEAD", PATH, &[], b"");
+    assert_eq!(head.status, 200);
+    assert!(head.text().is_empty());
+    for nothing in [
+        "/LiveApp/streams/nobody/nobody.mpd",
+        "/LiveApp/streams/cam/other.mpd",
+        "/LiveApp/streams/cam.mpd",
+        "/LiveApp/streams/..%2fcam/..%2fcam.mpd",
+    ] {
+        assert_eq!(server.get(nothing).status, 404, "{nothing}");
+    }
+    assert_eq!(request(server.http, "POST", PATH, &[], b"").status, 405);
+}
+
+fn description(server: &Server) -> String {
+    let answer = server.get(PATH);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.text()
+}
+
+/// ID and start of each.
+fn periods(description: &str) -> Vec<(&str, &str)> {
+    let lines = description.lines();
+    lines
+        .filter_map(|line| line.trim().strip_prefix("<Period id=\""))
+        .map(|rest| {
+            let (id, rest) = rest.split_once("\" start=\"").unwrap();
+            (id, rest.split('"').next().unwrap())
+        })
+        .collect()
+}
