@@ -154,6 +154,11 @@ pub trait Protocol: Send + Sync + 'static {
         Ok(Vec::new())
     }
 
+    /// Whether a URL is this protocol's by more than its scheme, whoever else pulls from URLs of that.
+    fn claims(&self, _url: &str) -> bool {
+        false
+    }
+
     /// Whether it can pull from URLs of this scheme.
     fn pulls(&self, _scheme: &str) -> bool {
         false

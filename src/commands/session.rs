@@ -2,7 +2,7 @@
 
 use super::CommandError;
 use crate::adapters::file::{self, Files, Report, SCHEME};
-use crate::adapters::{Context, Protocol, Target};
+use crate::adapters::{Context, Muxers, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
 use crate::config::Config;
@@ -86,6 +86,7 @@ impl Session {
             connector: Connector::new(general.tls.roots.as_deref())
                 .map_err(|error| failed(&error))?,
             bridges: Bridges::new(Handle::current(), settings.bounds),
+            muxers: Muxers::new(&general.segments),
         };
         Ok(Self {
             context: Arc::new(context),
@@ -97,8 +98,11 @@ impl Session {
 
     /// Who reads that, a URL or a path.
     pub(super) fn source(&self, name: &str) -> Result<End, CommandError> {
-        self.end(name, "pulled from", |protocol, scheme| {
-            protocol.pulls(scheme)
+        let claimed = self.end(name, "pulled from", |protocol, _| protocol.claims(name));
+        claimed.or_else(|_| {
+            self.end(name, "pulled from", |protocol, scheme| {
+                protocol.pulls(scheme)
+            })
         })
     }
 

@@ -132,9 +132,10 @@ impl Control {
         let route = |url: &String| {
             let scheme = url.split(':').next().unwrap_or_default();
             let scheme = scheme.to_ascii_lowercase();
-            let mut protocols = self.shared.protocols.iter();
-            let found = protocols.find(|protocol| protocol.pulls(&scheme)).cloned();
-            let protocol = found.ok_or(ControlError::Scheme(scheme))?;
+            let protocols = || self.shared.protocols.iter();
+            let found = protocols().find(|protocol| protocol.claims(url));
+            let found = found.or_else(|| protocols().find(|protocol| protocol.pulls(&scheme)));
+            let protocol = found.cloned().ok_or(ControlError::Scheme(scheme))?;
             let url = url.clone();
             Ok(Route { url, protocol })
         };

@@ -1,4 +1,5 @@
-//! Getting a live stream over HTTP: one request, redirects followed, and the body as it comes.
+//! Getting something over HTTP: one request, redirects followed, and the body as it comes ([`get`]) or all of it
+//! ([`whole`]).
 //!
 //! Every server on the way is judged by the [`Policy`] when it is connected to, the ones that redirects name
 //! too. What the body is, is for the caller, who looks at its content type and its first bytes.
@@ -6,10 +7,13 @@
 use super::policy::Policy;
 use super::tls::{Check, Connector};
 use axum::body::{Body, BodyDataStream};
-use axum::http::{HeaderValue, Method, Request, Uri, header};
-use bytes::Bytes;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
 use hyper_util::rt::TokioIo;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
@@ -25,11 +29,95 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection on which nothing is acknowledged for so long is given up.
 const STALLED: Duration = Duration::from_secs(10);
 
+/// A body that is read to its end gives nothing for no longer than this.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Cookies that are kept, and the bytes of one.
+const MAX_COOKIES: usize = 50;
+const MAX_COOKIE: usize = 4 << 10;
+
+/// How a server is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// What it has to prove over TLS.
+    pub check: &'a Check,
+    /// Who may be asked.
+    pub policy: &'a Policy,
+    /// TLS.
+    pub connector: &'a Connector,
+    /// Sent with the request, in place of those that would be sent.
+    pub headers: &'a HeaderMap,
+    /// Where secrets among the headers belong: nobody else is told them.
+    pub home: Option<&'a Url>,
+    /// What servers want to be told again.
+    pub cookies: Option<&'a Jar>,
+    /// The answer may be compressed, as [`whole`] reads it.
+    pub accepts_gzip: bool,
+    /// Offset and number of the bytes that are wanted, if not all.
+    pub range: Option<(u64, u64)>,
+}
+
+/// All of an answer.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// Where it came from in the end.
+    pub url: Url,
+    /// The body, without compression.
+    pub body: Bytes,
+}
+
+/// Cookies by the host that set them (RFC 6265): they go to that host alone, for as long as this lives.
+#[derive(Clone, Debug, Default)]
+pub struct Jar(Arc<Mutex<Vec<Cookie>>>);
+
+#[derive(Debug)]
+struct Cookie {
+    host: String,
+    name: String,
+    value: String,
+}
+
+impl Jar {
+    fn take(&self, url: &Url, headers: &HeaderMap) {
+        let host = url.host_str().unwrap_or_default();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for value in headers.get_all(header::SET_COOKIE) {
+            let pair = value.to_str().ok().and_then(|text| text.split(';').next());
+            let Some((name, value)) = pair.and_then(|pair| pair.split_once('=')) else {
+                continue;
+            };
+            let (name, value) = (name.trim(), value.trim());
+            known.retain(|cookie| cookie.host != host || cookie.name != name);
+            if known.len() < MAX_COOKIES && name.len() + value.len() <= MAX_COOKIE {
+                known.push(Cookie {
+                    host: host.to_owned(),
+                    name: name.to_owned(),
+                    value: value.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn for_host(&self, url: &Url) -> Option<HeaderValue> {
+        let host = url.host_str().unwrap_or_default();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = known.iter().filter(|cookie| cookie.host == host);
+        let pairs: Vec<_> = own
+            .map(|cookie| format!("{}={}", cookie.name, cookie.value))
+            .collect();
+        let value = HeaderValue::try_from(pairs.join("; ")).ok();
+        value.filter(|value| !value.is_empty())
+    }
+}
+
 /// A response whose body is read.
 #[derive(Debug)]
 pub struct Response {
     /// `Content-Type` without its parameters, in lower case; empty where there is none.
     pub content_type: String,
+    url: Url,
+    status: StatusCode,
+    encoding: Option<HeaderValue>,
     body: BodyDataStream,
     connection: JoinHandle<()>,
 }
@@ -61,9 +149,80 @@ pub async fn get(
     policy: &Policy,
     connector: &Connector,
 ) -> Result<Response, String> {
+    let ask = Ask {
+        check,
+        policy,
+        connector,
+        headers: &HeaderMap::new(),
+        home: None,
+        cookies: None,
+        accepts_gzip: false,
+        range: None,
+    };
+    open(url, &ask).await
+}
+
+/// Asks for `url` as [`get`] does, and reads all of the answer, which is at most so many bytes.
+///
+/// # Errors
+/// As [`get`], and when it is longer, or stops coming.
+pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, String> {
+    let mut answer = open(url, ask).await?;
+    let too_long = || format!("the server sends more than {most} bytes");
+    let mut body = BytesMut::new();
+    // A server that knows no ranges sends everything.
+    let skipped = ask
+        .range
+        .filter(|_| answer.status != StatusCode::PARTIAL_CONTENT);
+    let (offset, length) = skipped.unwrap_or((0, u64::MAX));
+    let mut offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    loop {
+        let next = timeout(SILENCE, answer.next()).await;
+        let next = next.map_err(|_| "the server stops in the middle".to_owned())?;
+        let Some(mut bytes) = next? else {
+            break;
+        };
+        let unwanted = bytes.split_to(offset.min(bytes.len()));
+        offset -= unwanted.len();
+        body.extend_from_slice(&bytes);
+        if body.len() >= length {
+            body.truncate(length);
+            break;
+        }
+        if body.len() > most {
+            return Err(too_long());
+        }
+    }
+    let is_gzip = answer
+        .encoding
+        .as_ref()
+        .is_some_and(|encoding| encoding == "gzip");
+    let body = if is_gzip {
+        let mut plain = Vec::new();
+        let reader = MultiGzDecoder::new(&body[..]);
+        let read = reader.take(most as u64 + 1).read_to_end(&mut plain);
+        read.map_err(|error| format!("the server sends what is no gzip: {error}"))?;
+        if plain.len() > most {
+            return Err(too_long());
+        }
+        plain.into()
+    } else {
+        body.freeze()
+    };
+    Ok(Whole {
+        url: answer.url.clone(),
+        body,
+    })
+}
+
+async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, String> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let (answer, connection) = ask(&url, check, policy, connector).await?;
+        let (answer, connection) = connect(&url, ask).await?;
+        if let Some(cookies) = ask.cookies {
+            cookies.take(&url, answer.headers());
+        }
         let status = answer.status();
         if status.is_redirection()
             && let Some(place) = answer.headers().get(header::LOCATION)
@@ -82,6 +241,9 @@ pub async fn get(
         let content_type = content_type.split(';').next().unwrap_or_default();
         return Ok(Response {
             content_type: content_type.trim().to_ascii_lowercase(),
+            url,
+            status,
+            encoding: answer.headers().get(header::CONTENT_ENCODING).cloned(),
             body: Body::new(answer.into_body()).into_data_stream(),
             connection,
         });
@@ -105,23 +267,21 @@ pub(crate) fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
     }
 }
 
-async fn ask(
+async fn connect(
     url: &Url,
-    check: &Check,
-    policy: &Policy,
-    connector: &Connector,
+    ask: &Ask<'_>,
 ) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or(80);
-    let socket = policy.connect(host, port, STALLED).await;
+    let socket = ask.policy.connect(host, port, STALLED).await;
     let socket = socket.map_err(|error| error.to_string())?;
     let asking = async {
         if url.scheme() == "https" {
-            let secure = connector.connect(host, socket, check).await;
-            send(url, secure.map_err(|error| error.to_string())?).await
+            let secure = ask.connector.connect(host, socket, ask.check).await;
+            send(url, ask, secure.map_err(|error| error.to_string())?).await
         } else {
-            send(url, socket).await
+            send(url, ask, socket).await
         }
     };
     timeout(ANSWER_TIMEOUT, asking)
@@ -131,6 +291,7 @@ async fn ask(
 
 async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     url: &Url,
+    ask: &Ask<'_>,
     socket: S,
 ) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
     let words = |error: hyper::Error| format!("the server does not speak HTTP: {error}");
@@ -141,7 +302,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // What goes wrong is told where the body is read.
         let _ = connection.await;
     });
-    let request = request(url).ok_or("the URL cannot be asked for over HTTP")?;
+    let request = request(url, ask).ok_or("the URL cannot be asked for over HTTP")?;
     match sender.send_request(request).await {
         Ok(answer) => Ok((answer, connection)),
         Err(error) => {
@@ -151,7 +312,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-fn request(url: &Url) -> Option<Request<Body>> {
+fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let place = &url[Position::BeforeHost..Position::AfterPort];
     let mut request = Request::builder()
@@ -173,7 +334,25 @@ fn request(url: &Url) -> Option<Request<Body>> {
         value.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, value);
     }
-    request.body(Body::empty()).ok()
+    if let Some((offset, length)) = ask.range {
+        let last = offset.checked_add(length)?.checked_sub(1)?;
+        request = request.header(header::RANGE, format!("bytes={offset}-{last}"));
+    } else if ask.accepts_gzip {
+        request = request.header(header::ACCEPT_ENCODING, "gzip");
+    }
+    if let Some(cookies) = ask.cookies.and_then(|cookies| cookies.for_host(url)) {
+        request = request.header(header::COOKIE, cookies);
+    }
+    let mut request = request.body(Body::empty()).ok()?;
+    let is_home = ask
+        .home
+        .is_none_or(|home| home.host_str() == url.host_str());
+    for (name, value) in ask.headers {
+        if is_home || !matches!(*name, header::AUTHORIZATION | header::COOKIE) {
+            request.headers_mut().insert(name, value.clone());
+        }
+    }
+    Some(request)
 }
 
 fn base64(bytes: &[u8]) -> String {

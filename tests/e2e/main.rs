@@ -27,6 +27,7 @@ mod dead_sources;
 mod flv;
 mod hls;
 mod hls_playlists;
+mod hls_pull;
 mod hls_waiting;
 mod life_cycle;
 mod mpegts;

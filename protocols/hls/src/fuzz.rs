@@ -2,7 +2,13 @@
 //!
 //! `playlist` compares with another parser and is there with the feature `fuzz` (and in unit tests).
 
+use crate::client::{Choice, Client, Fetched, MAX_SEGMENT, Output};
+use crate::packed::{Event, Packed};
+use crate::read::{self, MAX_SEGMENTS, MAX_VARIANTS, Playlist as Read, Variables};
 use crate::request::{Directives, MAX_MSN, MAX_PART};
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+use url::Url;
 
 /// Input: a query string. What is read is bounded, and reads the same when written again.
 pub fn directives(data: &[u8]) {
@@ -21,6 +27,101 @@ pub fn directives(data: &[u8]) {
     }
     let written = Directives { skip: None, ..read };
     assert_eq!(Directives::parse(&again), Ok(written));
+}
+
+/// Input: a playlist of someone else. What is read is within its bounds, and its numbers can be counted with.
+pub fn read(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match read::parse(&text, &Variables::default(), "token=1") {
+        Ok(Read::Media(media)) => {
+            assert!(media.segments.len() <= MAX_SEGMENTS);
+            assert!(media.target_duration >= Duration::from_secs(1));
+            let next = media.next_sequence();
+            assert!(media.segment(next).is_none() || next == u64::MAX);
+            let found = media.segment(media.media_sequence);
+            assert_eq!(found, media.segments.first());
+        }
+        Ok(Read::Multivariant(multivariant)) => {
+            let variants = multivariant.variants.len();
+            assert!((1..=MAX_VARIANTS).contains(&variants));
+        }
+        Err(_) => {}
+    }
+}
+
+/// Input: bodies, each behind two bytes of its length, whose upper bit says that there is none; they are the answers to
+/// what a player asks for, in that order. It asks for nothing twice without time between, and one file of each rendition
+/// at a time.
+pub fn client(now: Instant, mut data: &[u8]) {
+    let Ok(url) = Url::parse("http://host/a/main.m3u8?x=y") else {
+        return;
+    };
+    let mut client = Client::new(url, Choice::default());
+    let mut now = now;
+    let mut sequences = [None; 2];
+    loop {
+        match client.poll_output() {
+            Output::Fetch(fetch) => {
+                assert!(fetch.most <= MAX_SEGMENT);
+                let Some(([high, low], rest)) = data.split_first_chunk() else {
+                    return;
+                };
+                let length = usize::from(u16::from_be_bytes([high & 0x7f, *low]));
+                let (body, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+                data = rest;
+                let answer = if high & 0x80 == 0 {
+                    let body = Bytes::copy_from_slice(body);
+                    let url = fetch.url.clone();
+                    Ok(Fetched { url, body })
+                } else {
+                    Err("nothing is there".to_owned())
+                };
+                if client.handle_fetched(now, fetch.id, answer).is_err() {
+                    return;
+                }
+            }
+            Output::Piece(piece) => {
+                assert!(piece.rendition < client.renditions());
+                let last = sequences.get_mut(piece.rendition);
+                let before = last.and_then(|last| last.replace(piece.sequence));
+                let goes_on = before.and_then(|before: u64| before.checked_add(1));
+                assert!(piece.discontinuity || before.is_none() || goes_on == Some(piece.sequence));
+            }
+            Output::Fault(_) => {}
+            Output::End => return,
+            Output::Timeout(None) => return,
+            Output::Timeout(Some(due)) => {
+                assert!(due > now);
+                now = due;
+                client.handle_timeout(now);
+            }
+        }
+    }
+}
+
+/// Input: segments of packed audio, each behind two bytes of its length. Frames are parts of what was put in, and those
+/// behind the first of a segment go on.
+pub fn packed(mut data: &[u8]) {
+    let mut packed = Packed::default();
+    while let Some(([high, low], rest)) = data.split_first_chunk() {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let (segment, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        data = rest;
+        let _ = packed.push(&Bytes::copy_from_slice(segment));
+        let mut bytes = 0;
+        let mut before: Option<i64> = None;
+        while let Some(event) = packed.pull() {
+            match event {
+                Event::Track(_) => before = None,
+                Event::Unit(unit) => {
+                    assert!(before.is_none_or(|before| before < unit.dts));
+                    before = Some(unit.dts);
+                    bytes += unit.payload.len();
+                }
+            }
+        }
+        assert!(bytes <= segment.len());
+    }
 }
 
 #[cfg(any(test, feature = "fuzz"))]
@@ -145,7 +246,45 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let plain: &[u8] = b"\x04\x07\xd0\x05b.m4s";
     let changed: &[u8] = b"\x0f\x03\xe8\x05c.m4s";
     let odd: &[u8] = b"\x01\0\x01\x08#\"\r\n \xff,=";
+    let bodies = |bodies: &[&[u8]]| {
+        let with_length = |body: &&[u8]| [&(body.len() as u16).to_be_bytes(), *body].concat();
+        bodies.iter().map(with_length).collect::<Vec<_>>().concat()
+    };
+    let multivariant = b"#EXTM3U\n#EXT-X-DEFINE:NAME=\"p\",VALUE=\"x\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"n\",DEFAULT=YES,URI=\"a.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=2x2,AUDIO=\"a\"\n{$p}/v.m3u8\n";
+    let media = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:9\n#EXT-X-MAP:URI=\"i\",BYTERANGE=\"9@1\"\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXT-X-PROGRAM-DATE-TIME:2026-11-27T08:00:00.5+01:00\n\
+        #EXTINF:2,\n#EXT-X-BYTERANGE:5@6\ns\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-DISCONTINUITY\n#EXTINF:2.5\nt\n\
+        #EXT-X-GAP\n#EXTINF:1\nu\n";
+    let ended = b"#EXTM3U\n#EXTINF:1\na\n#EXTINF:1\nb\n#EXT-X-ENDLIST\n";
+    let adts: &[u8] =
+        b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0\
+        \0\0\0\0\0\x0d\xbb\xa0\xff\xf1\x4c\x80\x01\x1f\xfc\x21";
     vec![
+        ("read", "multivariant", multivariant.to_vec()),
+        ("read", "media", media.to_vec()),
+        ("client", "ended", bodies(&[ended, b"one", b"two"])),
+        (
+            "client",
+            "live",
+            bodies(&[
+                media,
+                b"0123456789",
+                &[7; 16],
+                &[9; 32],
+                b"t",
+                media,
+                ended,
+                b"a",
+            ]),
+        ),
+        (
+            "client",
+            "renditions",
+            bodies(&[multivariant, ended, ended, b"1", b"2", b"3", b"4"]),
+        ),
+        ("packed", "adts", bodies(&[adts, adts])),
         ("directives", "part", b"_HLS_msn=12&_HLS_part=3".to_vec()),
         ("directives", "skip", b"a=b&_HLS_skip=YES".to_vec()),
         ("directives", "twice", b"_HLS_msn=1&_HLS_msn=2".to_vec()),
@@ -186,6 +325,9 @@ mod tests {
         for (target, _, seed) in seeds() {
             let run = match target {
                 "directives" => directives,
+                "read" => read,
+                "client" => |data: &[u8]| client(Instant::now(), data),
+                "packed" => packed,
                 _ => playlist,
             };
             run(&seed);

@@ -5,9 +5,11 @@ mod description;
 mod response;
 
 use super::muxer::{Visit, session};
-use super::{Context, FileRequest, FileResponse, Protocol, refusal};
+use super::{Context, FileRequest, FileResponse, Protocol, not_carried, refusal};
 use crate::auth::{Action, Caller};
 use crate::hub::{HOLD, Opened, StreamName};
+use crate::segment;
+use media::Track;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -20,6 +22,10 @@ const NAME: &str = "dash";
 impl Protocol for Dash {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
+        Some(not_carried(segment::carries(&track.codec), track))
     }
 
     fn file(

@@ -1,11 +1,14 @@
 //! HLS: serves a stream's CMAF parts and segments, to low-latency and to classic players alike. What is cut, and when,
-//! is [`super::muxer`]'s.
+//! is [`super::muxer`]'s. And plays what others serve: `source`.
 
 pub(crate) mod file;
 mod playlist;
 mod response;
+mod source;
 
-use super::{Context, FileRequest, FileResponse, Protocol, not_carried, refusal};
+use super::{
+    BoxFuture, Context, FileRequest, FileResponse, Protocol, Target, not_carried, refusal,
+};
 use crate::auth::{Action, Caller};
 use crate::hub::{HOLD, Opened, StreamName};
 use crate::segment;
@@ -27,6 +30,14 @@ impl Protocol for Hls {
 
     fn carries(&self, track: &Track, _reordered: bool) -> Option<Result<(), String>> {
         Some(not_carried(segment::carries(&track.codec), track))
+    }
+
+    fn claims(&self, url: &str) -> bool {
+        source::is_playlist(url)
+    }
+
+    fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(source::pull(url, target))
     }
 
     fn file(

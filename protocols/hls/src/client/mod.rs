@@ -1,0 +1,259 @@
+//! Plays a presentation as a player does, without sockets and clocks: says what to fetch and when, is given what came,
+//! and gives the segments of the chosen renditions in their order, decrypted, each with what a reader needs before it.
+//!
+//! Read [`Client`]. [`choice`](Choice) picks from a multivariant playlist, a `follower` keeps up with one media playlist
+//! (RFC 8216 section 6.3), `crypt` takes encryption off.
+
+mod choice;
+mod crypt;
+mod follower;
+
+#[cfg(test)]
+mod tests;
+
+pub use choice::Choice;
+
+use crate::read::{self, ByteRange, Playlist};
+use bytes::Bytes;
+use follower::Follower;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime};
+use url::Url;
+
+/// Longest playlist, in bytes.
+pub const MAX_PLAYLIST: usize = 8 << 20;
+
+/// Longest segment or initialisation section, in bytes.
+pub const MAX_SEGMENT: usize = 64 << 20;
+
+/// Longest key file: a key is 16 bytes, and some servers add a line end.
+const MAX_KEY: usize = 64;
+
+/// Attempts at the first playlist, and at all that follow each other without success.
+const MAX_FAILURES: u32 = 5;
+
+/// After a failure it is tried again so much later, and at least a third of a target duration.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Something to be fetched. Exactly one answer is expected for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// No other fetch of this client has it.
+    pub id: u64,
+    /// From where.
+    pub url: Url,
+    /// Its bytes, if not all.
+    pub range: Option<ByteRange>,
+    /// Longest answer that is of use, in bytes.
+    pub most: usize,
+}
+
+/// What came.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// From where in the end: redirects are followed by whoever fetches.
+    pub url: Url,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// One segment of a rendition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Which: 0 is the variant, 1 its sound where that is apart.
+    pub rendition: usize,
+    /// Media sequence number.
+    pub sequence: u64,
+    /// Goes before it: an initialisation section, which the pieces before may have had too.
+    pub map: Option<Bytes>,
+    /// The segment.
+    pub bytes: Bytes,
+    /// Something is missing in front of it, or its times do not go on.
+    pub discontinuity: bool,
+    /// What the playlist says of its duration.
+    pub duration: Duration,
+    /// When its first sample was captured, where the playlist says.
+    pub program_date_time: Option<SystemTime>,
+}
+
+/// What a client wants or gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Fetch this, and say what came with [`Client::handle_fetched`].
+    Fetch(Fetch),
+    /// The next segment of a rendition.
+    Piece(Piece),
+    /// Something was lost or odd; it goes on.
+    Fault(String),
+    /// The presentation is over, and all of it was given.
+    End,
+    /// Nothing until something comes, or until then ([`Client::handle_timeout`]).
+    Timeout(Option<Instant>),
+}
+
+/// Why it cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No playlist.
+    #[error("the playlist cannot be read: {0}")]
+    Playlist(#[from] read::Error),
+    /// A multivariant playlist names another.
+    #[error("a playlist of segments was expected, and one of variants came")]
+    Nested,
+    /// A reference that is no URL of HTTP.
+    #[error("the playlist names what is no URL of HTTP")]
+    Reference,
+    /// Too many fetches in a row failed; the last one so.
+    #[error("{0}")]
+    Fetch(String),
+}
+
+/// Follows a presentation.
+#[derive(Debug)]
+pub struct Client {
+    url: Url,
+    choice: Choice,
+    /// The fetch of the first playlist, and how often it has failed.
+    first: Option<u64>,
+    failures: u32,
+    retry: Option<Instant>,
+    followers: Vec<Follower>,
+    ids: u64,
+    outputs: VecDeque<Output>,
+    has_ended: bool,
+}
+
+impl Client {
+    /// For the playlist at `url`, of which the rule chooses.
+    pub fn new(url: Url, choice: Choice) -> Self {
+        let mut client = Self {
+            url,
+            choice,
+            first: None,
+            failures: 0,
+            retry: None,
+            followers: Vec::new(),
+            ids: 0,
+            outputs: VecDeque::new(),
+            has_ended: false,
+        };
+        client.ask_first();
+        client
+    }
+
+    /// How many renditions are followed; 0 before the first playlist is there.
+    pub const fn renditions(&self) -> usize {
+        self.followers.len()
+    }
+
+    /// Whether segments of that rendition are wanted now. At first they are.
+    pub fn set_wanted(&mut self, now: Instant, rendition: usize, wanted: bool) {
+        if let Some(follower) = self.followers.get_mut(rendition) {
+            follower.wanted = wanted;
+        }
+        self.step(now);
+    }
+
+    /// A fetch has been answered, or has failed for that reason.
+    ///
+    /// # Errors
+    /// When there is nothing more to be done.
+    pub fn handle_fetched(
+        &mut self,
+        now: Instant,
+        id: u64,
+        answer: Result<Fetched, String>,
+    ) -> Result<(), Error> {
+        if self.first == Some(id) {
+            self.first = None;
+            match answer {
+                Ok(fetched) => self.begin(now, fetched)?,
+                Err(error) => {
+                    self.failures += 1;
+                    if self.failures >= MAX_FAILURES {
+                        return Err(Error::Fetch(error));
+                    }
+                    self.retry = Some(now + RETRY);
+                }
+            }
+        } else if let Some(follower) = self
+            .followers
+            .iter_mut()
+            .find(|follower| follower.waits_for(id))
+        {
+            follower.handle_fetched(now, id, answer, &mut self.outputs)?;
+        }
+        self.step(now);
+        Ok(())
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.retry.is_some_and(|retry| retry <= now) {
+            self.retry = None;
+            self.ask_first();
+        }
+        self.step(now);
+    }
+
+    /// What is next.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let all_over = !self.followers.is_empty() && self.followers.iter().all(Follower::is_over);
+        if all_over && !std::mem::replace(&mut self.has_ended, true) {
+            return Output::End;
+        }
+        let timeouts = self.followers.iter().filter_map(Follower::timeout);
+        Output::Timeout(timeouts.chain(self.retry).min())
+    }
+
+    fn ask_first(&mut self) {
+        self.first = Some(self.ids);
+        self.outputs.push_back(Output::Fetch(Fetch {
+            id: self.ids,
+            url: self.url.clone(),
+            range: None,
+            most: MAX_PLAYLIST,
+        }));
+        self.ids += 1;
+    }
+
+    /// The first playlist is there.
+    fn begin(&mut self, now: Instant, fetched: Fetched) -> Result<(), Error> {
+        let text = String::from_utf8_lossy(&fetched.body);
+        let variables = read::Variables::default();
+        let query = fetched.url.query().unwrap_or_default();
+        match read::parse(&text, &variables, query)? {
+            Playlist::Media(media) => {
+                let mut follower = Follower::new(0, self.url.clone(), variables);
+                follower.take_playlist(now, fetched.url, media, &mut self.outputs);
+                self.followers.push(follower);
+            }
+            Playlist::Multivariant(multivariant) => {
+                let chosen = self.choice.of(&multivariant);
+                for uri in chosen {
+                    let url = join(&fetched.url, uri)?;
+                    let number = self.followers.len();
+                    let variables = multivariant.variables.clone();
+                    self.followers.push(Follower::new(number, url, variables));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, now: Instant) {
+        for follower in &mut self.followers {
+            follower.step(now, &mut self.ids, &mut self.outputs);
+        }
+    }
+}
+
+/// A reference of a playlist.
+fn join(base: &Url, reference: &str) -> Result<Url, Error> {
+    let url = base.join(reference).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https"))
+        .ok_or(Error::Reference)
+}

@@ -1,0 +1,359 @@
+//! A client and a server in memory.
+
+use super::*;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+/// A server in memory: what is there, and what was asked for.
+#[derive(Default)]
+struct Files {
+    there: HashMap<String, Vec<u8>>,
+    asked: Vec<String>,
+}
+
+impl Files {
+    fn put(&mut self, path: &str, body: impl Into<Vec<u8>>) {
+        self.there.insert(path.into(), body.into());
+    }
+
+    fn answer(&mut self, fetch: &Fetch) -> Result<Fetched, String> {
+        let path = fetch.url.path().trim_start_matches('/').to_owned();
+        self.asked.push(path.clone());
+        let body = self.there.get(&path).ok_or("the server answers 404")?;
+        let body = match fetch.range {
+            Some(range) => {
+                let start = usize::try_from(range.offset).unwrap();
+                body[start..start + usize::try_from(range.length).unwrap()].to_vec()
+            }
+            None => body.clone(),
+        };
+        Ok(Fetched {
+            url: fetch.url.clone(),
+            body: body.into(),
+        })
+    }
+}
+
+/// A client, its server and its clock.
+struct Play {
+    client: Client,
+    files: Files,
+    now: Instant,
+    pieces: Vec<Piece>,
+    faults: Vec<String>,
+    has_ended: bool,
+}
+
+impl Play {
+    fn of(files: Files) -> Self {
+        let url = Url::parse("http://host/main.m3u8").unwrap();
+        Self {
+            client: Client::new(url, Choice::default()),
+            files,
+            now: Instant::now(),
+            pieces: Vec::new(),
+            faults: Vec::new(),
+            has_ended: false,
+        }
+    }
+
+    /// Does what is to be done at once; when the next is due.
+    fn run(&mut self) -> Result<Option<Instant>, Error> {
+        loop {
+            match self.client.poll_output() {
+                Output::Fetch(fetch) => {
+                    let answer = self.files.answer(&fetch);
+                    self.client.handle_fetched(self.now, fetch.id, answer)?;
+                }
+                Output::Piece(piece) => self.pieces.push(piece),
+                Output::Fault(fault) => self.faults.push(fault),
+                Output::End => self.has_ended = true,
+                Output::Timeout(timeout) => return Ok(timeout),
+            }
+        }
+    }
+
+    /// Lets time go on to what is due next. How long that was.
+    fn advance(&mut self) -> Duration {
+        let due = self.run().unwrap().unwrap();
+        let waited = due.saturating_duration_since(self.now);
+        self.now = due;
+        self.client.handle_timeout(due);
+        waited
+    }
+
+    fn sequences(&self) -> Vec<u64> {
+        self.pieces.iter().map(|piece| piece.sequence).collect()
+    }
+}
+
+fn playlist(first: u64, count: u64, more: &str) -> String {
+    let mut text = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:{first}\n");
+    for sequence in first..first + count {
+        write!(text, "#EXTINF:4,\n{sequence}.ts\n").unwrap();
+    }
+    text + more
+}
+
+fn with_segments(range: std::ops::Range<u64>) -> Files {
+    let mut files = Files::default();
+    for sequence in range {
+        files.put(&format!("{sequence}.ts"), format!("segment {sequence}"));
+    }
+    files
+}
+
+#[test]
+fn what_is_over_is_given_whole_and_ends() {
+    let mut files = with_segments(0..5);
+    files.put("main.m3u8", playlist(0, 5, "#EXT-X-ENDLIST\n"));
+    let mut play = Play::of(files);
+    assert_eq!(play.run(), Ok(None));
+    assert_eq!(play.sequences(), [0, 1, 2, 3, 4]);
+    assert_eq!(&play.pieces[3].bytes[..], b"segment 3");
+    assert!(play.has_ended && play.pieces.iter().all(|piece| !piece.discontinuity));
+}
+
+#[test]
+fn what_is_live_is_joined_three_targets_before_its_end_and_asked_for_as_often_as_it_should() {
+    let mut files = with_segments(10..30);
+    files.put("main.m3u8", playlist(10, 6, ""));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15]);
+    // After news one target duration, without any half of one.
+    assert_eq!(play.advance(), Duration::from_secs(4));
+    assert_eq!(play.advance(), Duration::from_secs(2));
+    play.files.put("main.m3u8", playlist(11, 6, ""));
+    assert_eq!(play.advance(), Duration::from_secs(2));
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15, 16]);
+    // Nothing is fetched while it is not wanted; the playlist still is.
+    play.client.set_wanted(play.now, 0, false);
+    play.files.put("main.m3u8", playlist(13, 6, ""));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15, 16]);
+    play.client.set_wanted(play.now, 0, true);
+    play.files
+        .put("main.m3u8", playlist(13, 6, "#EXT-X-ENDLIST"));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15, 16, 17, 18]);
+    assert!(play.has_ended && play.faults.is_empty());
+}
+
+#[test]
+fn what_was_missed_is_a_discontinuity() {
+    let mut files = with_segments(10..90);
+    files.put("main.m3u8", playlist(10, 6, ""));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    play.files.put("main.m3u8", playlist(50, 6, ""));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15, 53, 54, 55]);
+    let apart: Vec<bool> = play
+        .pieces
+        .iter()
+        .map(|piece| piece.discontinuity)
+        .collect();
+    assert_eq!(apart, [false, false, false, true, false, false]);
+    assert!(play.faults[0].contains("34 segments"), "{:?}", play.faults);
+}
+
+#[test]
+fn a_playlist_that_goes_backwards_is_left_alone_until_it_has_begun_anew() {
+    let mut files = with_segments(0..30);
+    files.put("main.m3u8", playlist(10, 6, ""));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    // One server behind the address is not as far as another.
+    play.files.put("main.m3u8", playlist(9, 6, ""));
+    play.advance();
+    play.files.put("main.m3u8", playlist(11, 6, ""));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(play.sequences(), [13, 14, 15, 16]);
+    play.files.put("main.m3u8", playlist(0, 4, ""));
+    for _ in 0..4 {
+        play.advance();
+    }
+    play.run().unwrap();
+    assert_eq!(play.sequences()[4..], [1, 2, 3]);
+    assert!(play.pieces[4].discontinuity);
+    assert_eq!(play.faults, ["the playlist began anew"]);
+}
+
+#[test]
+fn what_cannot_be_fetched_is_tried_again_and_passed_over() {
+    let mut files = with_segments(0..8);
+    files.there.remove("2.ts");
+    files.put(
+        "main.m3u8",
+        playlist(
+            0,
+            5,
+            "#EXT-X-GAP\n#EXTINF:4,\ngap.ts\n#EXTINF:4,\n6.ts\n#EXT-X-ENDLIST",
+        ),
+    );
+    let mut play = Play::of(files);
+    while !play.has_ended {
+        if play.run().unwrap().is_some() {
+            play.advance();
+        }
+    }
+    assert_eq!(play.sequences(), [0, 1, 3, 4, 6]);
+    let apart: Vec<bool> = play
+        .pieces
+        .iter()
+        .map(|piece| piece.discontinuity)
+        .collect();
+    assert_eq!(apart, [false, false, true, false, true]);
+    let attempts = play
+        .files
+        .asked
+        .iter()
+        .filter(|path| *path == "2.ts")
+        .count();
+    assert_eq!(attempts, 3);
+    assert!(!play.files.asked.contains(&"gap.ts".to_owned()));
+}
+
+#[test]
+fn it_gives_up_in_the_end() {
+    for files in [Files::default(), with_segments(0..0)] {
+        let mut play = Play::of(files);
+        play.files.put("x", "");
+        let refused = loop {
+            match play.run() {
+                Ok(due) => {
+                    play.now = due.unwrap();
+                    play.client.handle_timeout(play.now);
+                }
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused, Error::Fetch("the server answers 404".into()));
+        assert_eq!(play.files.asked.len(), MAX_FAILURES as usize);
+    }
+    let mut files = Files::default();
+    files.put("main.m3u8", playlist(0, 20, "#EXT-X-ENDLIST"));
+    let mut play = Play::of(files);
+    let refused = loop {
+        match play.run() {
+            Ok(_) => drop(play.advance()),
+            Err(error) => break error,
+        }
+        if play.files.asked.len() > 50 {
+            panic!("it goes on for ever");
+        }
+    };
+    assert!(matches!(refused, Error::Fetch(_)));
+}
+
+#[test]
+fn keys_and_sections_are_fetched_once_and_used() {
+    use aes::cipher::{BlockEncryptMut, KeyIvInit, block_padding::Pkcs7};
+    let key: [u8; 16] = core::array::from_fn(|at| at as u8);
+    let encrypt = |iv: [u8; 16], plain: &[u8]| {
+        let cipher = cbc::Encryptor::<aes::Aes128>::new(&key.into(), &iv.into());
+        cipher.encrypt_padded_vec_mut::<Pkcs7>(plain)
+    };
+    let mut files = Files::default();
+    files.put("k.key", key);
+    files.put("all.mp4", b"0123456789init".to_vec());
+    files.put("5.ts", encrypt(5u128.to_be_bytes(), b"five"));
+    files.put("6.ts", encrypt([1; 16], b"six"));
+    files.put("7.ts", "seven");
+    let iv = "01".repeat(16);
+    files.put(
+        "main.m3u8",
+        format!(
+            "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-MAP:URI=\"all.mp4\",BYTERANGE=\"4@10\"\n\
+             #EXT-X-KEY:METHOD=AES-128,URI=\"k.key\"\n#EXTINF:4\n5.ts\n\
+             #EXT-X-KEY:METHOD=AES-128,URI=\"k.key\",IV=0x{iv}\n#EXTINF:4\n6.ts\n\
+             #EXT-X-KEY:METHOD=NONE\n#EXTINF:4\n7.ts\n#EXT-X-ENDLIST\n"
+        ),
+    );
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    let bodies: Vec<&[u8]> = play.pieces.iter().map(|piece| &piece.bytes[..]).collect();
+    assert_eq!(bodies, [&b"five"[..], b"six", b"seven"]);
+    assert!(
+        play.pieces
+            .iter()
+            .all(|piece| piece.map.as_deref() == Some(b"init"))
+    );
+    assert_eq!(
+        play.files.asked,
+        ["main.m3u8", "all.mp4", "k.key", "5.ts", "6.ts", "7.ts"]
+    );
+    assert!(play.has_ended);
+}
+
+#[test]
+fn a_variant_and_its_sound_are_chosen_by_rule() {
+    let text = "#EXTM3U\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"en\",LANGUAGE=\"en\",DEFAULT=YES,URI=\"en.m3u8\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"de\",LANGUAGE=\"de\",URI=\"de.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS=\"mp4a.40.2\"\nsound.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=800000,RESOLUTION=640x360,AUDIO=\"a\"\nlow.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=3000000,RESOLUTION=1280x720,AUDIO=\"a\"\nhigh.m3u8\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=3000000,RESOLUTION=1280x720,AUDIO=\"a\"\ncopy.m3u8\n";
+    let Ok(Playlist::Multivariant(playlist)) = read::parse(text, &read::Variables::default(), "")
+    else {
+        panic!();
+    };
+    let choice = |height, bandwidth, language: Option<&str>| Choice {
+        height,
+        bandwidth,
+        language: language.map(str::to_owned),
+    };
+    let cases = [
+        (choice(None, None, None), ["high.m3u8", "en.m3u8"]),
+        (choice(Some(480), None, Some("de")), ["low.m3u8", "de.m3u8"]),
+        (
+            choice(None, Some(1_000_000), Some("fr")),
+            ["low.m3u8", "en.m3u8"],
+        ),
+        (choice(Some(100), None, None), ["low.m3u8", "en.m3u8"]),
+    ];
+    for (choice, expected) in cases {
+        assert_eq!(choice.of(&playlist), expected, "{choice:?}");
+    }
+    let mut files = with_segments(0..3);
+    files.put("main.m3u8", text);
+    files.put("high.m3u8", self::playlist(0, 2, "#EXT-X-ENDLIST"));
+    files.put("en.m3u8", self::playlist(0, 3, "#EXT-X-ENDLIST"));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    assert_eq!(play.client.renditions(), 2);
+    let of = |rendition| {
+        play.pieces
+            .iter()
+            .filter(move |piece| piece.rendition == rendition)
+            .count()
+    };
+    assert_eq!((of(0), of(1)), (2, 3));
+    assert!(play.has_ended);
+}
+
+#[test]
+fn references_lead_to_http_alone() {
+    let mut files = Files::default();
+    files.put(
+        "main.m3u8",
+        "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfile:///etc/passwd\n",
+    );
+    assert_eq!(Play::of(files).run(), Err(Error::Reference));
+    let mut files = Files::default();
+    files.put(
+        "main.m3u8",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+    );
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    assert!(play.has_ended && play.pieces.is_empty());
+    assert_eq!(play.faults, [Error::Reference.to_string()]);
+}

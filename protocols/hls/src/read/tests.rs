@@ -1,0 +1,154 @@
+//! Playlists as others write them, well and badly.
+
+use super::*;
+use std::time::Duration;
+
+fn media(text: &str) -> Media {
+    match parse(text, &Variables::default(), "") {
+        Ok(Playlist::Media(media)) => media,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn segments_have_what_stands_before_them() {
+    let text = "#EXTM3U\r\n#EXT-X-VERSION:7\r\n#EXT-X-TARGETDURATION:6\r\n#EXT-X-MEDIA-SEQUENCE:7\r\n\
+        #EXT-X-DISCONTINUITY-SEQUENCE:3\n#EXT-X-SERVER-CONTROL:HOLD-BACK=18.5\n#EXT-X-START:TIME-OFFSET=-12.5\n\
+        #EXT-X-MAP:URI=\"init,1.mp4\",BYTERANGE=\"720@10\"\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"key?a=b\",IV=0x000000000000000000000000000000FF\n\
+        #EXT-X-PROGRAM-DATE-TIME:2026-11-27T08:00:00.5Z\n#EXTINF:5.96,a title, with a comma\n#EXT-X-BYTERANGE:100@50\na.mp4\n\
+        #EXTINF:6\n#EXT-X-BYTERANGE:200\na.mp4\n\
+        \n# a comment\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:4.5,\nb.mp4\n\
+        stray.mp4\n#EXT-X-UNKNOWN:x\n#EXT-X-ENDLIST\n";
+    let media = media(text);
+    assert_eq!(media.target_duration, Duration::from_secs(6));
+    assert_eq!(
+        (
+            media.media_sequence,
+            media.discontinuity_sequence,
+            media.next_sequence()
+        ),
+        (7, 3, 10)
+    );
+    assert_eq!(media.hold_back, Some(Duration::from_millis(18_500)));
+    assert_eq!(media.start, Some(-12.5));
+    assert!(media.ended);
+    let [first, second, third] = &media.segments[..] else {
+        panic!("{media:?}");
+    };
+    let range = |offset, length| Some(ByteRange { offset, length });
+    assert_eq!((first.uri.as_str(), first.range), ("a.mp4", range(50, 100)));
+    assert_eq!(first.duration, Duration::from_millis(5_960));
+    assert!(first.program_date_time.is_some() && second.program_date_time.is_none());
+    assert_eq!(second.range, range(150, 200));
+    let key = second.key.as_ref().unwrap();
+    assert_eq!((key.uri.as_str(), key.iv.unwrap()[15]), ("key?a=b", 255));
+    let map = second.map.as_ref().unwrap();
+    assert_eq!(
+        (map.uri.as_str(), map.range),
+        ("init,1.mp4", range(10, 720))
+    );
+    assert!(map.key.is_none());
+    assert!(third.key.is_none() && third.discontinuity && third.gap && third.range.is_none());
+    assert!(!second.discontinuity && !second.gap);
+    assert_eq!(media.segment(9), Some(third));
+    assert_eq!((media.segment(6), media.segment(10)), (None, None));
+}
+
+#[test]
+fn variants_and_renditions_are_read() {
+    let text = "\u{feff}#EXTM3U\n#EXT-X-DEFINE:NAME=\"p\",VALUE=\"x\"\n\
+        #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"Deutsch\",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,URI=\"de.m3u8\"\n\
+        #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"s\",URI=\"s.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=1280000,CODECS=\"avc1.4d401e,mp4a.40.2\",RESOLUTION=640x360,AUDIO=\"a\"\n\
+        # in between\n{$p}/low.m3u8\n\
+        #EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1,URI=\"i.m3u8\"\n\
+        #EXT-X-STREAM-INF:BANDWIDTH=x\nhigh.m3u8\n#EXT-X-CONTENT-STEERING:SERVER-URI=\"/s\"\n";
+    let Ok(Playlist::Multivariant(found)) = parse(text, &Variables::default(), "") else {
+        panic!();
+    };
+    let [low, high] = &found.variants[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (low.uri.as_str(), low.bandwidth, low.resolution),
+        ("x/low.m3u8", 1_280_000, Some((640, 360)))
+    );
+    assert_eq!(low.codecs.as_deref(), Some("avc1.4d401e,mp4a.40.2"));
+    assert_eq!(
+        (high.uri.as_str(), high.bandwidth, &high.audio),
+        ("high.m3u8", 0, &None)
+    );
+    assert_eq!(found.audio.len(), 1);
+    assert_eq!(found.audio[0].uri.as_deref(), Some("de.m3u8"));
+}
+
+#[test]
+fn what_is_wrong_is_read_as_well_as_it_can_be() {
+    let lying = media(
+        "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:-1\n#EXTINF:abc,\na\n#EXTINF:7.5\nb\n#EXT-X-BYTERANGE:0@x\n#EXTINF:1\nc",
+    );
+    assert_eq!(lying.media_sequence, 0);
+    assert_eq!(lying.target_duration, Duration::from_millis(7_500));
+    assert_eq!(lying.segments.len(), 3);
+    assert_eq!(lying.segments[2].range, None);
+    let empty = media("#EXTM3U\n#EXT-X-TARGETDURATION:0\n");
+    assert_eq!(empty.target_duration, Duration::from_secs(1));
+    let high =
+        media("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:1\na\n#EXTINF:1\nb\n");
+    assert_eq!(high.next_sequence(), u64::MAX);
+    // The key that others wrap stands beside the one that is wrapped.
+    let beside = media(
+        "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"x\",URI=\"y\"\n#EXTINF:1\na\n",
+    );
+    assert_eq!(beside.segments[0].key.as_ref().unwrap().uri, "k");
+}
+
+#[test]
+fn what_is_no_playlist_is_refused() {
+    let cases = [
+        ("", Error::NoPlaylist),
+        ("<html>", Error::NoPlaylist),
+        ("#EXTM3U\n", Error::Empty),
+        ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n", Error::Empty),
+        ("#EXTM3U\nsong.mp3\n", Error::Empty),
+        (
+            "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n",
+            Error::Encryption { line: 2 },
+        ),
+        (
+            "#EXTM3U\n\n#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"x\",URI=\"k\"\n",
+            Error::Encryption { line: 3 },
+        ),
+    ];
+    for (text, error) in cases {
+        assert_eq!(parse(text, &Variables::default(), ""), Err(error), "{text}");
+    }
+    let many = format!("#EXTM3U\n{}", "#EXTINF:1\na\n".repeat(MAX_SEGMENTS + 1));
+    let refused = parse(&many, &Variables::default(), "");
+    assert!(
+        matches!(
+            refused,
+            Err(Error::TooMany {
+                what: "segments",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    let many = format!(
+        "#EXTM3U\n{}",
+        "#EXT-X-STREAM-INF:BANDWIDTH=1\na\n".repeat(MAX_VARIANTS + 1)
+    );
+    let refused = parse(&many, &Variables::default(), "");
+    assert!(
+        matches!(
+            refused,
+            Err(Error::TooMany {
+                what: "variants",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+}

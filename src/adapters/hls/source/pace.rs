@@ -1,0 +1,309 @@
+//! Gives access units out as time goes by, in the order of their times. Those of all renditions count from the same
+//! zero; where their times do not go on, a new zero is set for all of them as soon as all have come there.
+
+use super::demuxer::Item;
+use media::{AccessUnit, Track};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// What comes first waits so long for the other rendition.
+const WAITED_FOR: Duration = Duration::from_secs(5);
+
+/// What comes later than this has been waited for: all that follows is later by as much.
+const LATE: Duration = Duration::from_millis(300);
+
+/// Distance of the first unit behind a break from the last before it.
+const SEAM: Duration = Duration::from_millis(40);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(super) enum Next {
+    /// A track is declared.
+    Track(Track),
+    /// A unit's time has come.
+    Unit(AccessUnit),
+    /// Nothing before then; nothing at all until more comes if there is no time.
+    At(Option<Instant>),
+}
+
+/// Units that wait for their time.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    renditions: Vec<Waiting>,
+    /// How many breaks there were before what is given out now.
+    breaks: u64,
+    /// A time, and the decoding time in microseconds that is given out then.
+    base: Option<(Instant, i64)>,
+    /// When the last unit was due.
+    last: Option<Instant>,
+    /// Since when what is there waits for a rendition that has nothing.
+    held: Option<Instant>,
+}
+
+/// What of one rendition waits.
+#[derive(Debug, Default)]
+struct Waiting {
+    items: VecDeque<Placed>,
+    /// Breaks so far.
+    breaks: u64,
+    bytes: usize,
+    /// Decoding time of the newest unit.
+    newest: i64,
+}
+
+#[derive(Debug)]
+struct Placed {
+    item: Item,
+    /// Breaks before it.
+    breaks: u64,
+}
+
+impl Pace {
+    /// How many renditions there are.
+    pub(super) fn set_renditions(&mut self, count: usize) {
+        if self.renditions.len() < count {
+            self.renditions.resize_with(count, Waiting::default);
+        }
+    }
+
+    /// Something of a rendition, in its order.
+    pub(super) fn push(&mut self, rendition: usize, item: Item) {
+        self.set_renditions(rendition + 1);
+        let Some(waiting) = self.renditions.get_mut(rendition) else {
+            return;
+        };
+        let breaks = waiting.breaks;
+        let mut item = item;
+        if let Item::Unit(unit, dts) = &mut item {
+            waiting.bytes = waiting.bytes.saturating_add(unit.payload.len());
+            waiting.newest = *dts;
+        }
+        waiting.items.push_back(Placed { item, breaks });
+    }
+
+    /// What follows of a rendition does not go on.
+    pub(super) fn break_off(&mut self, rendition: usize) {
+        self.set_renditions(rendition + 1);
+        if let Some(waiting) = self.renditions.get_mut(rendition) {
+            waiting.breaks += 1;
+        }
+    }
+
+    /// How much of a rendition waits: its length and its bytes.
+    pub(super) fn ahead(&self, rendition: usize) -> (Duration, usize) {
+        let Some(waiting) = self.renditions.get(rendition) else {
+            return (Duration::ZERO, 0);
+        };
+        let behind_break = waiting
+            .items
+            .back()
+            .is_some_and(|last| last.breaks != self.breaks);
+        let first = waiting.items.iter().find_map(|placed| match placed.item {
+            Item::Unit(_, dts) if !behind_break || placed.breaks == waiting.breaks => Some(dts),
+            _ => None,
+        });
+        let length = first.map_or(0, |first| waiting.newest.saturating_sub(first).max(0));
+        (Duration::from_micros(length.unsigned_abs()), waiting.bytes)
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.renditions
+            .iter()
+            .all(|waiting| waiting.items.is_empty())
+    }
+
+    /// What is to be done now. At the end nobody is waited for.
+    pub(super) fn poll(&mut self, now: Instant, is_over: bool) -> Next {
+        // Tracks stand in front of their units.
+        for waiting in &mut self.renditions {
+            if let Some(Placed {
+                item: Item::Track(_),
+                breaks,
+            }) = waiting.items.front()
+                && *breaks <= self.breaks
+                && let Some(Placed {
+                    item: Item::Track(track),
+                    ..
+                }) = waiting.items.pop_front()
+            {
+                return Next::Track(track);
+            }
+        }
+        let Some((rendition, dts)) = self.first() else {
+            return self.behind_break(now, is_over);
+        };
+        // Each begins with what all have.
+        if self.base.is_none() && !is_over && self.is_held(now, |waiting| waiting.items.is_empty())
+        {
+            return Next::At(self.held.map(|held| held + WAITED_FOR));
+        }
+        let (zero, from) = *self.base.get_or_insert_with(|| {
+            let seam = self.last.map(|last| last + SEAM);
+            (seam.map_or(now, |seam| seam.max(now)), dts)
+        });
+        let distance = Duration::from_micros(dts.saturating_sub(from).unsigned_abs());
+        let due = if dts >= from { zero + distance } else { zero };
+        if due > now {
+            return Next::At(Some(due));
+        }
+        if now.saturating_duration_since(due) > LATE {
+            self.base = Some((zero + now.saturating_duration_since(due), from));
+        }
+        self.last = Some(due);
+        let waiting = self.renditions.get_mut(rendition);
+        match waiting.and_then(|waiting| {
+            let placed = waiting.items.pop_front()?;
+            if let Item::Unit(unit, _) = &placed.item {
+                waiting.bytes = waiting.bytes.saturating_sub(unit.payload.len());
+            }
+            Some(placed.item)
+        }) {
+            Some(Item::Unit(unit, _)) => Next::Unit(unit),
+            Some(Item::Track(track)) => Next::Track(track),
+            None => Next::At(None),
+        }
+    }
+
+    /// The rendition whose first unit comes first, and the time of that.
+    fn first(&self) -> Option<(usize, i64)> {
+        let heads = self
+            .renditions
+            .iter()
+            .enumerate()
+            .filter_map(|(number, waiting)| {
+                let placed = waiting.items.front()?;
+                match placed.item {
+                    Item::Unit(_, dts) if placed.breaks <= self.breaks => Some((number, dts)),
+                    _ => None,
+                }
+            });
+        heads.min_by_key(|(_, dts)| *dts)
+    }
+
+    /// All that goes on is given out. What stands behind a break follows when all have come to it.
+    fn behind_break(&mut self, now: Instant, is_over: bool) -> Next {
+        let heads = self
+            .renditions
+            .iter()
+            .filter_map(|waiting| waiting.items.front());
+        let Some(next) = heads.map(|placed| placed.breaks).min() else {
+            self.held = None;
+            return Next::At(None);
+        };
+        if !is_over
+            && self.is_held(now, |waiting| {
+                waiting.items.is_empty() && waiting.breaks < next
+            })
+        {
+            return Next::At(self.held.map(|held| held + WAITED_FOR));
+        }
+        self.breaks = next;
+        self.base = None;
+        self.poll(now, is_over)
+    }
+
+    /// Whether a rendition is waited for, which is not for ever.
+    fn is_held(&mut self, now: Instant, lacks: impl Fn(&Waiting) -> bool) -> bool {
+        if self.renditions.iter().any(lacks) {
+            let held = *self.held.get_or_insert(now);
+            now.saturating_duration_since(held) < WAITED_FOR
+        } else {
+            self.held = None;
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use media::TrackId;
+
+    fn unit(dts: i64) -> Item {
+        let unit = AccessUnit {
+            track: TrackId(0),
+            dts,
+            pts: dts,
+            random_access: true,
+            disposable: false,
+            discontinuity: false,
+            capture: None,
+            payload: Bytes::from_static(&[0; 10]),
+        };
+        Item::Unit(unit, dts * 1_000)
+    }
+
+    /// Lets time go by; what came when, in milliseconds since the beginning.
+    fn run(pace: &mut Pace, begun: Instant, until: u64) -> Vec<(u64, i64)> {
+        let mut now = begun;
+        let mut given = Vec::new();
+        loop {
+            match pace.poll(now, false) {
+                Next::Unit(unit) => given.push(((now - begun).as_millis() as u64, unit.dts)),
+                Next::Track(_) => {}
+                Next::At(Some(due)) if due <= begun + Duration::from_millis(until) => now = due,
+                Next::At(_) => return given,
+            }
+        }
+    }
+
+    #[test]
+    fn units_come_in_the_order_and_at_the_distance_of_their_times() {
+        let mut pace = Pace::default();
+        pace.set_renditions(2);
+        let begun = Instant::now();
+        for dts in [90_000, 90_040, 90_080] {
+            pace.push(0, unit(dts));
+        }
+        assert_eq!(pace.ahead(0), (Duration::from_millis(80), 30));
+        // The sound is waited for, but not for ever.
+        assert_eq!(run(&mut pace, begun, 4_000), []);
+        for dts in [90_010, 90_050] {
+            pace.push(1, unit(dts));
+        }
+        let expected = [
+            (0, 90_000),
+            (10, 90_010),
+            (40, 90_040),
+            (50, 90_050),
+            (80, 90_080),
+        ];
+        assert_eq!(run(&mut pace, begun, 4_000), expected);
+        assert!(pace.is_empty());
+    }
+
+    #[test]
+    fn who_is_late_makes_all_that_follows_late() {
+        let mut pace = Pace::default();
+        pace.set_renditions(1);
+        let begun = Instant::now();
+        pace.push(0, unit(0));
+        assert_eq!(run(&mut pace, begun, 1_000), [(0, 0)]);
+        let later = begun + Duration::from_secs(3);
+        for dts in [1_000, 1_040] {
+            pace.push(0, unit(dts));
+        }
+        assert_eq!(run(&mut pace, later, 1_000), [(0, 1_000), (40, 1_040)]);
+    }
+
+    #[test]
+    fn behind_a_break_all_begin_together() {
+        let mut pace = Pace::default();
+        pace.set_renditions(2);
+        let begun = Instant::now();
+        pace.push(0, unit(1_000));
+        pace.push(1, unit(1_000));
+        pace.break_off(0);
+        pace.push(0, unit(50));
+        pace.push(1, unit(1_020));
+        assert_eq!(
+            run(&mut pace, begun, 2_000),
+            [(0, 1_000), (0, 1_000), (20, 1_020)]
+        );
+        pace.break_off(1);
+        pace.push(1, unit(60));
+        assert_eq!(run(&mut pace, begun, 2_000), [(60, 50), (70, 60)]);
+    }
+}
