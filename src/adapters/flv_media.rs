@@ -2,10 +2,14 @@
 //! they say of them first.
 //!
 //! Old and new players alike know one video and one audio track, so these are the first ones that FLV has a form
-//! for; the rest of a stream is left out.
+//! for; the rest of a stream is left out, but for those who say that they read it (Enhanced RTMP v2, "Multitrack").
 
 use crate::hub::TrackSet;
-use media::{Kind, Track, TrackId};
+use bytes::Bytes;
+use flv::demuxer::MAX_TRACKS;
+use flv::muxer::Prefix;
+use flv::{multitrack, muxer};
+use media::{AccessUnit, Kind, Track};
 use rtmp::amf0::Value;
 
 /// The media of a stream as far as FLV carries them.
@@ -13,7 +17,7 @@ use rtmp::amf0::Value;
 pub(crate) struct FlvMedia<'a>(pub(crate) &'a TrackSet);
 
 impl<'a> FlvMedia<'a> {
-    /// The tracks that are sent.
+    /// The tracks that are sent to everyone.
     pub(crate) fn tracks(self) -> impl Iterator<Item = &'a Track> {
         [Kind::Video, Kind::Audio]
             .into_iter()
@@ -25,17 +29,45 @@ impl<'a> FlvMedia<'a> {
         self.first(kind).is_some()
     }
 
-    /// The track of that number, if it is one of those that are sent.
-    pub(crate) fn get(self, id: TrackId) -> Option<&'a Track> {
-        let track = self.0.get(id)?;
-        self.first(track.kind()).filter(|sent| sent.id == id)
+    /// Whether there are tracks that are sent only to those who read further ones.
+    pub(crate) fn has_further(self) -> bool {
+        let count = |kind| self.numbered(kind).count();
+        count(Kind::Video) > 1 || count(Kind::Audio) > 1
+    }
+
+    /// The bodies that announce the configurations of the tracks: of the first of each kind, or of all.
+    pub(crate) fn announcements(self, all: bool) -> impl Iterator<Item = (&'a Track, Bytes)> {
+        let tracks = [Kind::Video, Kind::Audio].into_iter();
+        let tracks = tracks.flat_map(move |kind| self.numbered(kind));
+        tracks.filter_map(move |(number, track)| {
+            let body = match number {
+                0 => muxer::sequence_header(track),
+                _ if all => multitrack::sequence_header(track, number),
+                _ => None,
+            };
+            Some((track, body?))
+        })
+    }
+
+    /// The track of an access unit and what stands in front of it, if the unit is sent: where it is of the first track
+    /// of its kind, or of any.
+    pub(crate) fn prefix(self, unit: &AccessUnit, all: bool) -> Option<(&'a Track, Prefix)> {
+        let track = self.0.get(unit.track)?;
+        let mut numbered = self.numbered(track.kind());
+        let (number, _) = numbered.find(|(_, sent)| sent.id == track.id)?;
+        let prefix = match number {
+            0 => muxer::prefix(unit, track),
+            _ if all => multitrack::prefix(unit, track, number),
+            _ => None,
+        };
+        Some((track, prefix?))
     }
 
     /// Why those who were sent this cannot go on with `after`: what they decode is now of another codec. Who comes
     /// again is told from the beginning.
     pub(crate) fn breaks(self, after: &TrackSet) -> Option<&'static str> {
         let breaks = |kind| {
-            let codec = |media: FlvMedia<'_>| media.first(kind).and_then(flv::muxer::codec_id);
+            let codec = |media: FlvMedia<'_>| media.first(kind).and_then(muxer::codec_id);
             let is_there = after.first(kind).is_some();
             self.has(kind) && is_there && codec(self) != codec(FlvMedia(after))
         };
@@ -53,7 +85,7 @@ impl<'a> FlvMedia<'a> {
         let mut properties: Vec<(String, Value)> = vec![("server".into(), "Millstream".into())];
         let mut add = |name: &str, value: f64| properties.push((name.into(), value.into()));
         for track in self.tracks() {
-            let id = f64::from(flv::muxer::codec_id(track).unwrap_or_default());
+            let id = f64::from(muxer::codec_id(track).unwrap_or_default());
             if track.kind() == Kind::Video {
                 add("videocodecid", id);
                 if let Some((width, height)) = track.codec.size() {
@@ -76,7 +108,13 @@ impl<'a> FlvMedia<'a> {
     }
 
     fn first(self, kind: Kind) -> Option<&'a Track> {
-        let mut tracks = self.0.tracks.iter();
-        tracks.find(|track| track.kind() == kind && flv::muxer::is_carried(track))
+        self.numbered(kind).next().map(|(_, track)| track)
+    }
+
+    /// The tracks of a kind that FLV has a form for.
+    fn numbered(self, kind: Kind) -> impl Iterator<Item = (u8, &'a Track)> {
+        let tracks = self.0.tracks.iter();
+        let carried = tracks.filter(move |track| track.kind() == kind && muxer::is_carried(track));
+        (0..MAX_TRACKS).zip(carried)
     }
 }

@@ -269,9 +269,7 @@ impl Control {
     /// Ends every source and stream, for the end of the process, and writes down that it did.
     pub async fn shut_down(&self) {
         self.shared.supervisor.stop_all();
-        for stream in self.shared.hub.list() {
-            self.shared.hub.stop(stream.name());
-        }
+        self.shared.hub.close();
         self.settle_all().await;
     }
 

@@ -5,7 +5,7 @@ use super::ring::Bounds;
 use super::stream::Origin;
 use super::{Ended, Publisher, Stream, StreamName, Taken};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, broadcast};
@@ -90,6 +90,8 @@ pub(super) struct Register {
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
+    /// Streams end because the server does.
+    is_closing: AtomicBool,
     /// Notified when a stream has a publisher, and when somebody is turned away.
     pub(super) appeared: Notify,
     pub(super) offers: Offers,
@@ -103,6 +105,7 @@ impl Hub {
             streams: Mutex::default(),
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
+            is_closing: AtomicBool::new(false),
             appeared: Notify::new(),
             offers: Offers::default(),
         };
@@ -204,6 +207,19 @@ impl Hub {
             self.register.stop(stream);
         }
         is_there
+    }
+
+    /// Ends every stream, since the server ends.
+    pub fn close(&self) {
+        self.register.is_closing.store(true, Ordering::Relaxed);
+        for stream in self.list() {
+            self.stop(stream.name());
+        }
+    }
+
+    /// Whether streams end because the server does: it may be there again soon.
+    pub fn is_closing(&self) -> bool {
+        self.register.is_closing.load(Ordering::Relaxed)
     }
 
     /// What happens from now on.

@@ -25,10 +25,8 @@ impl Format for Plain {
         let metadata = Message::Data(vec!["onMetaData".into(), FlvMedia(tracks).metadata()]);
         let (_, body) = metadata.write();
         append(&mut prelude, TagKind::Script, 0, &[], &body);
-        for track in FlvMedia(tracks).tracks() {
-            if let Some(body) = flv::muxer::sequence_header(track) {
-                append(&mut prelude, kind(track), 0, &[], &body);
-            }
+        for (track, body) in FlvMedia(tracks).announcements(false) {
+            append(&mut prelude, kind(track), 0, &[], &body);
         }
         prelude
     }
@@ -39,9 +37,7 @@ impl Format for Plain {
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
         let mut packet = Packet::default();
-        if let Some(track) = FlvMedia(tracks).get(unit.track)
-            && let Some(prefix) = flv::muxer::prefix(unit, track)
-        {
+        if let Some((track, prefix)) = FlvMedia(tracks).prefix(unit, false) {
             let time = flv::muxer::timestamp(track, unit);
             append(&mut packet, kind(track), time, &prefix, &unit.payload);
         }

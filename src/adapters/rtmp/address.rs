@@ -2,6 +2,7 @@
 
 use super::options::{OptionError, Options};
 use rtmp::client::auth::Login;
+use url::Url;
 
 /// The port of URLs of `rtmp` without one.
 const PLAIN_PORT: u16 = 1935;
@@ -16,6 +17,7 @@ const SHORTEST_SECRET: usize = 4;
 const MAX_WORDS: usize = 300;
 
 /// `rtmp[s]://[user:password@]host[:port]/app/key[#options]`, taken apart. It has no `Debug`, because it holds secrets.
+#[derive(Clone)]
 pub(super) struct Address {
     /// Name or address, an IPv6 address without its brackets.
     pub(super) host: String,
@@ -120,6 +122,38 @@ impl Address {
     pub(super) fn login(&self) -> Option<Login<'_>> {
         let (user, password) = self.login.as_ref()?;
         Some(Login { user, password })
+    }
+
+    /// Where a server sends us that asks to be connected to once more (Enhanced RTMP v2, "Reconnect Request"): to this
+    /// URL, which may be relative to the one that it was told, or to itself. Key and options stay the same.
+    ///
+    /// # Errors
+    /// In words, when the URL cannot be used.
+    pub(super) fn moved(&self, tc_url: Option<&str>) -> Result<Self, String> {
+        let Some(tc_url) = tc_url else {
+            return Ok(self.clone());
+        };
+        let base = Url::parse(&self.tc_url).and_then(|base| base.join(tc_url));
+        let base = base.map_err(|_| "the server sends us to what is no URL".to_owned())?;
+        let moved = format!("{}/{}", base.as_str().trim_end_matches('/'), self.key);
+        let moved =
+            Self::parse(&moved).map_err(|error| format!("the server sends us on: {error}"))?;
+        if self.is_secure && !moved.is_secure {
+            return Err("the server sends us from rtmps to rtmp".to_owned());
+        }
+        let is_same_host = moved.host == self.host;
+        let (user, login) = match is_same_host && moved.user.is_none() {
+            true => (self.user.clone(), self.login.clone()),
+            false => (moved.user, moved.login),
+        };
+        let mut options = self.options.clone();
+        options.tc_url = None;
+        Ok(Self {
+            options,
+            user,
+            login,
+            ..moved
+        })
     }
 
     /// Words of the server, without the secrets that it may have repeated, and not too many of them.
@@ -260,6 +294,36 @@ mod tests {
         ];
         for (url, error) in cases {
             assert_eq!(Address::parse(url).err(), Some(error), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_server_sends_us_on() {
+        let address =
+            Address::parse("rtmp://u:p@a:1936/app/key?x=1#tcUrl=rtmp://b/c&ttl=7").unwrap();
+        for (tc_url, expected, login) in [
+            (None, ("a", 1936, "app"), true),
+            (Some("rtmp://other/app2"), ("other", 1935, "app2"), false),
+            (Some("rtmps://a/app2/"), ("a", 443, "app2"), true),
+            (
+                Some("//192.0.2.7:1937/app"),
+                ("192.0.2.7", 1937, "app"),
+                false,
+            ),
+            (Some("/app3"), ("a", 1936, "app3"), true),
+        ] {
+            let moved = address.moved(tc_url).unwrap();
+            assert_eq!(
+                (&*moved.host, moved.port, &*moved.app),
+                expected,
+                "{tc_url:?}"
+            );
+            assert_eq!(moved.key, "key?x=1");
+            assert_eq!(moved.login().is_some(), login, "{tc_url:?}");
+        }
+        let secure = Address::parse("rtmps://a/app/key").unwrap();
+        for tc_url in ["rtmp://a/app", "http://a/app", "rtmp://", "rtmps://a"] {
+            assert!(secure.moved(Some(tc_url)).is_err(), "{tc_url}");
         }
     }
 

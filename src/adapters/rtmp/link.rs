@@ -45,7 +45,7 @@ pub(super) struct Link {
     socket: Socket,
     pub(super) session: Session,
     live_since: Instant,
-    /// What came with the answer that the stream begins.
+    /// What has come and has not been looked at.
     pub(super) early: VecDeque<Event>,
     /// The server has said that the stream is over.
     pub(super) is_over: bool,
@@ -147,6 +147,29 @@ impl Link {
         }
     }
 
+    /// Connects once more, to where the server wants it, and leaves this connection. A server that goes on asking is
+    /// left to those who try again after a pause.
+    pub(super) async fn reopen(
+        &mut self,
+        address: &mut Address,
+        tc_url: Option<&str>,
+        goal: Goal,
+        context: &Context,
+    ) -> Result<(), String> {
+        if self.live_since.elapsed() < SOON {
+            return Err("the server asks to be connected to again and again".to_owned());
+        }
+        let moved = address.moved(tc_url)?;
+        if goal == Goal::Publish {
+            // A server takes no second publisher of a name.
+            let _ = self.socket.shut_down();
+        }
+        tracing::info!(host = %moved.host, port = moved.port, "connecting once more, as the server asks");
+        *self = Self::open(&moved, goal, context).await?;
+        *address = moved;
+        Ok(())
+    }
+
     /// The next thing that the server sends while it is played from.
     pub(super) async fn next(&mut self) -> Result<Event, String> {
         loop {
@@ -212,12 +235,11 @@ impl Link {
                     self.is_over = true;
                     return Err(said("the server ended the stream", "", &description).into());
                 }
-                Output::Event(Event::Reconnect { description, .. }) => {
-                    let what = "the server asks to be connected to once more";
-                    return Err(said(what, "", &description).into());
-                }
                 Output::Event(
-                    event @ (Event::Audio { .. } | Event::Video { .. } | Event::Data { .. }),
+                    event @ (Event::Audio { .. }
+                    | Event::Video { .. }
+                    | Event::Data { .. }
+                    | Event::Reconnect { .. }),
                 ) => self.early.push_back(event),
                 Output::Event(Event::Connected) => {}
                 Output::Timeout(deadline) => {

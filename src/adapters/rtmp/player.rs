@@ -1,30 +1,70 @@
 //! A player on its shard: the packets all players share, and what one of them still says.
 
 use crate::adapters::FlvMedia;
-use crate::hub::{Ended, TrackSet};
+use crate::hub::{Ended, Hub, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
 use media::{AccessUnit, Kind, Track};
 use rtmp::Output;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
+use rtmp::enhanced::MULTITRACK;
 use rtmp::message::Message;
-use rtmp::server::{Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
+use rtmp::server::{Connect, Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
 use std::time::Instant;
 
-/// A stream as RTMP messages, cut into chunks once for all players.
-#[derive(Debug)]
-pub(super) struct Form;
+/// Why a client is asked to connect once more.
+pub(super) const CLOSING: &str = "The server is shutting down.";
 
-/// The same for players that say which codecs of Enhanced RTMP they know, and miss one that the stream has: only
-/// what every player knows.
-#[derive(Debug)]
-pub(super) struct Classic;
+/// A stream as RTMP messages, cut into chunks once for all players that take the same of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The first video and the first audio track.
+    Usual,
+    /// Of these what every player knows: for those that say which codecs of Enhanced RTMP they know, and miss one that
+    /// the stream has.
+    Classic,
+    /// All tracks: for those that say that they read them.
+    All,
+}
+
+impl Form {
+    /// What a player that announces this is sent of a stream. One that names no codecs is sent the usual: most players
+    /// do not say what they know.
+    pub(super) fn of(connect: &Connect, tracks: &TrackSet) -> Self {
+        if !knows_all(&connect.four_cc_list, tracks) {
+            Self::Classic
+        } else if connect.caps_ex & MULTITRACK != 0 && FlvMedia(tracks).has_further() {
+            Self::All
+        } else {
+            Self::Usual
+        }
+    }
+
+    fn wants(self, track: &Track) -> bool {
+        self != Self::Classic || flv::muxer::four_cc(track).is_none()
+    }
+}
 
 impl Format for Form {
     const NAME: &'static str = "rtmp";
 
+    fn variant(&self) -> Vec<u8> {
+        vec![*self as u8]
+    }
+
     fn prelude(&mut self, tracks: &TrackSet) -> Packet {
-        prelude(tracks, |_| true)
+        let media = FlvMedia(tracks);
+        let mut prelude = Packet::default();
+        let metadata = Message::Data(vec!["onMetaData".into(), media.metadata()]);
+        let (kind, body) = metadata.write();
+        let data = header(ChunkStreamId::DATA, kind, 0);
+        append(&mut prelude, data, &[], &body);
+        let announcements = media.announcements(*self == Self::All);
+        for (track, body) in announcements.filter(|(track, _)| self.wants(track)) {
+            let (stream, kind) = carrier(track);
+            append(&mut prelude, header(stream, kind, 0), &[], &body);
+        }
+        prelude
     }
 
     fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
@@ -32,33 +72,20 @@ impl Format for Form {
     }
 
     fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
-        packet(tracks, unit, |_| true)
+        let mut packet = Packet::default();
+        let sent = FlvMedia(tracks).prefix(unit, *self == Self::All);
+        if let Some((track, prefix)) = sent.filter(|(track, _)| self.wants(track)) {
+            let (stream, kind) = carrier(track);
+            let header = header(stream, kind, flv::muxer::timestamp(track, unit));
+            append(&mut packet, header, &prefix, &unit.payload);
+        }
+        packet
     }
 }
 
-impl Format for Classic {
-    const NAME: &'static str = "rtmp_classic";
-
-    fn prelude(&mut self, tracks: &TrackSet) -> Packet {
-        prelude(tracks, is_classic)
-    }
-
-    fn breaks(&self, before: &TrackSet, after: &TrackSet) -> Option<&'static str> {
-        FlvMedia(before).breaks(after)
-    }
-
-    fn packet(&mut self, tracks: &TrackSet, unit: &AccessUnit) -> Packet {
-        packet(tracks, unit, is_classic)
-    }
-}
-
-fn is_classic(track: &Track) -> bool {
-    flv::muxer::four_cc(track).is_none()
-}
-
-/// Whether a player that knows these codecs can be sent all of a stream. One that names none is sent all: most
-/// players do not say what they know.
-pub(super) fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
+/// Whether a player that knows these codecs can be sent the first tracks of a stream; none are named by one that is sent
+/// them anyway.
+fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
     let knows = |four_cc: [u8; 4]| {
         let mut known = four_ccs.iter();
         known.any(|known| known == "*" || known.as_bytes() == four_cc)
@@ -68,34 +95,6 @@ pub(super) fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
             .tracks()
             .filter_map(flv::muxer::four_cc)
             .all(knows)
-}
-
-fn prelude(tracks: &TrackSet, wanted: fn(&Track) -> bool) -> Packet {
-    let mut prelude = Packet::default();
-    let metadata = Message::Data(vec!["onMetaData".into(), FlvMedia(tracks).metadata()]);
-    let (kind, body) = metadata.write();
-    let data = header(ChunkStreamId::DATA, kind, 0);
-    append(&mut prelude, data, &[], &body);
-    for track in FlvMedia(tracks).tracks().filter(|track| wanted(track)) {
-        if let Some(body) = flv::muxer::sequence_header(track) {
-            let (stream, kind) = carrier(track);
-            append(&mut prelude, header(stream, kind, 0), &[], &body);
-        }
-    }
-    prelude
-}
-
-fn packet(tracks: &TrackSet, unit: &AccessUnit, wanted: fn(&Track) -> bool) -> Packet {
-    let mut packet = Packet::default();
-    if let Some(track) = FlvMedia(tracks).get(unit.track)
-        && wanted(track)
-        && let Some(prefix) = flv::muxer::prefix(unit, track)
-    {
-        let (stream, kind) = carrier(track);
-        let header = header(stream, kind, flv::muxer::timestamp(track, unit));
-        append(&mut packet, header, &prefix, &unit.payload);
-    }
-    packet
 }
 
 const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestamp: u32) -> Header {
@@ -126,13 +125,15 @@ fn append(packet: &mut Packet, header: Header, prefix: &[u8], payload: &Bytes) {
 #[derive(Debug)]
 pub(super) struct Player {
     session: Session,
+    hub: Hub,
     paused: bool,
 }
 
 impl Player {
-    pub(super) const fn new(session: Session) -> Self {
+    pub(super) const fn new(session: Session, hub: Hub) -> Self {
         Self {
             session,
+            hub,
             paused: false,
         }
     }
@@ -168,6 +169,9 @@ impl Peer for Player {
     }
 
     fn end(&mut self, _: Ended) {
+        if self.hub.is_closing() {
+            self.session.request_reconnect(None, CLOSING);
+        }
         self.session.end(Instant::now());
     }
 }

@@ -1,7 +1,7 @@
 //! One connection from its first byte: a publisher stays here, a player moves to a shard.
 
 use super::Settings;
-use super::player::{Classic, Form, Player, knows_all};
+use super::player::{CLOSING, Form, Player};
 use crate::adapters::Context;
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, Origin, Publisher, StreamName, Viewer};
@@ -128,6 +128,9 @@ impl Connection {
             let event = tokio::select! {
                 event = self.next_event(Some(deadline)) => event?,
                 () = publisher.kicked() => {
+                    if self.context.hub.is_closing() {
+                        self.session.request_reconnect(None, CLOSING);
+                    }
                     self.session.end(now());
                     self.send_output().await?;
                     return Err(Closed("the stream was stopped, or taken over by another publisher".into()));
@@ -230,30 +233,18 @@ impl Connection {
         let bounds = context.bounds;
         let socket = socket.detach()?;
         let tracks = viewer.stream().snapshot().tracks;
-        let takes_all = knows_all(&request.connect.four_cc_list, &tracks);
+        let form = Form::of(&request.connect, &tracks);
+        let hub = context.hub.clone();
         let start = move || async move {
-            let peer = Player::new(session);
-            if takes_all {
-                fanout::serve(Subscriber {
-                    form: Form,
-                    socket,
-                    address,
-                    peer,
-                    viewer,
-                    bounds,
-                })
-                .await;
-            } else {
-                fanout::serve(Subscriber {
-                    form: Classic,
-                    socket,
-                    address,
-                    peer,
-                    viewer,
-                    bounds,
-                })
-                .await;
-            }
+            fanout::serve(Subscriber {
+                form,
+                socket,
+                address,
+                peer: Player::new(session, hub),
+                viewer,
+                bounds,
+            })
+            .await;
             drop(place);
         };
         context.shards.spawn(start).await;

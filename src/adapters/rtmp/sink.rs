@@ -12,7 +12,8 @@ use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
 use media::{AccessUnit, Kind};
 use rtmp::chunk::MessageType;
-use rtmp::client::Session;
+use rtmp::client::{Event, Session};
+use rtmp::enhanced::MULTITRACK;
 use rtmp::message::Message;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,19 +28,15 @@ const MAX_BATCH: usize = 256 << 10;
 /// Publishes until the stream ends.
 pub(super) async fn push(url: &str, feed: &Feed) -> Result<(), String> {
     let address = Address::parse(url).map_err(|error| error.to_string())?;
-    let pushed = publish(&address, feed).await;
+    let pushed = publish(address.clone(), feed).await;
     pushed.map_err(|words| address.scrub(&words))
 }
 
-async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
-    let mut link = Link::open(address, Goal::Publish, &feed.context).await?;
+async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
+    let mut link = Link::open(&address, Goal::Publish, &feed.context).await?;
     feed.progress.set_live();
     let mut reader = feed.reader();
-    let mut batch = Batch {
-        origin: address.options.absolute_times.then_some(0),
-        absolute: address.options.absolute_times,
-        ..Batch::default()
-    };
+    let mut batch = Batch::new(&address, &link);
     let mut due = None;
     loop {
         let flush_at = due.unwrap_or_else(Instant::now);
@@ -49,6 +46,16 @@ async fn publish(address: &Address, feed: &Feed) -> Result<(), String> {
             input = link.readable() => {
                 input?;
                 link.read_answers().await?;
+                while let Some(event) = link.early.pop_front() {
+                    if let Event::Reconnect { tc_url, .. } = event {
+                        let (to, context) = (tc_url.as_deref(), &feed.context);
+                        link.reopen(&mut address, to, Goal::Publish, context).await?;
+                        // It begins anew, at a random access point.
+                        reader = feed.reader();
+                        batch = Batch::new(&address, &link);
+                        due = None;
+                    }
+                }
                 continue;
             }
         };
@@ -96,11 +103,22 @@ struct Batch {
     origin: Option<u32>,
     /// Times are sent as they are.
     absolute: bool,
+    /// The server reads further tracks of a kind.
+    all: bool,
     /// Time of the newest unit, for what announces a change of tracks.
     newest: u32,
 }
 
 impl Batch {
+    fn new(address: &Address, link: &Link) -> Self {
+        Self {
+            origin: address.options.absolute_times.then_some(0),
+            absolute: address.options.absolute_times,
+            all: link.session.server_caps_ex() & MULTITRACK != 0,
+            ..Self::default()
+        }
+    }
+
     /// Announces the tracks of what follows. Without its pictures a stream is not pushed.
     fn set_tracks(&mut self, session: &Session, tracks: Arc<TrackSet>) -> Result<(), String> {
         let has_pictures = FlvMedia(&tracks).has(Kind::Video);
@@ -121,11 +139,9 @@ impl Batch {
         ];
         let (kind, body) = Message::Data(values).write();
         self.append(session, kind, self.newest, &[], &body);
-        for track in FlvMedia(&tracks).tracks() {
+        for (track, body) in FlvMedia(&tracks).announcements(self.all) {
             let (_, kind) = carrier(track);
-            if let Some(header) = flv::muxer::sequence_header(track) {
-                self.append(session, kind, self.newest, &[], &header);
-            }
+            self.append(session, kind, self.newest, &[], &body);
         }
         self.tracks = Some(tracks);
         Ok(())
@@ -137,10 +153,7 @@ impl Batch {
         let Some(tracks) = self.tracks.clone() else {
             return;
         };
-        let Some(track) = FlvMedia(&tracks).get(unit.track) else {
-            return;
-        };
-        let Some(prefix) = flv::muxer::prefix(unit, track) else {
+        let Some((track, prefix)) = FlvMedia(&tracks).prefix(unit, self.all) else {
             return;
         };
         let time = flv::muxer::timestamp(track, unit);

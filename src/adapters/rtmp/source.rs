@@ -10,12 +10,12 @@ use rtmp::client::Event;
 /// Pulls until the server ends the stream.
 pub(super) async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let address = Address::parse(url).map_err(|error| error.to_string())?;
-    let pulled = play(&address, target).await;
+    let pulled = play(address.clone(), target).await;
     pulled.map_err(|words| address.scrub(&words))
 }
 
-async fn play(address: &Address, target: &Target) -> Result<(), String> {
-    let mut link = Link::open(address, Goal::Play, &target.context).await?;
+async fn play(mut address: Address, target: &Target) -> Result<(), String> {
+    let mut link = Link::open(&address, Goal::Play, &target.context).await?;
     target.connected();
     let origin = Origin {
         protocol: "rtmp",
@@ -33,6 +33,12 @@ async fn play(address: &Address, target: &Target) -> Result<(), String> {
         let pushed = match next? {
             Event::Video { timestamp, payload } => demuxer.push_video(timestamp, payload),
             Event::Audio { timestamp, payload } => demuxer.push_audio(timestamp, payload),
+            Event::Reconnect { tc_url, .. } => {
+                let (to, context) = (tc_url.as_deref(), &target.context);
+                link.reopen(&mut address, to, Goal::Play, context).await?;
+                demuxer = Demuxer::new();
+                continue;
+            }
             _ => continue,
         };
         if let Err(error) = pushed
