@@ -26,8 +26,9 @@ export function browserPath() {
 /**
  * Runs `body(page, consoleErrors)` in a fresh browser and closes it whatever happens.
  *
- * @param {{ autoplay?: boolean, width?: number, height?: number, dark?: boolean, args?: string[] }} options
- *   `autoplay` (default true) lets pages play sound without a click
+ * @param {{ autoplay?: boolean, width?: number, height?: number, dark?: boolean, args?: string[],
+ *   login?: { username: string, password: string } }} options
+ *   `autoplay` (default true) lets pages play sound without a click; `login` is what the viewer says who is asked
  */
 export async function withPage(options, body) {
   const browser = await chromium.launch({
@@ -47,6 +48,7 @@ export async function withPage(options, body) {
       viewport: { width: options.width ?? 1280, height: options.height ?? 720 },
       colorScheme: options.dark ? 'dark' : 'light',
       ignoreHTTPSErrors: true,
+      httpCredentials: options.login,
     });
     const page = await context.newPage();
     const consoleErrors = [];

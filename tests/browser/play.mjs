@@ -2,15 +2,17 @@
 //
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
-//                 [--loss 0.03] [--shaka DESCRIPTION]
+//                 [--loss 0.03] [--shaka DESCRIPTION] [--mpegts SOURCE] [--user NAME --password WORD]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
 // With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
 // the datagrams of WebRTC that is lost on the way. --shaka puts a page of another player, with that DASH description or
-// playlist, in place of the one at the URL.
+// playlist, in place of the one at the URL; --mpegts has mpegts.js play FLV from SOURCE in the place of what is on the
+// page. With --user the viewer answers so when the browser asks for a login.
 
 import { installMeter } from './meter.mjs';
 import { readArguments, sleep, withPage } from './lib.mjs';
+import { addPlayer } from './mpegts.mjs';
 import { relay } from './relay.mjs';
 
 /** Quieter than this (full scale is 1) is silence: -60 dB. */
@@ -32,10 +34,19 @@ async function main() {
     height: 720,
     loss: 0,
     shaka: '',
+    mpegts: '',
+    user: '',
+    password: '',
   });
   if (!options.url) throw new Error('--url is needed');
   const result = await withPage(
-    { autoplay: !options['block-autoplay'], dark: options.dark, width: options.width, height: options.height },
+    {
+      autoplay: !options['block-autoplay'],
+      dark: options.dark,
+      width: options.width,
+      height: options.height,
+      login: options.user ? { username: options.user, password: options.password } : undefined,
+    },
     (page, consoleErrors) => (options['expect-text'] ? expectText : watch)(page, options, consoleErrors),
   );
   console.log(JSON.stringify({ ok: result.problem === undefined, ...result.facts, message: result.problem ?? '' }));
@@ -67,6 +78,7 @@ async function watch(page, options, consoleErrors) {
   await page.addInitScript(installMeter);
   if (options.loss > 0) await relay(page, () => options.loss);
   if (options.shaka) await serveShaka(page, options);
+  if (options.mpegts) await addPlayer(page, options.mpegts);
   const began = Date.now();
   await page.goto(options.url, { waitUntil: 'domcontentloaded' });
   await page.evaluate(() => window.millstreamMeter.watch());

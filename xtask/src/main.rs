@@ -13,6 +13,7 @@
 mod chromium;
 mod commands;
 mod debian;
+mod ffmpeg;
 mod project;
 mod shell;
 mod steps;

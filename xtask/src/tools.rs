@@ -4,7 +4,7 @@
 //! that it counts however it came there; only then is its Debian package installed.
 
 use crate::shell::{self, Error, Result};
-use crate::{chromium, debian, project};
+use crate::{chromium, debian, ffmpeg, project};
 use std::path::Path;
 
 /// Oldest major version of Node.js that builds the panel: that of Debian 12 and Ubuntu 24.04.
@@ -55,7 +55,7 @@ pub(crate) const BUILD: &[Tool] = &[
     tool("npm", &["npm"], Present::Program("npm")),
 ];
 
-/// What the end-to-end tests need besides, but for the browser (see [`chromium`]).
+/// What the end-to-end tests need besides, but for the browser (see [`chromium`]) and a newer ffmpeg (see [`ffmpeg`]).
 pub(crate) const TEST: &[Tool] = &[
     tool("ffmpeg", &["ffmpeg"], Present::Program("ffmpeg")),
     tool("ffprobe", &["ffmpeg"], Present::Program("ffprobe")),
@@ -149,6 +149,17 @@ pub(crate) const TEST: &[Tool] = &[
         "nginx's RTMP module",
         &["libnginx-mod-rtmp"],
         Present::File(&["/usr/lib/nginx/modules/ngx_rtmp_module.so"]),
+    ),
+    tool(
+        "nginx's module for TCP",
+        &["libnginx-mod-stream"],
+        Present::File(&["/usr/lib/nginx/modules/ngx_stream_module.so"]),
+    ),
+    tool("rtmpdump", &["rtmpdump"], Present::Program("rtmpdump")),
+    tool(
+        "a Python with pip",
+        &["python3-pip"],
+        Present::Check(ffmpeg::pip_exists),
     ),
 ];
 

@@ -13,6 +13,12 @@ impl Certificate {
     /// `NAME.pem` and `NAME.key` for a subject of that name, at this machine.
     #[track_caller]
     pub(crate) fn make(folder: &Path, name: &str) -> Self {
+        Self::at(folder, name, "IP:127.0.0.1")
+    }
+
+    /// The same, at another place: `IP:…` or `DNS:…`.
+    #[track_caller]
+    pub(crate) fn at(folder: &Path, name: &str, place: &str) -> Self {
         let made = Self {
             certificate: folder.join(format!("{name}.pem")),
             key: folder.join(format!("{name}.key")),
@@ -23,7 +29,9 @@ impl Certificate {
         openssl
             .args(["req", "-x509", "-nodes", "-days", "2"])
             .args(key)
-            .args(["-subj", &subject, "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-subj", &subject])
+            .args(["-addext", &format!("subjectAltName={place}")])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .arg("-keyout")
             .arg(&made.key)
             .arg("-out")

@@ -1,5 +1,6 @@
 //! nginx, as the server of another house: with its RTMP module, or with files over HTTP.
 
+use super::certificate::Certificate;
 use super::peer::Peer;
 use super::tools::tool;
 use super::{seconds, wait_for};
@@ -101,6 +102,59 @@ impl Nginx {
     /// `http://…/PATH`.
     pub(crate) fn file(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+}
+
+/// nginx that takes TLS off connections and passes them on to where the name in them says; others it drops.
+pub(crate) struct TlsProxy {
+    _peer: Peer,
+    _folder: TempDir,
+    certificate: Certificate,
+    pub(crate) port: u16,
+}
+
+impl TlsProxy {
+    /// For connections to `localhost`, with a certificate of its own making, on to that port.
+    #[track_caller]
+    pub(crate) fn start(to: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let certificate = Certificate::at(folder.path(), "localhost", "DNS:localhost");
+        let (shown, key) = (certificate.certificate.display(), certificate.key.display());
+        let here = folder.path().display();
+        let configuration = format!(
+            "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n\
+             daemon off; master_process off; worker_processes 1;\n\
+             error_log stderr warn; pid {here}/nginx.pid;\n\
+             events {{ worker_connections 64; }}\n\
+             stream {{ map $ssl_server_name $to {{ localhost 127.0.0.1:{to}; default 127.0.0.1:1; }}\n\
+             server {{ listen 127.0.0.1:{port} ssl; proxy_pass $to;\n\
+             ssl_certificate {shown}; ssl_certificate_key {key}; }} }}\n"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
+        let mut command = tool("nginx");
+        command.arg("-p").arg(folder.path());
+        command.args(["-e", "stderr", "-c", "nginx.conf"]);
+        let peer = Peer::start(&mut command);
+        wait_for("nginx listens", seconds(10), || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self {
+            _peer: peer,
+            _folder: folder,
+            certificate,
+            port,
+        }
+    }
+
+    /// `rtmps://localhost:…/LiveApp/ID`.
+    pub(crate) fn url(&self, id: &str) -> String {
+        format!("rtmps://localhost:{}/LiveApp/{id}", self.port)
+    }
+
+    /// The setting by which a server trusts it.
+    pub(crate) fn trusted(&self) -> String {
+        format!("tls.roots={}", self.certificate.certificate.display())
     }
 }
 

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use flv::file::{Reader, Tag, TagKind};
 use rtmp::chunk::MessageType;
 use rtmp::client::{Config, Connect, Event, Session};
-use rtmp::{Output, PublishKind};
+use rtmp::{Output, PublishKind, server};
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A connection with its session.
@@ -134,6 +134,53 @@ impl Client {
         }
         self
     }
+}
+
+/// A server that grants everything, and after three seconds asks its one client to connect to that URL instead; its
+/// port.
+pub(crate) fn server_that_sends_on(to: &str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let to = to.to_owned();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let tick = Some(Duration::from_millis(100));
+        socket.set_read_timeout(tick).unwrap();
+        let mut session = server::Session::new(Instant::now(), server::Config::default());
+        let (mut granted, mut asked) = (None, false);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match session.poll_output() {
+                Output::Transmit(bytes) if socket.write_all(&bytes).is_err() => return,
+                Output::Event(server::Event::Publish(..) | server::Event::Play(_)) => {
+                    session.accept(Instant::now()).unwrap();
+                    granted = Some(Instant::now());
+                }
+                Output::Transmit(_) | Output::Event(_) => {}
+                Output::Timeout(_) => {
+                    let long_ago = |at: Instant| at.elapsed() > Duration::from_secs(3);
+                    if !asked && granted.is_some_and(long_ago) {
+                        asked = true;
+                        assert!(session.request_reconnect(Some(&to), "moving"));
+                        continue;
+                    }
+                    match socket.read(&mut buffer) {
+                        Ok(0) => return,
+                        Ok(count) => session
+                            .handle_input(Instant::now(), &buffer[..count])
+                            .unwrap(),
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                ErrorKind::WouldBlock | ErrorKind::TimedOut
+                            ) => {}
+                        Err(_) => return,
+                    }
+                }
+            }
+        }
+    });
+    port
 }
 
 /// What is in a clip.

@@ -1,6 +1,6 @@
 //! Programs that the tests need. A missing one is a failure with its name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A command for the program of that name in the path.
@@ -20,6 +20,21 @@ pub(crate) fn path_of(name: &str) -> PathBuf {
         .unwrap_or_else(|| {
             panic!("{name} is not installed; `cargo xtask setup` installs what the tests need")
         })
+}
+
+/// A newer ffmpeg than Debian's, which knows Enhanced RTMP: the one that the environment names, or the one that is
+/// installed in the build folder.
+#[track_caller]
+pub(crate) fn newer_ffmpeg() -> Command {
+    if let Ok(named) = std::env::var("MILLSTREAM_NEW_FFMPEG") {
+        return Command::new(named);
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/ffmpeg");
+    let programs = std::fs::read_dir(folder.join("imageio_ffmpeg/binaries"));
+    let mut programs = programs.into_iter().flatten().flatten();
+    let is_program = |path: &PathBuf| path.to_string_lossy().contains("/ffmpeg-");
+    let program = programs.find_map(|file| Some(file.path()).filter(is_program));
+    Command::new(program.expect("a newer ffmpeg is not installed; `cargo xtask setup` installs it"))
 }
 
 /// The Python that GStreamer is bound to: Debian's, whatever else is in the path.

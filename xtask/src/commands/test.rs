@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Result};
 use crate::steps::Steps;
-use crate::{chromium, project, tools};
+use crate::{chromium, ffmpeg, project, tools};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -21,13 +21,14 @@ pub(crate) fn test() -> Result<ExitCode> {
 /// When something cannot be installed, or a test fails.
 pub(crate) fn soak() -> Result<ExitCode> {
     let mut steps = Steps::new();
-    let browser = install(&mut steps)?;
+    let Found { browser, ffmpeg } = install(&mut steps)?;
     steps.step("soak", || {
         shell::run(
             project::cargo()
                 .args(["test", "--release", "--workspace", "--test", "e2e", "--"])
                 .args(["--ignored", "--nocapture", "--test-threads", "1"])
-                .env(chromium::VARIABLE, browser),
+                .env(chromium::VARIABLE, browser)
+                .env(ffmpeg::VARIABLE, ffmpeg),
         )
     })?;
     Ok(ExitCode::SUCCESS)
@@ -47,7 +48,7 @@ pub(crate) fn setup() -> Result<ExitCode> {
 /// # Errors
 /// That of the first step that fails.
 pub(crate) fn all(steps: &mut Steps) -> Result<()> {
-    let browser = install(steps)?;
+    let Found { browser, ffmpeg } = install(steps)?;
     // Built apart from the run, so that the durations tell the one from the other.
     steps.step("build the tests", || {
         shell::run(project::cargo().args(["test", "--release", "--workspace", "--no-run"]))
@@ -57,19 +58,27 @@ pub(crate) fn all(steps: &mut Steps) -> Result<()> {
         shell::run(
             project::cargo()
                 .args(["test", "--release", "--workspace", "--no-fail-fast"])
-                .env(chromium::VARIABLE, browser),
+                .env(chromium::VARIABLE, browser)
+                .env(ffmpeg::VARIABLE, ffmpeg),
         )
     })
 }
 
-/// Gives the browser that the tests shall drive.
-fn install(steps: &mut Steps) -> Result<String> {
+/// What the tests are told where to find.
+struct Found {
+    browser: String,
+    ffmpeg: String,
+}
+
+fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install missing tools", || {
         tools::ensure(&[tools::BUILD, tools::TEST], true)
     })?;
     steps.step("install the browser tests' packages", browser_packages)?;
     steps.step("build the peers that no package has", peers)?;
-    steps.step("find a browser", chromium::find_or_download)
+    let browser = steps.step("find a browser", chromium::find_or_download)?;
+    let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
+    Ok(Found { browser, ffmpeg })
 }
 
 /// Programs for the tests that are no part of the workspace: what they depend on would change what it is built with.
