@@ -288,10 +288,12 @@ impl Form {
         self.container().carries(track)?;
         match self {
             Self::Ts(_) => Ok(()),
-            Self::Flv { .. } => match FlvMedia(tracks).get(track.id) {
-                Some(_) => Ok(()),
-                None => Err("a file of FLV has one track of pictures and one of sound".to_owned()),
-            },
+            Self::Flv { .. } => {
+                let mut written = FlvMedia(tracks).tracks();
+                let words = "a file of FLV has one track of pictures and one of sound";
+                let is_written = written.any(|other| other.id == track.id);
+                is_written.then_some(()).ok_or_else(|| words.to_owned())
+            }
             Self::Mp4 { tracks, .. } | Self::Fragmented { tracks, .. } => {
                 let known = tracks.get(track.id).is_some();
                 let words = "it came after the file had begun";
@@ -364,9 +366,7 @@ impl Form {
                 origin,
                 last,
             } => {
-                let track = FlvMedia(tracks).get(unit.track);
-                let prefix = track.and_then(|track| flv::muxer::prefix(unit, track));
-                let (Some(track), Some(prefix)) = (track, prefix) else {
+                let Some((track, prefix)) = FlvMedia(tracks).prefix(unit, false) else {
                     return Err("its track is not in the file".to_owned());
                 };
                 let time = flv::muxer::timestamp(track, unit).wrapping_sub(*origin);
