@@ -125,7 +125,7 @@ fn what_is_live_is_joined_three_targets_before_its_end_and_asked_for_as_often_as
     assert_eq!(play.advance(), Duration::from_secs(4));
     assert_eq!(play.advance(), Duration::from_secs(2));
     play.files.put("main.m3u8", playlist(11, 6, ""));
-    assert_eq!(play.advance(), Duration::from_secs(2));
+    assert_eq!(play.advance(), Duration::from_secs(4));
     play.run().unwrap();
     assert_eq!(play.sequences(), [13, 14, 15, 16]);
     // Nothing is fetched while it is not wanted; the playlist still is.
