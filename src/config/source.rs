@@ -10,7 +10,11 @@ use toml::{Table, Value};
 const PREFIX: &str = "MILLSTREAM_";
 
 /// Variables of that beginning which are not settings.
-const NOT_SETTINGS: [&str; 2] = ["MILLSTREAM_CORPUS", "MILLSTREAM_CHROMIUM"];
+const NOT_SETTINGS: [&str; 3] = [
+    "MILLSTREAM_CORPUS",
+    "MILLSTREAM_CHROMIUM",
+    "MILLSTREAM_NEW_FFMPEG",
+];
 
 /// Settings from outside the file, in rising order of rank.
 #[derive(Clone, Debug, Default)]

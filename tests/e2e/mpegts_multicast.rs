@@ -141,10 +141,10 @@ fn a_stream_is_pushed_to_a_group() {
         "udp://239.77.2.2:{port}?localaddr={}&fifo_size=100000",
         elsewhere.address
     );
-    let command = decoding(&url, 4);
+    let command = decoding(&url, 7);
     let mut ffmpeg = elsewhere.inside(&path_of("ffmpeg"));
     ffmpeg.args(command.get_args());
-    // It begins in the middle of a GOP.
+    // It begins in the middle of a GOP, which are of two seconds.
     let seen = Seen::of(&Peer::start(&mut ffmpeg).finish(seconds(40)));
-    assert!(seen.pictures > 60 && seen.sound > 2.0, "{seen:?}");
+    assert!(seen.pictures > 120 && seen.sound > 4.0, "{seen:?}");
 }

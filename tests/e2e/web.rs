@@ -58,10 +58,6 @@ fn what_cannot_be_pulled_is_told() {
     let (first, second) = (Server::start(), Server::start());
     let _publisher = publish(&first, "cam", Clip::Standard);
     for (path, words) in [
-        (
-            "/LiveApp/streams/cam.m3u8",
-            "sends HLS, which cannot be pulled",
-        ),
         ("/healthz", "neither FLV nor MPEG-TS"),
         ("/LiveApp/streams/none.flv", "404"),
         (

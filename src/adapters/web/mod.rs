@@ -62,7 +62,11 @@ async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let is_published = match content {
         Content::Flv => flv(&address, target, &head, &mut answer).await?,
         Content::Ts => transport_stream(&address, target, &head, &mut answer).await?,
-        Content::Mp4 | Content::Playlist => {
+        Content::Playlist => {
+            let words = "the server sends a playlist of HLS, whose URL has to end with .m3u8";
+            return Err(words.to_owned());
+        }
+        Content::Mp4 => {
             let name = content.name();
             return Err(format!(
                 "the server sends {name}, which cannot be pulled yet"
