@@ -45,7 +45,7 @@ fn every_key_of_the_configuration_is_documented() {
         "network",
         "rtmp",
         "rtmps",
-        "hls",
+        "segments",
         "rtsp",
         "srt",
         "rtsps",

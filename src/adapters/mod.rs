@@ -58,8 +58,14 @@ pub const ALL: &[(&str, Build)] = &[
     ("rtmps", |config| Ok(Arc::new(rtmp::Rtmp::secure(config)?))),
     ("flv", |config| Ok(Arc::new(flv::Flv::new(config)?))),
     ("web", |config| Ok(Arc::new(web::Web::new(config)?))),
-    ("hls", |_| Ok(Arc::new(hls::Hls))),
-    ("dash", |_| Ok(Arc::new(dash::Dash))),
+    ("hls", |config| {
+        config.section::<NoSettings>("hls")?;
+        Ok(Arc::new(hls::Hls))
+    }),
+    ("dash", |config| {
+        config.section::<NoSettings>("dash")?;
+        Ok(Arc::new(dash::Dash))
+    }),
     ("rtsp", |config| Ok(Arc::new(rtsp::Rtsp::new(config)?))),
     ("srt", |config| Ok(Arc::new(srt::Srt::new(config)?))),
     ("rtsps", |config| Ok(Arc::new(rtsp::Rtsps::new(config)?))),
@@ -71,6 +77,11 @@ pub const ALL: &[(&str, Build)] = &[
     }),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
+
+/// The table of a protocol whose settings stand elsewhere: what is written there by mistake is told.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoSettings {}
 
 /// Makes a protocol from its configuration.
 pub type Build = fn(&Config) -> Result<Arc<dyn Protocol>, ConfigError>;
