@@ -8,9 +8,23 @@ use crate::transport::{Packaged, PackagedReader};
 use bytes::Bytes;
 use mpegts::packet::SIZE;
 use srt::{CloseReason, SendError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// Bytes of a message: what receivers have room for. A smaller payload of the connection cuts it further.
 const MESSAGE: usize = 7 * SIZE;
+
+/// Who begins is sent the stream's newest part at once, but not faster than so many bytes in so long: what lies on the
+/// way holds no more, and what is lost there all at the same time cannot be sent again in time.
+const BURST: usize = 64 << 10;
+const PACE: Duration = Duration::from_millis(4);
+
+/// What may be sent now.
+struct Pace {
+    left: usize,
+    /// When there is more.
+    again: Instant,
+}
 
 /// What is told of the sending.
 pub(super) enum Told<'a> {
@@ -38,6 +52,10 @@ pub(super) async fn feed(
     // What has not found room yet. A far side that is too slow makes this reader skip, and nobody else.
     let mut waiting = Bytes::new();
     let mut next = None;
+    let mut pace = Pace {
+        left: 0,
+        again: Instant::now(),
+    };
     loop {
         match next.take() {
             Some(Packaged::Chunk(chunk)) => {
@@ -52,7 +70,7 @@ pub(super) async fn feed(
             }
             None => {}
         }
-        let is_full = !send(&mut link, &mut waiting);
+        let is_full = !send(&mut link, &mut waiting, &mut pace);
         if !is_full {
             next = reader.try_next();
             if next.is_some() {
@@ -68,19 +86,25 @@ pub(super) async fn feed(
         tokio::select! {
             () = link.wait() => {}
             item = reader.next(), if !is_full => next = Some(item),
+            () = sleep_until(pace.again), if pace.left == 0 => {}
         }
     }
 }
 
-/// Hands over what is waiting. False when there is no room for all of it.
-fn send(link: &mut Link, waiting: &mut Bytes) -> bool {
+/// Hands over what is waiting. False when there is no room for all of it, or it is not its time.
+fn send(link: &mut Link, waiting: &mut Bytes, pace: &mut Pace) -> bool {
+    let now = Instant::now();
+    if pace.again <= now {
+        (pace.left, pace.again) = (BURST, now + PACE);
+    }
     while !waiting.is_empty() {
         let length = waiting.len().min(MESSAGE);
-        if link.send(&waiting.slice(..length)) == Err(SendError::Full) {
+        if pace.left == 0 || link.send(&waiting.slice(..length)) == Err(SendError::Full) {
             return false;
         }
         // What the connection does not take for other reasons is over with it.
         *waiting = waiting.slice(length..);
+        pace.left = pace.left.saturating_sub(length);
     }
     true
 }
