@@ -2,7 +2,7 @@
 //!
 //! [`Value`] is what can be carried; [`read_all`] and [`write_all`] go from and to bytes. References, movie
 //! clips and record sets are refused: no encoder or player in use sends them, and a reference would turn the tree
-//! into a graph. Behind the marker that switches to AMF3 stands a value of the [`amf3`](crate::amf3) module.
+//! into a graph. Behind the marker that switches to AMF3 stands a value of the [`crate::amf3`] module.
 
 use crate::amf3;
 use crate::wire::{Input, cut};

@@ -1,5 +1,5 @@
 //! DASH: describes the segments that HLS serves too, under the same names. What is cut, and when, is
-//! [`super::muxer`]'s.
+//! `super::muxer`'s.
 
 mod description;
 mod response;

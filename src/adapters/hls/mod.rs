@@ -1,5 +1,5 @@
 //! HLS: serves a stream's CMAF parts and segments, to low-latency and to classic players alike. What is cut, and when,
-//! is [`super::muxer`]'s. And plays what others serve: `source`.
+//! is `super::muxer`'s. And plays what others serve: `source`.
 
 pub(crate) mod file;
 mod playlist;
