@@ -11,6 +11,7 @@ pub(crate) fn command() -> Command {
     command.env("MILLSTREAM_RTMPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_RTSPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_SRT__LISTEN", "127.0.0.1:0");
+    command.env("MILLSTREAM_WEBRTC__LISTEN", "127.0.0.1:0");
     command
 }
 
