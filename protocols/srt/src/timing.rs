@@ -14,7 +14,7 @@ const ASSUMED_VARIANCE: u32 = 50_000;
 pub(crate) struct RoundTrip {
     pub(crate) rtt: u32,
     pub(crate) variance: u32,
-    measured: bool,
+    pub(crate) measured: bool,
 }
 
 impl RoundTrip {

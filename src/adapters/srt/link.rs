@@ -140,6 +140,11 @@ impl Link {
         self.peer
     }
 
+    /// Whether the round trip has been measured.
+    pub(super) const fn knows_round_trip(&self) -> bool {
+        self.session.knows_round_trip()
+    }
+
     /// What has been counted, while there is a connection.
     pub(super) fn stats(&self) -> Option<Stats> {
         self.session.stats()

@@ -386,6 +386,10 @@ impl Connection {
         }
     }
 
+    pub(super) const fn knows_round_trip(&self) -> bool {
+        self.trip.measured
+    }
+
     fn ack(&mut self, now: Instant, ack: &Ack) {
         self.stats.packets_received_ack += 1;
         if let Some((rtt, variance)) = ack.rtt {

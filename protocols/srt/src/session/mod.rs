@@ -433,6 +433,11 @@ impl Session {
         })
     }
 
+    /// Whether the round trip has been measured: what is lost before is asked for and sent again by a guess.
+    pub const fn knows_round_trip(&self) -> bool {
+        matches!(&self.state, State::Connected(connection) if connection.knows_round_trip())
+    }
+
     /// What has been counted, while there is a connection.
     pub fn stats(&self) -> Option<Stats> {
         match &self.state {
