@@ -174,11 +174,12 @@ fn srt_live_transmit_publishes_and_plays() {
     let _sender = Peer::start(&mut sending(&url, Clip::BFrames));
     server.wait_live("cam");
     let receiver = Peer::start(&mut decoding(&format!("udp://127.0.0.1:{from}"), 4));
+    // What comes before ffmpeg listens is lost, and its first pictures with it.
+    wait_until("ffmpeg listens", seconds(20), || is_bound(from));
     let _player = Peer::start(&mut relaying(
         &server.srt_url("read:LiveApp/cam"),
         &format!("udp://127.0.0.1:{from}"),
     ));
-    // What comes before ffmpeg listens is lost, and its first pictures with it.
     let seen = Seen::of(&receiver.finish(seconds(40)));
     seen.assert_about(4.0, 30.0);
 }

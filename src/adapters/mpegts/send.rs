@@ -22,6 +22,10 @@ const STALLED: Duration = Duration::from_secs(30);
 /// The stream's clock may run ahead of the time of sending, or behind, by so much; then it is followed anew.
 const MAX_AHEAD: Duration = Duration::from_secs(2);
 
+/// What has been put off is made up for by one part of so many: a source whose clock is faster than ours would else be
+/// behind by more and more.
+const MAKING_UP: u32 = 2_000;
+
 /// Datagrams of one chunk are spread over the time to the next one, but not over more.
 const MAX_SPREAD: Duration = Duration::from_millis(40);
 
@@ -57,10 +61,16 @@ pub(super) async fn push(
     };
     feed.progress.set_live();
     loop {
-        match reader.next().await {
+        let waiting = reader.try_next();
+        let is_new = waiting.is_none();
+        let next = match waiting {
+            Some(next) => next,
+            None => reader.next().await,
+        };
+        match next {
             Packaged::Chunk(chunk) => {
                 let sent = match &mut out {
-                    Out::Udp(datagrams) => datagrams.send(&chunk).await,
+                    Out::Udp(datagrams) => datagrams.send(&chunk, is_new).await,
                     Out::Tcp(socket) => match timeout(STALLED, socket.write_all(&chunk.data)).await
                     {
                         Ok(written) => written.map_err(|error| error.to_string()),
@@ -129,19 +139,21 @@ impl Datagrams {
         })
     }
 
-    /// Sends a chunk when it is due, evenly until the next one or at the rate that is asked for.
-    async fn send(&mut self, chunk: &Chunk) -> Result<(), String> {
+    /// Sends a chunk when it is due, evenly until the next one or at the rate that is asked for. Whether it has just
+    /// come, or was waiting.
+    async fn send(&mut self, chunk: &Chunk, mut is_new: bool) -> Result<(), String> {
         if let Some(mut constant) = self.constant.take() {
             constant.push(chunk);
             while let Some(run) = constant.pull().map_err(|error| error.to_string())? {
-                let (due, _) = self.pace.next(Instant::now(), run.time);
+                let is_new = std::mem::take(&mut is_new);
+                let (due, _) = self.pace.next(Instant::now(), run.time, is_new);
                 until(due).await;
                 self.put_packets(run.time, &run.data).await?;
             }
             self.constant = Some(constant);
             return Ok(());
         }
-        let (begin, spread) = self.pace.next(Instant::now(), chunk.time);
+        let (begin, spread) = self.pace.next(Instant::now(), chunk.time, is_new);
         let count = (self.rest.len() + chunk.data.len())
             .div_ceil(DATAGRAM)
             .max(1) as u32;
@@ -215,32 +227,36 @@ async fn until(due: Instant) {
 }
 
 /// When chunks are due: as their clock says, counted from the first one. One that comes late puts off all that follow,
-/// so that what jitters before it is sent is even afterwards.
+/// so that what jitters before it is sent is even afterwards. One that had come and was late to be taken does not, or
+/// every delay of this machine's own would add up, until the stream has forgotten what is due.
 #[derive(Debug, Default)]
 struct Pace {
     /// A moment, and the clock then.
     anchor: Option<(Instant, i64)>,
     last: Option<i64>,
-    /// How late one may be without putting off the others.
+    /// How late one may come without putting off the others.
     slack: Duration,
 }
 
 impl Pace {
     /// When a chunk of that time is sent, and over which time it is spread.
-    fn next(&mut self, now: Instant, time: i64) -> (Instant, Duration) {
+    fn next(&mut self, now: Instant, time: i64, is_new: bool) -> (Instant, Duration) {
         let step = self.last.map_or(0, |last| time.saturating_sub(last));
         self.last = Some(time);
-        let spread = Timebase::VIDEO.duration(step).min(MAX_SPREAD);
-        let due = self
-            .anchor
-            .map(|(moment, clock)| moment + Timebase::VIDEO.duration(time.saturating_sub(clock)));
-        match due.filter(|due| *due + self.slack >= now && *due <= now + MAX_AHEAD) {
-            Some(due) => (due, spread),
+        let step = Timebase::VIDEO.duration(step).min(MAX_AHEAD);
+        let late = if is_new { self.slack } else { MAX_AHEAD };
+        let due = self.anchor.as_mut().map(|(moment, clock)| {
+            *moment = moment.checked_sub(step / MAKING_UP).unwrap_or(*moment);
+            *moment + Timebase::VIDEO.duration(time.saturating_sub(*clock))
+        });
+        let due = match due.filter(|due| *due + late >= now && *due <= now + MAX_AHEAD) {
+            Some(due) => due,
             None => {
                 self.anchor = Some((now, time));
-                (now, spread)
+                now
             }
-        }
+        };
+        (due, step.min(MAX_SPREAD))
     }
 }
 
@@ -281,7 +297,6 @@ mod tests {
         let mut pace = Pace::default();
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let spread = Duration::from_millis;
         // When it comes, its clock in milliseconds, when it is due and over what it is spread.
         let cases = [
             (0, 1_000, 0, 0),
@@ -296,9 +311,41 @@ mod tests {
             (302, 10, 302, 0),
         ];
         for (now, clock, due, over) in cases {
-            let next = pace.next(at(now), clock * 90);
-            assert_eq!(next, (at(due), spread(over)), "{now}");
+            let (begin, spread) = pace.next(at(now), clock * 90, true);
+            assert_eq!(
+                begin.duration_since(start).as_micros().div_ceil(1_000),
+                due,
+                "{now}"
+            );
+            assert_eq!(spread, Duration::from_millis(over), "{now}");
         }
+    }
+
+    #[test]
+    fn what_was_taken_late_puts_off_nothing() {
+        let mut pace = Pace::default();
+        let start = Instant::now();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        pace.next(at(0), 0, true);
+        for number in 1..1_000u32 {
+            // Every fiftieth is taken 30 ms after it was due.
+            let lateness = if number % 50 == 0 { 30 } else { 0 };
+            let now = at(u64::from(number) * 40 + lateness);
+            let (due, _) = pace.next(now, i64::from(number) * 3_600, lateness == 0);
+            assert!(due <= now, "{number}");
+        }
+        // What came late is made up for in time.
+        pace.next(at(40_500), 1_000 * 3_600, true);
+        let number = 21_000;
+        let mut due = start;
+        for number in 1_001..=number {
+            due = pace.next(at(number * 40), number as i64 * 3_600, false).0;
+        }
+        assert!(
+            due <= at(number * 40 + 110),
+            "{:?}",
+            due.duration_since(start)
+        );
     }
 
     #[test]
