@@ -72,13 +72,12 @@ async fn answer(
         return;
     };
     let places = std::mem::take(&mut begun.places);
-    let connection = connection(begun, address, &shared);
-    if let Err(closed) = Client::new(connection, shared).run(places).await {
+    if let Err(closed) = client(begun, address, shared).run(places).await {
         tracing::info!(%address, reason = %closed.0, "RTSP connection closed");
     }
 }
 
-fn connection(begun: Begun, address: SocketAddr, shared: &Shared) -> Connection {
+fn client(begun: Begun, address: SocketAddr, shared: Shared) -> Box<Client> {
     let sockets = shared.sockets.as_ref();
     let config = Config {
         random: Random(rand::random()),
@@ -89,7 +88,7 @@ fn connection(begun: Begun, address: SocketAddr, shared: &Shared) -> Connection 
     };
     let mut connection = Connection::new(begun.socket, address, config);
     connection.take(&begun.bytes);
-    connection
+    Client::new(connection, shared)
 }
 
 /// Does the handshake of TLS where there is one.

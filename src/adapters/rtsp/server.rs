@@ -35,18 +35,22 @@ pub(super) struct Offered {
 }
 
 impl Client {
-    /// Who has just connected.
-    pub(super) const fn new(connection: Connection, shared: Shared) -> Self {
-        Self {
+    /// Who has just connected. In a box: the future that serves it would have room for several, one for each time that it
+    /// is passed on.
+    pub(super) fn new(connection: Connection, shared: Shared) -> Box<Self> {
+        Box::new(Self {
             connection,
             shared,
             offered: None,
-        }
+        })
     }
 
     /// Until the client has gone or has become a player on a shard. All but the playing of datagrams, which there may
     /// be much of, lies apart.
-    pub(super) async fn run(mut self, places: Vec<OwnedSemaphorePermit>) -> Result<(), Closed> {
+    pub(super) async fn run(
+        mut self: Box<Self>,
+        places: Vec<OwnedSemaphorePermit>,
+    ) -> Result<(), Closed> {
         let mut announced = None;
         loop {
             match self.connection.next_event(None).await? {
@@ -140,7 +144,7 @@ impl Client {
 
     /// Hands the connection over to a shard, which plays there.
     async fn play(
-        mut self,
+        mut self: Box<Self>,
         offered: Offered,
         tracks: Vec<Track>,
         places: Vec<OwnedSemaphorePermit>,
@@ -152,7 +156,7 @@ impl Client {
         }
         self.connection.send_output().await?;
         // PLAY is answered there, where it is known with which packets it begins.
-        let (address, context) = (self.connection.address, self.shared.context);
+        let (address, context) = (self.connection.address, self.shared.context.clone());
         let Offered {
             viewer, sections, ..
         } = offered;

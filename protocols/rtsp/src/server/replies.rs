@@ -95,6 +95,8 @@ impl Session {
         };
         self.alive(now);
         self.stage = Stage::Playing;
+        // Who plays asks little, and there are many of them.
+        self.events.shrink_to_fit();
         let url = self.stream.as_ref().map(|stream| stream.url.clone());
         let url = url.unwrap_or_default();
         let tracks = self
