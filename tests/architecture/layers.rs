@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// Our crates, lowest first. A crate depends on crates of lower layers only.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("vocabulary", &["millstream-media"]),
+    ("vocabulary", &["millstream-http-auth", "millstream-media"]),
     (
         "wire formats",
         &[

@@ -216,10 +216,8 @@ fn fields(headers: &Headers) {
             password: "secret".to_owned(),
         };
         let mut login = crate::auth::Login::new(Some(credentials), crate::auth::Random::default());
-        let mut challenge = Headers::default();
-        challenge.push("WWW-Authenticate", value);
-        let met = login.challenged(&challenge, 0);
-        let answer = login.authorization(&crate::message::Method::Play, "u");
+        let met = login.challenged(std::iter::once(value), 0);
+        let answer = login.authorization("PLAY", "u");
         assert_eq!(answer.is_some(), met);
         let authorization = answer
             .as_deref()

@@ -9,7 +9,6 @@
 //! RTP and RTCP packets pass through as they are, and over UDP not at all: sockets, addresses and who may do
 //! what are for the caller.
 
-pub mod auth;
 pub mod client;
 #[doc(hidden)]
 pub mod fuzz;
@@ -27,6 +26,7 @@ mod reader_tests;
 pub use carriage::Carriage;
 pub use error::Error;
 pub use header::RtpInfo;
+pub use http_auth as auth;
 pub use reader::{Frame, Incoming, MAX_BODY, MAX_GARBAGE, ReadError, Reader, frame_header};
 
 use bytes::Bytes;

@@ -21,7 +21,9 @@ impl Session {
             return Ok(());
         };
         if response.status == Status::UNAUTHORIZED
-            && self.login.challenged(&response.headers, pending.answers)
+            && self
+                .login
+                .challenged(response.headers.all("WWW-Authenticate"), pending.answers)
         {
             self.repeat(now, pending);
             return Ok(());

@@ -198,7 +198,10 @@ impl Session {
         sent.headers.push("CSeq", self.cseq.to_string());
         sent.headers
             .push("User-Agent", self.config.user_agent.clone());
-        if let Some(value) = self.login.authorization(&request.method, &request.url) {
+        if let Some(value) = self
+            .login
+            .authorization(request.method.name(), &request.url)
+        {
             sent.headers.push("Authorization", value);
         }
         for (name, value) in request.headers.iter() {

@@ -171,7 +171,7 @@ impl Session {
         let authorization = authorization(request);
         let user = (user, password);
         self.guard
-            .check(now, &request.method, authorization.as_ref(), user)
+            .check(now, request.method.name(), authorization.as_ref(), user)
     }
 
     /// Bytes that were nothing of RTSP and have been passed over.

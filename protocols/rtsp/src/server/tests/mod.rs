@@ -10,7 +10,7 @@ use super::{Config, Event, Group, MAX_UNREAD, Offer, Session, Start, Track};
 use crate::auth::{Authorization, Credentials, Denied, Login, Random};
 use crate::carriage::Carriage;
 use crate::error::Error;
-use crate::message::{Headers, Method, Status};
+use crate::message::Status;
 use crate::{Output, frame_header};
 use sdp::Description;
 use std::time::{Duration, Instant};

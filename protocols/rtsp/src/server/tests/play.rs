@@ -164,14 +164,10 @@ fn credentials() {
     near.session.challenge(near.now, false).unwrap();
     near.drain();
     near.told("401 Unauthorized");
-    let mut headers = Headers::default();
-    for line in near.sent.lines() {
-        if let Some(value) = line.strip_prefix("WWW-Authenticate: ") {
-            headers.push("WWW-Authenticate", value);
-        }
-    }
-    assert!(login.challenged(&headers, 0));
-    let value = login.authorization(&Method::Describe, URL).unwrap();
+    let fields = near.sent.lines();
+    let fields = fields.filter_map(|line| line.strip_prefix("WWW-Authenticate: "));
+    assert!(login.challenged(fields, 0));
+    let value = login.authorization("DESCRIBE", URL).unwrap();
     assert!(Authorization::parse(&value).is_some());
     near.ask(
         &format!("DESCRIBE {URL}"),

@@ -163,7 +163,7 @@ impl Challenge {
             return None;
         }
         let qop = scheme.get("qop").filter(|qop| !qop.trim().is_empty());
-        let counted = qop.map(|qop| crate::header::lists(qop, "auth"));
+        let counted = qop.map(|qop| lists(qop, "auth"));
         // Integrity of the body alone is not supported.
         if counted == Some(false) {
             return None;
@@ -182,6 +182,12 @@ impl Challenge {
                 .is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         }))
     }
+}
+
+/// Whether a value of words with commas or blanks between them has this one.
+fn lists(value: &str, word: &str) -> bool {
+    let mut words = value.split([',', ' ']);
+    words.any(|found| found.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use super::challenge::{Challenge, Digest};
 use super::digest::{Algorithm, Proof, hexadecimal};
 use super::{Credentials, Random};
-use crate::message::{Headers, Method};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -13,7 +12,7 @@ const MAX_STALE: u8 = 3;
 
 /// Proves who the client is.
 #[derive(Clone, Debug)]
-pub(crate) struct Login {
+pub struct Login {
     credentials: Option<Credentials>,
     random: Random,
     challenge: Option<Challenge>,
@@ -23,7 +22,7 @@ pub(crate) struct Login {
 
 impl Login {
     /// For a connection.
-    pub(crate) const fn new(credentials: Option<Credentials>, random: Random) -> Self {
+    pub const fn new(credentials: Option<Credentials>, random: Random) -> Self {
         Self {
             credentials,
             random,
@@ -32,10 +31,10 @@ impl Login {
         }
     }
 
-    /// Takes the challenges of a response. Whether the request, which has answered `answers` challenges, may be made
+    /// Takes the challenges of a response: the values of its fields `WWW-Authenticate`. Whether the request, which has answered `answers` challenges, may be made
     /// again: not without credentials or a challenge that can be met, and not when the last of them still stands.
-    pub(crate) fn challenged(&mut self, headers: &Headers, answers: u8) -> bool {
-        let challenge = Challenge::strongest(headers.all("WWW-Authenticate"));
+    pub fn challenged<'a>(&mut self, fields: impl Iterator<Item = &'a str>, answers: u8) -> bool {
+        let challenge = Challenge::strongest(fields);
         let Some(challenge) = challenge.filter(|_| self.credentials.is_some()) else {
             return false;
         };
@@ -49,7 +48,7 @@ impl Login {
     }
 
     /// The value of `Authorization` for a request, once there was a challenge.
-    pub(crate) fn authorization(&mut self, method: &Method, url: &str) -> Option<String> {
+    pub fn authorization(&mut self, method: &str, url: &str) -> Option<String> {
         let credentials = self.credentials.as_ref()?;
         let Credentials { user, password } = credentials;
         match self.challenge.as_ref()? {
@@ -73,7 +72,7 @@ impl Login {
 fn prove(
     digest: &Digest,
     credentials: &Credentials,
-    method: &Method,
+    method: &str,
     uri: &str,
     (count, cnonce): (&str, &str),
 ) -> String {
@@ -90,7 +89,7 @@ fn prove(
         realm,
         password,
         nonce,
-        method: method.name(),
+        method,
         uri,
         counted: digest.counted.then_some((count, cnonce)),
     };
@@ -132,51 +131,51 @@ mod tests {
         Login::new(Some(credentials), Random([7; 16]))
     }
 
-    fn fields(values: &[&str]) -> Headers {
-        let mut headers = Headers::default();
-        for value in values {
-            headers.push("WWW-Authenticate", *value);
-        }
-        headers
+    fn challenged(login: &mut Login, fields: &[&str], answers: u8) -> bool {
+        login.challenged(fields.iter().copied(), answers)
     }
 
     #[test]
     fn nothing_is_proven_before_it_is_asked_for() {
         let mut login = login();
-        assert_eq!(login.authorization(&Method::Describe, "u"), None);
-        assert!(login.challenged(&fields(&["Basic realm=\"x\""]), 0));
+        assert_eq!(login.authorization("DESCRIBE", "u"), None);
+        assert!(challenged(&mut login, &["Basic realm=\"x\""], 0));
         let token = STANDARD.encode("jo\"e:pä:ss");
-        let value = login.authorization(&Method::Describe, "u");
+        let value = login.authorization("DESCRIBE", "u");
         assert_eq!(value, Some(format!("Basic {token}")));
     }
 
     #[test]
     fn requests_are_counted_where_that_is_asked_for() {
         let mut login = login();
-        let challenge = fields(&["Digest realm=\"r\", nonce=\"n\", qop=\"auth\", opaque=\"o\""]);
-        assert!(login.challenged(&challenge, 0));
-        let first = login.authorization(&Method::Play, "u").unwrap();
-        let second = login.authorization(&Method::Play, "u").unwrap();
+        let challenge = ["Digest realm=\"r\", nonce=\"n\", qop=\"auth\", opaque=\"o\""];
+        assert!(challenged(&mut login, &challenge, 0));
+        let first = login.authorization("PLAY", "u").unwrap();
+        let second = login.authorization("PLAY", "u").unwrap();
         assert!(
             first.starts_with("Digest username=\"jo\\\"e\", realm=\"r\", nonce=\"n\", uri=\"u\", ")
         );
         assert!(first.contains("nc=00000001") && second.contains("nc=00000002"));
         assert!(first.ends_with("opaque=\"o\"") && !first.contains("algorithm"));
-        let plain = fields(&["Digest realm=\"r\", nonce=\"n\", algorithm=MD5"]);
-        assert!(login.challenged(&plain, 0));
-        let value = login.authorization(&Method::Play, "u").unwrap();
+        let plain = ["Digest realm=\"r\", nonce=\"n\", algorithm=MD5"];
+        assert!(challenged(&mut login, &plain, 0));
+        let value = login.authorization("PLAY", "u").unwrap();
         assert!(value.ends_with("algorithm=MD5") && !value.contains("nc="));
     }
 
     #[test]
     fn a_refused_answer_is_not_repeated() {
         let mut login = login();
-        let fresh = fields(&["Digest realm=\"r\", nonce=\"n\""]);
-        let stale = fields(&["Digest realm=\"r\", nonce=\"m\", stale=true"]);
-        assert!(login.challenged(&fresh, 0));
-        assert!(!login.challenged(&fresh, 1));
-        assert!(login.challenged(&stale, 1));
-        assert!(!login.challenged(&fields(&["Negotiate"]), 0));
-        assert!(!Login::new(None, Random::default()).challenged(&fresh, 0));
+        let fresh = ["Digest realm=\"r\", nonce=\"n\""];
+        let stale = ["Digest realm=\"r\", nonce=\"m\", stale=true"];
+        assert!(challenged(&mut login, &fresh, 0));
+        assert!(!challenged(&mut login, &fresh, 1));
+        assert!(challenged(&mut login, &stale, 1));
+        assert!(!challenged(&mut login, &["Negotiate"], 0));
+        assert!(!challenged(
+            &mut Login::new(None, Random::default()),
+            &fresh,
+            0
+        ));
     }
 }

@@ -5,7 +5,6 @@
 use super::Random;
 use super::challenge::Scheme;
 use super::digest::{Algorithm, Proof, hexadecimal};
-use crate::message::Method;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::VecDeque;
@@ -19,7 +18,7 @@ const MAX_NONCES: usize = 4;
 
 /// What a client says to prove who it is.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Authorization(Scheme);
+pub struct Authorization(Scheme);
 
 /// Why a proof was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub enum Denied {
 
 /// Makes the challenges of one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Guard {
+pub struct Guard {
     realm: String,
     random: Random,
     nonces: VecDeque<(String, Instant)>,
@@ -49,13 +48,13 @@ impl std::fmt::Debug for Authorization {
 
 impl Authorization {
     /// Reads the value of `Authorization`.
-    pub(crate) fn parse(value: &str) -> Option<Self> {
+    pub fn parse(value: &str) -> Option<Self> {
         let scheme = Scheme::parse_list(value).into_iter().next()?;
         (scheme.is("Basic") || scheme.is("Digest")).then_some(Self(scheme))
     }
 
     /// The user whom it names.
-    pub(crate) fn user(&self) -> Option<String> {
+    pub fn user(&self) -> Option<String> {
         if self.0.is("Basic") {
             return Some(self.basic()?.0);
         }
@@ -70,7 +69,7 @@ impl Authorization {
     }
 
     /// Whether the password is proven, for a request of this method.
-    fn proves(&self, method: &Method, realm: &str, user: &str, password: &str) -> bool {
+    fn proves(&self, method: &str, realm: &str, user: &str, password: &str) -> bool {
         if let Some((found, given)) = self.basic().filter(|_| self.0.is("Basic")) {
             // Hashed, so that comparing takes the same time for all lengths.
             let hash = |user: &str, password: &str| Algorithm::Sha256.hash(&[user, password]);
@@ -93,7 +92,7 @@ impl Authorization {
             realm,
             password,
             nonce: get("nonce"),
-            method: method.name(),
+            method,
             uri: get("uri"),
             counted: counted.then(|| (get("nc"), get("cnonce"))),
         };
@@ -105,7 +104,7 @@ impl Authorization {
 
 impl Guard {
     /// For a connection.
-    pub(crate) fn new(realm: &str, random: Random) -> Self {
+    pub fn new(realm: &str, random: Random) -> Self {
         Self {
             // In quotes it stands in a header field.
             realm: realm
@@ -120,7 +119,7 @@ impl Guard {
 
     /// The values of `WWW-Authenticate` with a new nonce: the weakest last, since some clients take the last. Basic
     /// is among them where nobody listens.
-    pub(crate) fn challenge(&mut self, now: Instant, stale: bool, is_secure: bool) -> Vec<String> {
+    pub fn challenge(&mut self, now: Instant, stale: bool, is_secure: bool) -> Vec<String> {
         self.count += 1;
         let random = hexadecimal(&self.random.0);
         let nonce = Algorithm::Sha256.hash(&[&random, &self.count.to_string()]);
@@ -145,7 +144,7 @@ impl Guard {
     }
 
     /// A name that nobody can guess, the same for the same purpose.
-    pub(crate) fn identifier(&self, purpose: &str) -> String {
+    pub fn identifier(&self, purpose: &str) -> String {
         let random = hexadecimal(&self.random.0);
         let hash = Algorithm::Sha256.hash(&["session", &random, purpose]);
         hash.get(..16).unwrap_or_default().to_owned()
@@ -155,10 +154,10 @@ impl Guard {
     ///
     /// # Errors
     /// Why it does not.
-    pub(crate) fn check(
+    pub fn check(
         &self,
         now: Instant,
-        method: &Method,
+        method: &str,
         authorization: Option<&Authorization>,
         (user, password): (&str, &str),
     ) -> Result<(), Denied> {
@@ -190,8 +189,7 @@ fn same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Credentials, Login};
-    use crate::message::Headers;
+    use crate::{Credentials, Login};
 
     const JOE: (&str, &str) = ("joe", "secret");
 
@@ -205,12 +203,8 @@ mod tests {
 
     /// What a client answers to these challenges.
     fn answer(challenges: &[String], login: &mut Login) -> Option<Authorization> {
-        let mut headers = Headers::default();
-        for challenge in challenges {
-            headers.push("WWW-Authenticate", challenge.clone());
-        }
-        assert!(login.challenged(&headers, 0));
-        Authorization::parse(&login.authorization(&Method::Play, "rtsp://h/s").unwrap())
+        assert!(login.challenged(challenges.iter().map(String::as_str), 0));
+        Authorization::parse(&login.authorization("PLAY", "rtsp://h/s").unwrap())
     }
 
     #[test]
@@ -229,27 +223,24 @@ mod tests {
             let authorization = answer(challenges, &mut login("joe", "secret"));
             let authorization = authorization.as_ref();
             assert_eq!(authorization.unwrap().user().as_deref(), Some("joe"));
-            assert_eq!(guard.check(now, &Method::Play, authorization, JOE), Ok(()));
-            let method = &Method::Teardown;
+            assert_eq!(guard.check(now, "PLAY", authorization, JOE), Ok(()));
+            let method = "TEARDOWN";
             assert_eq!(
                 guard.check(now, method, authorization, JOE),
                 Err(Denied::Wrong)
             );
             let later = now + NONCE_LIFETIME;
             assert_eq!(
-                guard.check(later, &Method::Play, authorization, JOE),
+                guard.check(later, "PLAY", authorization, JOE),
                 Err(Denied::Stale)
             );
         }
         for (user, password) in [("joe", "Secret"), ("jim", "secret"), ("joe", "")] {
             let authorization = answer(&challenges, &mut login(user, password));
-            let denied = guard.check(now, &Method::Play, authorization.as_ref(), JOE);
+            let denied = guard.check(now, "PLAY", authorization.as_ref(), JOE);
             assert_eq!(denied, Err(Denied::Wrong));
         }
-        assert_eq!(
-            guard.check(now, &Method::Play, None, JOE),
-            Err(Denied::Missing)
-        );
+        assert_eq!(guard.check(now, "PLAY", None, JOE), Err(Denied::Missing));
     }
 
     #[test]
@@ -258,7 +249,7 @@ mod tests {
         let challenges = Guard::new("m", Random([1; 16])).challenge(now, false, false);
         let authorization = answer(&challenges, &mut login("joe", "secret"));
         let mut guard = Guard::new("m", Random([2; 16]));
-        let denied = guard.check(now, &Method::Play, authorization.as_ref(), JOE);
+        let denied = guard.check(now, "PLAY", authorization.as_ref(), JOE);
         assert_eq!(denied, Err(Denied::Stale));
         assert!(guard.challenge(now, true, false)[1].ends_with("stale=true"));
     }
@@ -275,12 +266,12 @@ mod tests {
         ] {
             let value = format!("Basic {}", STANDARD.encode(token));
             let authorization = Authorization::parse(&value);
-            let found = guard.check(now, &Method::Play, authorization.as_ref(), JOE);
+            let found = guard.check(now, "PLAY", authorization.as_ref(), JOE);
             assert_eq!(found, result, "{token}");
         }
         assert_eq!(Authorization::parse("Bearer abc"), None);
         let digest = Authorization::parse("Digest algorithm=x, username=\"joe\"");
-        let denied = guard.check(now, &Method::Play, digest.as_ref(), JOE);
+        let denied = guard.check(now, "PLAY", digest.as_ref(), JOE);
         assert_eq!(denied, Err(Denied::Wrong));
     }
 

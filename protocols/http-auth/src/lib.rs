@@ -1,17 +1,16 @@
 //! Who someone is: Basic (RFC 7617) and Digest (RFC 7616, and RFC 2617 where there is no `qop`).
 //!
-//! `Login` is the client's side: it takes challenges and proves a password. `Guard` is the server's: it makes
-//! challenges and checks proofs. Digest is with MD5 or SHA-256, without `-sess` and without integrity of bodies,
-//! which nobody uses.
+//! HTTP and RTSP have the same of it. [`Login`] is the client's side: it takes challenges and proves a password.
+//! [`Guard`] is the server's: it makes challenges and checks proofs. Digest is with MD5 or SHA-256, without `-sess`
+//! and without integrity of bodies, which nobody uses.
 
 mod challenge;
 mod digest;
 mod guard;
 mod login;
 
-pub use guard::Denied;
-pub(crate) use guard::{Authorization, Guard};
-pub(crate) use login::Login;
+pub use guard::{Authorization, Denied, Guard};
+pub use login::Login;
 
 use std::fmt;
 
