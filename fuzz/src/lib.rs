@@ -9,7 +9,7 @@
 
 pub mod media;
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// One entry that takes any bytes.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +86,11 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_client_session", |data| {
         rtsp::fuzz::client_session(Instant::now(), data)
     }),
+    target("onvif_xml", onvif::fuzz::xml),
+    target("onvif_discovery", onvif::fuzz::discovery),
+    target("onvif_session", |data| {
+        onvif::fuzz::session(SystemTime::UNIX_EPOCH, data)
+    }),
     target("srt_packet", srt::fuzz::packet),
     target("srt_handshake", srt::fuzz::handshake),
     target("srt_listener", |data| {
@@ -131,6 +136,7 @@ pub fn seeds() -> Vec<Seed> {
         ("rtp", numbered(rtp::fuzz::seeds())),
         ("sdp", named(sdp::fuzz::seeds())),
         ("rtsp", numbered(rtsp::fuzz::seeds())),
+        ("onvif", named(onvif::fuzz::seeds())),
         ("srt", numbered(srt::fuzz::seeds())),
         ("webrtc", numbered(webrtc::fuzz::seeds())),
         ("server", named(millstream::fuzz::seeds())),
