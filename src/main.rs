@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use millstream::commands::{CommandError, probe, remux};
+use millstream::commands::{CommandError, discover, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
 use millstream::{adapters, server, telemetry};
 use std::path::PathBuf;
@@ -29,6 +29,8 @@ enum Command {
     Probe(Probe),
     /// Copy one stream from any source or file to any target or file, without transcoding.
     Remux(Remux),
+    /// Look for ONVIF cameras on every network interface.
+    Discover(Discover),
     /// Check a configuration and say what is wrong with it.
     CheckConfig(ConfigArguments),
 }
@@ -89,6 +91,16 @@ struct Remux {
     realtime: bool,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct Discover {
+    /// How long answers are waited for.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// Answer in JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
@@ -96,6 +108,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => self::serve(serve),
         Some(Command::Probe(arguments)) => probe(arguments),
         Some(Command::Remux(arguments)) => remux(arguments),
+        Some(Command::Discover(arguments)) => discover(&arguments),
         Some(Command::CheckConfig(arguments)) => check(arguments),
     };
     match result {
@@ -155,6 +168,14 @@ fn remux(arguments: Remux) -> Result<ExitCode, ConfigError> {
         let summary = remux::run(config, &options).await?;
         Ok((summary.text, summary.is_whole))
     })
+}
+
+fn discover(arguments: &Discover) -> Result<ExitCode, ConfigError> {
+    let options = discover::Options {
+        timeout: arguments.timeout,
+        json: arguments.json,
+    };
+    command(async |_| Ok((discover::run(&options).await?, true)))
 }
 
 /// Runs a command that ends, and prints what it says. Of the server's settings it has those of the environment.

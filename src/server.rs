@@ -96,6 +96,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         connector: Connector::new(general.tls.roots.as_deref())?,
         bridges: Bridges::new(Handle::current(), settings.bounds),
         muxers: Muxers::new(&general.segments),
+        protocols: protocols.clone(),
     });
     let supervisor = Supervisor::new(context.clone(), general.sources);
     let control = Control::new(

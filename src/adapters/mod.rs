@@ -8,6 +8,7 @@ pub mod file;
 pub mod flv;
 pub mod hls;
 pub mod mpegts;
+pub mod onvif;
 pub mod rtmp;
 pub mod rtsp;
 pub mod srt;
@@ -43,6 +44,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 use media::Track;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -74,6 +76,10 @@ pub const ALL: &[(&str, Build)] = &[
     }),
     ("mpegts", |config| {
         Ok(Arc::new(mpegts::Mpegts::new(config)?))
+    }),
+    ("onvif", |config| {
+        config.section::<NoSettings>("onvif")?;
+        Ok(Arc::new(onvif::Onvif))
     }),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
@@ -123,6 +129,17 @@ pub struct Context {
     pub bridges: Bridges,
     /// Streams as segments.
     pub muxers: Muxers,
+    /// All protocols, for one that only finds out which other has the stream.
+    pub protocols: Vec<Arc<dyn Protocol>>,
+}
+
+/// Who pulls a URL.
+pub fn puller(protocols: &[Arc<dyn Protocol>], url: &str) -> Option<Arc<dyn Protocol>> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
+    let claimed = protocols.iter().find(|protocol| protocol.claims(url));
+    let found = claimed.or_else(|| protocols.iter().find(|protocol| protocol.pulls(&scheme)));
+    found.cloned()
 }
 
 /// A socket that listens.
@@ -236,6 +253,12 @@ pub trait Protocol: Send + Sync + 'static {
     /// Streams that exist without being asked for, as (stream, source URL).
     fn standing_sources(&self, _applications: &Applications) -> Vec<(StreamName, String)> {
         Vec::new()
+    }
+}
+
+impl fmt::Debug for dyn Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -1,9 +1,10 @@
-//! Commands that work on one stream and end: what is in a source ([`probe`]), and copying one from anywhere to anywhere
-//! ([`remux`]).
+//! Commands that end: what is in a source ([`probe`]), copying one stream from anywhere to anywhere ([`remux`]), and
+//! which cameras there are ([`discover`]).
 //!
-//! They use the sources, the hub and the targets of the server, which are the same code; only the hub is set up so
+//! Those that work on a stream use the sources, the hub and the targets of the server, which are the same code; only the hub is set up so
 //! that readers are waited for ([`Offline`](crate::hub::Offline)), and files are an adapter more.
 
+pub mod discover;
 pub mod probe;
 pub mod remux;
 

@@ -87,6 +87,7 @@ impl Session {
                 .map_err(|error| failed(&error))?,
             bridges: Bridges::new(Handle::current(), settings.bounds),
             muxers: Muxers::new(&general.segments),
+            protocols: protocols.clone(),
         };
         Ok(Self {
             context: Arc::new(context),

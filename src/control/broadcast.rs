@@ -1,5 +1,6 @@
 //! What someone asked for by name, as it is kept.
 
+use crate::adapters::onvif::camera_url;
 use crate::net::redacted::Redacted;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
@@ -93,12 +94,23 @@ impl Broadcast {
         }
         let filled = |url: &&String| !url.is_empty();
         // A camera may be given by its stream's URL alone.
-        let camera = self.ip_addr.as_ref();
-        let camera =
-            camera.filter(|address| self.kind == Kind::IpCamera && address.contains("://"));
-        let first = self.stream_url.as_ref().filter(filled).or(camera);
+        let camera = self.camera();
+        let address = self.ip_addr.as_ref();
+        let address =
+            address.filter(|address| self.kind == Kind::IpCamera && address.contains("://"));
+        let first = self.stream_url.as_ref().filter(filled);
+        let first = first.or(camera.as_ref()).or(address);
         let all = first.into_iter().chain(&self.fallback_urls);
         all.filter(filled).map(|url| self.signed_in(url)).collect()
+    }
+
+    /// Where the camera itself is asked for its stream and all else. None for what is no camera, or is given by its
+    /// stream's URL. User name and password stand in it.
+    pub fn camera(&self) -> Option<String> {
+        let address = self.ip_addr.as_deref().map(str::trim);
+        let address =
+            address.filter(|address| self.kind == Kind::IpCamera && !address.is_empty())?;
+        Some(self.signed_in(&camera_url(address)?))
     }
 
     /// The URL with user name and password, where they are known and it has none.
@@ -293,7 +305,12 @@ mod tests {
             (camera(Some("rtsp://x:y@a/1"), "", "joe"), "rtsp://x:y@a/1"),
             (camera(Some("rtsp://a/1"), "http://c", ""), "rtsp://a/1"),
             (camera(None, "rtsp://c/1", ""), "rtsp://c/1"),
-            (camera(None, "192.168.0.1", ""), "rtsp://b/2"),
+            (camera(None, "", ""), "rtsp://b/2"),
+            (camera(None, "192.168.0.1", ""), "onvif://192.168.0.1"),
+            (
+                camera(None, "https://c:443/x?profileIndex=1", "joe"),
+                "onvifs://joe:p%40ss%231@c:443/x?profileIndex=1",
+            ),
         ];
         for (broadcast, first) in cases {
             let sources = broadcast.sources();

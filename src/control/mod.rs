@@ -6,6 +6,7 @@
 //! broadcasts too, for as long as they last.
 
 pub mod broadcast;
+mod cameras;
 mod demand;
 mod error;
 pub mod recordings;
@@ -20,6 +21,7 @@ pub mod vod;
 mod tests;
 
 pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
+pub use cameras::{CameraFailure, Handle};
 pub use error::ControlError;
 pub use view::{Status, View};
 
@@ -27,6 +29,7 @@ use crate::adapters::Protocol;
 use crate::config::OnDemand;
 use crate::hub::{Change, Hub, StreamName};
 use crate::store::{self, Store, StoreError};
+use cameras::Cameras;
 use demand::Demand;
 use recordings::Recordings;
 use settings::AppSettings;
@@ -58,6 +61,7 @@ struct Shared {
     passing: Mutex<BTreeMap<StreamName, Broadcast>>,
     recordings: Recordings,
     demand: Demand,
+    cameras: Cameras,
     /// By application.
     settings: Mutex<BTreeMap<String, AppSettings>>,
     settings_changed: Notify,
@@ -105,6 +109,7 @@ impl Control {
                 passing: Mutex::default(),
                 recordings,
                 demand: Demand::new(on_demand),
+                cameras: Cameras::default(),
                 settings: Mutex::new(settings),
                 settings_changed: Notify::new(),
                 writing,
@@ -255,6 +260,7 @@ impl Control {
             .remove(store::Kind::Broadcasts, name.as_str())
             .await?;
         let removed = self.lock().remove(name);
+        self.shared.cameras.forget(name);
         // That nothing ran is no fault here.
         self.halt(name);
         let passing = self.lock_passing().remove(name);

@@ -2,7 +2,7 @@
 
 use super::supervisor::{Route, SourcePhase};
 use super::{Broadcast, Control, ControlError};
-use crate::adapters::Connection;
+use crate::adapters::{Connection, puller};
 use crate::hub::StreamName;
 use crate::net::policy::Refused;
 use std::collections::BTreeMap;
@@ -130,12 +130,10 @@ impl Control {
             return Err(ControlError::NoSource(name.clone()));
         }
         let route = |url: &String| {
-            let scheme = url.split(':').next().unwrap_or_default();
-            let scheme = scheme.to_ascii_lowercase();
-            let protocols = || self.shared.protocols.iter();
-            let found = protocols().find(|protocol| protocol.claims(url));
-            let found = found.or_else(|| protocols().find(|protocol| protocol.pulls(&scheme)));
-            let protocol = found.cloned().ok_or(ControlError::Scheme(scheme))?;
+            let protocol = puller(&self.shared.protocols, url).ok_or_else(|| {
+                let scheme = url.split(':').next().unwrap_or_default();
+                ControlError::Scheme(scheme.to_ascii_lowercase())
+            })?;
             let url = url.clone();
             Ok(Route { url, protocol })
         };

@@ -1,5 +1,5 @@
 //! Getting something over HTTP: one request, redirects followed, and the body as it comes ([`get`]) or all of it
-//! ([`whole`]).
+//! ([`whole`]). Or any one request as it is, with whatever is answered ([`exchange`]).
 //!
 //! Every server on the way is judged by the [`Policy`] when it is connected to, the ones that redirects name
 //! too. What the body is, is for the caller, who looks at its content type and its first bytes.
@@ -216,10 +216,43 @@ pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, Strin
     })
 }
 
+/// Sends one request to the host of `url` and reads all of the answer, whatever its status, up to so many bytes and
+/// one more. Redirects are not followed.
+///
+/// # Errors
+/// When there is no answer, or it stops coming.
+pub async fn exchange(
+    url: &Url,
+    request: Request<Body>,
+    ask: &Ask<'_>,
+    most: usize,
+) -> Result<hyper::Response<Bytes>, String> {
+    let (answer, connection) = connect(url, request, ask).await?;
+    let (head, body) = answer.into_parts();
+    let mut body = Body::new(body).into_data_stream();
+    let mut read = BytesMut::new();
+    let reading = async {
+        while read.len() <= most
+            && let Some(piece) = body.next().await
+        {
+            read.extend_from_slice(&piece?);
+        }
+        Ok(())
+    };
+    let result = timeout(SILENCE, reading).await;
+    connection.abort();
+    let result: Result<(), axum::Error> =
+        result.map_err(|_| "the server stops in the middle".to_owned())?;
+    result.map_err(|error| format!("the connection to the server broke: {error}"))?;
+    read.truncate(most.saturating_add(1));
+    Ok(hyper::Response::from_parts(head, read.freeze()))
+}
+
 async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, String> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let (answer, connection) = connect(&url, ask).await?;
+        let request = request(&url, ask).ok_or("the URL cannot be asked for over HTTP")?;
+        let (answer, connection) = connect(&url, request, ask).await?;
         if let Some(cookies) = ask.cookies {
             cookies.take(&url, answer.headers());
         }
@@ -269,6 +302,7 @@ pub(crate) fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
 
 async fn connect(
     url: &Url,
+    request: Request<Body>,
     ask: &Ask<'_>,
 ) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
     let host = url.host_str().unwrap_or_default();
@@ -279,9 +313,9 @@ async fn connect(
     let asking = async {
         if url.scheme() == "https" {
             let secure = ask.connector.connect(host, socket, ask.check).await;
-            send(url, ask, secure.map_err(|error| error.to_string())?).await
+            send(request, secure.map_err(|error| error.to_string())?).await
         } else {
-            send(url, ask, socket).await
+            send(request, socket).await
         }
     };
     timeout(ANSWER_TIMEOUT, asking)
@@ -290,8 +324,7 @@ async fn connect(
 }
 
 async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    url: &Url,
-    ask: &Ask<'_>,
+    request: Request<Body>,
     socket: S,
 ) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
     let words = |error: hyper::Error| format!("the server does not speak HTTP: {error}");
@@ -302,7 +335,6 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         // What goes wrong is told where the body is read.
         let _ = connection.await;
     });
-    let request = request(url, ask).ok_or("the URL cannot be asked for over HTTP")?;
     match sender.send_request(request).await {
         Ok(answer) => Ok((answer, connection)),
         Err(error) => {

@@ -34,6 +34,7 @@ mod logins;
 mod mpegts;
 mod mpegts_multicast;
 mod network;
+mod onvif;
 mod probe;
 mod publish_and_play;
 mod publishers;

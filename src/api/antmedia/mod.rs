@@ -3,6 +3,7 @@
 //! Most refusals are HTTP 200 with `success: false`, as that server's are and its clients expect.
 
 mod broadcast;
+mod cameras;
 mod connections;
 mod create;
 mod endpoints;
@@ -54,6 +55,8 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route("/{id}/start", post(routes::start))
         .route("/{id}/stop", post(routes::stop))
         .route("/{id}/ip-camera-error", get(routes::camera_error))
+        .route("/onvif-devices", get(cameras::discover))
+        .nest("/{id}/ip-camera", cameras::router())
         .route("/{id}/broadcast-statistics", get(routes::statistics))
         .route("/{id}/connections", get(connections::list))
         .route(

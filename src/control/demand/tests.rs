@@ -110,6 +110,7 @@ impl Server {
             connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
             muxers: Muxers::new(&Segments::default()),
+            protocols: Vec::new(),
         });
         let hub = context.hub.clone();
         let control = Control::new(

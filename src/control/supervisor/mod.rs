@@ -52,6 +52,11 @@ impl Supervisor {
         &self.context.policy
     }
 
+    /// What sources and targets have in common.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Keeps one of `routes` running into the stream `name`, the first where it can be had. False when that
     /// stream has a source already.
     pub fn start(&self, name: &StreamName, routes: Vec<Route>) -> bool {

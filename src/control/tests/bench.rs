@@ -217,6 +217,7 @@ impl Bench {
             connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), Settings::default().bounds),
             muxers: Muxers::new(&Segments::default()),
+            protocols: Vec::new(),
         });
         let supervisor = Supervisor::new(context, settings);
         let fake = Arc::new(Fake::default());

@@ -37,6 +37,18 @@ pub(crate) fn newer_ffmpeg() -> Command {
     Command::new(program.expect("a newer ffmpeg is not installed; `cargo xtask setup` installs it"))
 }
 
+/// Where the simulator of a camera by ONVIF is installed.
+#[track_caller]
+pub(crate) fn onvif_simulator() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/onvif");
+    let is_there = folder.join("ipycam/onvif.py").is_file();
+    assert!(
+        is_there,
+        "ipycam is not installed; `cargo xtask setup` installs it"
+    );
+    folder
+}
+
 /// The Python that GStreamer is bound to: Debian's, whatever else is in the path.
 #[track_caller]
 pub(crate) fn python() -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Result};
 use crate::steps::Steps;
-use crate::{chromium, ffmpeg, project, tools};
+use crate::{chromium, ffmpeg, project, pypi, tools};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -76,6 +76,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     })?;
     steps.step("install the browser tests' packages", browser_packages)?;
     steps.step("build the peers that no package has", peers)?;
+    steps.step("install the simulator of a camera", || {
+        pypi::ensure("onvif", "ipycam/onvif.py")
+    })?;
     let browser = steps.step("find a browser", chromium::find_or_download)?;
     let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
     Ok(Found { browser, ffmpeg })

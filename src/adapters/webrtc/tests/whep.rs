@@ -26,6 +26,7 @@ fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
         connector: Connector::new(None).unwrap(),
         bridges: Bridges::new(Handle::current(), bounds),
         muxers: Muxers::new(&Segments::default()),
+        protocols: Vec::new(),
     });
     let overrides = Overrides {
         set: vec![

@@ -1,0 +1,164 @@
+//! Broadcasts that are cameras: what is known of each is kept from one request to the next, and whoever sets one in
+//! motion need not come back to stop it.
+
+use super::{Broadcast, Control};
+use crate::adapters::onvif::ptz::{Motion, Vector};
+use crate::adapters::onvif::{Camera, CameraError, Source, SourceError};
+use crate::hub::StreamName;
+use crate::net::policy::Refused;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::MutexGuard;
+use tokio::time::sleep;
+
+/// Why a camera did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CameraFailure {
+    /// There is no such broadcast, or it is none.
+    #[error("there is no camera of that name")]
+    Unknown,
+    /// It is known by the URL of its stream alone.
+    #[error(
+        "the camera is given by its stream's URL; what else it can do is asked at its ONVIF address"
+    )]
+    NoAddress,
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Its address is forbidden.
+    #[error(transparent)]
+    Forbidden(#[from] Refused),
+    /// It was asked.
+    #[error(transparent)]
+    Camera(#[from] CameraError),
+}
+
+/// The cameras that somebody has asked something.
+#[derive(Debug, Default)]
+pub(super) struct Cameras(Mutex<HashMap<StreamName, (String, Arc<Handle>)>>);
+
+impl Cameras {
+    pub(super) fn forget(&self, name: &StreamName) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(name);
+    }
+}
+
+/// One camera, for all who ask it something.
+#[derive(Debug)]
+pub struct Handle {
+    camera: tokio::sync::Mutex<Camera>,
+    /// Waits for events, and makes nobody else wait.
+    listener: tokio::sync::Mutex<Camera>,
+    /// Counts motions and their ends: who has begun one sees whether another has come since.
+    motions: AtomicU64,
+}
+
+impl Handle {
+    /// The camera, which one at a time asks.
+    pub async fn lock(&self) -> MutexGuard<'_, Camera> {
+        self.camera.lock().await
+    }
+
+    /// The same camera on a second way, for questions that wait.
+    pub async fn listen(&self) -> MutexGuard<'_, Camera> {
+        self.listener.lock().await
+    }
+
+    /// Moves it. A continuous motion ends after `timeout`, if nobody ends it before.
+    ///
+    /// # Errors
+    /// When it cannot be moved so.
+    pub async fn go(
+        self: &Arc<Self>,
+        motion: Motion,
+        vector: Vector,
+        timeout: Duration,
+    ) -> Result<(), CameraError> {
+        let number = self.motions.fetch_add(1, Ordering::SeqCst) + 1;
+        self.lock().await.go(motion, vector, timeout).await?;
+        if motion == Motion::Continuous && vector != Vector::default() {
+            let handle = self.clone();
+            tokio::spawn(async move {
+                sleep(timeout).await;
+                let mut camera = handle.lock().await;
+                if handle.motions.load(Ordering::SeqCst) == number
+                    && let Err(error) = camera.stop().await
+                {
+                    tracing::warn!(%error, "a camera could not be stopped");
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends all motion.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn stop(&self) -> Result<(), CameraError> {
+        self.motions.fetch_add(1, Ordering::SeqCst);
+        self.lock().await.stop().await
+    }
+}
+
+impl Control {
+    /// The camera of a broadcast.
+    ///
+    /// # Errors
+    /// When it is none, or its address cannot be used.
+    pub fn camera(&self, name: &StreamName) -> Result<Arc<Handle>, CameraFailure> {
+        let broadcast = self.lock().get(name).cloned();
+        let broadcast = broadcast.ok_or(CameraFailure::Unknown)?;
+        let url = camera_url(&broadcast)?;
+        let known = &self.shared.cameras.0;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, handle)) = known.get(name)
+            && *of == url
+        {
+            return Ok(handle.clone());
+        }
+        let handle = Arc::new(Handle {
+            camera: tokio::sync::Mutex::new(self.connect_camera(&url)?),
+            listener: tokio::sync::Mutex::new(self.connect_camera(&url)?),
+            motions: AtomicU64::new(0),
+        });
+        known.insert(name.clone(), (url, handle.clone()));
+        Ok(handle)
+    }
+
+    /// Asks the camera that a broadcast would be for its stream.
+    ///
+    /// # Errors
+    /// When it does not tell. One that is given by its stream's URL is not asked.
+    pub async fn try_camera(&self, broadcast: &Broadcast) -> Result<(), CameraFailure> {
+        self.check_addresses(broadcast)?;
+        match camera_url(broadcast) {
+            Err(CameraFailure::NoAddress) => Ok(()),
+            Err(error) => Err(error),
+            Ok(url) => {
+                self.connect_camera(&url)?.stream().await?;
+                Ok(())
+            }
+        }
+    }
+
+    fn connect_camera(&self, url: &str) -> Result<Camera, SourceError> {
+        let context = self.shared.supervisor.context();
+        let source = Source::parse(url)?;
+        Ok(Camera::new(
+            source,
+            context.policy,
+            context.connector.clone(),
+        ))
+    }
+}
+
+fn camera_url(broadcast: &Broadcast) -> Result<String, CameraFailure> {
+    if broadcast.ip_addr.is_none() {
+        return Err(CameraFailure::Unknown);
+    }
+    broadcast.camera().ok_or(CameraFailure::NoAddress)
+}
