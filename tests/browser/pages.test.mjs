@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { unplayable } from '../../src/panel/web/player/codecs.js';
 import { readTarget, withQuery } from '../../src/panel/web/player/params.js';
+import { Pad } from '../../src/panel/web/player/ptz.js';
 import { Session } from '../../src/panel/web/player/session.js';
 import * as texts from '../../src/panel/web/texts.js';
 
@@ -134,4 +135,50 @@ test('a player that was passed over takes over once it plays out of sight', asyn
   assert.deepEqual([session.playerName, session.passedOver], ['first', undefined]);
   session.stop();
   assert.equal(started[3].stopped, 1);
+});
+
+/** A pad with these buttons on a page that is nowhere; what it asked, and the window. */
+async function pad(ways, { ok = true } = {}) {
+  const calls = [];
+  const window = new EventTarget();
+  globalThis.addEventListener = window.addEventListener.bind(window);
+  globalThis.HTMLVideoElement ??= class {};
+  globalThis.fetch = async (url, { method = 'GET' } = {}) => {
+    calls.push(`${method} ${url.pathname.split('/').at(-1)}${url.search}`);
+    return { ok };
+  };
+  const buttons = Object.fromEntries(ways.map((way) => [way, Object.assign(new EventTarget(), { dataset: { way }, setPointerCapture() {} })]));
+  const element = { hidden: true, querySelectorAll: () => Object.values(buttons) };
+  await new Pad(element, page('?id=cam&ptz=1')).show();
+  const send = async (to, type, more = {}) => {
+    to.dispatchEvent(Object.assign(new Event(type, { cancelable: true }), more));
+    await sleep(1);
+  };
+  return { calls, window, buttons, element, send };
+}
+
+test('a camera moves while a button or a key is pressed', async () => {
+  const { calls, window, buttons, element, send } = await pad(['ArrowLeft', 'home']);
+  assert.equal(element.hidden, false);
+  await send(buttons.ArrowLeft, 'pointerdown', { pointerId: 1 });
+  await send(buttons.ArrowLeft, 'pointerup');
+  await send(buttons.ArrowLeft, 'click', { detail: 1 });
+  await send(window, 'keydown', { key: '+' });
+  await send(window, 'keydown', { key: '+', repeat: true });
+  await send(window, 'keyup', { key: 'a' });
+  await send(window, 'blur');
+  await send(window, 'keyup', { key: '+' });
+  await send(window, 'keydown', { key: 'ArrowUp', ctrlKey: true });
+  await send(buttons.home, 'click', { detail: 1 });
+  await send(buttons.ArrowLeft, 'click', { detail: 0 });
+  const move = (x, z) => `POST move?movement=continuous&valueX=${x}&valueY=0&valueZ=${z}`;
+  assert.deepEqual(calls, [
+    'GET status', move(-0.5, 0), 'POST stop-move', move(0, 0.5), 'POST stop-move', 'POST home',
+    'POST move?valueX=-0.1&valueY=0&valueZ=0',
+  ]);
+});
+
+test('who may not move the camera is not shown how', async () => {
+  const { calls, element } = await pad(['ArrowLeft'], { ok: false });
+  assert.deepEqual([element.hidden, calls], [true, ['GET status']]);
 });

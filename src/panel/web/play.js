@@ -6,6 +6,7 @@
 
 import { players } from './player/index.js';
 import { readTarget } from './player/params.js';
+import { Pad } from './player/ptz.js';
 import { Session } from './player/session.js';
 import { notices, player as texts } from './texts.js';
 
@@ -39,6 +40,14 @@ function begin() {
   else if (order.length === 0) show({ kind: 'no_player', order: target.order.join(','), known: Object.keys(players) });
   else if (wanted) session.start();
   else askToPlay();
+  if (target.ptz) showPad();
+}
+
+function showPad() {
+  const pad = at('pad');
+  pad.setAttribute('aria-label', texts.pad);
+  for (const button of pad.querySelectorAll('button')) button.setAttribute('aria-label', texts.padWays[button.dataset.way]);
+  new Pad(pad, target).show();
 }
 
 function listen() {

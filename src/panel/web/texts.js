@@ -100,6 +100,16 @@ export const player = {
   unmute: 'Unmute',
   buffering: 'Waiting for the next picture…',
   soundOnly: 'This stream has sound only',
+  pad: 'Move the camera',
+  padWays: {
+    ArrowUp: 'Up',
+    ArrowDown: 'Down',
+    ArrowLeft: 'Left',
+    ArrowRight: 'Right',
+    '+': 'Closer',
+    '-': 'Further away',
+    home: 'Home position',
+  },
 };
 
 export const landing = {
