@@ -55,7 +55,8 @@ pub(crate) const BUILD: &[Tool] = &[
     tool("npm", &["npm"], Present::Program("npm")),
 ];
 
-/// What the end-to-end tests need besides, but for the browser (see [`chromium`]) and a newer ffmpeg (see [`ffmpeg`]).
+/// What the end-to-end tests need besides, but for the browser (see [`chromium`]) and a newer ffmpeg (see
+/// [`ffmpeg`](crate::ffmpeg)).
 pub(crate) const TEST: &[Tool] = &[
     tool("ffmpeg", &["ffmpeg"], Present::Program("ffmpeg")),
     tool("ffprobe", &["ffmpeg"], Present::Program("ffprobe")),
