@@ -113,6 +113,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     tokio::spawn(control.clone().restart_periodically());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
+    tokio::spawn(context.muxers.clone().follow(context.hub.clone()));
     tokio::spawn(identity.follow());
 
     let mut terminate = signal(SignalKind::terminate())?;

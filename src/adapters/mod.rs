@@ -22,6 +22,7 @@ mod muxer;
 mod passing;
 mod receiver;
 mod refusal;
+mod segmented;
 mod target;
 
 pub(crate) use content::Content;

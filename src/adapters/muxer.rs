@@ -1,21 +1,30 @@
 //! Streams that are being cut into segments while somebody asks for them, once for all outputs, and who asks.
 //!
-//! A stream is cut by the first request, and until some time after the last. What requests are answered from is an
+//! A stream is cut by the first request, and until some time after the last; where players can go back, from its
+//! beginning to some time after its end. What requests are answered from is an
 //! immutable [`Snapshot`], replaced when a part is complete; what an output makes of one (playlists, a description) is
 //! made for the first request and kept for the others.
 
 use super::FileRequest;
 use crate::config::Segments;
-use crate::hub::{Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer};
-use crate::segment::{Segmenter, Settings, Snapshot};
+use crate::hub::{
+    Change, Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer,
+};
+use crate::segment::{Disk, Place, Segmenter, Settings, Snapshot};
 use axum::http::{Method, header};
+use media::TrackId;
 use std::any::Any;
 use std::collections::HashMap;
+use std::future::pending;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 /// Viewers that are told apart, per stream.
@@ -26,6 +35,9 @@ const VIEWER_GONE: Duration = Duration::from_secs(15);
 
 /// How often absent viewers are looked for.
 const TICK: Duration = Duration::from_secs(2);
+
+/// A disk that has refused a segment is not tried again for so long.
+const DISK_REST: Duration = Duration::from_secs(10);
 
 /// The parameter of a request by which viewers are told apart.
 pub(super) const SESSION_KEY: &str = "session";
@@ -38,6 +50,8 @@ pub(super) const SESSION: &str = "{session}";
 pub struct Muxers {
     settings: Settings,
     linger: Duration,
+    /// Where segments go that are too many for memory.
+    folder: Option<PathBuf>,
     muxers: Arc<Mutex<HashMap<StreamName, Arc<Muxer>>>>,
 }
 
@@ -86,6 +100,7 @@ impl Muxers {
         Self {
             settings: Settings::new(config),
             linger: config.linger,
+            folder: config.folder.clone(),
             muxers: Arc::default(),
         }
     }
@@ -137,6 +152,26 @@ impl Muxers {
         muxer
     }
 
+    /// Has all streams cut from their beginning on, if players can go back. Runs for ever then.
+    pub async fn follow(self, hub: Hub) {
+        if self.settings.window.is_zero() {
+            return;
+        }
+        let mut changes = hub.changes();
+        loop {
+            match changes.recv().await {
+                Ok(Change::Published(stream)) => drop(self.muxer(&stream)),
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => {
+                    for stream in hub.list() {
+                        self.muxer(&stream);
+                    }
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
     /// Players ask for news once in a target duration.
     fn viewer_gone(&self) -> Duration {
         VIEWER_GONE.max(self.settings.max_segment * 2)
@@ -163,13 +198,25 @@ impl Muxers {
         let name = muxer.stream.name().clone();
         tracing::debug!(stream = %name, "cutting into segments");
         let mut segmenter = Segmenter::new(self.settings, first_number());
+        let mut storing = Storing::new(self.folder.clone());
         let mut reader = Reader::new(muxer.stream.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut version = 0;
         let mut ended = false;
-        while muxer.prune(self.viewer_gone()) < self.linger {
+        let is_kept = !self.settings.window.is_zero();
+        while muxer.prune(self.viewer_gone()) < self.linger || (is_kept && !ended) {
+            storing.begin(&segmenter);
             let item = tokio::select! {
                 item = reader.next(), if !ended => item,
+                stored = storing.done() => {
+                    match stored {
+                        Ok((track, number, place)) => segmenter.stored(track, number, place),
+                        Err(error) => {
+                            tracing::error!(stream = %name, %error, "a segment cannot be put on the disk");
+                        }
+                    }
+                    continue;
+                }
                 _ = tick.tick() => continue,
             };
             let changed = match item {
@@ -193,6 +240,7 @@ impl Muxers {
                 Item::Ended(_) => {
                     segmenter.finish();
                     ended = true;
+                    muxer.touch();
                     true
                 }
             };
@@ -210,6 +258,65 @@ impl Muxers {
             muxers.remove(&name);
         }
         tracing::debug!(stream = %name, "no longer cutting into segments");
+    }
+}
+
+/// What goes to the disk: one segment at a time, beside all else.
+struct Storing {
+    folder: Option<PathBuf>,
+    /// One for each track.
+    disks: HashMap<TrackId, Disk>,
+    going_on: Option<JoinHandle<Stored>>,
+    /// Not before then, as it has just failed.
+    not_before: Option<Instant>,
+}
+
+/// The disk comes back, unless it has failed.
+type Stored = (TrackId, Disk, u64, io::Result<Place>);
+
+impl Storing {
+    fn new(folder: Option<PathBuf>) -> Self {
+        Self {
+            folder,
+            disks: HashMap::new(),
+            going_on: None,
+            not_before: None,
+        }
+    }
+
+    /// Begins to write the next segment, if there is one and none is being written.
+    fn begin(&mut self, segmenter: &Segmenter) {
+        let waits = self.not_before.is_some_and(|until| Instant::now() < until);
+        let Some(folder) = self.folder.as_ref().filter(|_| !waits) else {
+            return;
+        };
+        if self.going_on.is_some() {
+            return;
+        }
+        let Some((track, segment)) = segmenter.next_to_store() else {
+            return;
+        };
+        let known = self.disks.remove(&track);
+        let mut disk = known.unwrap_or_else(|| Disk::new(folder.clone()));
+        self.going_on = Some(spawn_blocking(move || {
+            let place = disk.put(&segment);
+            (track, disk, segment.number, place)
+        }));
+    }
+
+    /// The segment that has been written, with its track and number. Waits for ever while none is.
+    async fn done(&mut self) -> io::Result<(TrackId, u64, Place)> {
+        let Some(going_on) = &mut self.going_on else {
+            return pending().await;
+        };
+        let done = going_on.await;
+        self.going_on = None;
+        let (track, disk, number, place) = done.map_err(io::Error::other)?;
+        self.disks.insert(track, disk);
+        if place.is_err() {
+            self.not_before = Some(Instant::now() + DISK_REST);
+        }
+        Ok((track, number, place?))
     }
 }
 
@@ -267,6 +374,11 @@ impl Muxer {
         if let Some(viewer) = known.or_else(|| room.then(new)) {
             viewers.seen.insert(key, (now, viewer));
         }
+    }
+
+    /// The linger time begins anew.
+    fn touch(&self) {
+        lock(&self.viewers).last_request = Instant::now();
     }
 
     /// Lets viewers go that have not asked for `gone`. The time since the last request of all.

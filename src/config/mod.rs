@@ -185,10 +185,17 @@ pub struct Segments {
     /// Longest part, for low latency.
     #[serde(with = "duration")]
     pub part: Duration,
-    /// Segments in a playlist.
+    /// Segments in a playlist, at least.
     pub listed: usize,
+    /// How far players can go back; streams are cut from their beginning on where this is not 0.
+    #[serde(with = "duration")]
+    pub window: Duration,
     /// Memory for the segments of one track, in bytes.
     pub memory_bytes: usize,
+    /// Folder for older segments; without, all are in memory.
+    pub folder: Option<PathBuf>,
+    /// Room there for the segments of one track, in bytes.
+    pub folder_bytes: u64,
     /// How long a stream goes on being cut after the last request.
     #[serde(with = "duration")]
     pub linger: Duration,
@@ -311,7 +318,10 @@ impl Default for Segments {
             duration: Duration::from_secs(2),
             part: Duration::from_millis(500),
             listed: 7,
+            window: Duration::ZERO,
             memory_bytes: 128 << 20,
+            folder: None,
+            folder_bytes: 16 << 30,
             linger: Duration::from_secs(30),
         }
     }
@@ -410,6 +420,9 @@ impl Streams {
     }
 }
 
+/// A playlist lists all of the window, and is made anew for each part.
+const MAX_WINDOW: Duration = Duration::from_hours(12);
+
 impl Segments {
     fn check(&self) -> Result<(), (&'static str, String)> {
         let duration = Duration::from_millis(500)..=Duration::from_secs(30);
@@ -422,6 +435,12 @@ impl Segments {
         }
         if !(3..=1_000).contains(&self.listed) {
             return Err(("segments.listed", "must lie between 3 and 1000".into()));
+        }
+        if self.window > MAX_WINDOW {
+            return Err(("segments.window", "must be at most 12h".into()));
+        }
+        if self.folder_bytes < 1 << 20 {
+            return Err(("segments.folder_bytes", "must be at least 1048576".into()));
         }
         if self.memory_bytes < 1 << 20 {
             return Err(("segments.memory_bytes", "must be at least 1048576".into()));

@@ -216,6 +216,32 @@ impl Rope {
     }
 }
 
+/// A body of which a part can be taken.
+pub trait Sliced: Sized + Into<Body> {
+    /// Length in bytes.
+    fn length(&self) -> u64;
+
+    /// The bytes from `start` to `end` (exclusive) only, both within the length.
+    #[must_use]
+    fn part(self, start: u64, end: u64) -> Self;
+}
+
+impl Sliced for Rope {
+    fn length(&self) -> u64 {
+        self.len()
+    }
+
+    fn part(self, start: u64, end: u64) -> Self {
+        self.slice(start, end)
+    }
+}
+
+impl From<Rope> for Body {
+    fn from(rope: Rope) -> Self {
+        Self::new(rope)
+    }
+}
+
 impl http_body::Body for Rope {
     type Data = Bytes;
     type Error = Infallible;
@@ -239,17 +265,28 @@ impl http_body::Body for Rope {
 }
 
 /// The whole body, or the one range that `Range` asks for (RFC 9110 section 14). Several ranges at once,
-/// which a server may ignore, get the whole.
-pub fn ranged(body: Rope, headers: &HeaderMap) -> Response<Body> {
-    let length = body.len();
+/// which a server may ignore, get the whole, as does a range of what had another tag (`If-Range`). Who has what has this
+/// tag (without quotes) is told so.
+pub fn ranged(body: impl Sliced, tag: &str, headers: &HeaderMap) -> Response<Body> {
+    let length = body.length();
+    let tag = format!("\"{tag}\"");
+    let same = headers
+        .get(header::IF_RANGE)
+        .is_none_or(|known| *known == tag);
     let range = headers
         .get(header::RANGE)
+        .filter(|_| same)
         .and_then(|range| range.to_str().ok())
         .and_then(|range| parse_range(range, length));
     let mut response = match range {
-        None => Response::new(Body::new(body)),
+        _ if holds(headers, header::IF_NONE_MATCH, &tag) => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        }
+        None => Response::new(body.into()),
         Some(Ok((start, end))) => {
-            let mut response = Response::new(Body::new(body.slice(start, end)));
+            let mut response = Response::new(body.part(start, end).into());
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             let range = format!("bytes {start}-{}/{length}", end.saturating_sub(1));
             response
@@ -267,10 +304,23 @@ pub fn ranged(body: Rope, headers: &HeaderMap) -> Response<Body> {
             response
         }
     };
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.extend(HeaderValue::try_from(tag).map(|tag| (header::ETAG, tag)));
     response
-        .headers_mut()
-        .insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    response
+}
+
+/// Whether a list header has that element, whatever parameters follow it, other than `q=0`.
+pub fn holds(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
+    let lists = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|element| {
+        let mut parts = element.split(';').map(str::trim);
+        parts.next().map(|element| element.trim_start_matches("W/")) == Some(value)
+            && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
 }
 
 /// No byte of the range exists.
@@ -331,7 +381,7 @@ mod tests {
         for (range, status, text, content_range) in cases {
             let rope = Rope::new([Bytes::from_static(b"abcd"), Bytes::from_static(b"efg")]);
             let headers = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static(range))]);
-            let response = ranged(rope, &headers);
+            let response = ranged(rope, "7", &headers);
             assert_eq!(response.status(), status, "{range}");
             let found = response
                 .headers()
@@ -343,6 +393,27 @@ mod tests {
                 text,
                 "{range}"
             );
+        }
+    }
+
+    #[test]
+    fn tags_tell_who_has_it_already() {
+        let range = (header::RANGE, "bytes=0-2");
+        let cases: [(&[(header::HeaderName, &str)], u16); 5] = [
+            (&[(header::IF_NONE_MATCH, "\"7\"")], 304),
+            (&[(header::IF_NONE_MATCH, "\"6\"")], 200),
+            (&[range.clone(), (header::IF_RANGE, "\"7\"")], 206),
+            (&[range.clone(), (header::IF_RANGE, "\"6\"")], 200),
+            (&[range, (header::IF_NONE_MATCH, "\"6\", W/\"7\"")], 304),
+        ];
+        for (asked, status) in cases {
+            let headers = asked
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            let rope = Rope::new([Bytes::from_static(b"abcdefg")]);
+            let response = ranged(rope, "7", &headers.collect());
+            assert_eq!(response.status(), status, "{asked:?}");
+            assert_eq!(response.headers()[header::ETAG], "\"7\"");
         }
     }
 }

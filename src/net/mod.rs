@@ -10,5 +10,6 @@ pub mod policy;
 pub mod redacted;
 pub mod shard;
 pub mod socket;
+pub mod text;
 pub mod tls;
 pub mod udp;

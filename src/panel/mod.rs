@@ -1,7 +1,8 @@
 //! The pages: files embedded at build time, served with what browsers should know of them.
 
+use crate::net::http::holds;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 
 /// A file of `src/panel/web`, or of the packages it names, as the build made it.
@@ -72,19 +73,6 @@ pub fn asset<B>(request: &Request<B>, path: &str) -> Response<Body> {
     };
     *response.body_mut() = Body::from(Bytes::from_static(bytes));
     response
-}
-
-/// Whether a list header has that element, whatever parameters follow it, other than `q=0`.
-fn holds(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
-    let lists = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).any(|element| {
-        let mut parts = element.split(';').map(str::trim);
-        parts.next().map(|element| element.trim_start_matches("W/")) == Some(value)
-            && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

@@ -1,6 +1,6 @@
 //! Makes parts and segments of one track's access units.
 
-use super::Settings;
+use super::{Place, Settings};
 use super::rendition::{Init, Part, Rendition, Segment, Stretch};
 use media::{AccessUnit, Timebase, Track};
 use mp4::fragment::{self, Capture, Run, Sample};
@@ -173,6 +173,8 @@ impl Cutter {
             start: self.segment_pts,
             stretch,
             parts: std::mem::take(&mut self.rendition.open_parts),
+            bytes: self.parts_bytes,
+            place: None,
             init: self.rendition.init.clone(),
             discontinuity: std::mem::take(&mut self.rendition.open_discontinuity),
             program_date_time,
@@ -258,18 +260,60 @@ impl Cutter {
         });
     }
 
+    /// The segment that has been complete longest of those that are to be put on the disk.
+    pub(super) fn next_to_store(&self) -> Option<&Arc<Segment>> {
+        let mut segments = self.rendition.segments.iter();
+        segments.find(|segment| self.settings.max_disk_bytes > 0 && segment.place.is_none())
+    }
+
+    /// The segment of that number is on the disk.
+    pub(super) fn stored(&mut self, number: u64, place: Place) {
+        let mut segments = self.rendition.segments.iter_mut();
+        if let Some(segment) = segments.find(|segment| segment.number == number) {
+            Arc::make_mut(segment).place = Some(place);
+        }
+        self.forget_old();
+    }
+
+    /// Counts what is listed, takes out of memory what the disk has, and forgets what neither has room for.
     fn forget_old(&mut self) {
-        let most = (self.settings.listed + self.settings.kept).max(1);
-        let bytes = |segments: &VecDeque<Arc<Segment>>| {
-            segments.iter().map(|segment| segment.len()).sum::<usize>()
+        let Settings {
+            listed,
+            kept,
+            window,
+            max_bytes,
+            max_disk_bytes,
+            ..
+        } = self.settings;
+        let segments = &mut self.rendition.segments;
+        let mut length = Duration::ZERO;
+        let within = |segment: &&Arc<Segment>| {
+            let is_within = length < window;
+            length += segment.duration;
+            is_within
         };
-        while self.rendition.segments.len() > most
-            || (self.rendition.segments.len() > 1
-                && bytes(&self.rendition.segments) > self.settings.max_bytes)
+        self.rendition.listed = segments.iter().rev().take_while(within).count().max(listed);
+        let most = self.rendition.listed.saturating_add(kept).max(1);
+        // What is asked for most stays in memory.
+        let hot = segments.len().saturating_sub(listed.saturating_add(kept));
+        let mut in_memory: usize = segments.iter().map(|segment| in_memory(segment)).sum();
+        for (at, segment) in segments.iter_mut().enumerate() {
+            let is_to_go = at < hot || in_memory > max_bytes;
+            if is_to_go && segment.place.is_some() && !segment.parts.is_empty() {
+                in_memory -= segment.bytes;
+                Arc::make_mut(segment).parts = Vec::new();
+            }
+        }
+        let mut on_disk: u64 = segments.iter().map(|segment| on_disk(segment)).sum();
+        while segments.len() > most
+            || (segments.len() > 1 && (in_memory > max_bytes || on_disk > max_disk_bytes))
         {
-            let gone = self.rendition.segments.pop_front();
-            self.rendition.discontinuities_before +=
-                u64::from(gone.is_some_and(|segment| segment.discontinuity));
+            let Some(gone) = segments.pop_front() else {
+                break;
+            };
+            in_memory -= self::in_memory(&gone);
+            on_disk -= self::on_disk(&gone);
+            self.rendition.discontinuities_before += u64::from(gone.discontinuity);
         }
     }
 
@@ -289,5 +333,19 @@ impl Cutter {
             .track
             .timebase
             .rescale(ticks, Timebase::MICROS)
+    }
+}
+
+fn in_memory(segment: &Segment) -> usize {
+    match segment.parts[..] {
+        [] => 0,
+        _ => segment.bytes,
+    }
+}
+
+fn on_disk(segment: &Segment) -> u64 {
+    match segment.place {
+        Some(_) => segment.bytes as u64,
+        None => 0,
     }
 }

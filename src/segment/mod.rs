@@ -5,11 +5,13 @@
 //! no task, no clock of its own, memory bounded by [`Settings`].
 
 mod cutter;
+mod disk;
 mod epoch;
 mod rendition;
 mod segmenter;
 mod snapshot;
 
+pub use disk::{Disk, Place};
 pub use rendition::{Bandwidth, Init, Part, Rendition, Segment, Stretch};
 pub use segmenter::Segmenter;
 pub use snapshot::Snapshot;
@@ -28,20 +30,30 @@ pub struct Settings {
     pub max_segment: Duration,
     /// Longest part.
     pub part: Duration,
-    /// Segments in the playlist.
+    /// Segments in the playlist, at least.
     pub listed: usize,
+    /// Media in the playlist, at least: how far players can go back.
+    pub window: Duration,
     /// Segments kept after they have left the playlist, for players that still ask for them.
     pub kept: usize,
-    /// Bytes of all segments of a rendition together.
+    /// Bytes of all segments of a rendition that are in memory together.
     pub max_bytes: usize,
+    /// Bytes of those that are on the disk; 0 where there is none for them.
+    pub max_disk_bytes: u64,
 }
 
-/// Whether tracks of that codec are cut: of those that MP4 carries, the ones that players of HLS know in it.
+/// Whether tracks of that codec are cut: those that MP4 carries.
 pub const fn carries(codec: &Codec) -> bool {
-    matches!(
-        codec,
-        Codec::H264(_) | Codec::H265(_) | Codec::Aac(_) | Codec::Opus(_)
-    )
+    mp4::init::carries(codec)
+}
+
+/// The `codecs` parameter of RFC 6381 for a track within MP4. For MP3 that is the object type indication of its sample
+/// entry: no browser plays it there, and by the other spelling hls.js would think that it is outside of MP4.
+pub fn codecs(codec: &Codec) -> Option<String> {
+    match codec {
+        Codec::MpegAudio(config) => Some(format!("mp4a.{:02X}", config.object_type_indication())),
+        _ => codec.rfc6381(),
+    }
 }
 
 impl Settings {
@@ -54,7 +66,12 @@ impl Settings {
             part: config.part,
             listed: config.listed,
             kept: config.listed.div_ceil(2) + 1,
+            window: config.window,
             max_bytes: config.memory_bytes,
+            max_disk_bytes: match config.folder {
+                Some(_) if !config.window.is_zero() => config.folder_bytes,
+                _ => 0,
+            },
         }
     }
 }

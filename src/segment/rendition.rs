@@ -1,5 +1,6 @@
 //! What has been cut of one track, ready to be served.
 
+use super::Place;
 use bytes::Bytes;
 use media::{Kind, Track};
 use std::collections::VecDeque;
@@ -37,7 +38,7 @@ pub struct Stretch {
     pub program_date_time: SystemTime,
 }
 
-/// A complete segment: its parts one after the other.
+/// A complete segment: its parts one after the other, or where they have been put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Media sequence number.
@@ -50,26 +51,18 @@ pub struct Segment {
     pub start: i64,
     /// What it belongs to.
     pub stretch: Stretch,
-    /// At least one.
+    /// At least one; none of a segment that is on the disk alone.
     pub parts: Vec<Part>,
+    /// Bytes of all its parts; not 0.
+    pub bytes: usize,
+    /// Where it is on the disk, once it is.
+    pub place: Option<Place>,
     /// What a decoder needs before it.
     pub init: Arc<Init>,
     /// It does not continue the segment before: another configuration.
     pub discontinuity: bool,
     /// Wall-clock time of its first sample.
     pub program_date_time: SystemTime,
-}
-
-impl Segment {
-    /// Bytes of all parts.
-    pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.bytes.len()).sum()
-    }
-
-    /// Whether it has no bytes, which no segment of a segmenter is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// Bits per second of a track's segments.
@@ -175,7 +168,7 @@ impl Rendition {
         let measured = self
             .segments
             .iter()
-            .map(|segment| (segment.len(), segment.duration.as_secs_f64()));
+            .map(|segment| (segment.bytes, segment.duration.as_secs_f64()));
         let peak = measured
             .clone()
             .map(|(bytes, seconds)| rate(bytes, seconds))

@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub going_on: usize,
     /// Longest part.
     pub part: Duration,
+    /// How much of the past playlists will show, once there is as much.
+    pub past: Duration,
     /// Nothing more will come.
     pub ended: bool,
 }
@@ -40,6 +42,8 @@ impl Snapshot {
         let Some(target) = segmenter.target().filter(|_| ended || !waiting) else {
             return empty;
         };
+        let listed = u32::try_from(settings.listed).unwrap_or(u32::MAX);
+        let past = Duration::from_secs(target.max(1).into()).saturating_mul(listed);
         let (mut renditions, silent): (Vec<_>, Vec<_>) = segmenter
             .renditions()
             .filter(|rendition| !rendition.segments.is_empty())
@@ -51,6 +55,7 @@ impl Snapshot {
             target: Some(target),
             renditions,
             going_on,
+            past: past.max(settings.window),
             ..empty
         }
     }

@@ -253,7 +253,7 @@ fn pages_of_other_sites_may_play() {
 
 /// ffmpeg ended well and reported nothing that is wrong with the stream.
 #[track_caller]
-fn without_errors(finished: Finished) -> Finished {
+pub(crate) fn without_errors(finished: Finished) -> Finished {
     let complaints: Vec<&str> = finished
         .stderr
         .lines()

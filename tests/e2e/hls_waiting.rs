@@ -5,8 +5,11 @@ use crate::hls_playlists::{FOLDER, playlist};
 use crate::support::clips::Clip;
 use crate::support::http::get;
 use crate::support::media::publish;
+use crate::support::playlist::Media;
 use crate::support::seconds;
 use crate::support::server::Server;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -111,5 +114,35 @@ fn the_part_that_is_announced_is_held_and_delivered() {
         "video_1.mp4".to_owned(),
     ] {
         assert_eq!(server.get(&format!("{FOLDER}/{uri}")).status, 404, "{uri}");
+    }
+}
+
+#[test]
+fn thousands_of_requests_wait_and_others_are_answered() {
+    const REQUESTS: usize = 2_000;
+    let server = Server::with_open_files(4_096);
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let number = playlist(&server, "video", "").open_number();
+    let before = server.resident_bytes();
+    let head = format!("GET {FOLDER}/video.m3u8?_HLS_msn={} HTTP/1.1", number + 2);
+    let head = format!("{head}\r\nHost: cam\r\nConnection: close\r\n\r\n");
+    let waiting: Vec<TcpStream> = (0..REQUESTS)
+        .map(|_| {
+            let mut socket = TcpStream::connect(("127.0.0.1", server.http)).unwrap();
+            socket.set_read_timeout(Some(seconds(60))).unwrap();
+            socket.write_all(head.as_bytes()).unwrap();
+            socket
+        })
+        .collect();
+    let map = playlist(&server, "audio", "").segments[0].map.clone();
+    assert_eq!(server.get(&format!("{FOLDER}/{map}")).status, 200);
+    let taken = server.resident_bytes().saturating_sub(before);
+    assert!(taken < 96 << 20, "{taken} bytes for {REQUESTS} requests");
+    for mut socket in waiting {
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(Media::parse(text).open_number() > number + 2, "{answer}");
     }
 }

@@ -219,11 +219,11 @@ fn count(url: &str) -> usize {
     finished.stdout.lines().count()
 }
 
-const PICTURE: &str = "-f lavfi -i testsrc2=size=320x180:rate=25";
-const TONE: &str = "-f lavfi -i sine=frequency=440:sample_rate=48000";
+pub(crate) const PICTURE: &str = "-f lavfi -i testsrc2=size=320x180:rate=25";
+pub(crate) const TONE: &str = "-f lavfi -i sine=frequency=440:sample_rate=48000";
 
 /// Six seconds, made by the newer ffmpeg and kept in the build folder; MP4, because ffmpeg begins some FLV not again.
-fn clip(name: &str, arguments: &str) -> PathBuf {
+pub(crate) fn clip(name: &str, arguments: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("clip-enhanced-2-{name}.mp4"));
     if !file.is_file() {
@@ -242,7 +242,7 @@ fn clip(name: &str, arguments: &str) -> PathBuf {
 }
 
 /// The newer ffmpeg publishing all tracks of a file without end; the URL comes last.
-fn publishing(file: &Path) -> std::process::Command {
+pub(crate) fn publishing(file: &Path) -> std::process::Command {
     let mut ffmpeg = newer_ffmpeg();
     ffmpeg
         .args(["-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i"])
@@ -254,7 +254,7 @@ fn publishing(file: &Path) -> std::process::Command {
 
 /// What the newer ffmpeg makes of a URL or file.
 #[track_caller]
-fn newer_decoding(url: &str, length: &[&str]) -> crate::support::peer::Finished {
+pub(crate) fn newer_decoding(url: &str, length: &[&str]) -> crate::support::peer::Finished {
     let mut ffmpeg = newer_ffmpeg();
     ffmpeg
         .args(["-nostdin", "-v", "warning", "-i", url])

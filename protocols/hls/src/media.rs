@@ -9,8 +9,11 @@ use ::media::DateTime;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::{Duration, SystemTime};
 
-/// The compatibility version: 6 allows EXT-X-MAP, and no tag that is written here needs more.
+/// The compatibility version: 6 allows EXT-X-MAP, and no tag of a whole playlist needs more.
 const VERSION: u32 = 6;
+
+/// That of a delta update (second edition, section 8).
+const DELTA_VERSION: u32 = 9;
 
 /// How many part targets a player stays behind the end; the draft recommends at least three.
 const PART_HOLD_BACK: u32 = 3;
@@ -25,11 +28,17 @@ pub struct Playlist<'a> {
     /// The longest part. When given, the playlist says that requests may block, and how far players should
     /// stay behind the end: three times this.
     pub part_target: Option<Duration>,
+    /// A player may ask for a delta update, which leaves out what is further from the end than this: at least six target
+    /// durations (section 4.4.3.8 of the second edition).
+    pub can_skip_until: Option<Duration>,
     /// Number of the first segment.
     pub media_sequence: u64,
     /// Number of discontinuities that have left the playlist at its start.
     pub discontinuity_sequence: u64,
-    /// The finished segments, in order.
+    /// So many segments at the start are left out: this is a delta update, for who has them already (section 4.4.5.2 of
+    /// the second edition). 0 in a whole playlist.
+    pub skipped: u64,
+    /// The finished segments, in order, without those left out.
     pub segments: &'a [Segment<'a>],
     /// The parts of the segment that is not finished.
     pub open: Option<OpenSegment<'a>>,
@@ -102,21 +111,31 @@ impl Playlist<'_> {
     }
 
     fn write(&self, out: &mut impl Write) -> fmt::Result {
-        writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{VERSION}")?;
+        let version = match self.skipped {
+            0 => VERSION,
+            _ => DELTA_VERSION,
+        };
+        writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{version}")?;
         writeln!(out, "#EXT-X-TARGETDURATION:{}", self.target_duration)?;
         if let Some(target) = self.part_target {
             let hold_back = Seconds(target.saturating_mul(PART_HOLD_BACK));
             let target = Seconds(target);
-            writeln!(
+            write!(
                 out,
                 "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={hold_back}"
             )?;
-            writeln!(out, "#EXT-X-PART-INF:PART-TARGET={target}")?;
+            if let Some(boundary) = self.can_skip_until {
+                write!(out, ",CAN-SKIP-UNTIL={}", Seconds(boundary))?;
+            }
+            writeln!(out, "\n#EXT-X-PART-INF:PART-TARGET={target}")?;
         }
         writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", self.media_sequence)?;
         if self.discontinuity_sequence > 0 {
             let sequence = self.discontinuity_sequence;
             writeln!(out, "#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}")?;
+        }
+        if self.skipped > 0 {
+            writeln!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={}", self.skipped)?;
         }
         let mut map = None;
         for segment in self.segments {
@@ -304,6 +323,33 @@ mod tests {
         let ended = playlist.to_string();
         assert!(ended.ends_with("LAST-MSN=7\n#EXT-X-ENDLIST\n"));
         assert!(!ended.contains("PRELOAD-HINT"));
+    }
+
+    #[test]
+    fn a_delta_update_says_how_much_it_leaves_out() {
+        let mut playlist = Playlist {
+            target_duration: 2,
+            part_target: Some(Duration::from_millis(500)),
+            can_skip_until: Some(Duration::from_secs(12)),
+            media_sequence: 7,
+            segments: &[segment("9.m4s")],
+            ..Playlist::default()
+        };
+        assert!(!playlist.to_string().contains("#EXT-X-SKIP"));
+        playlist.skipped = 2;
+        let expected = "\
+#EXTM3U
+#EXT-X-VERSION:9
+#EXT-X-TARGETDURATION:2
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.50000,CAN-SKIP-UNTIL=12.00000
+#EXT-X-PART-INF:PART-TARGET=0.50000
+#EXT-X-MEDIA-SEQUENCE:7
+#EXT-X-SKIP:SKIPPED-SEGMENTS=2
+#EXT-X-MAP:URI=\"init0.mp4\"
+#EXTINF:2.00000,
+9.m4s
+";
+        assert_eq!(playlist.to_string(), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! A player comes back for the next description to where this one tells it to, with the session that it is counted by.
 
 use crate::adapters::muxer::{SESSION, SESSION_KEY};
-use crate::segment::{Rendition, Segment, Snapshot, Stretch};
+use crate::segment::{self, Rendition, Segment, Snapshot, Stretch};
 use dash::{Addressing, Audio, Clock, Content, Description, Live, Period, Track, Video};
 use media::{Codec, Kind, Timebase};
 use std::sync::Arc;
@@ -57,28 +57,28 @@ pub(super) fn of(snapshot: &Snapshot, id: &str) -> String {
         })
         .collect();
     let delay = (target * DELAY_TARGETS).max(target * 2 + SLOWEST_NEWS);
-    // The past is as long as it will be. Said of a stream that has just begun, some would stay closer than is good for
-    // them for ever.
-    let listed = lead(snapshot).map_or(0, |lead| lead.listed);
-    let time_shift = target.saturating_mul(u32::try_from(listed).unwrap_or(u32::MAX));
     let location = format!("{id}.mpd?{PASSED}&{SESSION_KEY}={SESSION}");
     let published = SystemTime::now();
     let zero = zero(snapshot);
     let first = periods.first().map_or(Duration::ZERO, |first| first.start);
     let age = published.duration_since(zero + first).unwrap_or_default();
+    let live = Live {
+        availability_start: zero,
+        published,
+        // Twice for each segment: news is no older than half of one.
+        update: Some(target / 2),
+        location: Some(&location),
+        // As much as there will be. Said of a stream that has just begun, some would stay closer than is good for them
+        // for ever.
+        time_shift: snapshot.past.max(delay + target),
+        // GStreamer looks for a period at the very second in which it should begin.
+        delay: delay.min(age.saturating_sub(LEAD_IN)),
+        latency: Some(delay),
+        clock: Some(Clock::Direct(NOW)),
+    };
+    // What is over is described as a recording on the same timeline: who has followed it plays on to the end.
     let description = Description {
-        live: Some(Live {
-            availability_start: zero,
-            published,
-            // Twice for each segment: news is no older than half of one.
-            update: (!snapshot.ended).then_some(target / 2),
-            location: Some(&location),
-            time_shift: time_shift.max(delay + target),
-            // GStreamer looks for a period at the very second in which it should begin.
-            delay: delay.min(age.saturating_sub(LEAD_IN)),
-            latency: Some(delay),
-            clock: Some(Clock::Direct(NOW)),
-        }),
+        live: (!snapshot.ended).then_some(live),
         duration: snapshot.ended.then(|| end(&described)),
         min_buffer: target,
         max_segment: target,
@@ -223,7 +223,7 @@ fn tracks<'a>(snapshot: &'a Snapshot, span: &Span) -> Vec<Described<'a>> {
 
 impl<'a> Described<'a> {
     fn of(rendition: &'a Rendition, span: &Span) -> Option<Self> {
-        let codecs = rendition.track.codec.rfc6381()?;
+        let codecs = segment::codecs(&rendition.track.codec)?;
         let within = |segment: &&Arc<Segment>| {
             let middle = segment.start.saturating_add(segment.ticks / 2);
             (span.from..span.until).contains(&micros(rendition, middle))

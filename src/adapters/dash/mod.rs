@@ -4,14 +4,12 @@
 mod description;
 mod response;
 
-use super::muxer::{Visit, session};
-use super::{Context, FileRequest, FileResponse, Protocol, not_carried, refusal};
-use crate::auth::{Action, Caller};
-use crate::hub::{HOLD, Opened, StreamName};
+use super::muxer::{Muxer, Visit, session};
+use super::segmented::serve;
+use super::{Context, FileRequest, FileResponse, Protocol, not_carried};
 use crate::segment;
 use media::Track;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// The adapter.
 #[derive(Debug)]
@@ -33,37 +31,15 @@ impl Protocol for Dash {
         context: &Arc<Context>,
         request: &Arc<FileRequest>,
     ) -> Option<FileResponse> {
-        let name = StreamName::new(&request.app, described(&request.path)?);
-        let (context, request) = (context.clone(), request.clone());
-        Some(Box::pin(async move {
-            let Ok(name) = name else {
-                return Ok(response::no_such_file());
-            };
-            let caller = Caller {
-                protocol: NAME,
-                address: request.peer,
-                headers: Some(&request.headers),
-                query: request.query.as_deref(),
-                proof: None,
-            };
-            let action = Action::Play(name.app(), name.id());
-            if let Err(denied) = context.auth.check(action, caller) {
-                return Ok(refusal(denied));
-            }
-            let visit = match session(&request) {
-                Some(_) => Visit::Follow,
-                None => Visit::Begin,
-            };
-            let found = context
-                .muxers
-                .of(&context.hub, &name, NAME, visit, &request);
-            let (muxer, opened) = found.await?;
-            let until = opened.as_ref().map(Opened::deadline);
-            let deadline = until.unwrap_or_else(|| Instant::now() + HOLD);
-            let answer = response::answer(&muxer, &request, deadline).await;
-            drop(opened);
-            answer
-        }))
+        let id = described(&request.path)?;
+        let visit = match session(request) {
+            Some(_) => Visit::Follow,
+            None => Visit::Begin,
+        };
+        let answer = |muxer: Arc<Muxer>, request: Arc<FileRequest>, deadline| async move {
+            response::answer(&muxer, &request, deadline).await
+        };
+        Some(serve(NAME, context, request, id, visit, answer))
     }
 }
 

@@ -5,10 +5,12 @@ use super::description::{self, PASSED};
 use crate::adapters::FileRequest;
 use crate::adapters::muxer::{Muxer, SESSION, new_session, session};
 use crate::adapters::passing::passed_on;
+use crate::adapters::segmented::no_such_file;
 use crate::hub::Unavailable;
+use crate::net::text::Text;
 use crate::segment::{Rendition, Snapshot};
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, header};
 use media::DateTime;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
@@ -53,8 +55,9 @@ pub(super) async fn answer(
         .replace(SESSION, &session.unwrap_or_else(new_session))
         .replace(description::NOW, &DateTime(SystemTime::now()).to_string());
     let text = pass_on(&text, &passed_on(request.query.as_deref()));
-    let mut response = Response::new(Body::from(text));
+    let mut response = Text::new(text).respond(&request.headers);
     let headers = response.headers_mut();
+    headers.remove(header::ETAG);
     headers.insert(header::CONTENT_TYPE, DESCRIPTION);
     // Each player has a session and a time of its own.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -75,20 +78,6 @@ fn pass_on(text: &str, query: &str) -> String {
         .replace('&', "&amp;")
         .replace('<', "%3C");
     text.replace(PASSED, &query)
-}
-
-pub(super) fn no_such_file() -> Response<Body> {
-    plain(StatusCode::NOT_FOUND, "the stream has no such file\n")
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 #[cfg(test)]

@@ -5,17 +5,15 @@ pub(crate) mod file;
 mod playlist;
 mod response;
 mod source;
+mod stored;
 
-use super::{
-    BoxFuture, Context, FileRequest, FileResponse, Protocol, Target, not_carried, refusal,
-};
-use crate::auth::{Action, Caller};
-use crate::hub::{HOLD, Opened, StreamName};
+use super::muxer::Muxer;
+use super::segmented::serve;
+use super::{BoxFuture, Context, FileRequest, FileResponse, Protocol, Target, not_carried};
 use crate::segment;
 use file::File;
 use media::Track;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// The adapter.
 #[derive(Debug)]
@@ -46,31 +44,10 @@ impl Protocol for Hls {
         request: &Arc<FileRequest>,
     ) -> Option<FileResponse> {
         let (id, file) = File::parse(&request.path)?;
-        let name = StreamName::new(&request.app, id);
-        let (context, request) = (context.clone(), request.clone());
-        Some(Box::pin(async move {
-            let Ok(name) = name else {
-                return Ok(response::no_such_file());
-            };
-            let caller = Caller {
-                protocol: NAME,
-                address: request.peer,
-                headers: Some(&request.headers),
-                query: request.query.as_deref(),
-                proof: None,
-            };
-            let action = Action::Play(name.app(), name.id());
-            if let Err(denied) = context.auth.check(action, caller) {
-                return Ok(refusal(denied));
-            }
-            let hub = &context.hub;
-            let found = context.muxers.of(hub, &name, NAME, file.visit(), &request);
-            let (muxer, opened) = found.await?;
-            let until = opened.as_ref().map(Opened::deadline);
-            let deadline = until.unwrap_or_else(|| Instant::now() + HOLD);
-            let answer = response::answer(&muxer, file, &request, deadline).await;
-            drop(opened);
-            answer
-        }))
+        let answer = move |muxer: Arc<Muxer>, request: Arc<FileRequest>, deadline| async move {
+            response::answer(&muxer, file, &request, deadline).await
+        };
+        let visit = file.visit();
+        Some(serve(NAME, context, request, id, visit, answer))
     }
 }

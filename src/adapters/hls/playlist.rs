@@ -2,22 +2,39 @@
 
 use super::file;
 use crate::adapters::muxer::{SESSION, SESSION_KEY};
-use crate::segment::{Part, Rendition, Snapshot};
-use bytes::Bytes;
+use crate::net::text::Text;
+use crate::segment::{self, Part, Rendition, Snapshot};
 use hls::{media as playlist, multivariant};
-use media::Kind;
+use media::{Codec, Kind};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// Segments at the end of a playlist that still list their parts. A player joins within three target
 /// durations of the end.
 const SEGMENTS_WITH_PARTS: usize = 3;
 
-/// All playlists of a snapshot.
+/// A delta update leaves out what is further from the end than so many target durations, the least that the draft allows
+/// (section 4.4.3.8 of draft-pantos-hls-rfc8216bis).
+const SKIP_TARGETS: u32 = 6;
+
+/// Where it would leave out fewer segments, there is none.
+const WORTH_SKIPPING: usize = 8;
+
+/// All playlists of a snapshot, each written for the first who asks for it.
 #[derive(Debug)]
 pub(super) struct Playlists {
     /// The multivariant playlist, with [`SESSION`] where each viewer's session belongs.
     pub(super) multivariant: String,
-    /// One of each kind, by the kind.
-    media: Vec<(Kind, Bytes)>,
+    /// One of each kind.
+    media: Vec<Media>,
+}
+
+/// Those of one rendition.
+#[derive(Debug)]
+struct Media {
+    kind: Kind,
+    whole: OnceLock<Text>,
+    delta: OnceLock<Text>,
 }
 
 impl Playlists {
@@ -25,9 +42,10 @@ impl Playlists {
     pub(super) fn of(snapshot: &Snapshot, id: &str) -> Self {
         // Who plays a track that has fallen silent still asks for it, and is told that it has ended.
         let renditions = snapshot.renditions.iter();
-        let media = renditions.map(|rendition| {
-            let playlist = media_playlist(rendition, snapshot);
-            (rendition.track.kind(), playlist.into())
+        let media = renditions.map(|rendition| Media {
+            kind: rendition.track.kind(),
+            whole: OnceLock::new(),
+            delta: OnceLock::new(),
         });
         Self {
             multivariant: multivariant(snapshot.present(), id),
@@ -35,22 +53,61 @@ impl Playlists {
         }
     }
 
-    /// The playlist of that kind of media.
-    pub(super) fn media(&self, kind: Kind) -> Option<&Bytes> {
-        let mut media = self.media.iter();
-        media.find_map(|(of, playlist)| (*of == kind).then_some(playlist))
+    /// The playlist of that kind of media, of the same snapshot: a delta update, if that is wanted and worth it.
+    pub(super) fn media(&self, snapshot: &Snapshot, kind: Kind, delta: bool) -> Option<&Text> {
+        let rendition = snapshot.rendition(kind)?;
+        let media = self.media.iter().find(|media| media.kind == kind)?;
+        let skipped = match delta {
+            true => skippable(rendition, snapshot),
+            false => 0,
+        };
+        let place = match skipped {
+            0 => &media.whole,
+            _ => &media.delta,
+        };
+        Some(place.get_or_init(|| Text::new(media_playlist(rendition, snapshot, skipped))))
     }
 }
 
-fn media_playlist(rendition: &Rendition, snapshot: &Snapshot) -> String {
-    let present = snapshot.present();
-    let is_present = present
-        .iter()
-        .any(|present| present.track.id == rendition.track.id);
-    let ended = snapshot.ended || !is_present;
+/// Whether nothing more comes of it.
+fn is_over(rendition: &Rendition, snapshot: &Snapshot) -> bool {
+    let mut present = snapshot.present().iter();
+    snapshot.ended || !present.any(|present| present.track.id == rendition.track.id)
+}
+
+/// How far from the end a delta update begins.
+fn skip_boundary(snapshot: &Snapshot) -> Duration {
+    Duration::from_secs(snapshot.target.unwrap_or(1).max(1).into()) * SKIP_TARGETS
+}
+
+/// How many segments a delta update leaves out; 0 where there is none to be had.
+fn skippable(rendition: &Rendition, snapshot: &Snapshot) -> usize {
+    if is_over(rendition, snapshot) {
+        return 0;
+    }
+    let boundary = skip_boundary(snapshot);
+    let mut distance: Duration = rendition.open_parts.iter().map(|part| part.duration).sum();
+    let listed: Vec<_> = rendition.listed().0.collect();
+    let near = listed.iter().rev().take_while(|segment| {
+        distance += segment.duration;
+        distance <= boundary
+    });
+    match listed.len().saturating_sub(near.count()) {
+        skippable @ WORTH_SKIPPING.. => skippable,
+        _ => 0,
+    }
+}
+
+/// Without so many segments at the start.
+fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) -> String {
+    let ended = is_over(rendition, snapshot);
     let name = file::name(rendition.track.kind());
     let (listed, discontinuity_sequence) = rendition.listed();
     let listed: Vec<_> = listed.collect();
+    let media_sequence = listed
+        .first()
+        .map_or(rendition.open_number, |segment| segment.number);
+    let listed = listed.get(skipped..).unwrap_or_default();
     // Parts are for who follows a live edge.
     let with_parts = if ended { 0 } else { SEGMENTS_WITH_PARTS };
     let parts_from = listed.len().saturating_sub(with_parts);
@@ -97,7 +154,8 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot) -> String {
         rendition.open_parts.len()
     );
     // Those of the multivariant playlist: by these the page notices that it has changed.
-    let others: Vec<_> = present
+    let others: Vec<_> = snapshot
+        .present()
         .iter()
         .filter(|other| other.track.id != rendition.track.id)
         .collect();
@@ -112,10 +170,10 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot) -> String {
     let playlist = playlist::Playlist {
         target_duration: snapshot.target.unwrap_or(1),
         part_target: (!ended).then_some(snapshot.part),
-        media_sequence: listed
-            .first()
-            .map_or(rendition.open_number, |segment| segment.number),
+        can_skip_until: (skippable(rendition, snapshot) > 0).then(|| skip_boundary(snapshot)),
+        media_sequence,
         discontinuity_sequence,
+        skipped: skipped as u64,
         segments: &segments,
         open: (!ended && !open_parts.is_empty()).then_some(playlist::OpenSegment {
             parts: &open_parts,
@@ -179,7 +237,7 @@ fn multivariant(renditions: &[Rendition], id: &str) -> String {
     let codecs: Vec<String> = [video, audio]
         .into_iter()
         .flatten()
-        .filter_map(|rendition| rendition.track.codec.rfc6381())
+        .filter_map(|rendition| segment::codecs(&rendition.track.codec))
         .collect();
     let codecs: Vec<&str> = codecs.iter().map(String::as_str).collect();
     let resolution = video.and_then(|rendition| rendition.track.codec.size());
@@ -213,10 +271,20 @@ fn multivariant(renditions: &[Rendition], id: &str) -> String {
         frame_rate,
         audio: with_group.then_some(GROUP),
     };
+    // For players that know the pictures and not the sound. As dear as the other, so that nobody changes to it to save.
+    let silent = multivariant::Variant {
+        codecs: codecs.get(..1).unwrap_or_default(),
+        audio: None,
+        ..variant
+    };
+    let common = audio.is_none_or(|audio| matches!(audio.track.codec, Codec::Aac(_)));
     let playlist = multivariant::Playlist {
         independent_segments: false,
         audio: if with_group { &group } else { &[] },
-        variants: &[variant],
+        variants: match with_group && !common {
+            true => &[variant, silent],
+            false => &[variant],
+        },
     };
     let mut text = String::with_capacity(512);
     playlist.render(&mut text);

@@ -3,11 +3,14 @@
 use super::NAME;
 use super::file::File;
 use super::playlist::Playlists;
+use super::stored::Stored;
 use crate::adapters::FileRequest;
 use crate::adapters::muxer::{Muxer, SESSION, new_session};
 use crate::adapters::passing::{pass_on, passed_on};
+use crate::adapters::segmented::{no_such_file, plain};
 use crate::hub::Unavailable;
 use crate::net::http::{Rope, ranged};
+use crate::net::text::Text;
 use crate::segment::{Rendition, Snapshot};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
@@ -27,6 +30,9 @@ const HELD_TARGETS: u32 = 3;
 /// Segments ahead of the newest that a request may ask to wait for. Beyond, it is a mistake (section
 /// 6.2.5.2 of draft-pantos-hls-rfc8216bis).
 const MAX_AHEAD: u64 = 2;
+
+/// What was asked for with directives may be kept by caches for so many target durations (appendix B.1 of the draft).
+const CACHED_TARGETS: u64 = 6;
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
@@ -78,13 +84,19 @@ pub(super) async fn answer(
                 .await
                 .ok_or_else(starting)?;
             let playlists = playlists(&now);
-            let found = playlists.media(kind).cloned();
-            found.map_or_else(no_such_file, |text| playlist(text, request))
+            // A cache may keep what was waited for as long as anybody asks for it.
+            let kept = match directives.msn {
+                Some(_) => u64::from(target) * CACHED_TARGETS,
+                None => u64::from(target) / 2,
+            };
+            let found = playlists.media(&now, kind, directives.skip.is_some());
+            found.map_or_else(no_such_file, |text| playlist(text, request, kept))
         }
         File::Init(kind, number) => {
             let init = now.rendition(kind).and_then(|found| found.init(number));
             let init = init.map(|init| init.bytes.clone());
-            init.map_or_else(no_such_file, |init| media(kind, [init], request))
+            let tag = format!("{number}.init");
+            init.map_or_else(no_such_file, |init| media(kind, [init], &tag, request))
         }
         File::Segment(kind, number) => segment(now, snapshots, kind, number, request, held).await,
         File::At(kind, init, time) => {
@@ -103,7 +115,8 @@ pub(super) async fn answer(
             let over = |now: &Snapshot| part(now).is_some() || !is_next(now, kind, number, index);
             let now = wait(&mut snapshots, held, over).await;
             let part = now.and_then(|now| part(&now));
-            part.map_or_else(no_such_file, |part| media(kind, [part], request))
+            let tag = format!("{number}.{index}");
+            part.map_or_else(no_such_file, |part| media(kind, [part], &tag, request))
         }
     };
     Ok(response)
@@ -126,8 +139,17 @@ async fn segment(
 ) -> Response<Body> {
     match now.rendition(kind).and_then(|found| found.segment(number)) {
         Some(segment) => {
-            let parts = segment.parts.iter();
-            media(kind, parts.map(|part| part.bytes.clone()), request)
+            let parts = segment.parts.iter().map(|part| part.bytes.clone());
+            let tag = number.to_string();
+            match &segment.place {
+                Some(place) if segment.parts.is_empty() => {
+                    let stored = Stored::new(place.clone(), segment.bytes as u64);
+                    let mut response = ranged(stored, &tag, &request.headers);
+                    set_media_headers(kind, &mut response);
+                    response
+                }
+                _ => media(kind, parts, &tag, request),
+            }
         }
         None => growing(snapshots, kind, number, deadline).await,
     }
@@ -202,34 +224,36 @@ fn has(rendition: &Rendition, directives: &Directives) -> bool {
 
 /// With a session for this viewer, so that none may be given another's.
 fn multivariant(text: &str, request: &FileRequest) -> Response<Body> {
-    let mut response = playlist(text.replace(SESSION, &new_session()).into(), request);
+    let text = Text::new(text.replace(SESSION, &new_session()));
+    let mut response = playlist(&text, request, 0);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-fn playlist(text: Bytes, request: &FileRequest) -> Response<Body> {
+/// To be kept by caches for so many seconds.
+fn playlist(text: &Text, request: &FileRequest, kept: u64) -> Response<Body> {
     let query = passed_on(request.query.as_deref());
-    let mut response = Response::new(if query.is_empty() {
-        Body::from(text)
+    let mut response = if query.is_empty() {
+        text.respond(&request.headers)
     } else {
-        Body::from(pass_on(&String::from_utf8_lossy(&text), &query))
-    });
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, PLAYLIST);
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let text = String::from_utf8_lossy(text.plain());
+        Text::new(pass_on(&text, &query)).respond(&request.headers)
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, PLAYLIST);
+    let kept = HeaderValue::try_from(format!("max-age={kept}"));
+    headers.extend(kept.map(|kept| (header::CACHE_CONTROL, kept)));
     response
 }
 
 fn media(
     kind: Kind,
     pieces: impl IntoIterator<Item = Bytes>,
+    tag: &str,
     request: &FileRequest,
 ) -> Response<Body> {
-    let mut response = ranged(Rope::new(pieces), &request.headers);
+    let mut response = ranged(Rope::new(pieces), tag, &request.headers);
     set_media_headers(kind, &mut response);
     response
 }
@@ -243,29 +267,10 @@ fn set_media_headers(kind: Kind, response: &mut Response<Body>) {
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // Numbers are never used twice, so that what a cache keeps stays true.
+    // Numbers are never used twice, so that what a cache keeps stays true. Not "public": what was asked for with a login
+    // is for who has one.
     response.headers_mut().insert(
         header::CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=3600"),
+        HeaderValue::from_static("max-age=3600"),
     );
-}
-
-pub(super) fn no_such_file() -> Response<Body> {
-    plain(
-        StatusCode::NOT_FOUND,
-        "the stream has no such file\n".into(),
-    )
-}
-
-fn plain(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

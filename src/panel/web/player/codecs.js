@@ -41,9 +41,13 @@ function mime(codec) {
   return `${SOUND.test(codec) ? 'audio' : 'video'}/mp4; codecs="${codec}"`;
 }
 
-/** The codecs of each variant. A description has one, of all its tracks. */
+/** The codecs of each variant. Of a description: those of all its tracks, or of the pictures alone. */
 function variants(text) {
-  if (text.startsWith('<')) return [[...text.matchAll(/ codecs="([^"]*)"/g)].map(([, codec]) => codec)];
+  if (text.startsWith('<')) {
+    const all = [...text.matchAll(/ codecs="([^"]*)"/g)].map(([, codec]) => codec);
+    const pictures = all.filter((codec) => !SOUND.test(codec));
+    return pictures.length > 0 ? [all, pictures] : [all];
+  }
   const lines = text.split('\n').filter((line) => line.startsWith('#EXT-X-STREAM-INF:'));
   return lines.map((line) => /[:,]CODECS="([^"]*)"/.exec(line)?.[1].split(',') ?? []);
 }
