@@ -54,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     target("mp4_reader", mp4::fuzz::reader),
     target("mpegts_aligner", mpegts::fuzz::aligner),
     target("mpegts_sections", mpegts::fuzz::sections),
+    target("mpegts_splice", mpegts::fuzz::splices),
     target("mpegts_pes", mpegts::fuzz::pes),
     target("mpegts_demuxer", mpegts::fuzz::demuxer),
     target("mpegts_muxer", mpegts::fuzz::muxer),

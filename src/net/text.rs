@@ -132,7 +132,11 @@ mod tests {
         ];
         for (known, status) in cases {
             let found = ask(&text, header::IF_NONE_MATCH, &known).await;
-            assert_eq!((found.0, found.2.is_empty()), (status, status == 304), "{known}");
+            assert_eq!(
+                (found.0, found.2.is_empty()),
+                (status, status == 304),
+                "{known}"
+            );
         }
         let other = Text::new("#EXTM3U\n\n".into());
         assert_eq!(ask(&other, header::IF_NONE_MATCH, tag).await.0, 200);

@@ -1,9 +1,10 @@
 //! Makes parts and segments of one track's access units.
 
-use super::{Place, Settings};
 use super::rendition::{Init, Part, Rendition, Segment, Stretch};
+use super::{Place, Settings};
+use bytes::Bytes;
 use media::{AccessUnit, Timebase, Track};
-use mp4::fragment::{self, Capture, Run, Sample};
+use mp4::fragment::{self, Capture, Event, Front, Run, Sample};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,12 @@ const HOLE_MICROS: i64 = 1_000_000;
 
 /// Length of an access unit whose successor does not tell: the first before a hole, the last of a stream.
 const USUAL_MICROS: i64 = 40_000;
+
+/// Events of one part; more are left out.
+const MAX_EVENTS: usize = 64;
+
+/// Bytes of their messages together.
+const MAX_EVENTS_BYTES: usize = 64 << 10;
 
 /// A clock on the wall that has gone so far away from the media's is another one: time was lost in between.
 const PARTED: Duration = Duration::from_millis(500);
@@ -44,6 +51,8 @@ pub(super) struct Cutter {
     segment_pts: i64,
     /// `epoch` at that time: a seam may change it while the segment is open.
     segment_epoch: Option<Duration>,
+    /// What is to stand in front of that part.
+    events: Vec<Event>,
     /// What the last segment belongs to.
     stretch: Option<Stretch>,
 }
@@ -85,6 +94,7 @@ impl Cutter {
             parts_bytes: 0,
             segment_pts: 0,
             segment_epoch: None,
+            events: Vec::new(),
             stretch: None,
         })
     }
@@ -132,6 +142,22 @@ impl Cutter {
         };
         self.add_sample(&held, ticks);
         hole
+    }
+
+    /// Something happens at that time of the stream (µs), told in front of the part that is being made.
+    pub(super) fn note(&mut self, scheme: &'static str, id: u32, micros: i64, message: Bytes) {
+        let bytes: usize = self.events.iter().map(|event| event.message.len()).sum();
+        if bytes.saturating_add(message.len()) > MAX_EVENTS_BYTES || self.events.len() >= MAX_EVENTS
+        {
+            return;
+        }
+        let time = Timebase::MICROS.rescale(micros, self.rendition.track.timebase);
+        self.events.push(Event {
+            scheme,
+            id,
+            time: u64::try_from(time).unwrap_or(0),
+            message,
+        });
     }
 
     /// The newest access unit.
@@ -219,7 +245,9 @@ impl Cutter {
             media_time: u64::try_from(pts).unwrap_or(0),
             since_1970: epoch + self.rendition.track.timebase.duration(pts),
         });
-        let bytes = fragment::write_captured(capture, self.sequence, &[run]);
+        let events = &self.events;
+        let bytes = fragment::write_behind(Front { capture, events }, self.sequence, &[run]);
+        self.events.clear();
         self.sequence = self.sequence.wrapping_add(1);
         if self.rendition.open_parts.is_empty() {
             self.segment_epoch = self.epoch;

@@ -10,14 +10,16 @@ mod epoch;
 mod rendition;
 mod segmenter;
 mod snapshot;
+mod splices;
 
 pub use disk::{Disk, Place};
 pub use rendition::{Bandwidth, Init, Part, Rendition, Segment, Stretch};
 pub use segmenter::Segmenter;
 pub use snapshot::Snapshot;
+pub use splices::DateRange;
 
 use crate::config::Segments;
-use media::Codec;
+use media::{Codec, Data};
 use std::time::Duration;
 
 /// How to cut, and how much to keep.
@@ -45,6 +47,15 @@ pub struct Settings {
 /// Whether tracks of that codec are cut: those that MP4 carries.
 pub const fn carries(codec: &Codec) -> bool {
     mp4::init::carries(codec)
+}
+
+/// What messages of a data track are called where they travel with pictures or sound; none for those that do not.
+pub const fn scheme(codec: &Codec) -> Option<&'static str> {
+    match codec {
+        Codec::Data(Data::Id3) => Some("https://aomedia.org/emsg/ID3"),
+        Codec::Data(Data::Scte35) => Some("urn:scte:scte35:2013:bin"),
+        _ => None,
+    }
 }
 
 /// The `codecs` parameter of RFC 6381 for a track within MP4. For MP3 that is the object type indication of its sample

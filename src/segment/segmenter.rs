@@ -2,9 +2,10 @@
 
 use super::cutter::Cutter;
 use super::epoch::Epoch;
-use super::{Place, Rendition, Segment, Settings};
+use super::splices::Splices;
+use super::{DateRange, Place, Rendition, Segment, Settings};
 use crate::hub::TrackSet;
-use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use media::{AccessUnit, Codec, Data, Kind, Timebase, Track, TrackId};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,8 @@ const MAX_CUTS: usize = 8;
 
 /// A track that is so far behind the newest is silent: players should not wait for it.
 const SILENT: Duration = Duration::from_secs(5);
+
+const SPLICES: Codec = Codec::Data(Data::Scte35);
 
 /// Cuts the tracks of one stream.
 #[derive(Debug)]
@@ -38,6 +41,11 @@ pub struct Segmenter {
     waiting: Option<u64>,
     /// Tracks that MP4 cannot carry as they are now.
     left_out: Vec<(TrackId, mp4::init::Error)>,
+    /// Tracks of what happens beside pictures and sound.
+    data: Vec<Track>,
+    /// Number of the next thing that happens.
+    next_event: u32,
+    splices: Splices,
 }
 
 impl Segmenter {
@@ -55,6 +63,9 @@ impl Segmenter {
             present: Vec::new(),
             waiting: None,
             left_out: Vec::new(),
+            data: Vec::new(),
+            next_event: 0,
+            splices: Splices::default(),
         }
     }
 
@@ -82,7 +93,9 @@ impl Segmenter {
             .map_or(self.first_number, |lead| lead.open_number);
         let told = std::mem::take(&mut self.left_out);
         self.present = tracks.tracks.iter().map(|track| track.id).collect();
-        for track in &tracks.tracks {
+        let is_told = |track: &&Track| super::scheme(&track.codec).is_some();
+        self.data = tracks.tracks.iter().filter(is_told).cloned().collect();
+        for track in tracks.tracks.iter().filter(|track| !is_told(track)) {
             if let Err(error) = self.set_track(track, number) {
                 self.left_out.push((track.id, error));
             }
@@ -118,6 +131,10 @@ impl Segmenter {
     /// The next access unit, which arrived at `now`. True when a part or segment has been completed.
     pub fn push(&mut self, unit: &AccessUnit, now: SystemTime) -> bool {
         if self.is_left_out(unit.track) {
+            return false;
+        }
+        if self.data.iter().any(|track| track.id == unit.track) {
+            self.note(unit);
             return false;
         }
         let leads = self.lead().is_some_and(|lead| lead.track.id == unit.track);
@@ -173,6 +190,38 @@ impl Segmenter {
                 cutter.rendition.open_number,
                 cutter.rendition.open_parts.len(),
             )
+    }
+
+    /// Something happens beside pictures and sound: it is told with the leading track, and of splices in playlists.
+    fn note(&mut self, unit: &AccessUnit) {
+        let lead = self.lead().map(|lead| lead.track.id);
+        let track = self.data.iter().find(|track| track.id == unit.track);
+        let scheme = track.and_then(|track| super::scheme(&track.codec));
+        let (Some(lead), Some(track), Some(scheme)) = (lead, track, scheme) else {
+            return;
+        };
+        let micros = track.timebase.rescale(unit.pts, Timebase::MICROS);
+        if let Some(epoch) = self.epoch.get().filter(|_| track.codec == SPLICES) {
+            let base = SystemTime::UNIX_EPOCH + epoch + Timebase::MICROS.duration(micros);
+            self.splices.push(&unit.payload, base);
+        }
+        let id = self.next_event;
+        self.next_event = id.wrapping_add(1);
+        let mut cutters = self.cutters.iter_mut();
+        if let Some(cutter) = cutters.find(|cutter| cutter.rendition.track.id == lead) {
+            cutter.note(scheme, id, micros, unit.payload.clone());
+        }
+    }
+
+    /// Ranges of dates of what happens, oldest first.
+    pub fn date_ranges(&self) -> impl Iterator<Item = &DateRange> {
+        self.splices.ranges()
+    }
+
+    /// What the messages are that come with the leading track.
+    pub fn schemes(&self) -> impl Iterator<Item = &'static str> {
+        let tracks = self.data.iter();
+        tracks.filter_map(|track| super::scheme(&track.codec))
     }
 
     /// Whether the segment that is open has become longer than it should be for want of a random access point.
@@ -281,7 +330,6 @@ mod tests {
     use super::*;
     use crate::segment::Disk;
     use bytes::Bytes;
-    use media::Codec;
     use media::codec::{aac, g711, h264};
 
     const VIDEO: TrackId = TrackId(0);
@@ -600,6 +648,54 @@ mod tests {
     }
 
     #[test]
+    fn what_happens_beside_is_told_with_the_pictures() {
+        let mut segmenter = Segmenter::new(Settings::default(), 0);
+        let mut set = tracks(1, true);
+        for (id, data) in [(7, Data::Id3), (8, Data::Scte35)] {
+            set.tracks.push(Track {
+                id: TrackId(id),
+                timebase: Timebase::VIDEO,
+                codec: Codec::Data(data),
+            });
+        }
+        assert_eq!(segmenter.set_tracks(&set), []);
+        assert_eq!(segmenter.schemes().count(), 2);
+        let mut said = unit(TrackId(7), 5 * 90_000, true, 0);
+        said.payload = Bytes::from_static(b"ID3\x04");
+        let section = crate::segment::splices::tests::section(6, &[0xfe, 0, 1, 0x5f, 0x90]);
+        for millis in (0..6_000).step_by(40) {
+            segmenter.push(&unit(VIDEO, millis, millis % 1_000 == 0, 1_000), at(millis));
+            if millis == 4_000 {
+                segmenter.push(&said, at(millis));
+                said.track = TrackId(8);
+                said.payload = section.clone();
+                segmenter.push(&said, at(millis));
+            }
+        }
+        let video = segmenter.rendition(VIDEO).unwrap();
+        let parts = || {
+            video
+                .segments
+                .iter()
+                .flat_map(|segment| &segment.parts)
+                .chain(&video.open_parts)
+        };
+        let told: Vec<_> = parts()
+            .filter(|part| part.bytes[4..8] == *b"emsg")
+            .collect();
+        assert_eq!(told.len(), 1);
+        let bytes = &told[0].bytes;
+        assert_eq!(bytes[12..16], 1_000u32.to_be_bytes());
+        assert_eq!(bytes[16..24], 5_000u64.to_be_bytes());
+        assert!(bytes[24..].windows(4).any(|four| four == b"ID3\x04"));
+        let range = segmenter.date_ranges().next().unwrap();
+        assert_eq!(
+            (range.start, range.command.as_deref()),
+            (at(6_000), Some(&section[..]))
+        );
+    }
+
+    #[test]
     fn a_window_is_listed_as_far_as_memory_reaches() {
         let window = Duration::from_secs(60);
         let settings = Settings {
@@ -661,7 +757,11 @@ mod tests {
         let mut read = vec![0; oldest.bytes];
         oldest.place.as_ref().unwrap().read(0, &mut read).unwrap();
         assert_eq!(read[4..8], *b"moof");
-        let cut_bytes: Vec<u8> = newest.parts.iter().flat_map(|part| part.bytes.to_vec()).collect();
+        let cut_bytes: Vec<u8> = newest
+            .parts
+            .iter()
+            .flat_map(|part| part.bytes.to_vec())
+            .collect();
         let mut read = vec![0; newest.bytes - 100];
         newest.place.as_ref().unwrap().read(100, &mut read).unwrap();
         assert!(read == cut_bytes[100..]);

@@ -1,6 +1,6 @@
 //! What has been cut of a stream at one moment.
 
-use super::{Rendition, Segmenter, Settings};
+use super::{DateRange, Rendition, Segmenter, Settings};
 use media::Kind;
 use std::time::Duration;
 
@@ -21,6 +21,10 @@ pub struct Snapshot {
     pub part: Duration,
     /// How much of the past playlists will show, once there is as much.
     pub past: Duration,
+    /// What happens beside pictures and sound, oldest first.
+    pub date_ranges: Vec<DateRange>,
+    /// What the messages are that come with the leading track.
+    pub schemes: Vec<&'static str>,
     /// Nothing more will come.
     pub ended: bool,
 }
@@ -56,6 +60,8 @@ impl Snapshot {
             renditions,
             going_on,
             past: past.max(settings.window),
+            date_ranges: segmenter.date_ranges().cloned().collect(),
+            schemes: segmenter.schemes().collect(),
             ..empty
         }
     }

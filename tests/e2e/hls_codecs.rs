@@ -26,10 +26,7 @@ fn server_with(name: &str, codecs: &str, four_ccs: &str) -> (Server, Peer) {
 #[track_caller]
 fn assert_played(server: &Server, codecs: [&str; 2]) {
     thread::scope(|scope| {
-        for path in [
-            "/LiveApp/streams/cam.m3u8",
-            "/LiveApp/streams/cam/cam.mpd",
-        ] {
+        for path in ["/LiveApp/streams/cam.m3u8", "/LiveApp/streams/cam/cam.mpd"] {
             scope.spawn(move || {
                 let text = server.get(path).text();
                 for codec in codecs {
@@ -58,8 +55,7 @@ fn av1_and_flac() {
 
 #[test]
 fn vp9_and_ac3() {
-    let codecs =
-        "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -b:v 500k -c:a ac3 -ac 2";
+    let codecs = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -b:v 500k -c:a ac3 -ac 2";
     let (server, _publisher) = server_with("vp9-ac3", codecs, "vp09,ac-3");
     assert_played(&server, ["vp09.00.", "ac-3"]);
     // Chromium does not know this sound: it plays the pictures alone.

@@ -132,6 +132,9 @@ fn caches_and_ranges(server: &Server, whole: &Media) {
         assert!(part.body == found.body[4..100], "{path}");
         let head = ask(&path, "HEAD", &[]);
         let length = found.body.len().to_string();
-        assert_eq!((head.status, head.header("content-length")), (200, &*length));
+        assert_eq!(
+            (head.status, head.header("content-length")),
+            (200, &*length)
+        );
     }
 }

@@ -32,6 +32,8 @@ pub struct Track<'a> {
     pub first_number: Option<u64>,
     /// Which segments there are.
     pub addressing: Addressing<'a>,
+    /// Schemes of the messages that stand in front of its fragments (clause 5.10.3).
+    pub events: &'a [&'a str],
 }
 
 /// What a track is.
@@ -102,6 +104,10 @@ impl Track<'_> {
             write!(out, " lang=\"{}\"", Escaped(language))?;
         }
         out.write_str(">\n")?;
+        for scheme in self.events {
+            let scheme = Escaped(scheme);
+            writeln!(out, "   <InbandEventStream schemeIdUri=\"{scheme}\"/>")?;
+        }
         self.write_template(out)?;
         self.write_representation(out)?;
         out.write_str("  </AdaptationSet>\n")

@@ -24,6 +24,7 @@ fn video<'a>(addressing: Addressing<'a>) -> Track<'a> {
         media: "video_$Number$.m4s",
         first_number: Some(7),
         addressing,
+        events: &[],
     }
 }
 
@@ -43,12 +44,45 @@ fn audio<'a>(addressing: Addressing<'a>) -> Track<'a> {
         media: "audio_7_$Time$.m4s",
         first_number: None,
         addressing,
+        events: &[],
     }
 }
 
 fn find<'a>(document: &'a Document<'_>, name: &str) -> Vec<Node<'a, 'a>> {
     let nodes = document.descendants();
     nodes.filter(|node| node.has_tag_name(name)).collect()
+}
+
+#[test]
+fn messages_in_front_of_fragments_are_told_of() {
+    let segments = [Segment {
+        start: 180_000,
+        duration: 180_000,
+    }];
+    let track = Track {
+        events: &["urn:scte:scte35:2013:bin", "a&b"],
+        ..video(Addressing::Timeline(&segments))
+    };
+    let text = Description {
+        live: None,
+        duration: Some(SECOND * 2),
+        min_buffer: SECOND,
+        max_segment: SECOND * 2,
+        periods: &[Period {
+            id: "1",
+            start: Duration::ZERO,
+            tracks: &[track],
+        }],
+    }
+    .to_string();
+    let document = Document::parse(&text).unwrap();
+    let streams = find(&document, "InbandEventStream");
+    let schemes = streams
+        .iter()
+        .map(|stream| stream.attribute("schemeIdUri").unwrap());
+    assert!(schemes.eq(["urn:scte:scte35:2013:bin", "a&b"]));
+    // The schema has them in front of what all sets have.
+    assert!(streams[0].prev_sibling_element().is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! What is in the playlist is its owner's decision: how many segments, which of them still list their
 //! parts, when a discontinuity is. Nothing is left out or added but what a field says. Read [`Playlist`].
 
-use crate::text::{Seconds, Uri};
+use crate::text::{Quoted, Seconds, Uri};
 use ::media::DateTime;
 use std::fmt::{self, Display, Formatter, Write};
 use std::time::{Duration, SystemTime};
@@ -38,6 +38,8 @@ pub struct Playlist<'a> {
     /// So many segments at the start are left out: this is a delta update, for who has them already (section 4.4.5.2 of
     /// the second edition). 0 in a whole playlist.
     pub skipped: u64,
+    /// What happens at certain dates. A delta update has all of them.
+    pub date_ranges: &'a [DateRange<'a>],
     /// The finished segments, in order, without those left out.
     pub segments: &'a [Segment<'a>],
     /// The parts of the segment that is not finished.
@@ -48,6 +50,26 @@ pub struct Playlist<'a> {
     pub rendition_reports: &'a [RenditionReport<'a>],
     /// Nothing will follow.
     pub ended: bool,
+}
+
+/// A range of dates (EXT-X-DATERANGE), here with a splice information section of ANSI/SCTE 35 or two (RFC 8216 sections
+/// 4.3.2.7 and 4.3.2.7.1).
+#[derive(Clone, Copy, Debug)]
+pub struct DateRange<'a> {
+    /// Another than that of all other ranges.
+    pub id: &'a str,
+    /// When it begins.
+    pub start: SystemTime,
+    /// How long it was.
+    pub duration: Option<Duration>,
+    /// How long it is to be.
+    pub planned_duration: Option<Duration>,
+    /// The section that begins it, where it leaves the network.
+    pub scte35_out: Option<&'a [u8]>,
+    /// The section that ends it.
+    pub scte35_in: Option<&'a [u8]>,
+    /// Another section.
+    pub scte35_command: Option<&'a [u8]>,
 }
 
 /// A finished segment.
@@ -137,6 +159,9 @@ impl Playlist<'_> {
         if self.skipped > 0 {
             writeln!(out, "#EXT-X-SKIP:SKIPPED-SEGMENTS={}", self.skipped)?;
         }
+        for range in self.date_ranges {
+            range.write(out)?;
+        }
         let mut map = None;
         for segment in self.segments {
             let start = OpenSegment {
@@ -173,6 +198,36 @@ impl Playlist<'_> {
 impl Display for Playlist<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.write(f)
+    }
+}
+
+impl DateRange<'_> {
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let (id, start) = (Quoted(self.id), DateTime(self.start));
+        write!(out, "#EXT-X-DATERANGE:ID={id},START-DATE=\"{start}\"")?;
+        let lengths = [
+            ("DURATION", self.duration),
+            ("PLANNED-DURATION", self.planned_duration),
+        ];
+        for (name, length) in lengths {
+            if let Some(length) = length {
+                write!(out, ",{name}={}", Seconds(length))?;
+            }
+        }
+        let sections = [
+            ("CMD", self.scte35_command),
+            ("OUT", self.scte35_out),
+            ("IN", self.scte35_in),
+        ];
+        for (name, section) in sections {
+            if let Some(section) = section {
+                write!(out, ",SCTE35-{name}=0x")?;
+                for byte in section {
+                    write!(out, "{byte:02X}")?;
+                }
+            }
+        }
+        out.write_char('\n')
     }
 }
 
@@ -350,6 +405,41 @@ mod tests {
 9.m4s
 ";
         assert_eq!(playlist.to_string(), expected);
+    }
+
+    #[test]
+    fn splices_are_ranges_of_dates() {
+        let range = DateRange {
+            id: "splice-9",
+            start: SystemTime::UNIX_EPOCH,
+            duration: None,
+            planned_duration: Some(Duration::from_secs(30)),
+            scte35_out: Some(&[0xfc, 0x0a]),
+            scte35_in: None,
+            scte35_command: None,
+        };
+        let back = DateRange {
+            duration: Some(Duration::from_millis(29_500)),
+            scte35_in: Some(&[0xfc, 1]),
+            ..range
+        };
+        let signal = DateRange {
+            id: "\"\n",
+            planned_duration: None,
+            scte35_out: None,
+            scte35_command: Some(&[]),
+            ..range
+        };
+        let playlist = Playlist {
+            date_ranges: &[range, back, signal],
+            ..Playlist::default()
+        };
+        let expected = "\
+#EXT-X-DATERANGE:ID=\"splice-9\",START-DATE=\"1970-01-01T00:00:00.000Z\",PLANNED-DURATION=30.00000,SCTE35-OUT=0xFC0A
+#EXT-X-DATERANGE:ID=\"splice-9\",START-DATE=\"1970-01-01T00:00:00.000Z\",DURATION=29.50000,PLANNED-DURATION=30.00000,SCTE35-OUT=0xFC0A,SCTE35-IN=0xFC01
+#EXT-X-DATERANGE:ID=\"' \",START-DATE=\"1970-01-01T00:00:00.000Z\",SCTE35-CMD=0x
+";
+        assert!(playlist.to_string().ends_with(expected), "{playlist}");
     }
 
     #[test]

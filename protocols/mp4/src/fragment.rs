@@ -98,17 +98,65 @@ impl Capture<'_> {
     }
 }
 
+/// What happens at a time of a track: an `emsg` box in front of the fragment (ISO/IEC 23009-1 clause 5.10.3.3). Its length
+/// is not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What the message is, as a URI without zeros.
+    pub scheme: &'static str,
+    /// Another than that of all other events of the scheme.
+    pub id: u32,
+    /// When it happens, in ticks of the track's timebase.
+    pub time: u64,
+    /// The message.
+    pub message: Bytes,
+}
+
+impl Event {
+    /// Bytes of the whole box, version 1, with an empty `value`.
+    const fn size(&self) -> usize {
+        FULL_BOX + 4 + 8 + 4 + 4 + self.scheme.len() + 2 + self.message.len()
+    }
+
+    fn put(&self, out: &mut BytesMut, track: &Track) {
+        const UNKNOWN: u32 = u32::MAX;
+        put_full_box(out, self.size(), b"emsg", 1, 0);
+        out.put_u32(track.timebase.ticks_per_second());
+        out.put_u64(self.time);
+        out.put_u32(UNKNOWN);
+        out.put_u32(self.id);
+        out.put_slice(self.scheme.as_bytes());
+        out.put_slice(&[0, 0]);
+        out.put_slice(&self.message);
+    }
+}
+
+/// What stands in front of a fragment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Front<'a> {
+    /// When one of the samples was captured, if that is known.
+    pub capture: Option<Capture<'a>>,
+    /// What happens at times of the first run's track.
+    pub events: &'a [Event],
+}
+
 /// Writes one fragment with a `traf` for each run; runs without samples are left out. `sequence` counts
 /// fragments and should grow, though no known player looks at it.
 ///
 /// The payloads are in memory, so that they are taken to be less than 2 GiB together: the boxes have
 /// 32-bit sizes and offsets, and a fragment of more would be unreadable.
 pub fn write(sequence: u32, runs: &[Run<'_>]) -> Bytes {
-    write_captured(None, sequence, runs)
+    write_behind(Front::default(), sequence, runs)
 }
 
-/// The same behind a box that says when one of the samples was captured, if that is known.
-pub fn write_captured(capture: Option<Capture<'_>>, sequence: u32, runs: &[Run<'_>]) -> Bytes {
+/// The same with what stands in front of it.
+pub fn write_behind(front: Front<'_>, sequence: u32, runs: &[Run<'_>]) -> Bytes {
+    let track = runs.first().map(|run| run.track);
+    let events = || {
+        track
+            .into_iter()
+            .flat_map(|track| front.events.iter().map(move |event| (event, track)))
+    };
     let plans: Vec<Plan<'_>> = runs
         .iter()
         .filter(|run| !run.samples.is_empty())
@@ -116,13 +164,17 @@ pub fn write_captured(capture: Option<Capture<'_>>, sequence: u32, runs: &[Run<'
         .collect();
     let moof = BOX + MFHD + plans.iter().map(Plan::size).sum::<usize>();
     let payloads: usize = plans.iter().map(|plan| plan.payloads).sum();
-    let front = if capture.is_some() { PRFT } else { 0 };
-    let total = front + moof + BOX + payloads;
+    let prft = if front.capture.is_some() { PRFT } else { 0 };
+    let emsg: usize = events().map(|(event, _)| event.size()).sum();
+    let total = prft + emsg + moof + BOX + payloads;
     debug_assert!(i32::try_from(total).is_ok(), "a fragment of {total} bytes");
 
     let mut out = BytesMut::with_capacity(total);
-    if let Some(capture) = capture {
+    if let Some(capture) = front.capture {
         capture.put(&mut out);
+    }
+    for (event, track) in events() {
+        event.put(&mut out, track);
     }
     put_box(&mut out, moof, b"moof");
     put_full_box(&mut out, MFHD, b"mfhd", 0, 0);
@@ -353,7 +405,11 @@ mod tests {
             media_time: 87,
             since_1970: Duration::from_millis(1_500),
         };
-        let bytes = write_captured(Some(capture), 1, &[run]);
+        let front = Front {
+            capture: Some(capture),
+            events: &[],
+        };
+        let bytes = write_behind(front, 1, &[run]);
         let (front, rest) = bytes.split_at(32);
         assert_eq!(rest, &write(1, &[run])[..]);
         let head = [0, 0, 0, 32, b'p', b'r', b'f', b't', 1, 0, 0, 0];
@@ -362,6 +418,43 @@ mod tests {
         assert_eq!(front[16..20], 2_208_988_801u32.to_be_bytes());
         assert_eq!(front[20..24], (1u32 << 31).to_be_bytes());
         assert_eq!(front[24..], 87u64.to_be_bytes());
+    }
+
+    #[test]
+    fn what_happens_stands_in_front_too() {
+        let track = video_track();
+        let samples = [sample(40, 80, true, b"idr")];
+        let run = Run {
+            track: &track,
+            base_decode_time: 7,
+            samples: &samples,
+        };
+        let event = |id, message| Event {
+            scheme: "urn:x",
+            id,
+            time: 5,
+            message: Bytes::from_static(message),
+        };
+        let events = [event(1, b"one"), event(2, b"")];
+        let front = Front {
+            capture: None,
+            events: &events,
+        };
+        let bytes = write_behind(front, 1, &[run]);
+        let (front, rest) = bytes.split_at(42 + 39);
+        assert_eq!(rest, &write(1, &[run])[..]);
+        assert_eq!(
+            front[..12],
+            [0, 0, 0, 42, b'e', b'm', b's', b'g', 1, 0, 0, 0]
+        );
+        assert_eq!(
+            front[12..16],
+            track.timebase.ticks_per_second().to_be_bytes()
+        );
+        assert_eq!(front[16..24], 5u64.to_be_bytes());
+        assert_eq!(front[24..32], [255, 255, 255, 255, 0, 0, 0, 1]);
+        assert_eq!(front[32..42], *b"urn:x\0\0one");
+        assert_eq!(front[42..46], [0, 0, 0, 39]);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use crate::muxer::{Config, Muxer};
 use crate::packet::{SIZE, SYNC};
 use crate::pes::{Part, Reader};
 use crate::psi::sections::{MAX_SECTION, Sections};
-use crate::psi::{Pat, Pmt};
+use crate::psi::{Pat, Pmt, crc32};
+use crate::splice::{self, Splice};
 use bytes::Bytes;
 use media::codec::{aac, h264, nal};
 use media::{AccessUnit, Codec, Data, Kind, Timebase, Track, TrackId};
@@ -81,6 +82,18 @@ pub fn sections(data: &[u8]) {
             sections.lost();
         }
     }
+}
+
+/// Input: a splice information section without its checksum. What is read moves with the section's times.
+pub fn splices(data: &[u8]) {
+    let section = [data, &crc32(data).to_be_bytes()].concat();
+    let Some(read) = Splice::parse(&section) else {
+        return;
+    };
+    assert!(read.after.is_none_or(|after| after < 1 << 33));
+    let moved = splice::later(&section, 1).expect("it was whole");
+    let after = read.after.map(|after| (after + 1) % (1 << 33));
+    assert_eq!(Splice::parse(&moved), Some(Splice { after, ..read }));
 }
 
 /// Input: as for payloads. No more comes out than went in, in the order of a PES packet's parts.
@@ -171,6 +184,12 @@ const PPS: &[u8] = &[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0];
 /// A section of splice information: `splice_null`.
 const SPLICE: &[u8] = &[
     0xfc, 0x30, 0x11, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 0, 0, 0, 0, 0x7a, 0x4f, 0xbf, 0xff,
+];
+
+/// Another without its checksum: `splice_insert` with a time and a length.
+const INSERT: &[u8] = &[
+    0xfc, 0x30, 0x25, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xf0, 0x14, 5, 0, 0, 0, 9, 0x7f, 0xef, 0xfe, 0, 0,
+    1, 0, 0xfe, 0, 0x52, 0xcc, 0xf5, 0, 1, 0, 0, 0, 0,
 ];
 
 const VIDEO: TrackId = TrackId(0);
@@ -429,6 +448,8 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("aligner", "204", with(&[], &[9; 16])),
         ("aligner", "gap", gap.clone()),
         ("sections", "tables", of(&[0, 0x1000])),
+        ("splice", "null", SPLICE[..SPLICE.len() - 4].to_vec()),
+        ("splice", "insert", INSERT.to_vec()),
         ("pes", "pictures", of(&[0x100])),
         ("pes", "sound", of(&[0x101])),
         ("demuxer", "whole", with(&[], &[])),
@@ -456,6 +477,7 @@ mod tests {
             let run = match target {
                 "aligner" => aligner,
                 "sections" => sections,
+                "splice" => splices,
                 "pes" => pes,
                 "demuxer" => demuxer,
                 _ => muxer,

@@ -12,6 +12,7 @@ pub mod muxer;
 pub mod packet;
 pub mod pes;
 pub mod psi;
+pub mod splice;
 
 #[doc(hidden)]
 pub mod fuzz;
@@ -20,7 +21,6 @@ mod elementary;
 mod error;
 mod format;
 mod opus;
-mod splice;
 mod time;
 
 pub use error::{Error, Fault};

@@ -195,6 +195,7 @@ struct Described<'a> {
     offset: u64,
     segments: Vec<dash::Segment>,
     bandwidth: u64,
+    events: &'a [&'a str],
 }
 
 /// Whether a span is to be told of. Of one that has begun long ago there may be nothing left. In the last one the first
@@ -217,7 +218,13 @@ fn is_complete(snapshot: &Snapshot, span: &Span, tracks: &[Described<'_>]) -> bo
 fn tracks<'a>(snapshot: &'a Snapshot, span: &Span) -> Vec<Described<'a>> {
     let renditions = snapshot.renditions.iter();
     renditions
-        .filter_map(|rendition| Described::of(rendition, span))
+        .filter_map(|rendition| {
+            let mut described = Described::of(rendition, span)?;
+            if lead(snapshot).is_some_and(|lead| lead.track.id == rendition.track.id) {
+                described.events = &snapshot.schemes;
+            }
+            Some(described)
+        })
         .collect()
 }
 
@@ -258,6 +265,7 @@ impl<'a> Described<'a> {
             offset: u64::try_from(offset).unwrap_or(0),
             bandwidth: rendition.bandwidth().peak,
             segments,
+            events: &[],
         })
     }
 
@@ -275,6 +283,7 @@ impl<'a> Described<'a> {
             media: &self.media,
             first_number: None,
             addressing: Addressing::Timeline(&self.segments),
+            events: self.events,
         }
     }
 

@@ -3,7 +3,7 @@
 use super::file;
 use crate::adapters::muxer::{SESSION, SESSION_KEY};
 use crate::net::text::Text;
-use crate::segment::{self, Part, Rendition, Snapshot};
+use crate::segment::{self, DateRange, Part, Rendition, Snapshot};
 use hls::{media as playlist, multivariant};
 use media::{Codec, Kind};
 use std::sync::OnceLock;
@@ -107,6 +107,7 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
     let media_sequence = listed
         .first()
         .map_or(rendition.open_number, |segment| segment.number);
+    let oldest = listed.first().map(|segment| segment.program_date_time);
     let listed = listed.get(skipped..).unwrap_or_default();
     // Parts are for who follows a live edge.
     let with_parts = if ended { 0 } else { SEGMENTS_WITH_PARTS };
@@ -167,6 +168,13 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
         .iter()
         .filter_map(|(uri, other)| report(uri, other))
         .collect();
+    // Of what is no longer listed nothing is told.
+    let date_ranges: Vec<_> = snapshot
+        .date_ranges
+        .iter()
+        .filter(|range| oldest.is_none_or(|oldest| range.end() >= oldest))
+        .map(date_range)
+        .collect();
     let playlist = playlist::Playlist {
         target_duration: snapshot.target.unwrap_or(1),
         part_target: (!ended).then_some(snapshot.part),
@@ -174,6 +182,7 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
         media_sequence,
         discontinuity_sequence,
         skipped: skipped as u64,
+        date_ranges: &date_ranges,
         segments: &segments,
         open: (!ended && !open_parts.is_empty()).then_some(playlist::OpenSegment {
             parts: &open_parts,
@@ -188,6 +197,18 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
     let mut text = String::with_capacity(4_096);
     playlist.render(&mut text);
     text
+}
+
+fn date_range(range: &DateRange) -> playlist::DateRange<'_> {
+    playlist::DateRange {
+        id: &range.id,
+        start: range.start,
+        duration: range.length,
+        planned_duration: range.planned,
+        scte35_out: range.out.as_deref(),
+        scte35_in: range.back.as_deref(),
+        scte35_command: range.command.as_deref(),
+    }
 }
 
 /// Where the other rendition stands: its newest segment and part.
