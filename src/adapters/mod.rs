@@ -23,6 +23,7 @@ mod passing;
 mod receiver;
 mod refusal;
 mod segmented;
+mod storing;
 mod target;
 
 pub(crate) use content::Content;

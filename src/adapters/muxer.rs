@@ -6,25 +6,22 @@
 //! made for the first request and kept for the others.
 
 use super::FileRequest;
+use super::storing::Storing;
 use crate::config::Segments;
 use crate::hub::{
     Change, Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer,
 };
-use crate::segment::{Disk, Place, Segmenter, Settings, Snapshot};
+use crate::segment::{Segmenter, Settings, Snapshot};
 use axum::http::{Method, header};
-use media::TrackId;
 use std::any::Any;
 use std::collections::HashMap;
-use std::future::pending;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 /// Viewers that are told apart, per stream.
@@ -35,9 +32,6 @@ const VIEWER_GONE: Duration = Duration::from_secs(15);
 
 /// How often absent viewers are looked for.
 const TICK: Duration = Duration::from_secs(2);
-
-/// A disk that has refused a segment is not tried again for so long.
-const DISK_REST: Duration = Duration::from_secs(10);
 
 /// The parameter of a request by which viewers are told apart.
 pub(super) const SESSION_KEY: &str = "session";
@@ -258,65 +252,6 @@ impl Muxers {
             muxers.remove(&name);
         }
         tracing::debug!(stream = %name, "no longer cutting into segments");
-    }
-}
-
-/// What goes to the disk: one segment at a time, beside all else.
-struct Storing {
-    folder: Option<PathBuf>,
-    /// One for each track.
-    disks: HashMap<TrackId, Disk>,
-    going_on: Option<JoinHandle<Stored>>,
-    /// Not before then, as it has just failed.
-    not_before: Option<Instant>,
-}
-
-/// The disk comes back, unless it has failed.
-type Stored = (TrackId, Disk, u64, io::Result<Place>);
-
-impl Storing {
-    fn new(folder: Option<PathBuf>) -> Self {
-        Self {
-            folder,
-            disks: HashMap::new(),
-            going_on: None,
-            not_before: None,
-        }
-    }
-
-    /// Begins to write the next segment, if there is one and none is being written.
-    fn begin(&mut self, segmenter: &Segmenter) {
-        let waits = self.not_before.is_some_and(|until| Instant::now() < until);
-        let Some(folder) = self.folder.as_ref().filter(|_| !waits) else {
-            return;
-        };
-        if self.going_on.is_some() {
-            return;
-        }
-        let Some((track, segment)) = segmenter.next_to_store() else {
-            return;
-        };
-        let known = self.disks.remove(&track);
-        let mut disk = known.unwrap_or_else(|| Disk::new(folder.clone()));
-        self.going_on = Some(spawn_blocking(move || {
-            let place = disk.put(&segment);
-            (track, disk, segment.number, place)
-        }));
-    }
-
-    /// The segment that has been written, with its track and number. Waits for ever while none is.
-    async fn done(&mut self) -> io::Result<(TrackId, u64, Place)> {
-        let Some(going_on) = &mut self.going_on else {
-            return pending().await;
-        };
-        let done = going_on.await;
-        self.going_on = None;
-        let (track, disk, number, place) = done.map_err(io::Error::other)?;
-        self.disks.insert(track, disk);
-        if place.is_err() {
-            self.not_before = Some(Instant::now() + DISK_REST);
-        }
-        Ok((track, number, place?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Makes parts and segments of one track's access units.
 
-use super::rendition::{Init, Part, Rendition, Segment, Stretch};
+use super::rendition::{Grid, Init, Part, Rendition, Segment, Stretch};
 use super::{Place, Settings};
 use bytes::Bytes;
 use media::{AccessUnit, Timebase, Track};
@@ -71,6 +71,7 @@ impl Cutter {
                 bytes,
             }),
             first_stretch: None,
+            grid: None,
             segments: VecDeque::new(),
             listed: settings.listed,
             open_number: first_number,
@@ -205,6 +206,7 @@ impl Cutter {
             discontinuity: std::mem::take(&mut self.rendition.open_discontinuity),
             program_date_time,
         };
+        self.rendition.grid = Some(Grid::with(self.rendition.grid, &segment));
         self.rendition.segments.push_back(Arc::new(segment));
         self.rendition.open_number += 1;
         self.parts_ticks = 0;

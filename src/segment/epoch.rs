@@ -42,6 +42,14 @@ impl Epoch {
         self.captured
     }
 
+    /// How long after capture access units have arrived at best, as far as the source tells.
+    pub(super) fn lag(&self) -> Duration {
+        let lag = self.arrived.zip(self.captured);
+        lag.map_or(Duration::ZERO, |(arrived, captured)| {
+            arrived.saturating_sub(captured)
+        })
+    }
+
     /// Since 1970; none before the first access unit.
     pub(super) fn get(&self) -> Option<Duration> {
         self.captured.or(self.arrived)

@@ -13,7 +13,7 @@ mod snapshot;
 mod splices;
 
 pub use disk::{Disk, Place};
-pub use rendition::{Bandwidth, Init, Part, Rendition, Segment, Stretch};
+pub use rendition::{Bandwidth, Grid, Init, Part, Rendition, Segment, Stretch};
 pub use segmenter::Segmenter;
 pub use snapshot::Snapshot;
 pub use splices::DateRange;

@@ -38,6 +38,57 @@ pub struct Stretch {
     pub program_date_time: SystemTime,
 }
 
+/// Segments of one stretch that are of equal length, as far as players that count them need it: the one of number `n` begins
+/// near `start + (n - number) * ticks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Number of the first.
+    pub number: u64,
+    /// Presentation time of its first sample, in ticks.
+    pub start: i64,
+    /// Wall-clock time of that.
+    pub program_date_time: SystemTime,
+    /// Length of the first, in ticks.
+    pub ticks: i64,
+    /// How many there are, those included that are forgotten.
+    pub count: u64,
+}
+
+/// A segment begins within this part of the length from where it should.
+const OFF_GRID: i64 = 8;
+
+impl Grid {
+    /// Goes on with that segment, or begins with it.
+    pub(super) fn with(known: Option<Self>, segment: &Segment) -> Self {
+        let goes_on = |grid: &Self| {
+            let near = grid.ticks / OFF_GRID;
+            let is_near = |one: i64, other: i64| one.abs_diff(other) <= near.unsigned_abs();
+            segment.stretch.number <= grid.number
+                && is_near(grid.begins(segment.number), segment.start)
+                && is_near(grid.ticks, segment.ticks)
+        };
+        match known.filter(goes_on) {
+            Some(grid) => Self {
+                count: grid.count + 1,
+                ..grid
+            },
+            None => Self {
+                number: segment.number,
+                start: segment.start,
+                program_date_time: segment.program_date_time,
+                ticks: segment.ticks,
+                count: 1,
+            },
+        }
+    }
+
+    /// Where the segment of that number should begin, in ticks.
+    pub fn begins(&self, number: u64) -> i64 {
+        let place = i64::try_from(number.saturating_sub(self.number)).unwrap_or(i64::MAX);
+        self.start.saturating_add(place.saturating_mul(self.ticks))
+    }
+}
+
 /// A complete segment: its parts one after the other, or where they have been put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -89,6 +140,8 @@ pub struct Rendition {
     pub init: Arc<Init>,
     /// The first of all its stretches, once there is one.
     pub first_stretch: Option<Stretch>,
+    /// The newest segments of equal length.
+    pub grid: Option<Grid>,
     /// Complete segments, oldest first: those kept, then those listed.
     pub segments: VecDeque<Arc<Segment>>,
     /// How many of them, at the end, a playlist should show at most.

@@ -213,6 +213,11 @@ impl Segmenter {
         }
     }
 
+    /// How long after capture access units arrive at best, as far as the source tells.
+    pub fn lag(&self) -> Duration {
+        self.epoch.lag()
+    }
+
     /// Ranges of dates of what happens, oldest first.
     pub fn date_ranges(&self) -> impl Iterator<Item = &DateRange> {
         self.splices.ranges()
@@ -693,6 +698,28 @@ mod tests {
             (range.start, range.command.as_deref()),
             (at(6_000), Some(&section[..]))
         );
+    }
+
+    #[test]
+    fn segments_of_equal_length_are_known_until_one_is_longer() {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 9, 50);
+        let grid = |segmenter: &Segmenter, track| segmenter.rendition(track).unwrap().grid.unwrap();
+        let video = grid(&segmenter, VIDEO);
+        assert_eq!(
+            (video.number, video.start, video.ticks, video.count),
+            (100, 0, 2_000, 4)
+        );
+        assert_eq!(video.program_date_time, at(0));
+        assert_eq!(video.begins(103), 6_000);
+        assert!(grid(&segmenter, AUDIO).count >= 3);
+        // From 8 s on a random access point each three seconds.
+        for millis in (9_000..15_000).step_by(40) {
+            let random_access = (millis - 8_000) % 3_000 < 40;
+            segmenter.push(&unit(VIDEO, millis, random_access, 1_000), at(millis));
+        }
+        let video = grid(&segmenter, VIDEO);
+        assert!(video.number >= 104 && video.count <= 2, "{video:?}");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub part: Duration,
     /// How much of the past playlists will show, once there is as much.
     pub past: Duration,
+    /// How long after capture media arrives at best, as far as the source tells.
+    pub lag: Duration,
     /// What happens beside pictures and sound, oldest first.
     pub date_ranges: Vec<DateRange>,
     /// What the messages are that come with the leading track.
@@ -60,6 +62,7 @@ impl Snapshot {
             renditions,
             going_on,
             past: past.max(settings.window),
+            lag: segmenter.lag(),
             date_ranges: segmenter.date_ranges().cloned().collect(),
             schemes: segmenter.schemes().collect(),
             ..empty

@@ -2,12 +2,12 @@
 //
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
-//                 [--loss 0.03] [--shaka DESCRIPTION] [--mpegts SOURCE] [--user NAME --password WORD]
+//                 [--loss 0.03] [--shaka DESCRIPTION] [--low] [--mpegts SOURCE] [--user NAME --password WORD]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
 // With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
 // the datagrams of WebRTC that is lost on the way. --shaka puts a page of another player, with that DASH description or
-// playlist, in place of the one at the URL; --mpegts has mpegts.js play FLV from SOURCE in the place of what is on the
+// playlist, in place of the one at the URL; --low gives players of DASH the description for low latency; --mpegts has mpegts.js play FLV from SOURCE in the place of what is on the
 // page. With --user the viewer answers so when the browser asks for a login.
 
 import { installMeter } from './meter.mjs';
@@ -34,6 +34,7 @@ async function main() {
     height: 720,
     loss: 0,
     shaka: '',
+    low: false,
     mpegts: '',
     user: '',
     password: '',
@@ -77,6 +78,10 @@ async function expectText(page, options, consoleErrors) {
 async function watch(page, options, consoleErrors) {
   await page.addInitScript(installMeter);
   if (options.loss > 0) await relay(page, () => options.loss);
+  if (options.low) {
+    const low = (route) => route.continue({ url: route.request().url().replace('.mpd', '_low.mpd') });
+    await page.route((url) => url.pathname.endsWith('.mpd') && !url.pathname.endsWith('_low.mpd'), low);
+  }
   if (options.shaka) await serveShaka(page, options);
   if (options.mpegts) await addPlayer(page, options.mpegts);
   const began = Date.now();

@@ -334,6 +334,16 @@ pub(crate) fn watch(server: &Server, path: &str, more: &[&str]) -> Value {
     judge(server, player.finish(seconds(60)))
 }
 
+/// The same for so many seconds, however many.
+#[track_caller]
+pub(crate) fn watch_for(server: &Server, path: &str, length: u32, more: &[&str]) -> Value {
+    let _place = limit::BROWSER.take();
+    let text = length.to_string();
+    let arguments = [&["--seconds", &text], more].concat();
+    let player = Peer::start(&mut play(server, path, &arguments));
+    judge(server, player.finish(seconds(u64::from(length) + 60)))
+}
+
 /// Waits for a text to be shown on a page.
 #[track_caller]
 fn expect(server: &Server, path: &str, text: &str) -> Value {

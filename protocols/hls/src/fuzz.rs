@@ -131,7 +131,7 @@ pub use playlist::playlist;
 mod playlist {
     #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
-    use crate::media::{OpenSegment, Part, Playlist, Segment};
+    use crate::media::{DateRange, OpenSegment, Part, Playlist, Segment};
     use crate::text::Uri;
     use std::time::{Duration, SystemTime};
 
@@ -144,7 +144,8 @@ mod playlist {
         date: Option<SystemTime>,
     }
 
-    /// Input: target duration, sequence numbers (1 byte each), flags (bit 0 ended, 1 parts), then segments:
+    /// Input: target duration, sequence numbers (1 byte each), flags (bit 0 ended, 1 parts, 2 a range of dates, 3 to 7 how
+    /// many segments are left out), then segments:
     /// flags (bit 0 discontinuity, 1 date, 2 map, 3 a new map), duration in ms (2 bytes), length of the URI (1
     /// byte), URI. Another parser reads what was put in.
     pub fn playlist(data: &[u8]) {
@@ -173,11 +174,25 @@ mod playlist {
                 map: model.map.as_deref(),
             })
             .collect();
+        let range = models.first().filter(|_| flags & 4 != 0);
+        let range = range.map(|model| DateRange {
+            id: &model.uri,
+            start: SystemTime::UNIX_EPOCH,
+            duration: Some(Duration::from_millis(model.millis)),
+            planned_duration: None,
+            scte35_out: Some(model.uri.as_bytes()),
+            scte35_in: None,
+            scte35_command: None,
+        });
+        let ranges: Vec<_> = range.into_iter().collect();
         let playlist = Playlist {
             target_duration: (*target).into(),
             part_target: (flags & 2 != 0).then_some(Duration::from_millis(200)),
+            can_skip_until: Some(Duration::from_secs(12)),
             media_sequence: (*sequence).into(),
             discontinuity_sequence: (*discontinuities).into(),
+            skipped: (flags >> 3).into(),
+            date_ranges: &ranges,
             segments: &segments,
             open: (flags & 2 != 0).then_some(OpenSegment {
                 parts: listed,
@@ -191,7 +206,7 @@ mod playlist {
         assert!(text.lines().all(|line| !line.is_empty()));
 
         let read = m3u8_rs::parse_media_playlist_res(text.as_bytes()).expect("a playlist");
-        assert_eq!(read.version, Some(6));
+        assert_eq!(read.version, Some(if playlist.skipped > 0 { 9 } else { 6 }));
         assert_eq!(read.target_duration, u64::from(*target));
         assert_eq!(read.media_sequence, u64::from(*sequence));
         assert_eq!(read.discontinuity_sequence, u64::from(*discontinuities));
@@ -295,6 +310,11 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
         ("playlist", "empty", playlist([2, 0, 0, 0], &[])),
         ("playlist", "live", playlist([2, 7, 0, 0], &[first, plain])),
+        (
+            "playlist",
+            "delta",
+            playlist([2, 9, 1, 0b01_1110], &[first, changed]),
+        ),
         (
             "playlist",
             "low_latency",

@@ -122,7 +122,8 @@ impl Fields<'_> {
         for _ in 0..count {
             self.take::<1>()?;
             if !at_once {
-                first = first.or(self.splice_time()?);
+                let time = self.splice_time()?;
+                first = first.or(time);
             }
         }
         Some(first)

@@ -4,6 +4,8 @@
 //! A period is what continues: where the stream has lost time, or a track has another configuration, the next one begins.
 //! A player comes back for the next description to where this one tells it to, with the session that it is counted by.
 
+pub(super) mod low_latency;
+
 use crate::adapters::muxer::{SESSION, SESSION_KEY};
 use crate::segment::{self, Rendition, Segment, Snapshot, Stretch};
 use dash::{Addressing, Audio, Clock, Content, Description, Live, Period, Track, Video};
@@ -57,7 +59,7 @@ pub(super) fn of(snapshot: &Snapshot, id: &str) -> String {
         })
         .collect();
     let delay = (target * DELAY_TARGETS).max(target * 2 + SLOWEST_NEWS);
-    let location = format!("{id}.mpd?{PASSED}&{SESSION_KEY}={SESSION}");
+    let location = location(id);
     let published = SystemTime::now();
     let zero = zero(snapshot);
     let first = periods.first().map_or(Duration::ZERO, |first| first.start);
@@ -87,6 +89,11 @@ pub(super) fn of(snapshot: &Snapshot, id: &str) -> String {
     let mut text = String::with_capacity(4_096);
     description.render(&mut text);
     text
+}
+
+/// Where the next description of that name is.
+fn location(name: &str) -> String {
+    format!("{name}.mpd?{PASSED}&{SESSION_KEY}={SESSION}")
 }
 
 /// A stretch of media time that continues.

@@ -31,22 +31,30 @@ impl Protocol for Dash {
         context: &Arc<Context>,
         request: &Arc<FileRequest>,
     ) -> Option<FileResponse> {
-        let id = described(&request.path)?;
+        let (id, low_latency) = described(&request.path)?;
         let visit = match session(request) {
             Some(_) => Visit::Follow,
             None => Visit::Begin,
         };
-        let answer = |muxer: Arc<Muxer>, request: Arc<FileRequest>, deadline| async move {
-            response::answer(&muxer, &request, deadline).await
+        let answer = move |muxer: Arc<Muxer>, request: Arc<FileRequest>, deadline| async move {
+            response::answer(&muxer, low_latency, &request, deadline).await
         };
         Some(serve(NAME, context, request, id, visit, answer))
     }
 }
 
-/// The ID (not checked) of the stream whose description that is: `ID/ID.mpd`, beside its segments.
-fn described(path: &str) -> Option<&str> {
-    let (folder, id) = path.strip_suffix(".mpd")?.split_once('/')?;
-    (folder == id).then_some(id)
+/// What stands behind the ID in the name of a description for players that stay close.
+const LOW_LATENCY: &str = "_low";
+
+/// The ID (not checked) of the stream whose description that is: `ID/ID.mpd`, beside its segments; and whether it is
+/// the one for low latency, `ID/ID_low.mpd`.
+fn described(path: &str) -> Option<(&str, bool)> {
+    let (id, file) = path.strip_suffix(".mpd")?.split_once('/')?;
+    match file.strip_prefix(id)? {
+        "" => Some((id, false)),
+        LOW_LATENCY => Some((id, true)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +64,10 @@ mod tests {
     #[test]
     fn a_description_lies_beside_its_segments() {
         let cases = [
-            ("cam/cam.mpd", Some("cam")),
+            ("cam/cam.mpd", Some(("cam", false))),
+            ("cam/cam_low.mpd", Some(("cam", true))),
+            ("cam_low/cam_low.mpd", Some(("cam_low", false))),
+            ("cam/cam_lower.mpd", None),
             ("cam.mpd", None),
             ("cam/door.mpd", None),
             ("cam/cam/cam.mpd", None),

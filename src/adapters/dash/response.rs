@@ -1,7 +1,7 @@
 //! Answers to requests for a description, as soon as there is something to describe.
 
 use super::NAME;
-use super::description::{self, PASSED};
+use super::description::{self, PASSED, low_latency};
 use crate::adapters::FileRequest;
 use crate::adapters::muxer::{Muxer, SESSION, new_session, session};
 use crate::adapters::passing::passed_on;
@@ -12,10 +12,14 @@ use crate::segment::{Rendition, Snapshot};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use media::DateTime;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, timeout_at};
 
 const DESCRIPTION: HeaderValue = HeaderValue::from_static("application/dash+xml");
+
+/// What the descriptions for low latency are kept by.
+const LOW: &str = "dash_low";
 
 /// Media that there has to be before players are let in: with less behind them, they come so near to the live edge that
 /// they stall.
@@ -27,6 +31,7 @@ const ENOUGH: Duration = Duration::from_secs(6);
 /// When that does not come in time.
 pub(super) async fn answer(
     muxer: &Muxer,
+    low_latency: bool,
     request: &FileRequest,
     deadline: Instant,
 ) -> Result<Response<Body>, Unavailable> {
@@ -49,7 +54,16 @@ pub(super) async fn answer(
         };
     }
     let id = muxer.name().id();
-    let text = muxer.made(NAME, &now, || description::of(&now, id));
+    let low = match low_latency {
+        true => muxer.made(LOW, &now, || low_latency::of(&now, id)),
+        false => Arc::new(None),
+    };
+    // Where segments are of any length, there is no other than the usual one.
+    let usual = || muxer.made(NAME, &now, || description::of(&now, id));
+    let text = match &*low {
+        Some(low) => low.clone(),
+        None => usual().to_string(),
+    };
     let session = session(request).map(|session| format!("{session:016x}"));
     let text = text
         .replace(SESSION, &session.unwrap_or_else(new_session))

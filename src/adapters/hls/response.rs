@@ -73,7 +73,7 @@ pub(super) async fn answer(
             if let (Some(msn), Some(rendition)) = (directives.msn, now.rendition(kind))
                 && msn > rendition.open_number + MAX_AHEAD
             {
-                let words = "_HLS_msn is too far ahead\n".into();
+                let words = "_HLS_msn is too far ahead\n";
                 return Ok(plain(StatusCode::BAD_REQUEST, words));
             }
             let there = |now: &Snapshot| {
@@ -163,8 +163,9 @@ async fn growing(
     number: u64,
     deadline: Instant,
 ) -> Response<Body> {
+    // Or the one behind it, of players whose clock is a little fast.
     let is_open = |now: &Snapshot| {
-        let open = |found: &Rendition| found.open_number == number;
+        let open = |found: &Rendition| number.saturating_sub(found.open_number) <= 1;
         !now.ended && now.rendition(kind).is_some_and(open)
     };
     let begun = |now: &Snapshot| {

@@ -37,8 +37,19 @@ fn tracks(generation: u64, pps: u8) -> TrackSet {
 }
 
 /// From one second of media time to another: 25 pictures per second, a random access point each second, and sound. They
-/// arrive so much later than before.
+/// arrive so much later than before, behind a seam.
 fn run(segmenter: &mut Segmenter, seconds: std::ops::Range<i64>, later: Duration, sound: bool) {
+    run_behind(true, segmenter, seconds, later, sound);
+}
+
+/// The same behind a seam or without.
+fn run_behind(
+    seam: bool,
+    segmenter: &mut Segmenter,
+    seconds: std::ops::Range<i64>,
+    later: Duration,
+    sound: bool,
+) {
     for millis in (seconds.start * 1_000..seconds.end * 1_000).step_by(20) {
         let unit = |track, dts, random_access| AccessUnit {
             track,
@@ -46,7 +57,7 @@ fn run(segmenter: &mut Segmenter, seconds: std::ops::Range<i64>, later: Duration
             pts: dts,
             random_access,
             disposable: false,
-            discontinuity: millis == seconds.start * 1_000 && track == VIDEO,
+            discontinuity: seam && millis == seconds.start * 1_000 && track == VIDEO,
             capture: None,
             payload: Bytes::from_static(&[0; 100]),
         };
@@ -123,4 +134,45 @@ fn a_period_is_not_told_of_before_all_its_tracks_are_there() {
     run(&mut segmenter, 9..14, Duration::ZERO, false);
     let text = describe(&segmenter);
     assert_eq!(attributes(&text, "start").len(), 2, "{text}");
+}
+
+#[test]
+fn low_latency_counts_segments_of_equal_length() {
+    let low = |segmenter: &Segmenter, ended| {
+        let snapshot = Snapshot::of(segmenter, &Settings::default(), 1, ended);
+        low_latency::of(&snapshot, "cam")
+    };
+    let mut segmenter = Segmenter::new(Settings::default(), 7);
+    segmenter.set_tracks(&tracks(1, 1));
+    run(&mut segmenter, 1..6, Duration::ZERO, true);
+    assert_eq!(low(&segmenter, false), None, "two of them are no rule");
+    run_behind(false, &mut segmenter, 6..9, Duration::ZERO, true);
+    let text = low(&segmenter, false).unwrap();
+    let expected = [
+        ("availabilityStartTime", vec!["2023-11-14T22:13:20.000Z"]),
+        ("start", vec!["PT1.3S"]),
+        ("presentationTimeOffset", vec!["1000", "48000"]),
+        ("startNumber", vec!["7", "7"]),
+        ("duration", vec!["2000", "96000"]),
+        ("availabilityTimeOffset", vec!["1.500", "1.500"]),
+        ("availabilityTimeComplete", vec!["false", "false"]),
+        ("target", vec!["2000"]),
+        ("suggestedPresentationDelay", vec!["PT2S"]),
+        (
+            "media",
+            vec!["video_$Number$.m4s?{passed}", "audio_$Number$.m4s?{passed}"],
+        ),
+    ];
+    for (name, values) in expected {
+        assert_eq!(attributes(&text, name), values, "{name} in {text}");
+    }
+    assert!(text.contains("<Location>cam_low.mpd?"), "{text}");
+    assert_eq!(
+        low(&segmenter, true),
+        None,
+        "the usual one says that it is over"
+    );
+    // Time is lost: it begins anew, and is no rule until it has been kept for a while.
+    run(&mut segmenter, 9..12, Duration::from_secs(8), true);
+    assert_eq!(low(&segmenter, false), None);
 }

@@ -1,61 +1,26 @@
 // DASH, with dash.js. It is kept as near to the live edge as the description says, by playing slightly faster or slower.
 
-import { DRY, ahead, mediaSource } from './element.js';
+import { goesBack, library, starting } from './begin.js';
+import { mediaSource } from './element.js';
 import { withQuery } from './params.js';
-import { descriptionUrl, networkProblem, probe } from './playlist.js';
+import { descriptionUrl, networkProblem } from './playlist.js';
 
 /** More than this behind the intended distance is "behind" (seconds). */
 const BEHIND = 3;
+/** More than this behind it jumps by itself, unless the viewer has gone back (seconds). */
+const FAR_BEHIND = 8;
 
 export const dash = {
   supported: () => Boolean(mediaSource()),
 
-  start(video, context) {
-    const stopping = new AbortController();
-    const { signal } = stopping;
-    let inner;
-    begin(video, context, signal).then(
-      (handle) => {
-        if (signal.aborted) handle?.stop();
-        else inner = handle;
-      },
-      (error) => !signal.aborted && context.fail({ kind: 'failed', detail: error.message }),
-    );
-    return {
-      stop() {
-        stopping.abort();
-        inner?.stop();
-      },
-      latency: () => inner?.latency(),
-      behind: () => inner?.behind() ?? false,
-      over: () => inner?.over() ?? false,
-      starved: () => inner !== undefined && ahead(video) < DRY,
-      goLive: () => inner?.goLive(),
-    };
-  },
+  start: starting(async (video, context, signal) => {
+    const url = descriptionUrl(context.target);
+    const loaded = await library(import('../dash.mjs'), url, context, signal);
+    return loaded && attach(loaded.MediaPlayer, url, video, context, signal);
+  }),
 };
 
-async function begin(video, context, signal) {
-  const url = descriptionUrl(context.target);
-  const library = import('../dash.mjs');
-  library.catch(() => undefined);
-  const problem = await probe(url, signal, (type) => mediaSource().isTypeSupported(type));
-  if (signal.aborted) return undefined;
-  if (problem) {
-    context.fail(problem);
-    return undefined;
-  }
-  let MediaPlayer;
-  try {
-    ({ MediaPlayer } = await library);
-  } catch {
-    context.fail({ kind: 'network' });
-    return undefined;
-  }
-  return signal.aborted ? undefined : attach(MediaPlayer, url, video, context);
-}
-
-function attach(MediaPlayer, url, video, context) {
+function attach(MediaPlayer, url, video, context, signal) {
   const player = MediaPlayer().create();
   const { events } = MediaPlayer;
   let over = false;
@@ -74,7 +39,7 @@ function attach(MediaPlayer, url, video, context) {
   player.updateSettings({
     debug: { logLevel: 0 },
     streaming: {
-      liveCatchup: { enabled: true, maxDrift: 8 },
+      liveCatchup: { enabled: true, maxDrift: FAR_BEHIND },
       buffer: { bufferToKeep: 20 },
     },
   });
@@ -90,6 +55,13 @@ function attach(MediaPlayer, url, video, context) {
     if (status !== undefined) fail(networkProblem(status));
     else fail({ kind: 'failed', detail: error.message });
   });
+  const excess = () => (latency() ?? 0) - player.getTargetLiveDelay();
+  const wentBack = goesBack(video, FAR_BEHIND, excess, signal);
+  video.addEventListener(
+    'seeked',
+    () => player.updateSettings({ streaming: { liveCatchup: { enabled: !wentBack() } } }),
+    { signal },
+  );
   player.initialize(video, url.href, true);
   return {
     stop() {
@@ -99,7 +71,7 @@ function attach(MediaPlayer, url, video, context) {
       player.destroy();
     },
     latency,
-    behind: () => (latency() ?? 0) > player.getTargetLiveDelay() + BEHIND,
+    behind: () => excess() > BEHIND,
     over: () => over,
     goLive: () => player.seekToOriginalLive(),
   };

@@ -1,6 +1,7 @@
 // HLS: with hls.js where the browser has Media Source Extensions (or Safari's managed kind), else with the
 // browser's own HLS. Low latency, kept near the live edge by playing slightly faster when it falls behind.
 
+import { goesBack, library, starting } from './begin.js';
 import { DRY, ahead, mediaSource } from './element.js';
 import { withQuery } from './params.js';
 import { networkProblem, playlistUrl, probe } from './playlist.js';
@@ -18,53 +19,16 @@ const RESUME = 500;
 export const hls = {
   supported: () => Boolean(mediaSource()) || hasNative(),
 
-  start(video, context) {
-    const stopping = new AbortController();
-    const { signal } = stopping;
-    const run = mediaSource() ? startMediaSource : startNative;
-    let inner;
-    run(video, context, signal).then(
-      (handle) => {
-        if (signal.aborted) handle?.stop();
-        else inner = handle;
-      },
-      (error) => !signal.aborted && context.fail({ kind: 'failed', detail: error.message }),
-    );
-    return {
-      stop() {
-        stopping.abort();
-        inner?.stop();
-      },
-      latency: () => inner?.latency(),
-      behind: () => inner?.behind() ?? false,
-      over: () => inner?.over() ?? false,
-      starved: () => inner !== undefined && ahead(video) < DRY,
-      goLive: () => inner?.goLive(),
-    };
-  },
+  start: starting((...all) => (mediaSource() ? startMediaSource : startNative)(...all)),
 };
 
 async function startMediaSource(video, context, signal) {
   const url = playlistUrl(context.target);
-  const library = import('../hls.mjs');
-  library.catch(() => undefined);
-  const problem = await probe(url, signal, (type) => mediaSource().isTypeSupported(type));
-  if (signal.aborted) return undefined;
-  if (problem) {
-    context.fail(problem);
-    return undefined;
-  }
-  let Hls;
-  try {
-    ({ default: Hls } = await library);
-  } catch {
-    context.fail({ kind: 'network' });
-    return undefined;
-  }
-  return signal.aborted ? undefined : attach(Hls, url, video, context);
+  const loaded = await library(import('../hls.mjs'), url, context, signal);
+  return loaded && attach(loaded.default, url, video, context, signal);
 }
 
-function attach(Hls, url, video, context) {
+function attach(Hls, url, video, context, signal) {
   const { Events, ErrorTypes } = Hls;
   const player = new Hls(settings(context.target));
   let lastEnd = -1;
@@ -82,6 +46,7 @@ function attach(Hls, url, video, context) {
 
   const latency = () => (player.latency > 0 ? player.latency : undefined);
   const excess = () => (latency() ?? 0) - (player.targetLatency ?? 0);
+  const wentBack = goesBack(video, FAR_BEHIND, excess, signal);
   const goLive = () => {
     if (player.liveSyncPosition) video.currentTime = player.liveSyncPosition;
   };
@@ -97,7 +62,7 @@ function attach(Hls, url, video, context) {
     lastEnd = details.endSN;
     over = !details.live;
     // hls.js can do this too, but only with a distance of its own in place of the playlist's.
-    if (details.live && !video.paused && excess() > FAR_BEHIND) goLive();
+    if (details.live && !video.paused && excess() > FAR_BEHIND && !wentBack()) goLive();
   });
   player.on(Events.ERROR, (_, error) => {
     if (!error.fatal) return;
