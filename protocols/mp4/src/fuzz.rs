@@ -4,7 +4,7 @@
 
 mod files;
 
-pub use files::{Found, files, fragmented, plain, read, reader};
+pub use files::{Found, files, fragmented, plain, read, read_in_segments, reader, segments};
 
 use crate::fragment::{Run, Sample, write};
 use crate::index::Index;

@@ -26,10 +26,57 @@ pub struct Found {
 
 /// Reads a file that is in memory. Every `cut`th answer to a request is cut in half, if that is not 0.
 pub fn read(file: &Bytes, cut: usize, steps: usize) -> Found {
-    let length = file.len() as u64;
-    let mut reader = Reader::new(length);
     let mut found = Found::default();
+    drive(
+        &mut Reader::new(file.len() as u64),
+        file,
+        cut,
+        steps,
+        &mut found,
+    );
+    found
+}
+
+/// Reads an initialisation section and the segments behind it.
+pub fn read_in_segments(section: &Bytes, segments: &[Bytes], steps: usize) -> Found {
+    let mut found = Found::default();
+    let mut reader = Reader::in_segments(section.len() as u64);
+    drive(&mut reader, section, 0, steps, &mut found);
+    for segment in segments {
+        reader.next_segment(segment.len() as u64);
+        drive(&mut reader, segment, 0, steps, &mut found);
+    }
+    found
+}
+
+/// What stands before the first fragment of a file, and the fragments.
+pub fn segments(file: &Bytes) -> (Bytes, Vec<Bytes>) {
+    let mut cuts = Vec::new();
+    let mut at = 0;
+    while let Some(header) = file.get(at..).and_then(boxes::Header::read) {
+        if &header.kind == b"moof" {
+            cuts.push(at);
+        }
+        let size = header.size.and_then(|size| usize::try_from(size).ok());
+        let Some(next) = size.and_then(|size| at.checked_add(size)) else {
+            break;
+        };
+        at = next;
+    }
+    let first = cuts.first().copied().unwrap_or(file.len());
+    let ends = cuts.iter().skip(1).copied().chain([file.len()]);
+    let segments = cuts
+        .iter()
+        .zip(ends)
+        .map(|(cut, end)| file.slice(*cut..end));
+    (file.slice(..first), segments.collect())
+}
+
+/// Lets a reader go to its end, or to the end of patience.
+fn drive(reader: &mut Reader, file: &Bytes, cut: usize, steps: usize, found: &mut Found) {
+    let length = file.len() as u64;
     let mut answers = 0;
+    found.is_whole = false;
     for _ in 0..steps {
         match reader.poll() {
             Step::Read { at, length: wanted } => {
@@ -55,7 +102,6 @@ pub fn read(file: &Bytes, cut: usize, steps: usize) -> Found {
             }
         }
     }
-    found
 }
 
 /// A file with its index in front.
@@ -112,18 +158,20 @@ pub fn fragmented(tracks: &[Track], units: &[AccessUnit], size: usize) -> Bytes 
 
 /// Input: units in a fragment (1 byte), then units: flags (bit 0 sound, 1 random access, 2 disposable), time since the
 /// one before of the track (2 bytes), how much later it is presented (2 bytes), length (1 byte), payload. Written in
-/// both forms, they are read as what they are.
+/// both forms, they are read as what they are; fragments one by one too.
 pub fn files(data: &[u8]) {
     let Some((size, data)) = data.split_first() else {
         return;
     };
     let tracks = [video_track(), audio_track()];
     let units = units(data);
-    for (file, is_plain) in [
-        (plain(&tracks, &units), true),
-        (fragmented(&tracks, &units, usize::from(*size)), false),
+    let fragmented = fragmented(&tracks, &units, usize::from(*size));
+    let (section, segments) = segments(&fragmented);
+    for (found, is_plain) in [
+        (read(&plain(&tracks, &units), 0, usize::MAX), true),
+        (read(&fragmented, 0, usize::MAX), false),
+        (read_in_segments(&section, &segments, usize::MAX), false),
     ] {
-        let found = read(&file, 0, usize::MAX);
         assert_eq!(found.faults, []);
         assert_eq!(found.tracks, tracks);
         let mut shifts = Vec::new();
@@ -198,7 +246,10 @@ pub fn reader(data: &[u8]) {
     let Some((cut, data)) = data.split_first() else {
         return;
     };
-    let found = read(&Bytes::copy_from_slice(data), usize::from(*cut), STEPS);
+    let file = Bytes::copy_from_slice(data);
+    let (section, segments) = segments(&file);
+    read_in_segments(&section, &segments, STEPS);
+    let found = read(&file, usize::from(*cut), STEPS);
     // Of a track that changes, a file holds what it was first.
     let mut tracks = found.tracks.clone();
     tracks.retain(|track| {

@@ -2,6 +2,7 @@
 //! of the codecs).
 
 use super::movie::children;
+use super::protection::{self, Protection};
 use bytes::{Buf, Bytes};
 use media::Codec;
 use media::codec::{aac, ac3, av1, flac, h264, h265, opus, vp9};
@@ -16,6 +17,8 @@ pub(super) enum Entry {
     Known(Codec, u8),
     /// The rest is in the samples.
     InSamples(Bare, u8),
+    /// As that, in samples that are encrypted.
+    Protected(Box<Self>, Protection),
     /// Why it cannot be used.
     Unknown(String),
 }
@@ -60,10 +63,24 @@ fn entry(kind: &[u8; 4], body: &Bytes) -> Entry {
         }),
         b"ac-3" => Ok(ac3(body, b"dac3", ac3::Config::parse_dac3)),
         b"ec-3" => Ok(ac3(body, b"dec3", ac3::Config::parse_dec3)),
-        b"encv" | b"enca" | b"enct" => Err("it is encrypted".to_owned()),
+        b"encv" => protected(body, of_pictures(body, b"sinf")),
+        b"enca" => protected(body, of_sound(body, b"sinf")),
+        b"enct" => Err("it is encrypted".to_owned()),
         _ => Err(format!("its format {} is not carried", kind.escape_ascii())),
     };
     read.unwrap_or_else(Entry::Unknown)
+}
+
+fn protected(body: &Bytes, sinf: Option<Bytes>) -> Result<Entry, String> {
+    let sinf = sinf.ok_or("it is encrypted, and does not say how")?;
+    let (format, protection) = protection::read(&sinf)?;
+    if matches!(&format, b"encv" | b"enca") {
+        return Err("it is encrypted twice".to_owned());
+    }
+    match entry(&format, body) {
+        Entry::Unknown(reason) => Err(reason),
+        entry => Ok(Entry::Protected(Box::new(entry), protection)),
+    }
 }
 
 /// What stands behind the fields of a visual sample entry (clause 12.1.3).

@@ -3,6 +3,7 @@
 
 use super::MAX_FRAGMENTS;
 use super::movie::{Defaults, children, wide};
+use super::protection::{Auxiliary, Protection};
 use super::table::{Sample, Table};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -45,6 +46,9 @@ pub(super) struct Walk {
     /// Number of the fragment that is looked at next.
     pub(super) fragment: usize,
     samples: VecDeque<Sample>,
+    /// How they are encrypted, and what is said of each.
+    protection: Option<Protection>,
+    auxiliaries: VecDeque<Auxiliary>,
     /// Decoding time of what follows, where a fragment does not say.
     time: i64,
     /// Samples given so far.
@@ -59,6 +63,8 @@ impl Walk {
             defaults,
             fragment: 0,
             samples: VecDeque::new(),
+            protection: None,
+            auxiliaries: VecDeque::new(),
             time: 0,
             given: 0,
             earlier: 0,
@@ -74,11 +80,29 @@ impl Walk {
         walk
     }
 
+    /// What follows is in other fragments, from the first of them on.
+    pub(super) fn next_segment(&mut self) {
+        self.fragment = 0;
+        self.samples.clear();
+        self.auxiliaries.clear();
+    }
+
+    /// Samples are encrypted so from now on.
+    pub(super) const fn set_protection(&mut self, protection: Protection) {
+        self.protection = Some(protection);
+    }
+
+    /// What is said of how the next sample is encrypted.
+    pub(super) fn auxiliary(&self) -> Auxiliary {
+        self.auxiliaries.front().cloned().unwrap_or_default()
+    }
+
     pub(super) fn peek(&self) -> Option<Sample> {
         self.samples.front().copied()
     }
 
     pub(super) fn step(&mut self) {
+        self.auxiliaries.pop_front();
         if self.samples.pop_front().is_some() {
             self.given = self.given.saturating_add(1);
         }
@@ -95,6 +119,7 @@ impl Walk {
         let mut behind = at;
         for (_, traf) in children(&body).filter(|(kind, _)| kind == b"traf") {
             let mut head = None;
+            let before = self.samples.len();
             for (kind, body) in children(&traf) {
                 match &kind {
                     b"tfhd" => {
@@ -112,6 +137,16 @@ impl Walk {
                         behind = head.next;
                     }
                     _ => {}
+                }
+            }
+            if let Some(protection) = self.protection {
+                let senc = children(&traf).find(|(kind, _)| kind == b"senc");
+                let count = self.samples.len().saturating_sub(before);
+                // Samples before these are those of runs that said nothing.
+                self.auxiliaries.resize(before, Auxiliary::default());
+                if let Some((_, senc)) = senc.filter(|_| count > 0) {
+                    let read = protection.auxiliaries(&senc, count, &mut self.auxiliaries);
+                    read.ok_or("its senc box is not whole")?;
                 }
             }
         }

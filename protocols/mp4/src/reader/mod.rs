@@ -7,13 +7,17 @@
 //! of the fragments are kept, and each is looked at when its turn comes. So memory is bounded by [`MAX_MOVIE`],
 //! [`MAX_FRAGMENT`] and [`MAX_FRAGMENTS`], whatever the tables claim.
 //!
+//! What comes in segments behind an initialisation section (CMAF, ISO/IEC 23000-19; HLS) is read one segment after the
+//! other: [`Reader::in_segments`], then [`Reader::next_segment`] for each.
+//!
 //! A file that is cut off, damaged or wrong about itself gives what can be had; what cannot is a [`Fault`].
 //!
-//! `movie` finds the tracks, `entry` their codecs, `table` and `fragments` the samples, `track` makes access units.
+//! `movie` finds the tracks, `entry` their codecs, `protection` takes encryption off samples, `table` and `fragments` the samples, `track` makes access units.
 
 mod entry;
 mod fragments;
 mod movie;
+mod protection;
 mod table;
 mod track;
 
@@ -151,6 +155,9 @@ pub struct Reader {
     fragments: Fragments,
     tracks: Vec<TrackReader>,
     boxes: usize,
+    /// Fragments follow in segments of their own.
+    in_segments: bool,
+    key: Option<[u8; 16]>,
 }
 
 #[derive(Debug)]
@@ -179,6 +186,37 @@ impl Reader {
             fragments: Fragments::new(),
             tracks: Vec::new(),
             boxes: 0,
+            in_segments: false,
+            key: None,
+        }
+    }
+
+    /// For an initialisation section of so many bytes, behind which segments come.
+    pub const fn in_segments(length: u64) -> Self {
+        let mut reader = Self::new(length);
+        reader.in_segments = true;
+        reader
+    }
+
+    /// Samples that are encrypted by scheme `cbcs` (ISO/IEC 23001-7) are opened with this key from now on. Without one, their
+    /// tracks are left out.
+    pub fn set_key(&mut self, key: [u8; 16]) {
+        self.key = Some(key);
+        for track in &mut self.tracks {
+            track.set_key(key);
+        }
+    }
+
+    /// What follows are the so many bytes of the next segment, and places count from its first. Times, sample entries and
+    /// parameter sets go on; what was not read of the segment before is left.
+    pub fn next_segment(&mut self, length: u64) {
+        self.length = length;
+        self.phase = Phase::Boxes(0);
+        self.asked = None;
+        self.boxes = 0;
+        self.fragments = Fragments::new();
+        for track in &mut self.tracks {
+            track.next_segment();
         }
     }
 
@@ -328,9 +366,9 @@ impl Reader {
             self.phase = Phase::Over;
             return self.fault(Fault::NoMovie);
         };
-        let fragmented = !self.fragments.is_empty();
+        let fragmented = self.in_segments || !self.fragments.is_empty();
         for track in std::mem::take(&mut movie.tracks) {
-            let (reader, faults) = TrackReader::new(&track, movie.timescale, fragmented);
+            let (reader, faults) = TrackReader::new(&track, movie.timescale, fragmented, self.key);
             self.ready.extend(faults.into_iter().map(Step::Fault));
             let Some(mut reader) = reader else { continue };
             self.ready.extend(reader.announce().map(Step::Track));

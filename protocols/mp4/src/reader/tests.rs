@@ -2,7 +2,9 @@
 
 use super::entry::{self, Bare, Entry};
 use super::{Fault, Reader, Step};
-use crate::fuzz::{Found, audio_track, fragmented, plain, read, video_track};
+use crate::fuzz::{
+    Found, audio_track, fragmented, plain, read, read_in_segments, segments, video_track,
+};
 use crate::{boxes, init};
 use bytes::{BufMut, Bytes, BytesMut};
 use media::{AccessUnit, Codec, Timebase, Track, TrackId};
@@ -86,6 +88,25 @@ fn both_forms_are_read_as_they_were_written() {
         });
         assert!(micros.is_sorted());
     }
+}
+
+#[test]
+fn segments_behind_one_section_go_on() {
+    let (section, fragments) = segments(&fragmented(&tracks(), &units(), 5));
+    let found = read_in_segments(&section, &fragments, 1_000);
+    assert_eq!(found.faults, []);
+    assert_eq!(found.tracks, tracks());
+    for track in [VIDEO, AUDIO] {
+        assert_eq!(of(&found.units, track), of(&units(), track));
+    }
+    // A section alone has tracks and nothing else; a segment without one has nothing.
+    let found = read_in_segments(&section, &[], 100);
+    assert_eq!(
+        (found.tracks.len(), found.units.len(), &found.faults[..]),
+        (2, 0, &[][..])
+    );
+    let found = read_in_segments(&Bytes::new(), &fragments, 100);
+    assert!(found.units.is_empty() && found.faults.contains(&Fault::NoMovie));
 }
 
 #[test]

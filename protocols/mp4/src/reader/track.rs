@@ -3,6 +3,7 @@
 use super::entry::{self, Bare, Entry};
 use super::fragments::{Fragments, Walk};
 use super::movie::{Defaults, TrackBox, children};
+use super::protection::{Auxiliary, Protection};
 use super::table::{Sample, Table};
 use super::{Fault, MAX_SAMPLE, Step};
 use bytes::Bytes;
@@ -50,6 +51,8 @@ pub(super) struct TrackReader {
     is_over: bool,
     /// What fragments behind the samples of the index do not say themselves.
     behind: Option<Defaults>,
+    /// How samples are encrypted, and the key.
+    protection: Option<(Protection, [u8; 16])>,
 }
 
 impl TrackReader {
@@ -57,11 +60,23 @@ impl TrackReader {
         track: &TrackBox,
         movie_timescale: u32,
         fragmented: bool,
+        key: Option<[u8; 16]>,
     ) -> (Option<Self>, Vec<Fault>) {
         let number = track.number;
         let mut faults = Vec::new();
         let stsd = children(&track.tables).find(|(kind, _)| kind == b"stsd");
-        let entries = stsd.map(|(_, body)| entry::read(&body)).unwrap_or_default();
+        let mut entries = stsd.map(|(_, body)| entry::read(&body)).unwrap_or_default();
+        let mut protection = None;
+        for entry in &mut entries {
+            if let Entry::Protected(inner, found) = entry {
+                protection = Some(*found);
+                *entry = match key {
+                    // Fragments say how; an index does not.
+                    Some(_) if fragmented => (**inner).clone(),
+                    _ => Entry::Unknown("it is encrypted".to_owned()),
+                };
+            }
+        }
         let refused = match entries.first() {
             None => Some("it does not say what it holds".to_owned()),
             Some(Entry::Unknown(reason)) => {
@@ -96,7 +111,13 @@ impl TrackReader {
         let table = Table::new(&track.tables);
         // A file may have an index and fragments behind what that says.
         let samples = match fragmented && table.left() == 0 {
-            true => Samples::Walk(Walk::new(number, track.defaults)),
+            true => {
+                let mut walk = Walk::new(number, track.defaults);
+                if let Some(protection) = protection {
+                    walk.set_protection(protection);
+                }
+                Samples::Walk(walk)
+            }
             false => Samples::Table(Box::new(table)),
         };
         let reader = Self {
@@ -113,6 +134,7 @@ impl TrackReader {
             lost: None,
             is_over: false,
             behind: fragmented.then_some(track.defaults),
+            protection: protection.zip(key),
         };
         (Some(reader), faults)
     }
@@ -120,6 +142,26 @@ impl TrackReader {
     /// The track as its first sample entry has it, if that says enough.
     pub(super) fn announce(&mut self) -> Option<Track> {
         self.select(1)
+    }
+
+    pub(super) const fn set_key(&mut self, key: [u8; 16]) {
+        if let Some((_, known)) = &mut self.protection {
+            *known = key;
+        }
+    }
+
+    /// The fragments are others from now on: those of the next segment.
+    pub(super) fn next_segment(&mut self) {
+        self.is_over = false;
+        match &mut self.samples {
+            Samples::Walk(walk) => walk.next_segment(),
+            Samples::Table(table) => {
+                if let Some(defaults) = self.behind.take() {
+                    let walk = Walk::following(self.number, defaults, table);
+                    self.samples = Samples::Walk(walk);
+                }
+            }
+        }
     }
 
     /// What it needs for its next sample.
@@ -190,10 +232,24 @@ impl TrackReader {
         let Some(sample) = sample else {
             return;
         };
+        let auxiliary = match &self.samples {
+            Samples::Walk(walk) if self.protection.is_some() => walk.auxiliary(),
+            _ => Auxiliary::default(),
+        };
         self.step();
-        let Some(payload) = payload else {
-            let fault = self.lose(&sample, "they cannot be read".into());
-            return out.extend(fault.map(Step::Fault));
+        let payload = payload.ok_or("they cannot be read");
+        let payload = payload.and_then(|payload| match &self.protection {
+            Some((protection, key)) => protection
+                .open(key, &auxiliary, payload)
+                .ok_or("they are said to be encrypted where they are not"),
+            None => Ok(payload),
+        });
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(reason) => {
+                let fault = self.lose(&sample, reason.into());
+                return out.extend(fault.map(Step::Fault));
+            }
         };
         out.extend(self.select(sample.entry).map(Step::Track));
         let (track, unit) = match self.unit(&sample, payload) {
@@ -304,7 +360,7 @@ impl TrackReader {
                 self.length_size = length_size;
                 None
             }
-            Entry::Unknown(_) => None,
+            Entry::Protected(..) | Entry::Unknown(_) => None,
         }
     }
 
