@@ -23,6 +23,10 @@ pub struct Target {
     published: CancellationToken,
     /// The far side said that the stream is over.
     over: AtomicBool,
+    /// It was a recording, and all of it has been played.
+    finished: AtomicBool,
+    /// An attempt before at the same URL found the stream over when it had played it.
+    was_over: bool,
     /// The stream, and the number of its publisher, of the newest call of [`Target::publish`].
     place: OnceLock<(Arc<Stream>, u64)>,
 }
@@ -39,6 +43,8 @@ impl Target {
             connected: CancellationToken::new(),
             published: CancellationToken::new(),
             over: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            was_over: false,
             place: OnceLock::new(),
         }
     }
@@ -60,6 +66,16 @@ impl Target {
         }
     }
 
+    /// For an attempt at a URL whose stream was over the last time: what is over still is not to be played again.
+    pub fn behind_its_end(self, was_over: bool) -> Self {
+        Self { was_over, ..self }
+    }
+
+    /// Whether the stream of this URL was over the last time that it was played.
+    pub const fn was_over(&self) -> bool {
+        self.was_over
+    }
+
     /// The far side is waited for: it may come at any time, and nothing is asked of its host meanwhile.
     pub fn listening(&self) {
         self.listening.cancel();
@@ -79,6 +95,17 @@ impl Target {
     /// Whether the far side has said that the stream is over.
     pub fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
+    }
+
+    /// What the far side has is a recording, and all of it has been played: there is no more to come.
+    pub fn finished(&self) {
+        self.over();
+        self.finished.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a recording has been played to its end.
+    pub fn has_finished(&self) -> bool {
+        self.finished.load(Ordering::Relaxed)
     }
 
     /// Becomes the publisher, once: as soon as the first access unit has come, and not before. A protocol

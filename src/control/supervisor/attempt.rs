@@ -71,6 +71,16 @@ impl Attempt {
         }
     }
 
+    /// Whether the far side said that the stream is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.target.is_over()
+    }
+
+    /// Whether it has played a recording to its end.
+    pub(super) fn has_finished(&self) -> bool {
+        self.target.has_finished()
+    }
+
     /// How long it was live, if it was.
     pub(super) fn ran(&self) -> Option<Duration> {
         self.live.map(|since| since.elapsed())

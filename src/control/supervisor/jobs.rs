@@ -1,4 +1,4 @@
-//! Tasks by key: started once, stopped at once, each with what is known of it.
+//! Tasks by key: started once, stopped at once, each with what is known of it until it ends.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,7 +34,11 @@ impl<K, S> Default for Jobs<K, S> {
     }
 }
 
-impl<K: Eq + Hash, S: Clone + Default> Jobs<K, S> {
+impl<K, S> Jobs<K, S>
+where
+    K: Clone + Eq + Hash + Send + 'static,
+    S: Clone + Default + Send + 'static,
+{
     /// Runs what `make` gives. False when something runs under that key.
     pub(super) fn start<F>(&self, key: K, make: impl FnOnce(Arc<Mutex<S>>) -> F) -> bool
     where
@@ -44,7 +48,21 @@ impl<K: Eq + Hash, S: Clone + Default> Jobs<K, S> {
             Entry::Occupied(_) => false,
             Entry::Vacant(place) => {
                 let state = Arc::new(Mutex::new(S::default()));
-                let task = tokio::spawn(make(state.clone())).abort_handle();
+                let work = make(state.clone());
+                let (own, key, running) =
+                    (state.clone(), place.key().clone(), self.running.clone());
+                let ending = async move {
+                    work.await;
+                    // It may have been stopped in the meantime, and another have begun.
+                    let mut running = lock(&running);
+                    if running
+                        .get(&key)
+                        .is_some_and(|job| Arc::ptr_eq(&job.state, &own))
+                    {
+                        running.remove(&key);
+                    }
+                };
+                let task = tokio::spawn(ending).abort_handle();
                 place.insert(Job { task, state });
                 true
             }

@@ -1,4 +1,4 @@
-//! Sources: one is connected, watched, and connected again for ever. Of several URLs, the others are fallbacks:
+//! Sources: one is connected, watched, and connected again for ever, but for recordings that have been played. Of several URLs, the others are fallbacks:
 //! they are tried one after the other once the first has failed. The first is tried beside them, so that neither
 //! waits for the other, and has the stream again as soon as its first access unit has come.
 
@@ -52,7 +52,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Pulls until it is dropped.
+    /// Pulls until it is dropped, or a recording has been played to its end.
     pub(super) async fn keep(self, state: Arc<Mutex<State>>) {
         if self.routes.is_empty() {
             return;
@@ -74,6 +74,10 @@ impl Source {
                         }
                         fallback_at = None;
                         went_live(&state, 0, publisher);
+                    }
+                    Step::Failed(_) if first.as_ref().is_some_and(Attempt::has_finished) => {
+                        tracing::info!(stream = %self.target.name, "the recording has been played to its end");
+                        return;
                     }
                     Step::Failed(error) => {
                         let now = Instant::now();
@@ -128,6 +132,7 @@ impl Source {
             0 => self.target.successor(),
             _ => self.target.again(),
         };
+        let target = target.behind_its_end(turns.is_over(url));
         let (gates, silence) = (self.gates.clone(), self.settings.silence);
         let hopeful = turns.is_hopeful(url);
         Some(Attempt::new(url, route, target, gates, hopeful, silence))
@@ -145,6 +150,9 @@ impl Source {
     ) {
         let Some(failed) = failed else { return };
         let now = Instant::now();
+        if failed.live.is_some() {
+            turns.ended(failed.url, failed.is_over());
+        }
         let is_news = turns.failed(failed.url, failed.ran(), &error, now);
         let pause = turns.not_before(failed.url, now) - now;
         let url = self.routes.get(failed.url);

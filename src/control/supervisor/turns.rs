@@ -18,6 +18,8 @@ struct Turn {
     error: Option<String>,
     /// It has been live at some time.
     was_live: bool,
+    /// When it was live the last time, the far side said in the end that the stream is over.
+    is_over: bool,
 }
 
 impl Turns {
@@ -28,6 +30,7 @@ impl Turns {
             not_before: now,
             error: None,
             was_live: false,
+            is_over: false,
         };
         Self {
             urls: (0..urls).map(turn).collect(),
@@ -51,6 +54,18 @@ impl Turns {
         let known = turn.error.as_deref() == Some(error);
         turn.error = Some(error.to_owned());
         ran.is_some() || !known
+    }
+
+    /// Notes whether the stream of a URL that was live until now is over.
+    pub(super) fn ended(&mut self, url: usize, is_over: bool) {
+        if let Some(turn) = self.urls.get_mut(url) {
+            turn.is_over = is_over;
+        }
+    }
+
+    /// Whether the stream of a URL was over when it was live the last time.
+    pub(super) fn is_over(&self, url: usize) -> bool {
+        self.urls.get(url).is_some_and(|turn| turn.is_over)
     }
 
     /// When a URL may be tried again.
