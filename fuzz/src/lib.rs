@@ -63,6 +63,7 @@ pub const TARGETS: &[Target] = &[
     target("hls_packed", hls::fuzz::packed),
     target("hls_playlist", hls::fuzz::playlist),
     target("hls_read", hls::fuzz::read),
+    target("hls_samples", hls::fuzz::samples),
     target("rtp_packet", rtp::fuzz::packet),
     target("rtp_rtcp", rtp::fuzz::rtcp),
     target("rtp_h264_packetizer", rtp::fuzz::h264_packetizer),

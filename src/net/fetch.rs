@@ -1,5 +1,6 @@
 //! Getting something over HTTP: one request, redirects followed, and the body as it comes ([`get`]) or all of it
-//! ([`whole`]). Or any one request as it is, with whatever is answered ([`exchange`]).
+//! ([`whole`], on a connection that may serve again, [`Idle`]). Or any one request as it is, with whatever is answered
+//! ([`exchange`]).
 //!
 //! Every server on the way is judged by the [`Policy`] when it is connected to, the ones that redirects name
 //! too. What the body is, is for the caller, who looks at its content type and its first bytes.
@@ -11,26 +12,34 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, heade
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use futures_util::StreamExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use url::{Position, Url};
+use url::{Origin, Position, Url};
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
 
-/// A server has this long for the handshake of TLS, and as long to begin its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without another [`Ask::patience`], a server has this long for the handshake of TLS and the beginning of its answer.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+const SILENT: &str = "the server does not answer";
 
 /// A connection on which nothing is acknowledged for so long is given up.
 const STALLED: Duration = Duration::from_secs(10);
 
 /// A body that is read to its end gives nothing for no longer than this.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// Connections that are kept for the next request, and for how long.
+const MAX_IDLE: usize = 8;
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Cookies that are kept, and the bytes of one.
 const MAX_COOKIES: usize = 50;
@@ -51,6 +60,10 @@ pub struct Ask<'a> {
     pub home: Option<&'a Url>,
     /// What servers want to be told again.
     pub cookies: Option<&'a Jar>,
+    /// Connections of requests before, asked with the same of all this.
+    pub idle: Option<&'a Idle>,
+    /// How long a server has for the handshake of TLS and the beginning of its answer.
+    pub patience: Duration,
     /// The answer may be compressed, as [`whole`] reads it.
     pub accepts_gzip: bool,
     /// Offset and number of the bytes that are wanted, if not all.
@@ -110,6 +123,70 @@ impl Jar {
     }
 }
 
+/// Why nothing came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In words that name hosts and nothing else of a URL.
+    pub reason: String,
+    /// The server wants to be left alone for so long.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            retry_after: None,
+        }
+    }
+}
+
+/// Connections that serve no request now.
+#[derive(Clone, Debug, Default)]
+pub struct Idle(Arc<Mutex<Vec<Spare>>>);
+
+#[derive(Debug)]
+struct Spare {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Idle {
+    fn take(&self, url: &Url) -> Option<Connection> {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.retain(|spare| !spare.connection.sender.is_closed() && spare.since.elapsed() < IDLE);
+        let at = spare
+            .iter()
+            .rposition(|spare| spare.connection.origin == url.origin())?;
+        Some(spare.swap_remove(at).connection)
+    }
+
+    fn put(&self, connection: Connection) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MAX_IDLE && !connection.sender.is_closed() {
+            spare.push(Spare {
+                connection,
+                since: Instant::now(),
+            });
+        }
+    }
+}
+
+/// A connection to a server, which ends with this.
+#[derive(Debug)]
+struct Connection {
+    /// Scheme, host and port.
+    origin: Origin,
+    sender: SendRequest<Body>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// A response whose body is read.
 #[derive(Debug)]
 pub struct Response {
@@ -119,7 +196,7 @@ pub struct Response {
     status: StatusCode,
     encoding: Option<HeaderValue>,
     body: BodyDataStream,
-    connection: JoinHandle<()>,
+    connection: Connection,
 }
 
 impl Response {
@@ -130,12 +207,6 @@ impl Response {
     pub async fn next(&mut self) -> Result<Option<Bytes>, String> {
         let next = self.body.next().await.transpose();
         next.map_err(|error| format!("the connection to the server broke: {error}"))
-    }
-}
-
-impl Drop for Response {
-    fn drop(&mut self) {
-        self.connection.abort();
     }
 }
 
@@ -156,18 +227,32 @@ pub async fn get(
         headers: &HeaderMap::new(),
         home: None,
         cookies: None,
+        idle: None,
+        patience: ANSWER_TIMEOUT,
         accepts_gzip: false,
         range: None,
     };
-    open(url, &ask).await
+    open(url, &ask).await.map_err(|failure| failure.reason)
 }
 
 /// Asks for `url` as [`get`] does, and reads all of the answer, which is at most so many bytes.
 ///
 /// # Errors
-/// As [`get`], and when it is longer, or stops coming.
-pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, String> {
+/// As [`get`], and when it is longer, is less than the range that was asked for, or stops coming.
+pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, Failure> {
     let mut answer = open(url, ask).await?;
+    let (body, is_read) = read(&mut answer, ask, most).await?;
+    let Response {
+        url, connection, ..
+    } = answer;
+    if let Some(idle) = ask.idle.filter(|_| is_read) {
+        idle.put(connection);
+    }
+    Ok(Whole { url, body })
+}
+
+/// The body, and whether it was read to its end.
+async fn read(answer: &mut Response, ask: &Ask<'_>, most: usize) -> Result<(Bytes, bool), String> {
     let too_long = || format!("the server sends more than {most} bytes");
     let mut body = BytesMut::new();
     // A server that knows no ranges sends everything.
@@ -177,10 +262,12 @@ pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, Strin
     let (offset, length) = skipped.unwrap_or((0, u64::MAX));
     let mut offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let mut is_read = false;
     loop {
         let next = timeout(SILENCE, answer.next()).await;
         let next = next.map_err(|_| "the server stops in the middle".to_owned())?;
         let Some(mut bytes) = next? else {
+            is_read = true;
             break;
         };
         let unwanted = bytes.split_to(offset.min(bytes.len()));
@@ -193,6 +280,12 @@ pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, Strin
         if body.len() > most {
             return Err(too_long());
         }
+    }
+    if let Some((_, wanted)) = ask.range
+        && (body.len() as u64) < wanted
+    {
+        let there = body.len();
+        return Err(format!("the server sends {there} of {wanted} bytes"));
     }
     let is_gzip = answer
         .encoding
@@ -210,10 +303,7 @@ pub async fn whole(url: &Url, ask: &Ask<'_>, most: usize) -> Result<Whole, Strin
     } else {
         body.freeze()
     };
-    Ok(Whole {
-        url: answer.url.clone(),
-        body,
-    })
+    Ok((body, is_read))
 }
 
 /// Sends one request to the host of `url` and reads all of the answer, whatever its status, up to so many bytes and
@@ -240,7 +330,7 @@ pub async fn exchange(
         Ok(())
     };
     let result = timeout(SILENCE, reading).await;
-    connection.abort();
+    drop(connection);
     let result: Result<(), axum::Error> =
         result.map_err(|_| "the server stops in the middle".to_owned())?;
     result.map_err(|error| format!("the connection to the server broke: {error}"))?;
@@ -248,11 +338,10 @@ pub async fn exchange(
     Ok(hyper::Response::from_parts(head, read.freeze()))
 }
 
-async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, String> {
+async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, Failure> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        let request = request(&url, ask).ok_or("the URL cannot be asked for over HTTP")?;
-        let (answer, connection) = connect(&url, request, ask).await?;
+        let (answer, connection) = asked(&url, ask).await?;
         if let Some(cookies) = ask.cookies {
             cookies.take(&url, answer.headers());
         }
@@ -260,13 +349,16 @@ async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, String> {
         if status.is_redirection()
             && let Some(place) = answer.headers().get(header::LOCATION)
         {
-            connection.abort();
             url = follow(&url, place)?;
             continue;
         }
         if !status.is_success() {
-            connection.abort();
-            return Err(format!("the server answers {status}"));
+            let after = answer.headers().get(header::RETRY_AFTER);
+            let seconds = after.and_then(|after| after.to_str().ok()?.trim().parse().ok());
+            return Err(Failure {
+                reason: format!("the server answers {status}"),
+                retry_after: seconds.map(Duration::from_secs),
+            });
         }
         let content_type = answer.headers().get(header::CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -281,9 +373,8 @@ async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, String> {
             connection,
         });
     }
-    Err(format!(
-        "the server redirects more than {MAX_REDIRECTS} times"
-    ))
+    let words = format!("the server redirects more than {MAX_REDIRECTS} times");
+    Err(words.into())
 }
 
 /// Where a redirect leads. A connection that was secure stays so.
@@ -300,48 +391,71 @@ pub(crate) fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
     }
 }
 
+/// Asks, on a connection that is there or on a new one.
+async fn asked(
+    url: &Url,
+    ask: &Ask<'_>,
+) -> Result<(hyper::Response<Incoming>, Connection), String> {
+    let request = || request(url, ask).ok_or("the URL cannot be asked for over HTTP");
+    // A server may have closed it in the meantime; on a new one it is asked as if nothing had been.
+    if let Some(mut connection) = ask.idle.and_then(|idle| idle.take(url)) {
+        let request = request()?;
+        let asking = async {
+            connection.sender.ready().await?;
+            connection.sender.send_request(request).await
+        };
+        let answer = timeout(ask.patience, asking).await;
+        if let Ok(answer) = answer.map_err(|_| SILENT.to_owned())? {
+            return Ok((answer, connection));
+        }
+    }
+    connect(url, request()?, ask).await
+}
+
+/// Sends a request on a new connection.
 async fn connect(
     url: &Url,
     request: Request<Body>,
     ask: &Ask<'_>,
-) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
+) -> Result<(hyper::Response<Incoming>, Connection), String> {
     let host = url.host_str().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = url.port_or_known_default().unwrap_or(80);
     let socket = ask.policy.connect(host, port, STALLED).await;
     let socket = socket.map_err(|error| error.to_string())?;
     let asking = async {
-        if url.scheme() == "https" {
+        let mut connection = if url.scheme() == "https" {
             let secure = ask.connector.connect(host, socket, ask.check).await;
-            send(request, secure.map_err(|error| error.to_string())?).await
+            begin(url, secure.map_err(|error| error.to_string())?).await
         } else {
-            send(request, socket).await
+            begin(url, socket).await
         }
+        .map_err(|error| unspoken(&error))?;
+        let answer = connection.sender.send_request(request).await;
+        Ok((answer.map_err(|error| unspoken(&error))?, connection))
     };
-    timeout(ANSWER_TIMEOUT, asking)
-        .await
-        .map_err(|_| "the server does not answer".to_owned())?
+    let answer = timeout(ask.patience, asking).await;
+    answer.map_err(|_| SILENT.to_owned())?
 }
 
-async fn send<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    request: Request<Body>,
+fn unspoken(error: &hyper::Error) -> String {
+    format!("the server does not speak HTTP: {error}")
+}
+
+async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    url: &Url,
     socket: S,
-) -> Result<(hyper::Response<hyper::body::Incoming>, JoinHandle<()>), String> {
-    let words = |error: hyper::Error| format!("the server does not speak HTTP: {error}");
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket))
-        .await
-        .map_err(words)?;
-    let connection = tokio::spawn(async move {
+) -> Result<Connection, hyper::Error> {
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+    let task = tokio::spawn(async move {
         // What goes wrong is told where the body is read.
         let _ = connection.await;
     });
-    match sender.send_request(request).await {
-        Ok(answer) => Ok((answer, connection)),
-        Err(error) => {
-            connection.abort();
-            Err(words(error))
-        }
-    }
+    Ok(Connection {
+        origin: url.origin(),
+        sender,
+        task,
+    })
 }
 
 fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
@@ -355,8 +469,10 @@ fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
             header::USER_AGENT,
             concat!("Millstream/", env!("CARGO_PKG_VERSION")),
         )
-        .header(header::ACCEPT, "*/*")
-        .header(header::CONNECTION, "close");
+        .header(header::ACCEPT, "*/*");
+    if ask.idle.is_none() {
+        request = request.header(header::CONNECTION, "close");
+    }
     if !url.username().is_empty() || url.password().is_some() {
         let decoded = |text| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
         let mut login = decoded(url.username());

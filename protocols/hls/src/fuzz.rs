@@ -6,7 +6,10 @@ use crate::client::{Choice, Client, Fetched, MAX_SEGMENT, Output};
 use crate::packed::{Event, Packed};
 use crate::read::{self, MAX_SEGMENTS, MAX_VARIANTS, Playlist as Read, Variables};
 use crate::request::{Directives, MAX_MSN, MAX_PART};
+use crate::samples::SampleKey;
 use bytes::Bytes;
+use media::Codec;
+use media::codec::{aac, h264, nal};
 use std::time::{Duration, Instant};
 use url::Url;
 
@@ -38,8 +41,15 @@ pub fn read(data: &[u8]) {
             assert!(media.target_duration >= Duration::from_secs(1));
             let next = media.next_sequence();
             assert!(media.segment(next).is_none() || next == u64::MAX);
-            let found = media.segment(media.media_sequence);
-            assert_eq!(found, media.segments.first());
+            let first = media.media_sequence.saturating_add(media.skipped);
+            assert_eq!(media.segment(first), media.segments.first());
+            // What is left out is there again, or is missed.
+            if let Ok(Read::Media(mut before)) = read::parse(&text, &Variables::default(), "") {
+                let mut media = media;
+                if media.complete(&mut before) {
+                    assert!(media.skipped == 0 && media.segments.len() <= MAX_SEGMENTS);
+                }
+            }
         }
         Ok(Read::Multivariant(multivariant)) => {
             let variants = multivariant.variants.len();
@@ -74,7 +84,7 @@ pub fn client(now: Instant, mut data: &[u8]) {
                     let url = fetch.url.clone();
                     Ok(Fetched { url, body })
                 } else {
-                    Err("nothing is there".to_owned())
+                    Err("nothing is there".to_owned().into())
                 };
                 if client.handle_fetched(now, fetch.id, answer).is_err() {
                     return;
@@ -83,9 +93,12 @@ pub fn client(now: Instant, mut data: &[u8]) {
             Output::Piece(piece) => {
                 assert!(piece.rendition < client.renditions());
                 let last = sequences.get_mut(piece.rendition);
-                let before = last.and_then(|last| last.replace(piece.sequence));
-                let goes_on = before.and_then(|before: u64| before.checked_add(1));
-                assert!(piece.discontinuity || before.is_none() || goes_on == Some(piece.sequence));
+                let given = (piece.sequence, piece.part.is_some());
+                let before: Option<(u64, bool)> = last.and_then(|last| last.replace(given));
+                let goes_on = |(before, was_part)| {
+                    before + 1 == piece.sequence || was_part && before == piece.sequence
+                };
+                assert!(piece.discontinuity || before.is_none_or(goes_on));
             }
             Output::Fault(_) => {}
             Output::End => return,
@@ -121,6 +134,34 @@ pub fn packed(mut data: &[u8]) {
             }
         }
         assert!(bytes <= segment.len());
+    }
+}
+
+/// Input: an access unit, taken for pictures and for sound. Opened, it is as long as before, or shorter by what protects
+/// slices from start codes; what is clear stays as it is.
+pub fn samples(data: &[u8]) {
+    let key = SampleKey {
+        secret: [1; 16],
+        iv: [2; 16],
+    };
+    let unit = Bytes::copy_from_slice(data);
+    if let Ok(config) = aac::Config::low_complexity(48_000, 2) {
+        let opened = key.open(&Codec::Aac(config), unit.clone());
+        assert_eq!(opened.len(), unit.len());
+        let head = unit.len().min(16);
+        assert_eq!(opened.get(..head), unit.get(..head));
+    }
+    let sets = |set: &'static [u8]| vec![Bytes::from_static(set)];
+    let sps = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
+    let config = h264::Config::new(sets(sps), sets(&[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0]));
+    if let Ok(config) = config {
+        let opened = key.open(&Codec::H264(config), unit.clone());
+        assert!(opened.len() <= unit.len());
+        let heads = |payload: &[u8]| -> Vec<u8> {
+            let units = nal::units(payload).map_while(Result::ok);
+            units.filter_map(|unit| unit.first().copied()).collect()
+        };
+        assert_eq!(heads(&opened), heads(&unit));
     }
 }
 
@@ -272,6 +313,16 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         #EXT-X-KEY:METHOD=AES-128,URI=\"k\",IV=0x1\n#EXT-X-PROGRAM-DATE-TIME:2026-11-27T08:00:00.5+01:00\n\
         #EXTINF:2,\n#EXT-X-BYTERANGE:5@6\ns\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-DISCONTINUITY\n#EXTINF:2.5\nt\n\
         #EXT-X-GAP\n#EXTINF:1\nu\n";
+    let low_latency = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.5\n\
+        #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1,CAN-SKIP-UNTIL=12\n#EXT-X-MEDIA-SEQUENCE:7\n\
+        #EXT-X-MAP:URI=\"i\"\n#EXTINF:2\na\n#EXT-X-PART:DURATION=1,URI=\"b0\",INDEPENDENT=YES\n\
+        #EXT-X-PART:DURATION=1,URI=\"b1\",BYTERANGE=\"2@0\"\n#EXTINF:2\nb\n\
+        #EXT-X-PART:DURATION=1,URI=\"c0\",INDEPENDENT=YES\n#EXT-X-PART:DURATION=1,URI=\"c1\",GAP=YES\n\
+        #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"c2\"\n";
+    let delta = b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.5\n\
+        #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12\n#EXT-X-MEDIA-SEQUENCE:7\n\
+        #EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXTINF:2\nc\n#EXT-X-PART:DURATION=1,URI=\"d0\",INDEPENDENT=YES\n\
+        #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"d1\",BYTERANGE-START=0,BYTERANGE-LENGTH=9\n";
     let ended = b"#EXTM3U\n#EXTINF:1\na\n#EXTINF:1\nb\n#EXT-X-ENDLIST\n";
     let adts: &[u8] =
         b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0com.apple.streaming.transportStreamTimestamp\0\
@@ -279,6 +330,22 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     vec![
         ("read", "multivariant", multivariant.to_vec()),
         ("read", "media", media.to_vec()),
+        ("read", "low_latency", low_latency.to_vec()),
+        ("read", "delta", delta.to_vec()),
+        (
+            "client",
+            "low_latency",
+            bodies(&[
+                low_latency,
+                b"init",
+                b"b0",
+                delta,
+                b"b1",
+                b"b2",
+                low_latency,
+                ended,
+            ]),
+        ),
         ("client", "ended", bodies(&[ended, b"one", b"two"])),
         (
             "client",
@@ -300,6 +367,12 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             bodies(&[multivariant, ended, ended, b"1", b"2", b"3", b"4"]),
         ),
         ("packed", "adts", bodies(&[adts, adts])),
+        (
+            "samples",
+            "slices",
+            [&[0, 0, 0, 2, 9, 16, 0, 0, 0, 70, 0x65][..], &[0x88; 69]].concat(),
+        ),
+        ("samples", "sound", vec![0x21; 50]),
         ("directives", "part", b"_HLS_msn=12&_HLS_part=3".to_vec()),
         ("directives", "skip", b"a=b&_HLS_skip=YES".to_vec()),
         ("directives", "twice", b"_HLS_msn=1&_HLS_msn=2".to_vec()),
@@ -348,6 +421,7 @@ mod tests {
                 "read" => read,
                 "client" => |data: &[u8]| client(Instant::now(), data),
                 "packed" => packed,
+                "samples" => samples,
                 _ => playlist,
             };
             run(&seed);

@@ -88,6 +88,8 @@ impl Link {
             headers: &HeaderMap::new(),
             home: None,
             cookies: None,
+            idle: None,
+            patience: fetch::ANSWER_TIMEOUT,
             accepts_gzip: false,
             range: None,
         };

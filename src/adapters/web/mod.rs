@@ -51,8 +51,8 @@ async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let address = Address::parse(url)?;
     let context = &target.context;
     let answer = fetch::get(
-        &address.url,
-        &address.check,
+        &address.at.url,
+        &address.at.check,
         &context.policy,
         &context.connector,
     );
@@ -130,7 +130,7 @@ async fn transport_stream(
 ) -> Result<bool, String> {
     let selection = address.program;
     let selection = selection.map_or(ProgramSelection::First, ProgramSelection::Number);
-    let intake = Intake::new(selection, address.place.clone());
+    let intake = Intake::new(selection, address.at.place.clone());
     let mut intake = intake.keeping_all(target.context.hub.is_offline());
     let origin = origin("mpegts", address);
     let publish = || target.publish(&origin);
@@ -146,7 +146,7 @@ async fn transport_stream(
 fn origin(protocol: &'static str, address: &Address) -> Origin {
     Origin {
         protocol,
-        address: address.place.clone(),
+        address: address.at.place.clone(),
         agent: None,
     }
 }

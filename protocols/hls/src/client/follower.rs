@@ -1,23 +1,25 @@
 //! Keeps up with one media playlist: reads it again as often as it should (RFC 8216 section 6.3.4), and fetches its
-//! segments one after the other, with their keys and initialisation sections.
+//! segments one after the other, with their keys and initialisation sections. Where the server announces it, the next
+//! playlist is waited for at the server, and parts are fetched as they are made (second edition, sections 6.2.5 and
+//! 6.3.4 to 6.3.8).
 //!
 //! Playlists stall, jump, start anew and go backwards. What was missed is a discontinuity; a playlist that is older than
 //! the one before is left alone until it is clear that it began anew.
 
 use super::crypt::{self, Secret};
+use super::job::{File, Job};
+use super::place::{self, Place};
 use super::{
-    Error, Fetch, Fetched, MAX_FAILURES, MAX_KEY, MAX_PLAYLIST, MAX_SEGMENT, Output, Piece, RETRY,
-    join,
+    Error, Failure, Fetch, Fetched, LONGEST_PAUSE, MAX_FAILURES, MAX_PLAYLIST, MAX_SEGMENT, Output,
+    PATIENCE, Piece, RETRY, join,
 };
-use crate::read::{self, ByteRange, Key, Map, Media, Playlist, Segment, Variables};
+use crate::read::{self, ByteRange, Hint, Key, Map, Media, Method, Playlist, Variables};
+use crate::samples::SampleKey;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use url::Url;
-
-/// Players begin so many target durations before the end (section 6.3.3), unless the server says how far.
-const BEHIND: u32 = 3;
 
 /// A playlist that ends before what was in one before is taken for a new beginning after so many in a row; servers behind
 /// one address are not always equally far.
@@ -25,6 +27,12 @@ const OLDER: u32 = 3;
 
 /// Attempts at a segment, its key and its section together.
 const ATTEMPTS: u32 = 3;
+
+/// Parts that are shorter are not asked for one by one.
+const SHORTEST_PART: Duration = Duration::from_millis(100);
+
+/// Target durations that a server may take for what is not there yet (second edition, section 6.2.5.2).
+const BLOCKED: u32 = 3;
 
 /// Follows one rendition.
 #[derive(Debug)]
@@ -35,11 +43,16 @@ pub(super) struct Follower {
     /// Segments are wanted now.
     pub(super) wanted: bool,
     playlist: Option<Playing>,
+    /// The presentation was over before it was looked at.
+    is_recording: bool,
     loading: Option<u64>,
     /// When the last reading began.
     asked: Option<Instant>,
     reload: Option<Instant>,
+    /// The next playlist is asked for as it is: without directives, and all of it.
+    is_plain: bool,
     job: Option<Job>,
+    hinted: Option<Hinted>,
     /// The segment is tried again then.
     retry: Option<Instant>,
     failures: u32,
@@ -56,27 +69,25 @@ struct Playing {
     media: Media,
     /// Where it came from.
     url: Url,
-    /// Media sequence number of the segment that is given next.
-    next: u64,
+    /// When it was asked for.
+    asked: Instant,
+    /// What is given next.
+    next: Place,
 }
 
-/// One segment on its way.
+/// The part that the server said would come, which was asked for before it was there.
 #[derive(Debug)]
-struct Job {
-    sequence: u64,
-    segment: Segment,
-    base: Url,
-    attempts: u32,
-    /// What is being fetched.
-    asked: Option<(u64, Part)>,
+struct Hinted {
+    hint: Hint,
+    answer: Answer,
 }
 
-/// A file that a segment needs.
-#[derive(Clone, Debug)]
-enum Part {
-    Key(Url),
-    Map(Arc<Map>),
-    Body,
+#[derive(Debug)]
+enum Answer {
+    Awaited(u64),
+    There(Bytes),
+    /// It could not be had, or has been used.
+    None,
 }
 
 impl Follower {
@@ -87,10 +98,13 @@ impl Follower {
             variables,
             wanted: true,
             playlist: None,
+            is_recording: false,
             loading: None,
             asked: None,
             reload: None,
+            is_plain: false,
             job: None,
+            hinted: None,
             retry: None,
             failures: 0,
             older: 0,
@@ -102,15 +116,21 @@ impl Follower {
 
     pub(super) fn waits_for(&self, id: u64) -> bool {
         let of_job = self.job.as_ref().and_then(|job| job.asked.as_ref());
-        self.loading == Some(id) || of_job.is_some_and(|(asked, _)| *asked == id)
+        self.loading == Some(id)
+            || of_job.is_some_and(|(asked, _)| *asked == id)
+            || self.hinted.as_ref().is_some_and(|hinted| hinted.awaits(id))
     }
 
     /// Whether all was given, and nothing will come.
     pub(super) fn is_over(&self) -> bool {
         self.job.is_none()
             && self.playlist.as_ref().is_some_and(|playing| {
-                playing.media.ended && playing.next >= playing.media.next_sequence()
+                playing.media.ended && playing.next.sequence >= playing.media.next_sequence()
             })
+    }
+
+    pub(super) const fn is_recording(&self) -> bool {
+        self.is_recording
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -125,76 +145,159 @@ impl Follower {
         if is_due && self.loading.is_none() {
             self.reload = None;
             self.asked = Some(now);
-            let url = self.url.clone();
-            self.loading = Some(fetch(url, None, MAX_PLAYLIST, ids, outputs));
+            let (url, blocked) = self.playlist_url(now);
+            let within = PATIENCE.saturating_add(blocked);
+            self.loading = Some(fetch(url, None, MAX_PLAYLIST, within, ids, outputs));
         }
         if self.retry.is_some_and(|retry| retry <= now) {
             self.retry = None;
         }
         if self.job.is_none() && self.wanted {
             self.begin_next();
+            self.ask_for_hint(ids, outputs);
         }
-        if let Some(job) = &mut self.job
+        // A part that was hinted at may be there already, and then the next is begun.
+        while let Some(job) = &mut self.job
             && job.asked.is_none()
             && self.retry.is_none()
         {
-            match job.missing(self.key.as_ref(), self.map.as_ref()) {
-                Ok((part, url, range, most)) => {
-                    job.asked = Some((fetch(url, range, most, ids, outputs), part));
-                }
+            let file = match job.missing(self.key.as_ref(), self.map.as_ref()) {
+                Ok(file) => file,
                 Err(error) => {
-                    outputs.push_back(Output::Fault(error.to_string()));
+                    // A list full of such is told of once.
+                    let fault = Output::Fault(error.to_string());
+                    if outputs.back() != Some(&fault) {
+                        outputs.push_back(fault);
+                    }
                     self.pass_over();
+                    self.begin_next();
+                    continue;
+                }
+            };
+            if let (File::Body, Some(hinted)) = (&file.file, &mut self.hinted)
+                && job.is(&hinted.hint)
+            {
+                match std::mem::replace(&mut hinted.answer, Answer::None) {
+                    Answer::Awaited(id) => {
+                        job.asked = Some((id, File::Body));
+                        return;
+                    }
+                    Answer::There(bytes) => {
+                        if let Err(error) = self.take_file(File::Body, bytes, outputs) {
+                            outputs.push_back(Output::Fault(error));
+                            self.pass_over();
+                        }
+                        self.begin_next();
+                        self.ask_for_hint(ids, outputs);
+                        continue;
+                    }
+                    Answer::None => {}
+                }
+            }
+            let within = PATIENCE.saturating_add(job.duration * BLOCKED);
+            let id = fetch(file.url, file.range, file.most, within, ids, outputs);
+            job.asked = Some((id, file.file));
+        }
+    }
+
+    /// Where the next playlist is, and how long the server may wait for it.
+    fn playlist_url(&mut self, now: Instant) -> (Url, Duration) {
+        let mut url = self.url.clone();
+        let is_plain = std::mem::take(&mut self.is_plain);
+        let playing = self.playlist.as_ref().filter(|_| !is_plain);
+        let Some(playing) = playing.filter(|playing| place::is_low_latency(&playing.media)) else {
+            return (url, Duration::ZERO);
+        };
+        let media = &playing.media;
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("_HLS_msn", &media.next_sequence().to_string());
+            query.append_pair("_HLS_part", &media.open.parts.len().to_string());
+            // Of what is older, the server may have forgotten what we know (section 6.3.7).
+            let age = now.saturating_duration_since(playing.asked);
+            if media.skip_until.is_some_and(|until| age < until / 2) {
+                query.append_pair("_HLS_skip", "YES");
+            }
+        }
+        (url, media.target_duration * BLOCKED)
+    }
+
+    /// Makes the next segment or part that is there the one that is fetched.
+    fn begin_next(&mut self) {
+        let Some(playing) = &mut self.playlist else {
+            return;
+        };
+        while let Some(next) = playing.next.take(&playing.media, &playing.url) {
+            match next {
+                place::Next::Lost => self.is_apart = true,
+                place::Next::Job(job) => {
+                    self.job = Some(*job);
+                    return;
                 }
             }
         }
     }
 
-    /// Makes the next segment that is there the one that is fetched.
-    fn begin_next(&mut self) {
-        let Some(playing) = &mut self.playlist else {
+    /// Asks for the part that comes next before it is there, if nothing else is to be fetched.
+    fn ask_for_hint(&mut self, ids: &mut u64, outputs: &mut VecDeque<Output>) {
+        let Some(playing) = self.playlist.as_ref().filter(|_| self.job.is_none()) else {
             return;
         };
-        while let Some(segment) = playing.media.segment(playing.next) {
-            let sequence = playing.next;
-            playing.next += 1;
-            if segment.gap {
-                self.is_apart = true;
-                continue;
-            }
-            self.job = Some(Job {
-                sequence,
-                segment: segment.clone(),
-                base: playing.url.clone(),
-                attempts: 0,
-                asked: None,
-            });
+        let media = &playing.media;
+        let hint = media.hint.as_ref().filter(|_| place::is_low_latency(media));
+        let Some(hint) = hint.filter(|_| playing.next.is_end(media)) else {
+            return;
+        };
+        let is_known = |hinted: &Hinted| hinted.hint == *hint;
+        let Ok(url) = join(&playing.url, &hint.uri) else {
+            return;
+        };
+        if self.hinted.as_ref().is_some_and(is_known) {
             return;
         }
+        let within = PATIENCE.saturating_add(media.target_duration * BLOCKED);
+        let id = fetch(url, hint.range, MAX_SEGMENT, within, ids, outputs);
+        self.hinted = Some(Hinted {
+            hint: hint.clone(),
+            answer: Answer::Awaited(id),
+        });
     }
 
     pub(super) fn handle_fetched(
         &mut self,
         now: Instant,
         id: u64,
-        answer: Result<Fetched, String>,
+        answer: Result<Fetched, Failure>,
         outputs: &mut VecDeque<Output>,
     ) -> Result<(), Error> {
         if self.loading == Some(id) {
             self.loading = None;
             return match answer {
                 Ok(fetched) => self.handle_playlist(now, fetched, outputs),
-                Err(error) => self.failed_to_load(now, error, outputs),
+                Err(failure) => self.failed_to_load(now, failure, outputs),
             };
         }
-        let Some(part) = self.job.as_mut().and_then(|job| job.asked.take()) else {
+        if let Some(hinted) = &mut self.hinted
+            && hinted.awaits(id)
+        {
+            // What could not be had is asked for again when a playlist has it.
+            hinted.answer = answer.map_or(Answer::None, |fetched| Answer::There(fetched.body));
+            return Ok(());
+        }
+        let Some((_, file)) = self.job.as_mut().and_then(|job| job.asked.take()) else {
             return Ok(());
         };
-        let done = answer.and_then(|fetched| self.take_part(part.1, fetched.body, outputs));
-        if let Err(error) = done {
-            return self.failed_to_fetch(now, error, outputs);
+        let done = answer.and_then(|fetched| {
+            let taken = self.take_file(file, fetched.body, outputs);
+            taken.map_err(Failure::from)
+        });
+        match done {
+            Ok(()) => self.failures = 0,
+            Err(failure) => {
+                let pause = self.fail(&failure)?;
+                self.failed_to_fetch(now, &failure, pause, outputs);
+            }
         }
-        self.failures = 0;
         Ok(())
     }
 
@@ -208,12 +311,11 @@ impl Follower {
         let query = fetched.url.query().unwrap_or_default();
         match read::parse(&text, &self.variables, query) {
             Ok(Playlist::Media(media)) => self.take_playlist(now, fetched.url, media, outputs),
-            Ok(Playlist::Multivariant(_)) => return Err(Error::Nested),
-            Err(error @ read::Error::Encryption { .. }) => return Err(error.into()),
+            Ok(Playlist::Multivariant(_)) => Err(Error::Nested),
+            Err(error @ read::Error::Encryption { .. }) => Err(error.into()),
             // A server that is being started again sends anything.
-            Err(error) => return self.failed_to_load(now, error.to_string(), outputs),
+            Err(error) => self.failed_to_load(now, error.to_string().into(), outputs),
         }
-        Ok(())
     }
 
     /// A playlist has come: the first, or the next.
@@ -221,131 +323,171 @@ impl Follower {
         &mut self,
         now: Instant,
         url: Url,
-        media: Media,
+        mut media: Media,
         outputs: &mut VecDeque<Output>,
-    ) {
-        self.failures = 0;
-        let target = media.target_duration;
-        let begun = self.asked.unwrap_or(now);
+    ) -> Result<(), Error> {
+        let asked = self.asked.unwrap_or(now);
         let Some(playing) = &mut self.playlist else {
-            let next = start(&media);
-            self.reload = (!media.ended).then(|| begun + target);
-            self.playlist = Some(Playing { media, url, next });
-            return;
+            if media.skipped > 0 {
+                let words = "the server leaves out what it was not asked to leave out";
+                return self.failed_to_load(now, words.to_owned().into(), outputs);
+            }
+            self.failures = 0;
+            self.is_recording = media.ended;
+            self.reload = wait(&media, true).map(|wait| asked + wait);
+            let next = place::start(&media);
+            self.playlist = Some(Playing {
+                media,
+                url,
+                asked,
+                next,
+            });
+            return Ok(());
         };
-        let has_news = media.next_sequence() != playing.media.next_sequence() || media.ended;
-        let is_older = media.next_sequence() < playing.media.next_sequence();
+        let has_news = edge(&media) != edge(&playing.media) || media.ended;
+        let is_older = edge(&media) < edge(&playing.media);
         if is_older && self.older < OLDER && !media.ended {
             self.older += 1;
-            self.reload = Some(begun + target / 2);
-            return;
+            self.failures = 0;
+            self.is_plain = true;
+            self.reload = Some(asked + media.target_duration / 2);
+            return Ok(());
         }
         self.older = 0;
+        if !media.complete(&mut playing.media) {
+            let words = "the server leaves out more than we know";
+            return self.failed_to_load(now, words.to_owned().into(), outputs);
+        }
+        self.failures = 0;
         if is_older {
             let words = "the playlist began anew".to_owned();
             outputs.push_back(Output::Fault(words));
-            playing.next = start(&media);
+            playing.next = place::start(&media);
             self.is_apart = true;
-        } else if playing.next < media.media_sequence {
-            let lost = media.media_sequence - playing.next;
+        } else if playing.next.sequence < media.media_sequence {
+            let lost = media.media_sequence - playing.next.sequence;
             let words = format!("{lost} segments were gone before they were fetched");
             outputs.push_back(Output::Fault(words));
-            playing.next = start(&media);
+            playing.next = place::start(&media);
             self.is_apart = true;
         }
-        let wait = if has_news { target } else { target / 2 };
-        self.reload = (!media.ended).then(|| begun + wait);
-        (playing.media, playing.url) = (media, url);
+        self.reload = wait(&media, has_news).map(|wait| asked + wait);
+        (playing.media, playing.url, playing.asked) = (media, url, asked);
+        Ok(())
     }
 
     fn failed_to_load(
         &mut self,
         now: Instant,
-        error: String,
+        failure: Failure,
         outputs: &mut VecDeque<Output>,
     ) -> Result<(), Error> {
-        self.failures += 1;
-        if self.failures >= MAX_FAILURES {
-            return Err(Error::Fetch(error));
-        }
-        outputs.push_back(Output::Fault(error));
-        self.reload = Some(now + self.retry_in());
+        let pause = self.fail(&failure)?;
+        outputs.push_back(Output::Fault(failure.reason));
+        self.is_plain = true;
+        self.reload = Some(now + pause);
         Ok(())
     }
 
     fn failed_to_fetch(
         &mut self,
         now: Instant,
-        error: String,
+        failure: &Failure,
+        pause: Duration,
         outputs: &mut VecDeque<Output>,
-    ) -> Result<(), Error> {
-        self.failures += 1;
-        if self.failures >= MAX_FAILURES {
-            return Err(Error::Fetch(error));
-        }
+    ) {
         let attempts = self.job.as_mut().map_or(0, |job| {
             job.attempts += 1;
             job.attempts
         });
         if attempts >= ATTEMPTS {
-            outputs.push_back(Output::Fault(format!("a segment is passed over: {error}")));
+            let words = format!("a segment is passed over: {}", failure.reason);
+            outputs.push_back(Output::Fault(words));
             self.pass_over();
         } else {
-            self.retry = Some(now + self.retry_in());
+            self.retry = Some(now + pause);
         }
-        Ok(())
     }
 
-    fn retry_in(&self) -> Duration {
-        let target = self
-            .playlist
-            .as_ref()
-            .map(|playing| playing.media.target_duration);
-        RETRY.max(target.unwrap_or_default() / 3)
+    /// Counts a failure. How long to wait before it is tried again.
+    ///
+    /// # Errors
+    /// When there have been too many.
+    fn fail(&mut self, failure: &Failure) -> Result<Duration, Error> {
+        self.failures += 1;
+        if self.failures >= MAX_FAILURES {
+            return Err(Error::Fetch(failure.reason.clone()));
+        }
+        let playing = self.playlist.as_ref();
+        let target = playing.map_or(Duration::ZERO, |playing| playing.media.target_duration);
+        let wished = failure.retry_after.unwrap_or_default();
+        Ok(RETRY.max(target / 2).max(wished.min(LONGEST_PAUSE)))
     }
 
     fn pass_over(&mut self) {
-        self.job = None;
+        let job = self.job.take();
+        if let (Some(playing), Some(job)) = (&mut self.playlist, job)
+            && playing.next.sequence == job.sequence
+        {
+            playing.next.given = None;
+        }
         self.is_apart = true;
     }
 
     /// A file of the segment has come.
-    fn take_part(
+    fn take_file(
         &mut self,
-        part: Part,
+        file: File,
         body: Bytes,
         outputs: &mut VecDeque<Output>,
     ) -> Result<(), String> {
-        match part {
-            Part::Key(url) => {
+        match file {
+            File::Key(url) => {
                 let secret = crypt::secret(&body).ok_or("the key is shorter than 16 bytes")?;
                 self.key = Some((url, secret));
             }
-            Part::Map(map) => {
+            File::Map(map) => {
                 let body = match &map.key {
                     // Without a vector of its own nobody could tell which (section 4.3.2.5).
-                    Some(key) => self.plain(key, 0, &body)?,
-                    None => body,
+                    Some(key) if key.method == Method::Aes128 => self.plain(key, 0, &body)?,
+                    _ => body,
                 };
                 self.map = Some((map, body));
             }
-            Part::Body => {
+            File::Body => {
                 let Some(job) = &self.job else {
                     return Ok(());
                 };
-                let bytes = match &job.segment.key {
-                    Some(key) => self.plain(key, job.sequence, &body)?,
-                    None => body,
+                let (bytes, samples) = match &job.key {
+                    Some(key) if key.method == Method::Aes128 => {
+                        (self.plain(key, job.sequence, &body)?, None)
+                    }
+                    Some(key) => (body, Some(self.sample_key(key, job.sequence)?)),
+                    None => (body, None),
                 };
-                let map = self.map.as_ref().filter(|_| job.segment.map.is_some());
+                if let Some(playing) = &mut self.playlist
+                    && playing.next.sequence == job.sequence
+                    && let Some(given) = &mut playing.next.given
+                {
+                    *given = given.saturating_add(bytes.len());
+                }
+                // A segment is what its parts are, one behind the other.
+                let bytes = bytes.slice(job.given.min(bytes.len())..);
+                if bytes.is_empty() && job.given > 0 {
+                    self.job = None;
+                    return Ok(());
+                }
+                let map = self.map.as_ref().filter(|_| job.map.is_some());
                 outputs.push_back(Output::Piece(Piece {
                     rendition: self.number,
                     sequence: job.sequence,
+                    part: job.part,
                     map: map.map(|(_, bytes)| bytes.clone()),
                     bytes,
-                    discontinuity: job.segment.discontinuity || self.is_apart,
-                    duration: job.segment.duration,
-                    program_date_time: job.segment.program_date_time,
+                    samples,
+                    discontinuity: job.discontinuity || self.is_apart,
+                    duration: job.duration,
+                    program_date_time: job.program_date_time,
                 }));
                 self.is_apart = false;
                 self.job = None;
@@ -355,80 +497,51 @@ impl Follower {
     }
 
     fn plain(&self, key: &Key, sequence: u64, bytes: &[u8]) -> Result<Bytes, String> {
-        let (_, secret) = self.key.as_ref().ok_or("there is no key")?;
-        let iv = key.iv.unwrap_or_else(|| crypt::iv_of(sequence));
-        let plain = crypt::decrypt(secret, iv, bytes);
+        let SampleKey { secret, iv } = self.sample_key(key, sequence)?;
+        let plain = crypt::decrypt(&secret, iv, bytes);
         plain.ok_or_else(|| {
             "a segment cannot be decrypted: the key is another, or it is cut".to_owned()
         })
     }
-}
 
-impl Job {
-    /// The file that is fetched next: what is needed and is not there, then the segment itself.
-    fn missing(
-        &self,
-        known_key: Option<&(Url, Secret)>,
-        known_map: Option<&(Arc<Map>, Bytes)>,
-    ) -> Result<(Part, Url, Option<ByteRange>, usize), Error> {
-        let key = |key: Option<&Arc<Key>>| {
-            let url = key.map(|key| join(&self.base, &key.uri)).transpose()?;
-            let unknown = url.filter(|url| known_key.is_none_or(|(known, _)| known != url));
-            Ok::<_, Error>(unknown.map(|url| (Part::Key(url.clone()), url, None, MAX_KEY)))
-        };
-        let map = self.segment.map.as_ref();
-        if let Some(map) = map.filter(|map| known_map.is_none_or(|(known, _)| known != *map)) {
-            if let Some(missing) = key(map.key.as_ref())? {
-                return Ok(missing);
-            }
-            let url = join(&self.base, &map.uri)?;
-            return Ok((Part::Map(map.clone()), url, map.range, MAX_SEGMENT));
-        }
-        if let Some(missing) = key(self.segment.key.as_ref())? {
-            return Ok(missing);
-        }
-        let url = join(&self.base, &self.segment.uri)?;
-        Ok((Part::Body, url, self.segment.range, MAX_SEGMENT))
+    /// The key that has been fetched, with the vector of a segment.
+    fn sample_key(&self, key: &Key, sequence: u64) -> Result<SampleKey, String> {
+        let (_, secret) = self.key.as_ref().ok_or("there is no key")?;
+        Ok(SampleKey {
+            secret: *secret,
+            iv: key.iv.unwrap_or_else(|| crypt::iv_of(sequence)),
+        })
     }
 }
 
-/// Where a player begins: the number of a segment.
-fn start(media: &Media) -> u64 {
-    let length = media.duration();
-    let wished = media.start.map(|offset| {
-        let distance = Duration::try_from_secs_f64(offset.abs()).unwrap_or_default();
-        if offset < 0.0 {
-            length.saturating_sub(distance)
-        } else {
-            distance.min(length)
-        }
-    });
-    let edge = length.saturating_sub(media.hold_back.unwrap_or(media.target_duration * BEHIND));
-    let from = match (wished, media.ended) {
-        (Some(wished), true) => wished,
-        // No nearer to the end than is good for a live stream.
-        (Some(wished), false) => wished.min(edge),
-        (None, true) => Duration::ZERO,
-        (None, false) => edge,
-    };
-    let mut begins = Duration::ZERO;
-    let mut sequence = media.media_sequence;
-    for segment in &media.segments {
-        if begins.saturating_add(segment.duration) > from {
-            break;
-        }
-        begins = begins.saturating_add(segment.duration);
-        sequence = sequence.saturating_add(1);
+impl Hinted {
+    const fn awaits(&self, id: u64) -> bool {
+        matches!(self.answer, Answer::Awaited(awaited) if awaited == id)
     }
-    sequence
-        .min(media.next_sequence().saturating_sub(1))
-        .max(media.media_sequence)
+}
+
+/// How far a playlist goes: the segment that would come next, and the part of it.
+fn edge(media: &Media) -> (u64, usize) {
+    (media.next_sequence(), media.open.parts.len())
+}
+
+/// How long after one reading of a playlist has begun the next may begin (section 6.3.4); none at its end.
+fn wait(media: &Media, has_news: bool) -> Option<Duration> {
+    let target = media.target_duration;
+    match media.part_target {
+        _ if media.ended => None,
+        _ if !has_news => Some(target / 2),
+        // The server makes us wait; one that does not is asked twice a part at most.
+        Some(part) if place::is_low_latency(media) => Some(part.max(SHORTEST_PART) / 2),
+        _ => Some(target),
+    }
 }
 
 fn fetch(
     url: Url,
     range: Option<ByteRange>,
     most: usize,
+    within: Duration,
     ids: &mut u64,
     outputs: &mut VecDeque<Output>,
 ) -> u64 {
@@ -439,6 +552,7 @@ fn fetch(
         url,
         range,
         most,
+        within,
     }));
     id
 }

@@ -2,11 +2,13 @@
 //! and gives the segments of the chosen renditions in their order, decrypted, each with what a reader needs before it.
 //!
 //! Read [`Client`]. [`choice`](Choice) picks from a multivariant playlist, a `follower` keeps up with one media playlist
-//! (RFC 8216 section 6.3), `crypt` takes encryption off.
+//! (RFC 8216 section 6.3), in which it is at a `place`; a `job` is what it fetches, `crypt` takes encryption off.
 
 mod choice;
 mod crypt;
 mod follower;
+mod job;
+mod place;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ mod tests;
 pub use choice::Choice;
 
 use crate::read::{self, ByteRange, Playlist};
+use crate::samples::SampleKey;
 use bytes::Bytes;
 use follower::Follower;
 use std::collections::VecDeque;
@@ -32,8 +35,14 @@ const MAX_KEY: usize = 64;
 /// Attempts at the first playlist, and at all that follow each other without success.
 const MAX_FAILURES: u32 = 5;
 
-/// After a failure it is tried again so much later, and at least a third of a target duration.
+/// After a failure it is tried again so much later, and at least half a target duration.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// A server may ask for no longer pause than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A file may take so long to come, and a segment three times its own length more.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Something to be fetched. Exactly one answer is expected for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +55,8 @@ pub struct Fetch {
     pub range: Option<ByteRange>,
     /// Longest answer that is of use, in bytes.
     pub most: usize,
+    /// What takes longer has failed.
+    pub within: Duration,
 }
 
 /// What came.
@@ -57,17 +68,39 @@ pub struct Fetched {
     pub body: Bytes,
 }
 
-/// One segment of a rendition.
+/// Why nothing came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub reason: String,
+    /// The server wants to be left alone for so long.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self {
+            reason,
+            retry_after: None,
+        }
+    }
+}
+
+/// One segment of a rendition, or one part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// Which: 0 is the variant, 1 its sound where that is apart.
     pub rendition: usize,
     /// Media sequence number.
     pub sequence: u64,
+    /// Which part of the segment, if not all of it. Those before have been given.
+    pub part: Option<usize>,
     /// Goes before it: an initialisation section, which the pieces before may have had too.
     pub map: Option<Bytes>,
     /// The segment.
     pub bytes: Bytes,
+    /// What opens its samples, where these are encrypted.
+    pub samples: Option<SampleKey>,
     /// Something is missing in front of it, or its times do not go on.
     pub discontinuity: bool,
     /// What the playlist says of its duration.
@@ -141,6 +174,11 @@ impl Client {
         client
     }
 
+    /// Whether it was over before it was looked at, as far as is known.
+    pub fn is_recording(&self) -> bool {
+        !self.followers.is_empty() && self.followers.iter().all(Follower::is_recording)
+    }
+
     /// How many renditions are followed; 0 before the first playlist is there.
     pub const fn renditions(&self) -> usize {
         self.followers.len()
@@ -162,18 +200,19 @@ impl Client {
         &mut self,
         now: Instant,
         id: u64,
-        answer: Result<Fetched, String>,
+        answer: Result<Fetched, Failure>,
     ) -> Result<(), Error> {
         if self.first == Some(id) {
             self.first = None;
             match answer {
                 Ok(fetched) => self.begin(now, fetched)?,
-                Err(error) => {
+                Err(failure) => {
                     self.failures += 1;
                     if self.failures >= MAX_FAILURES {
-                        return Err(Error::Fetch(error));
+                        return Err(Error::Fetch(failure.reason));
                     }
-                    self.retry = Some(now + RETRY);
+                    let pause = failure.retry_after.unwrap_or(RETRY);
+                    self.retry = Some(now + pause.clamp(RETRY, LONGEST_PAUSE));
                 }
             }
         } else if let Some(follower) = self
@@ -216,6 +255,7 @@ impl Client {
             url: self.url.clone(),
             range: None,
             most: MAX_PLAYLIST,
+            within: PATIENCE,
         }));
         self.ids += 1;
     }
@@ -228,7 +268,7 @@ impl Client {
         match read::parse(&text, &variables, query)? {
             Playlist::Media(media) => {
                 let mut follower = Follower::new(0, self.url.clone(), variables);
-                follower.take_playlist(now, fetched.url, media, &mut self.outputs);
+                follower.take_playlist(now, fetched.url, media, &mut self.outputs)?;
                 self.followers.push(follower);
             }
             Playlist::Multivariant(multivariant) => {

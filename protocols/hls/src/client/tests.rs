@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 struct Files {
     there: HashMap<String, Vec<u8>>,
     asked: Vec<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Files {
@@ -16,10 +17,15 @@ impl Files {
         self.there.insert(path.into(), body.into());
     }
 
-    fn answer(&mut self, fetch: &Fetch) -> Result<Fetched, String> {
+    fn answer(&mut self, fetch: &Fetch) -> Result<Fetched, Failure> {
         let path = fetch.url.path().trim_start_matches('/').to_owned();
-        self.asked.push(path.clone());
-        let body = self.there.get(&path).ok_or("the server answers 404")?;
+        let query = fetch.url.query().map(|query| format!("?{query}"));
+        self.asked.push(path.clone() + &query.unwrap_or_default());
+        let missing = || Failure {
+            reason: "the server answers 404".to_owned(),
+            retry_after: self.retry_after,
+        };
+        let body = self.there.get(&path).ok_or_else(missing)?;
         let body = match fetch.range {
             Some(range) => {
                 let start = usize::try_from(range.offset).unwrap();
@@ -350,10 +356,192 @@ fn references_lead_to_http_alone() {
     let mut files = Files::default();
     files.put(
         "main.m3u8",
-        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1\nfile:///etc/passwd\n#EXTINF:1\nfile:///etc/passwd\n\
+         #EXTINF:1\nthere\n#EXT-X-ENDLIST\n",
     );
+    files.put("there", "there");
     let mut play = Play::of(files);
     play.run().unwrap();
-    assert!(play.has_ended && play.pieces.is_empty());
+    assert!(play.has_ended && play.sequences() == [2] && play.pieces[0].discontinuity);
     assert_eq!(play.faults, [Error::Reference.to_string()]);
+}
+
+/// A playlist of low latency whose segments of 4 s have four parts; of the last so many are there, and the next is hinted
+/// at.
+fn parts(first: u64, skipped: u64, last: u64, count: usize) -> String {
+    let mut text = format!(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=1\n\
+         #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=3,CAN-SKIP-UNTIL=24\n\
+         #EXT-X-MEDIA-SEQUENCE:{first}\n"
+    );
+    if skipped > 0 {
+        writeln!(text, "#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}").unwrap();
+    } else {
+        text += "#EXT-X-MAP:URI=\"init\"\n";
+    }
+    for sequence in first + skipped..=last {
+        let there = if sequence == last { count } else { 4 };
+        for part in 0..there {
+            let independent = if part == 0 { ",INDEPENDENT=YES" } else { "" };
+            let uri = format!("{sequence}.{part}.ts");
+            writeln!(text, "#EXT-X-PART:DURATION=1,URI=\"{uri}\"{independent}").unwrap();
+        }
+        if sequence < last {
+            write!(text, "#EXTINF:4,\n{sequence}.ts\n").unwrap();
+        } else {
+            let uri = format!("{last}.{count}.ts");
+            writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{uri}\"").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn parts_are_fetched_as_they_are_made() {
+    let mut files = with_segments(10..15);
+    files.put("init", "init");
+    for part in ["13.0", "13.1", "13.2", "13.3", "14.0"] {
+        files.put(&format!("{part}.ts"), part);
+    }
+    files.put("main.m3u8", parts(10, 0, 13, 2));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    // Three seconds before the end, which is at 14 s, segment 12 is the last to begin with.
+    let asked = [
+        "main.m3u8",
+        "init",
+        "12.ts",
+        "13.0.ts",
+        "13.1.ts",
+        "13.2.ts",
+    ];
+    assert_eq!(play.files.asked, asked);
+    let given = |play: &Play| {
+        let given = play.pieces.iter();
+        given
+            .map(|piece| (piece.sequence, piece.part))
+            .collect::<Vec<_>>()
+    };
+    let mut expected = vec![(12, None), (13, Some(0)), (13, Some(1))];
+    assert_eq!(given(&play), expected);
+
+    // The part that was hinted at is there when the playlist has it, and is not asked for twice.
+    play.files.asked.clear();
+    play.files.put("main.m3u8", parts(10, 2, 13, 3));
+    assert_eq!(play.advance(), Duration::from_millis(500));
+    play.run().unwrap();
+    expected.push((13, Some(2)));
+    assert_eq!(given(&play), expected);
+    let asked = ["main.m3u8?_HLS_msn=13&_HLS_part=2&_HLS_skip=YES", "13.3.ts"];
+    assert_eq!(play.files.asked, asked);
+
+    // A hint that came to nothing is forgotten.
+    play.files.asked.clear();
+    play.files.put("main.m3u8", parts(11, 1, 14, 0));
+    play.files.there.remove("14.0.ts");
+    play.advance();
+    play.run().unwrap();
+    expected.push((13, Some(3)));
+    assert_eq!(play.files.asked[1..], ["14.0.ts"]);
+    play.files.put("14.0.ts", "14.0");
+    play.files.put("main.m3u8", parts(11, 2, 14, 1));
+    play.advance();
+    play.run().unwrap();
+    expected.push((14, Some(0)));
+    assert_eq!(given(&play), expected);
+    assert!(
+        play.pieces
+            .iter()
+            .all(|piece| piece.map.is_some() && !piece.discontinuity)
+    );
+
+    // A segment that no longer tells its parts is given from where they ended.
+    play.files.put("14.ts", "14.0 and the rest");
+    let whole = playlist(11, 4, "#EXT-X-ENDLIST\n");
+    play.files.put(
+        "main.m3u8",
+        whole.replace("#EXTINF", "#EXT-X-MAP:URI=\"init\"\n#EXTINF"),
+    );
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(&play.pieces.last().unwrap().bytes[..], b" and the rest");
+    assert!(play.has_ended && !play.client.is_recording());
+    assert_eq!(play.faults, Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_does_not_wait_is_not_asked_more_often_than_it_should() {
+    let mut files = with_segments(10..15);
+    files.put("init", "init");
+    for part in ["13.0", "13.1", "13.2", "13.3"] {
+        files.put(&format!("{part}.ts"), part);
+    }
+    files.put("main.m3u8", parts(10, 0, 13, 1));
+    let mut play = Play::of(files);
+    play.advance();
+    // The same again: half a target duration, as for any playlist without news.
+    for _ in 0..3 {
+        assert_eq!(play.advance(), Duration::from_secs(2));
+    }
+    // Without waiting there are no parts to follow.
+    let plain = parts(10, 0, 14, 1).replace("CAN-BLOCK-RELOAD=YES,", "");
+    play.files.put("main.m3u8", plain);
+    assert_eq!(play.advance(), Duration::from_secs(4));
+    play.run().unwrap();
+    assert_eq!(play.files.asked.last().unwrap(), "main.m3u8");
+}
+
+#[test]
+fn a_delta_update_that_leaves_out_too_much_is_asked_for_whole() {
+    let mut files = with_segments(10..20);
+    files.put("init", "init");
+    files.put("main.m3u8", parts(10, 0, 13, 0));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    play.files.put("main.m3u8", parts(12, 4, 18, 0));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(play.faults, ["the server leaves out more than we know"]);
+    play.files.put("main.m3u8", parts(12, 0, 18, 0));
+    play.advance();
+    play.run().unwrap();
+    assert_eq!(
+        play.files
+            .asked
+            .iter()
+            .rfind(|path| path.starts_with("main"))
+            .unwrap(),
+        "main.m3u8"
+    );
+    assert_eq!(play.sequences()[1..], [13, 14, 15, 16, 17]);
+    // One that was never asked for is a failure like any other.
+    let mut files = Files::default();
+    files.put("main.m3u8", parts(12, 4, 18, 0));
+    let mut play = Play::of(files);
+    play.run().unwrap();
+    assert!(
+        play.faults[0].contains("was not asked"),
+        "{:?}",
+        play.faults
+    );
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_is() {
+    for (wish, pause) in [(20, 20), (0, 1), (1_000_000, 60)] {
+        let mut files = with_segments(0..3);
+        files.retry_after = Some(Duration::from_secs(wish));
+        let mut play = Play::of(files);
+        assert_eq!(play.advance(), Duration::from_secs(pause));
+        play.files
+            .put("main.m3u8", playlist(0, 3, "#EXT-X-ENDLIST"));
+        play.files.there.remove("1.ts");
+        play.run().unwrap();
+        // And so for a segment; half a target duration at least.
+        assert_eq!(play.advance(), Duration::from_secs(pause.max(2)));
+        play.files.put("1.ts", "segment 1");
+        play.run().unwrap();
+        assert!(play.has_ended && play.client.is_recording());
+        assert_eq!(play.sequences(), [0, 1, 2]);
+    }
 }

@@ -1,9 +1,13 @@
-//! Media playlists (RFC 8216 sections 4.3.2 and 4.3.3).
+//! Media playlists (RFC 8216 sections 4.3.2 and 4.3.3), with parts and delta updates (its second edition, sections 4.4.4.9
+//! and 4.4.5.2).
 
 use super::attributes::{Attributes, seconds};
-use super::{Error, MAX_SEGMENTS, date};
+use super::{Error, MAX_PARTS, MAX_SEGMENTS, date};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+/// The highest media sequence number that is taken, so that they can be counted on from it.
+const MAX_SEQUENCE: u64 = u64::MAX / 2;
 
 /// Segments of one rendition.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +26,22 @@ pub struct Media {
     pub hold_back: Option<Duration>,
     /// Where players should begin, from the start or, if negative, from the end; where the author says (seconds).
     pub start: Option<f64>,
+    /// No part is longer; none where there are no parts.
+    pub part_target: Option<Duration>,
+    /// How far from the end players of parts should begin, where the server says.
+    pub part_hold_back: Option<Duration>,
+    /// A request may wait for what is not there yet.
+    pub can_block: bool,
+    /// Segments that are further from the end may be left out where a player asks for that.
+    pub skip_until: Option<Duration>,
+    /// Segments that are left out in front of those here: this is a delta update ([`Media::complete`]).
+    pub skipped: u64,
+    /// The segment that is being made: what parts it has so far, and nothing of its own.
+    pub open: Segment,
+    /// What will be its next part, where the server says.
+    pub hint: Option<Hint>,
+    /// Of a delta update: so many segments have the section, and so many the key, of the last that is left out.
+    inherited: (usize, usize),
 }
 
 /// One segment.
@@ -43,6 +63,32 @@ pub struct Segment {
     pub key: Option<Arc<Key>>,
     /// When its first sample was captured.
     pub program_date_time: Option<SystemTime>,
+    /// The same in smaller pieces, near the end of a playlist.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a segment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// Where it is.
+    pub uri: String,
+    /// What its maker says.
+    pub duration: Duration,
+    /// Its bytes of the resource, if not all.
+    pub range: Option<ByteRange>,
+    /// It holds a picture that others need nothing before.
+    pub independent: bool,
+    /// It is not there.
+    pub gap: bool,
+}
+
+/// A part that may be asked for before it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Where it will be.
+    pub uri: String,
+    /// Its bytes of the resource, if not all.
+    pub range: Option<ByteRange>,
 }
 
 /// Bytes of a resource.
@@ -81,19 +127,66 @@ pub struct Key {
 pub enum Method {
     /// Whole segments in AES-128, cipher block chaining, PKCS #7.
     Aes128,
+    /// Parts of the samples in AES-128.
+    SampleAes,
 }
 
 impl Media {
     /// Number of the segment that would come next.
     pub fn next_sequence(&self) -> u64 {
-        self.media_sequence
+        self.first_sequence()
             .saturating_add(self.segments.len() as u64)
     }
 
     /// The segment of that number.
     pub fn segment(&self, sequence: u64) -> Option<&Segment> {
-        let at = sequence.checked_sub(self.media_sequence)?;
+        let at = sequence.checked_sub(self.first_sequence())?;
         self.segments.get(usize::try_from(at).ok()?)
+    }
+
+    /// Number of the first segment that is not left out.
+    const fn first_sequence(&self) -> u64 {
+        self.media_sequence.saturating_add(self.skipped)
+    }
+
+    /// Takes what a delta update leaves out from the playlist before, which is of no more use then. False when that has
+    /// not all of it; both are as they were.
+    #[must_use]
+    pub fn complete(&mut self, before: &mut Self) -> bool {
+        if self.skipped == 0 {
+            return true;
+        }
+        let bounds = || {
+            let start = self.media_sequence.checked_sub(before.first_sequence())?;
+            let start = usize::try_from(start).ok()?;
+            let end = start.checked_add(usize::try_from(self.skipped).ok()?)?;
+            Some((start, end))
+        };
+        let Some((start, end)) = bounds() else {
+            return false;
+        };
+        let Some(last) = before.segments.get(start..end).and_then(<[_]>::last) else {
+            return false;
+        };
+        if self.segments.len().saturating_add(end - start) > MAX_SEGMENTS {
+            return false;
+        }
+        let (maps, keys) = self.inherited;
+        let following = self.segments.iter_mut().chain([&mut self.open]);
+        for (at, segment) in following.enumerate() {
+            if at < maps {
+                segment.map.clone_from(&last.map);
+            }
+            if at < keys {
+                segment.key.clone_from(&last.key);
+            }
+        }
+        let mut all = std::mem::take(&mut before.segments);
+        all.truncate(end);
+        all.drain(..start);
+        all.append(&mut self.segments);
+        (self.segments, self.skipped, self.inherited) = (all, 0, (0, 0));
+        true
     }
 
     /// Sum of what the segments say of their durations.
@@ -114,8 +207,14 @@ pub(super) struct Builder {
     range: Option<(u64, Option<u64>)>,
     map: Option<Arc<Map>>,
     key: Option<Arc<Key>>,
-    /// The resource of the last range, and where that ended.
+    /// The resource of the last range, and where that ended; the same of parts.
     ranged: Option<(String, u64)>,
+    ranged_part: Option<(String, u64)>,
+    /// Segments and parts so far.
+    parts: usize,
+    /// The first segment that does not go by the section, and by the key, that is left out.
+    maps_told: Option<usize>,
+    keys_told: Option<usize>,
 }
 
 impl Builder {
@@ -124,7 +223,8 @@ impl Builder {
         match name {
             "EXT-X-TARGETDURATION" => self.target = seconds(value),
             "EXT-X-MEDIA-SEQUENCE" => {
-                self.found.media_sequence = value.trim().parse().unwrap_or(0);
+                let sequence: u64 = value.trim().parse().unwrap_or(0);
+                self.found.media_sequence = sequence.min(MAX_SEQUENCE);
             }
             "EXT-X-DISCONTINUITY-SEQUENCE" => {
                 self.found.discontinuity_sequence = value.trim().parse().unwrap_or(0);
@@ -140,8 +240,12 @@ impl Builder {
             "EXT-X-DISCONTINUITY" => self.open.discontinuity = true,
             "EXT-X-GAP" => self.open.gap = true,
             "EXT-X-PROGRAM-DATE-TIME" => self.open.program_date_time = date::parse(value.trim()),
-            "EXT-X-KEY" => self.key = key(list, self.key.as_ref(), line)?,
+            "EXT-X-KEY" => {
+                self.key = key(list, self.key.as_ref(), line)?;
+                self.keys_told.get_or_insert(self.found.segments.len());
+            }
             "EXT-X-MAP" => {
+                self.maps_told.get_or_insert(self.found.segments.len());
                 self.map = list.get("URI").map(|uri| {
                     Arc::new(Map {
                         uri: uri.to_owned(),
@@ -157,7 +261,21 @@ impl Builder {
                 });
             }
             "EXT-X-ENDLIST" => self.found.ended = true,
-            "EXT-X-SERVER-CONTROL" => self.found.hold_back = list.seconds("HOLD-BACK"),
+            "EXT-X-SERVER-CONTROL" => {
+                self.found.hold_back = list.seconds("HOLD-BACK");
+                self.found.part_hold_back = list.seconds("PART-HOLD-BACK");
+                self.found.can_block = list.is_yes("CAN-BLOCK-RELOAD");
+                self.found.skip_until = list.seconds("CAN-SKIP-UNTIL");
+            }
+            "EXT-X-PART-INF" => {
+                let target = list.seconds("PART-TARGET");
+                self.found.part_target = target.filter(|target| !target.is_zero());
+            }
+            "EXT-X-PART" => self.part(list, line)?,
+            "EXT-X-PRELOAD-HINT" if list.get("TYPE") == Some("PART") => {
+                self.found.hint = list.get("URI").and_then(|uri| hint(uri, list));
+            }
+            "EXT-X-SKIP" => self.found.skipped = list.number("SKIPPED-SEGMENTS").unwrap_or(0),
             "EXT-X-START" => {
                 let offset = list.get("TIME-OFFSET").and_then(|text| text.parse().ok());
                 self.found.start = offset.filter(|offset: &f64| offset.is_finite());
@@ -182,16 +300,36 @@ impl Builder {
         }
         let mut segment = std::mem::take(&mut self.open);
         uri.clone_into(&mut segment.uri);
-        if let Some((length, offset)) = self.range.take() {
-            // Without an offset it goes on where the one before of that resource ended (section 4.3.2.2).
-            let before = self.ranged.take().filter(|(resource, _)| resource == uri);
-            let offset = offset.or_else(|| before.map(|(_, end)| end)).unwrap_or(0);
-            segment.range = Some(ByteRange { offset, length });
-            self.ranged = Some((uri.to_owned(), offset.saturating_add(length)));
+        if let Some(range) = self.range.take() {
+            segment.range = Some(placed(range, uri, &mut self.ranged));
         }
         segment.map.clone_from(&self.map);
         segment.key.clone_from(&self.key);
         self.found.segments.push(segment);
+        Ok(())
+    }
+
+    /// A part of the segment whose URI is to come.
+    fn part(&mut self, list: Attributes<'_>, line: usize) -> Result<(), Error> {
+        let Some(uri) = list.get("URI") else {
+            return Ok(());
+        };
+        if self.parts >= MAX_PARTS {
+            return Err(Error::TooMany {
+                line,
+                most: MAX_PARTS,
+                what: "parts",
+            });
+        }
+        self.parts += 1;
+        let range = list.get("BYTERANGE").and_then(range);
+        self.open.parts.push(Part {
+            uri: uri.to_owned(),
+            duration: list.seconds("DURATION").unwrap_or_default(),
+            range: range.map(|range| placed(range, uri, &mut self.ranged_part)),
+            independent: list.is_yes("INDEPENDENT"),
+            gap: list.is_yes("GAP"),
+        });
         Ok(())
     }
 
@@ -208,8 +346,45 @@ impl Builder {
             .max();
         let target = self.target.or(longest).unwrap_or_default();
         self.found.target_duration = target.max(Duration::from_secs(1));
+        self.open.map = self.map;
+        self.open.key = self.key;
+        self.found.open = self.open;
+        let told = |told: Option<usize>| told.unwrap_or(usize::MAX);
+        self.found.inherited = (told(self.maps_told), told(self.keys_told));
+        if self.found.skipped == 0 {
+            self.found.inherited = (0, 0);
+        }
         Some(self.found)
     }
+}
+
+/// A range of a resource. Without an offset it goes on where the one before of that resource ended (section 4.3.2.2).
+fn placed(
+    (length, offset): (u64, Option<u64>),
+    uri: &str,
+    before: &mut Option<(String, u64)>,
+) -> ByteRange {
+    let same = before.take().filter(|(resource, _)| resource == uri);
+    let offset = offset.or_else(|| same.map(|(_, end)| end)).unwrap_or(0);
+    *before = Some((uri.to_owned(), offset.saturating_add(length)));
+    ByteRange { offset, length }
+}
+
+/// A hint that says where the part ends; others cannot be told from what follows them.
+fn hint(uri: &str, list: Attributes<'_>) -> Option<Hint> {
+    let (start, length) = ("BYTERANGE-START", "BYTERANGE-LENGTH");
+    let range = match (list.number(start), list.number(length)) {
+        (None, None) => None,
+        (offset, Some(length)) if length > 0 => Some(ByteRange {
+            offset: offset.unwrap_or(0),
+            length,
+        }),
+        _ => return None,
+    };
+    Some(Hint {
+        uri: uri.to_owned(),
+        range,
+    })
 }
 
 /// `LENGTH` or `LENGTH@OFFSET`.
@@ -230,10 +405,13 @@ fn key(
     let is_identity = matches!(list.get("KEYFORMAT"), None | Some("identity"));
     match list.get("METHOD") {
         Some("NONE") | None => Ok(None),
-        Some("AES-128") if is_identity => {
+        Some(name @ ("AES-128" | "SAMPLE-AES")) if is_identity => {
             let key = list.get("URI").map(|uri| {
                 Arc::new(Key {
-                    method: Method::Aes128,
+                    method: match name {
+                        "AES-128" => Method::Aes128,
+                        _ => Method::SampleAes,
+                    },
                     uri: uri.to_owned(),
                     iv: list.get("IV").and_then(iv),
                 })

@@ -9,7 +9,7 @@ mod media;
 mod multivariant;
 mod variables;
 
-pub use media::{ByteRange, Key, Map, Media, Method, Segment};
+pub use media::{ByteRange, Hint, Key, Map, Media, Method, Part, Segment};
 pub use multivariant::{Multivariant, Rendition, Variant};
 pub use variables::Variables;
 
@@ -17,6 +17,9 @@ use attributes::Attributes;
 
 /// Segments of a playlist: two days of one each second.
 pub const MAX_SEGMENTS: usize = 200_000;
+
+/// Parts of a playlist: those of its last segments.
+pub const MAX_PARTS: usize = 20_000;
 
 /// Variants of a playlist, and as many renditions.
 pub const MAX_VARIANTS: usize = 1_000;
@@ -50,6 +53,7 @@ pub enum Error {
 
 /// A playlist.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Playlist {
     /// Of variants.
     Multivariant(Multivariant),

@@ -56,6 +56,92 @@ fn segments_have_what_stands_before_them() {
 }
 
 #[test]
+fn parts_and_hints_are_read() {
+    let text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-PART-INF:PART-TARGET=0.33334\n\
+        #EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=24.0,PART-HOLD-BACK=1.0,HOLD-BACK=12\n\
+        #EXT-X-MEDIA-SEQUENCE:5\n#EXT-X-MAP:URI=\"i\"\n#EXTINF:4\nfive\n\
+        #EXT-X-PART:DURATION=2,URI=\"six\",BYTERANGE=\"100@0\",INDEPENDENT=YES\n\
+        #EXT-X-PART:DURATION=2,URI=\"six\",BYTERANGE=\"50\"\n#EXT-X-PART:DURATION=2\n#EXTINF:4\nsix\n\
+        #EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-PROGRAM-DATE-TIME:2026-11-27T08:00:00Z\n\
+        #EXT-X-PART:DURATION=1,URI=\"seven\",GAP=YES\n#EXT-X-PRELOAD-HINT:TYPE=MAP,URI=\"j\"\n\
+        #EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"next\"\n#EXT-X-RENDITION-REPORT:URI=\"a\"\n";
+    let media = media(text);
+    assert_eq!(media.part_target, Some(Duration::from_micros(333_340)));
+    assert_eq!(media.part_hold_back, Some(Duration::from_secs(1)));
+    assert_eq!(media.skip_until, Some(Duration::from_secs(24)));
+    assert!(media.can_block);
+    assert_eq!((media.segments.len(), media.next_sequence()), (2, 7));
+    assert!(media.segments[0].parts.is_empty());
+    let ranges: Vec<_> = media.segments[1]
+        .parts
+        .iter()
+        .map(|part| part.range)
+        .collect();
+    let range = |offset, length| Some(ByteRange { offset, length });
+    assert_eq!(ranges, [range(0, 100), range(100, 50)]);
+    assert!(media.segments[1].parts[0].independent && !media.segments[1].parts[1].independent);
+    let open = &media.open;
+    assert!(open.parts[0].gap && open.uri.is_empty());
+    assert!(open.map.is_some() && open.key.is_some() && open.program_date_time.is_some());
+    let hint = Hint {
+        uri: "next".into(),
+        range: None,
+    };
+    assert_eq!(media.hint, Some(hint));
+    for (attributes, expected) in [
+        ("BYTERANGE-START=9,BYTERANGE-LENGTH=5", Some(range(9, 5))),
+        ("BYTERANGE-LENGTH=5", Some(range(0, 5))),
+        // Where it ends nobody knows.
+        ("BYTERANGE-START=9", None),
+    ] {
+        let text = format!("#EXTM3U\n#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"n\",{attributes}\n");
+        let hint = self::media(&text).hint.map(|hint| hint.range);
+        assert_eq!(hint, expected, "{attributes}");
+    }
+    let parts = "#EXT-X-PART:DURATION=1,URI=\"p\"\n".repeat(MAX_PARTS + 1);
+    let refused = parse(&format!("#EXTM3U\n{parts}"), &Variables::default(), "");
+    assert!(matches!(refused, Err(Error::TooMany { what: "parts", .. })));
+}
+
+#[test]
+fn delta_updates_are_completed_by_the_playlist_before() {
+    let head = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:";
+    let whole = || {
+        media(&format!(
+            "{head}3\n#EXT-X-MAP:URI=\"i\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n\
+             #EXTINF:1\n3\n#EXTINF:1\n4\n#EXTINF:1\n5\n#EXTINF:1\n6\n"
+        ))
+    };
+    let mut before = whole();
+    let mut delta = media(&format!(
+        "{head}4\n#EXT-X-SKIP:SKIPPED-SEGMENTS=2\n#EXTINF:1\n6\n#EXT-X-KEY:METHOD=NONE\n#EXTINF:1\n7\n#EXTINF:1\n8\n"
+    ));
+    assert_eq!((delta.segment(5), delta.next_sequence()), (None, 9));
+    assert_eq!(delta.segment(6).unwrap().uri, "6");
+    assert!(delta.complete(&mut before));
+    let uris: Vec<_> = delta.segments.iter().map(|segment| &*segment.uri).collect();
+    assert_eq!(uris, ["4", "5", "6", "7", "8"]);
+    assert_eq!((delta.skipped, delta.next_sequence()), (0, 9));
+    // What held for what is left out holds on, until it is told otherwise.
+    let keys: Vec<_> = delta
+        .segments
+        .iter()
+        .map(|segment| segment.key.is_some())
+        .collect();
+    assert_eq!(keys, [true, true, true, false, false]);
+    assert!(delta.segments.iter().all(|segment| segment.map.is_some()));
+    assert!(delta.open.map.is_some() && delta.open.key.is_none());
+    // What is not known cannot be left out.
+    for (first, skipped) in [(2, 1), (4, 4), (9, 1), (4, u64::MAX)] {
+        let mut before = whole();
+        let text = format!("{head}{first}\n#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}\n#EXTINF:1\nx\n");
+        let mut delta = media(&text);
+        assert!(!delta.complete(&mut before), "{first} {skipped}");
+        assert_eq!((delta.segments.len(), before), (1, whole()));
+    }
+}
+
+#[test]
 fn variants_and_renditions_are_read() {
     let text = "\u{feff}#EXTM3U\n#EXT-X-DEFINE:NAME=\"p\",VALUE=\"x\"\n\
         #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"Deutsch\",LANGUAGE=\"de\",DEFAULT=YES,AUTOSELECT=YES,URI=\"de.m3u8\"\n\
@@ -96,7 +182,7 @@ fn what_is_wrong_is_read_as_well_as_it_can_be() {
     assert_eq!(empty.target_duration, Duration::from_secs(1));
     let high =
         media("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:1\na\n#EXTINF:1\nb\n");
-    assert_eq!(high.next_sequence(), u64::MAX);
+    assert_eq!(high.next_sequence(), u64::MAX / 2 + 2);
     // The key that others wrap stands beside the one that is wrapped.
     let beside = media(
         "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"x\",URI=\"y\"\n#EXTINF:1\na\n",
@@ -113,7 +199,7 @@ fn what_is_no_playlist_is_refused() {
         ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n", Error::Empty),
         ("#EXTM3U\nsong.mp3\n", Error::Empty),
         (
-            "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"k\"\n",
+            "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES-CTR,URI=\"k\"\n",
             Error::Encryption { line: 2 },
         ),
         (

@@ -48,7 +48,7 @@ pub fn with_four_byte_lengths(payload: Bytes, length_size: u8) -> Result<Bytes, 
 
 /// Takes the emulation prevention bytes out of a NAL unit (ITU-T H.264 clause 7.4.1.1, H.265 clause
 /// 7.4.2.1).
-pub(super) fn unescape(nal_unit: &[u8]) -> Vec<u8> {
+pub fn unescape(nal_unit: &[u8]) -> Vec<u8> {
     let mut rbsp = Vec::with_capacity(nal_unit.len());
     let mut zeros = 0;
     for byte in nal_unit {

@@ -15,7 +15,7 @@ pub use selection::ProgramSelection;
 
 use crate::aligner::{Aligner, AlignerCounts};
 use crate::packet::{NULL_PID, Packet, PacketError, SIZE};
-use crate::psi::{PAT_PID, Pat, Pmt, SectionError};
+use crate::psi::{PAT_PID, Pat, Pmt, SectionError, Stream};
 use crate::time::Clock;
 use crate::{Error, Fault};
 use media::{AccessUnit, Track};
@@ -63,6 +63,8 @@ struct Reader {
     /// Its description when its streams were last set up.
     read_as: Option<Pmt>,
     streams: Vec<ProgramStream>,
+    /// Streams whose samples are encrypted are read as what they are.
+    with_encrypted: bool,
     clock_pid: Option<u16>,
     clock: Clock,
     /// Where the packet stands that is read.
@@ -90,6 +92,7 @@ impl Demuxer {
                 chosen: None,
                 read_as: None,
                 streams: Vec::new(),
+                with_encrypted: false,
                 clock_pid: None,
                 clock: Clock::default(),
                 position: 0,
@@ -97,6 +100,13 @@ impl Demuxer {
                 counts: Counts::default(),
             },
         }
+    }
+
+    /// Streams whose samples are encrypted, as HLS has it, are read as what they are: who reads them has the key.
+    #[must_use]
+    pub const fn with_encrypted_samples(mut self) -> Self {
+        self.reader.with_encrypted = true;
+        self
     }
 
     /// Takes a piece of the stream. What is wrong in it is an [`Event::Fault`], and is counted.
@@ -304,7 +314,10 @@ impl Reader {
             if section.first() != Some(&2) {
                 return Ok(());
             }
-            let pmt = Pmt::parse(section)?;
+            let mut pmt = Pmt::parse(section)?;
+            if self.with_encrypted {
+                pmt.streams.iter_mut().for_each(Stream::uncover);
+            }
             let mut listed = self.programs.iter_mut();
             let listed = listed
                 .find(|listed| listed.program.pid == pid && listed.program.number == pmt.program);

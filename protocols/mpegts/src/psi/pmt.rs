@@ -33,6 +33,20 @@ pub struct Stream {
     pub descriptors: Vec<u8>,
 }
 
+impl Stream {
+    /// Gives a stream whose samples are encrypted the type that it would have else ("MPEG-2 Stream Encryption Format for
+    /// HTTP Live Streaming", section 2.2).
+    pub(crate) const fn uncover(&mut self) {
+        self.kind = match self.kind {
+            0xdb => 0x1b,
+            0xcf => 0x0f,
+            0xc1 => 0x81,
+            0xc2 => 0x87,
+            other => other,
+        };
+    }
+}
+
 impl Pmt {
     /// Reads a section.
     ///

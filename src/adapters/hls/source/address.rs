@@ -1,7 +1,7 @@
 //! What the URL of a presentation says. Options are its fragment, which is never sent: `#height=720`, `#bandwidth=2M`,
-//! `#language=de`, `#tls_verify=0`, `#header.Referer=https%3A%2F%2Fexample.com`.
+//! `#language=de`, `#loop=1`, `#tls_verify=0`, `#header.Referer=https%3A%2F%2Fexample.com`.
 
-use crate::net::tls::Check;
+use crate::adapters::HttpAddress;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use hls::client::Choice;
 use url::Url;
@@ -30,16 +30,20 @@ pub(in super::super) fn is_playlist(url: &str) -> bool {
 
 /// Where a presentation is. Not `Debug`: it may hold a password.
 pub(super) struct Address {
-    /// Without its fragment.
-    pub(super) url: Url,
-    /// `HOST` or `HOST:PORT`, for people.
-    pub(super) place: String,
-    /// What servers have to prove over TLS.
-    pub(super) check: Check,
+    pub(super) at: HttpAddress,
+    /// How it is played.
+    pub(super) options: Options,
+}
+
+/// What the fragment says.
+#[derive(Default)]
+pub(super) struct Options {
     /// What is chosen of it.
     pub(super) choice: Choice,
     /// Sent with each request.
     pub(super) headers: HeaderMap,
+    /// A recording is played again when it has ended.
+    pub(super) is_repeated: bool,
 }
 
 impl Address {
@@ -48,58 +52,47 @@ impl Address {
     /// # Errors
     /// What is wrong with it, without showing it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text.trim());
-        let mut url = url.map_err(|error| format!("the URL cannot be read: {error}"))?;
-        let host = url.host_str().unwrap_or_default();
-        let place = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
-        let fragment = url.fragment().unwrap_or_default().to_owned();
-        url.set_fragment(None);
-        let mut address = Self {
-            url,
-            place,
-            check: Check::default(),
-            choice: Choice::default(),
-            headers: HeaderMap::new(),
-        };
-        for option in fragment.split('&').filter(|option| !option.is_empty()) {
-            let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            address.set(key, value)?;
-        }
-        Ok(address)
+        let mut options = Options::default();
+        let known = "height, bandwidth, language, loop, header.NAME";
+        let at = HttpAddress::parse(text, known, |key, value| options.set(key, value))?;
+        Ok(Self { at, options })
     }
+}
 
-    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+impl Options {
+    /// Whether the option is known.
+    fn set(&mut self, key: &str, value: &str) -> Result<bool, String> {
         let wrong = || format!("{key} cannot be {value:?}");
-        if let Some(check) = Check::option(key, value) {
-            self.check = check.map_err(|error| error.to_string())?;
-            return Ok(());
-        }
         match key {
             "height" => self.choice.height = Some(value.parse().map_err(|_| wrong())?),
             "bandwidth" => self.choice.bandwidth = Some(bits(value).ok_or_else(wrong)?),
             "language" => self.choice.language = Some(value.to_owned()),
-            _ => {
-                let Some(name) = key.strip_prefix("header.") else {
-                    return Err(format!(
-                        "{key:?} is no option; known are height, bandwidth, language, header.NAME, tls_verify, \
-                         tls_fingerprint"
-                    ));
-                };
-                // The value may be a secret, and is not shown.
-                let wrong = || format!("the header {name:?} cannot be sent so");
-                let value: Vec<u8> = percent_encoding::percent_decode_str(value).collect();
-                let mut value = HeaderValue::from_bytes(&value).map_err(|_| wrong())?;
-                value.set_sensitive(true);
-                let name: HeaderName = name.parse().map_err(|_| wrong())?;
-                if OURS.contains(&name) || self.headers.len() >= MAX_HEADERS {
-                    return Err(wrong());
+            "loop" => {
+                self.is_repeated = match value {
+                    "0" => false,
+                    "1" => true,
+                    _ => return Err(wrong()),
                 }
-                self.headers.insert(name, value);
             }
+            _ => match key.strip_prefix("header.") {
+                Some(name) => self.set_header(name, value)?,
+                None => return Ok(false),
+            },
         }
+        Ok(true)
+    }
+
+    fn set_header(&mut self, name: &str, value: &str) -> Result<(), String> {
+        // The value may be a secret, and is not shown.
+        let wrong = || format!("the header {name:?} cannot be sent so");
+        let value: Vec<u8> = percent_encoding::percent_decode_str(value).collect();
+        let mut value = HeaderValue::from_bytes(&value).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        let name: HeaderName = name.parse().map_err(|_| wrong())?;
+        if OURS.contains(&name) || self.headers.len() >= MAX_HEADERS {
+            return Err(wrong());
+        }
+        self.headers.insert(name, value);
         Ok(())
     }
 }
@@ -135,19 +128,24 @@ mod tests {
 
     #[test]
     fn options_are_taken_off_the_url() {
-        let text = "https://u:p@host:8443/a.m3u8?b=c#height=720&bandwidth=2M&language=de&tls_verify=0&\
+        let text = "https://u:p@host:8443/a.m3u8?b=c#height=720&bandwidth=2M&language=de&loop=1&tls_verify=0&\
                     header.Referer=https%3A%2F%2Fexample.com";
         let address = Address::parse(text).unwrap();
-        assert_eq!(address.url.as_str(), "https://u:p@host:8443/a.m3u8?b=c");
-        assert_eq!(address.place, "host:8443");
+        assert_eq!(address.at.url.as_str(), "https://u:p@host:8443/a.m3u8?b=c");
+        assert_eq!(address.at.place, "host:8443");
         let choice = Choice {
             height: Some(720),
             bandwidth: Some(2_000_000),
             language: Some("de".into()),
         };
-        assert_eq!(address.choice, choice);
-        assert_eq!(address.headers[header::REFERER], "https://example.com");
+        assert_eq!(address.options.choice, choice);
+        assert_eq!(
+            address.options.headers[header::REFERER],
+            "https://example.com"
+        );
+        assert!(address.options.is_repeated);
         for (fragment, words) in [
+            ("loop=yes", "loop cannot be \"yes\""),
             ("mode=x", "\"mode\" is no option"),
             ("height=tall", "height cannot be \"tall\""),
             ("bandwidth=99999999999999999999M", "bandwidth cannot be"),

@@ -1,8 +1,10 @@
-//! From the segments of a rendition to tracks and access units, whatever form the segments have: transport streams, or
-//! sound alone. A presentation may change from one to another.
+//! From the segments of a rendition to tracks and access units, whatever form the segments have: transport streams,
+//! fragmented MP4, or sound alone. A presentation may change from one to another.
 
+use super::segments::{self, Segments};
 use hls::client::Piece;
 use hls::packed::{self, Packed};
+use hls::samples::SampleKey;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use mpegts::demuxer::{Demuxer as TsDemuxer, Event, ProgramSelection};
 use std::time::{Duration, SystemTime};
@@ -16,6 +18,8 @@ const MAX_TRACKS: usize = 16;
 /// What comes out.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
+    /// What follows does not go on from what came before.
+    Break,
     /// A track, or another configuration of it.
     Track(Track),
     /// An access unit, with its decoding time in microseconds.
@@ -32,12 +36,15 @@ pub(super) struct Demuxer {
     tracks: Vec<(TrackId, Track)>,
     /// A time of capture, and the presentation time that it belongs to, in microseconds.
     captured: Option<(SystemTime, i64)>,
+    /// What opens the samples of the segment.
+    key: Option<SampleKey>,
 }
 
 #[derive(Debug)]
 enum Form {
     Unknown,
     Ts(Box<TsDemuxer>),
+    Mp4(Box<Segments>),
     Packed(Packed),
 }
 
@@ -48,19 +55,24 @@ impl Demuxer {
             form: Form::Unknown,
             tracks: Vec::new(),
             captured: None,
+            key: None,
         }
     }
 
-    /// What follows does not go on.
-    pub(super) fn reset(&mut self) {
-        let is_muted = self.is_muted;
-        *self = Self::new(is_muted);
+    /// What comes next does not go on from what came: what of that is complete in itself is given.
+    pub(super) fn break_off(&mut self, give: &mut impl FnMut(Item)) {
+        if let Form::Ts(mut demuxer) = std::mem::replace(&mut self.form, Form::Unknown) {
+            demuxer.flush();
+            self.take_ts(&mut demuxer, &mut None, give);
+        }
+        *self = Self::new(self.is_muted);
+        give(Item::Break);
     }
 
     /// Reads a segment.
     ///
     /// # Errors
-    /// When it has none of the forms.
+    /// When it has none of the forms, or nothing in it can be read.
     pub(super) fn push(
         &mut self,
         piece: &Piece,
@@ -68,17 +80,29 @@ impl Demuxer {
     ) -> Result<(), String> {
         let mut captured = piece.program_date_time;
         self.choose_form(piece, give)?;
-        match std::mem::replace(&mut self.form, Form::Unknown) {
-            Form::Unknown => {}
-            Form::Ts(mut demuxer) => {
-                if let Some(map) = &piece.map {
+        // Samples of MP4 are opened where they are found.
+        self.key = piece.samples.filter(|_| !matches!(self.form, Form::Mp4(_)));
+        let mut form = std::mem::replace(&mut self.form, Form::Unknown);
+        let read = match &mut form {
+            Form::Unknown => Ok(()),
+            Form::Ts(demuxer) => {
+                // One of MP4 holds until another is named, and a playlist cannot say that there is none.
+                if let Some(map) = piece.map.as_ref().filter(|map| is_ts(map)) {
                     demuxer.push(map);
                 }
                 demuxer.push(&piece.bytes);
-                self.take_ts(&mut demuxer, &mut captured, give);
-                self.form = Form::Ts(demuxer);
+                // What ends with the segment is opened by its key, not by the next.
+                if piece.samples.is_some() {
+                    demuxer.flush();
+                }
+                self.take_ts(demuxer, &mut captured, give);
+                Ok(())
             }
-            Form::Packed(mut packed) => {
+            Form::Mp4(segments) => segments.push(piece, &mut |event| match event {
+                segments::Event::Track(track) => self.track(track, give),
+                segments::Event::Unit(unit) => self.unit(unit, &mut captured, give),
+            }),
+            Form::Packed(packed) => {
                 let read = packed.push(&piece.bytes);
                 while let Some(event) = packed.pull() {
                     match event {
@@ -86,46 +110,43 @@ impl Demuxer {
                         packed::Event::Unit(unit) => self.unit(unit, &mut captured, give),
                     }
                 }
-                self.form = Form::Packed(packed);
-                return read.map_err(|error| error.to_string());
+                read.map_err(|error| error.to_string())
             }
-        }
-        Ok(())
-    }
-
-    /// Nothing more will come of what came: what is complete in itself is given.
-    pub(super) fn flush(&mut self, give: &mut impl FnMut(Item)) {
-        if let Form::Ts(mut demuxer) = std::mem::replace(&mut self.form, Form::Unknown) {
-            demuxer.flush();
-            self.take_ts(&mut demuxer, &mut None, give);
-        }
+        };
+        self.form = form;
+        read
     }
 
     /// By the first bytes. What goes on in the form that is known keeps what is known.
     fn choose_form(&mut self, piece: &Piece, give: &mut impl FnMut(Item)) -> Result<(), String> {
         let bytes = &piece.bytes[..];
-        let is_ts = bytes.first() == Some(&mpegts::packet::SYNC);
-        let is_mp4 = !is_ts && (piece.map.is_some() || is_box(bytes));
-        let is_packed = !is_ts && !is_mp4 && Packed::is_packed(bytes);
+        let is_ts = is_ts(bytes);
+        let is_packed = !is_ts && !segments::is_box(bytes) && Packed::is_packed(bytes);
+        let is_mp4 = !is_ts && !is_packed && (piece.map.is_some() || segments::is_box(bytes));
         let same = match &self.form {
             Form::Unknown => false,
             Form::Ts(_) => is_ts,
+            Form::Mp4(_) => is_mp4,
             Form::Packed(_) => is_packed,
         };
         if same {
             return Ok(());
         }
-        self.flush(give);
-        self.reset();
-        self.form = if is_ts {
-            Form::Ts(Box::new(TsDemuxer::new(ProgramSelection::First)))
+        let form = if is_ts {
+            let demuxer = TsDemuxer::new(ProgramSelection::First);
+            Form::Ts(Box::new(demuxer.with_encrypted_samples()))
         } else if is_mp4 {
-            return Err("segments of MP4 are not read".to_owned());
+            Form::Mp4(Box::default())
         } else if is_packed {
             Form::Packed(Packed::default())
         } else {
             return Err("it is no transport stream, no MP4 and no packed audio".to_owned());
         };
+        // Clocks of different forms have nothing to do with each other, whether or not the playlist says so.
+        if !matches!(self.form, Form::Unknown) {
+            self.break_off(give);
+        }
+        self.form = form;
         Ok(())
     }
 
@@ -166,7 +187,7 @@ impl Demuxer {
         let track = Track { id, ..track };
         let has_room = self.tracks.len() < MAX_TRACKS;
         match self.tracks.iter_mut().find(|(known, _)| *known == own) {
-            // Each segment of MP4 tells them again.
+            // Another initialisation section may tell them again.
             Some((_, known)) if *known == track => return,
             Some((_, known)) => known.clone_from(&track),
             None if has_room => self.tracks.push((own, track.clone())),
@@ -190,6 +211,9 @@ impl Demuxer {
             self.captured = Some((time, pts));
         }
         unit.track = track.id;
+        if let Some(key) = &self.key {
+            unit.payload = key.open(&track.codec, unit.payload);
+        }
         unit.capture = unit.capture.or_else(|| {
             let (time, of) = self.captured?;
             let since = Duration::from_micros(pts.abs_diff(of));
@@ -203,12 +227,6 @@ impl Demuxer {
     }
 }
 
-/// Whether a box of ISO/IEC 14496-12 begins here that segments begin with.
-fn is_box(bytes: &[u8]) -> bool {
-    const KINDS: [&[u8; 4]; 7] = [
-        b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"emsg", b"prft",
-    ];
-    bytes
-        .get(4..8)
-        .is_some_and(|kind| KINDS.iter().any(|known| known[..] == *kind))
+fn is_ts(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&mpegts::packet::SYNC)
 }

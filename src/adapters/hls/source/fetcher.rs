@@ -2,16 +2,17 @@
 
 use super::address::Address;
 use crate::adapters::Context;
-use crate::net::fetch::{self, Ask, Jar};
+use crate::net::fetch::{self, Ask, Idle, Jar};
 use crate::net::tls::Check;
 use axum::http::HeaderMap;
-use hls::client::{Fetch, Fetched};
+use hls::client::{Failure, Fetch, Fetched};
 use std::sync::Arc;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use url::Url;
 
 /// The answer to a fetch, by its number.
-type Answer = (u64, Result<Fetched, String>);
+type Answer = (u64, Result<Fetched, Failure>);
 
 /// Fetches that are under way. Dropped, they stop.
 pub(super) struct Fetcher {
@@ -21,6 +22,7 @@ pub(super) struct Fetcher {
     /// Where secrets among the headers belong.
     home: Arc<Url>,
     cookies: Jar,
+    idle: Idle,
     running: JoinSet<Answer>,
 }
 
@@ -28,10 +30,11 @@ impl Fetcher {
     pub(super) fn new(context: Arc<Context>, address: Address) -> Self {
         Self {
             context,
-            check: Arc::new(address.check),
-            headers: Arc::new(address.headers),
-            home: Arc::new(address.url),
+            check: Arc::new(address.at.check),
+            headers: Arc::new(address.options.headers),
+            home: Arc::new(address.at.url),
             cookies: Jar::default(),
+            idle: Idle::default(),
             running: JoinSet::new(),
         }
     }
@@ -40,7 +43,7 @@ impl Fetcher {
     pub(super) fn ask(&mut self, fetch: Fetch) {
         let context = self.context.clone();
         let (check, headers, home) = (self.check.clone(), self.headers.clone(), self.home.clone());
-        let cookies = self.cookies.clone();
+        let (cookies, idle) = (self.cookies.clone(), self.idle.clone());
         self.running.spawn(async move {
             let ask = Ask {
                 check: &check,
@@ -49,14 +52,23 @@ impl Fetcher {
                 headers: &headers,
                 home: Some(&home),
                 cookies: Some(&cookies),
+                idle: Some(&idle),
+                patience: fetch.within,
                 accepts_gzip: true,
                 range: fetch.range.map(|range| (range.offset, range.length)),
             };
-            let whole = fetch::whole(&fetch.url, &ask, fetch.most).await;
-            let answer = whole.map(|whole| Fetched {
-                url: whole.url,
-                body: whole.body,
-            });
+            let whole = timeout(fetch.within, fetch::whole(&fetch.url, &ask, fetch.most)).await;
+            let answer = match whole {
+                Ok(Ok(whole)) => Ok(Fetched {
+                    url: whole.url,
+                    body: whole.body,
+                }),
+                Ok(Err(failure)) => Err(Failure {
+                    reason: failure.reason,
+                    retry_after: failure.retry_after,
+                }),
+                Err(_) => Err("the server takes too long".to_owned().into()),
+            };
             (fetch.id, answer)
         });
     }

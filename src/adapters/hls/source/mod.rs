@@ -1,11 +1,12 @@
 //! Plays a presentation of HLS and publishes it. What to fetch is [`hls::client`]'s; `fetcher` fetches it, `demuxer`
-//! reads segments, and `pace` gives out what is in them as time goes, since segments come at once and are to be seen one
+//! reads segments (`segments` those of MP4), and `pace` gives out what is in them as time goes, since segments come at once and are to be seen one
 //! picture after the other. The URL and its options are an `address`.
 
 mod address;
 mod demuxer;
 mod fetcher;
 mod pace;
+mod segments;
 
 use crate::adapters::{Receiver, Target};
 use crate::hub::Origin;
@@ -23,23 +24,30 @@ pub(super) use address::is_playlist;
 const AHEAD: Duration = Duration::from_secs(6);
 const MAX_BYTES: usize = 64 << 20;
 
+const OVER: &str = "the presentation is over";
+
 /// Pulls until the presentation is over. No message shows the URL: it may hold a password.
 pub(super) async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let address = Address::parse(url)?;
     let origin = Origin {
         protocol: "hls",
-        address: address.place.clone(),
+        address: address.at.place.clone(),
         agent: None,
     };
     let mut receiver = Receiver::new(target, origin);
+    let is_repeated = address.options.is_repeated;
     let mut player = Player {
-        client: Client::new(address.url.clone(), address.choice.clone()),
+        client: Client::new(address.at.url.clone(), address.options.choice.clone()),
         fetcher: Fetcher::new(target.context.clone(), address),
         demuxers: Vec::new(),
-        pace: Pace::default(),
+        pace: Pace::new(target.context.hub.is_offline()),
         is_over: false,
     };
     loop {
+        let is_recording = player.client.is_recording();
+        if is_recording && target.was_over() && !is_repeated {
+            return Err(OVER.to_owned());
+        }
         let timeout = player.fetch_and_read(target);
         let due = loop {
             match player.pace.poll(Instant::now(), player.is_over) {
@@ -50,8 +58,14 @@ pub(super) async fn pull(url: &str, target: &Target) -> Result<(), String> {
         };
         if player.is_over && player.pace.is_empty() {
             if receiver.is_publishing() {
-                target.over();
-                return Err("the presentation is over".to_owned());
+                if is_recording && !is_repeated {
+                    receiver.finish();
+                    target.finished();
+                } else {
+                    // It may begin anew, and its readers wait for that.
+                    target.over();
+                }
+                return Err(OVER.to_owned());
             }
             return Err("there is nothing in the presentation that can be carried".to_owned());
         }
@@ -98,6 +112,8 @@ impl Player {
                 Output::Piece(piece) => {
                     target.connected();
                     if let Err(error) = self.read(&piece) {
+                        // Nothing goes on from what is not there.
+                        self.break_off(piece.rendition);
                         let sequence = piece.sequence;
                         tracing::warn!(stream = %target.name, sequence, error, "a segment cannot be read");
                     }
@@ -106,7 +122,7 @@ impl Player {
                 Output::End => {
                     self.is_over = true;
                     for rendition in 0..self.demuxers.len() {
-                        self.flush(rendition);
+                        self.break_off(rendition);
                     }
                 }
                 Output::Timeout(timeout) => return timeout,
@@ -125,8 +141,7 @@ impl Player {
             .extend((known..count).map(|number| Demuxer::new(is_muted(number))));
         let number = piece.rendition;
         if piece.discontinuity {
-            self.flush(number);
-            self.pace.break_off(number);
+            self.break_off(number);
         }
         let (Some(demuxer), pace) = (self.demuxers.get_mut(number), &mut self.pace) else {
             return Ok(());
@@ -135,11 +150,10 @@ impl Player {
     }
 
     /// What follows of a rendition does not go on.
-    fn flush(&mut self, number: usize) {
+    fn break_off(&mut self, number: usize) {
         let pace = &mut self.pace;
         if let Some(demuxer) = self.demuxers.get_mut(number) {
-            demuxer.flush(&mut |item| pace.push(number, item));
-            demuxer.reset();
+            demuxer.break_off(&mut |item| pace.push(number, item));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Gives access units out as time goes by, in the order of their times. Those of all renditions count from the same
-//! zero; where their times do not go on, a new zero is set for all of them as soon as all have come there.
+//! zero; where their times do not go on, a new zero is set for all of them as soon as all have come there. Times that
+//! leap do not go on, whatever the playlist says.
 
 use super::demuxer::Item;
 use media::{AccessUnit, Track};
@@ -11,6 +12,9 @@ const WAITED_FOR: Duration = Duration::from_secs(5);
 
 /// What comes later than this has been waited for: all that follows is later by as much.
 const LATE: Duration = Duration::from_millis(300);
+
+/// No stream pauses for so long within a segment: such a step of the decoding times is no step.
+const LEAP: i64 = 10_000_000;
 
 /// Distance of the first unit behind a break from the last before it.
 const SEAM: Duration = Duration::from_millis(40);
@@ -38,6 +42,8 @@ pub(super) struct Pace {
     last: Option<Instant>,
     /// Since when what is there waits for a rendition that has nothing.
     held: Option<Instant>,
+    /// Nobody watches: units are given out as soon as their order is known.
+    is_hurried: bool,
 }
 
 /// What of one rendition waits.
@@ -47,8 +53,8 @@ struct Waiting {
     /// Breaks so far.
     breaks: u64,
     bytes: usize,
-    /// Decoding time of the newest unit.
-    newest: i64,
+    /// Decoding time of the newest unit behind the last break.
+    newest: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -58,7 +64,23 @@ struct Placed {
     breaks: u64,
 }
 
+impl Waiting {
+    /// What follows does not go on.
+    const fn break_off(&mut self) {
+        self.breaks += 1;
+        self.newest = None;
+    }
+}
+
 impl Pace {
+    /// With time, or without for who copies a stream once.
+    pub(super) fn new(is_hurried: bool) -> Self {
+        Self {
+            is_hurried,
+            ..Self::default()
+        }
+    }
+
     /// How many renditions there are.
     pub(super) fn set_renditions(&mut self, count: usize) {
         if self.renditions.len() < count {
@@ -72,21 +94,20 @@ impl Pace {
         let Some(waiting) = self.renditions.get_mut(rendition) else {
             return;
         };
+        match &item {
+            Item::Break => return waiting.break_off(),
+            Item::Track(_) => {}
+            Item::Unit(unit, dts) => {
+                let leaps = |newest: i64| newest.saturating_sub(*dts).saturating_abs() > LEAP;
+                if waiting.newest.is_some_and(leaps) {
+                    waiting.break_off();
+                }
+                waiting.bytes = waiting.bytes.saturating_add(unit.payload.len());
+                waiting.newest = Some(*dts);
+            }
+        }
         let breaks = waiting.breaks;
-        let mut item = item;
-        if let Item::Unit(unit, dts) = &mut item {
-            waiting.bytes = waiting.bytes.saturating_add(unit.payload.len());
-            waiting.newest = *dts;
-        }
         waiting.items.push_back(Placed { item, breaks });
-    }
-
-    /// What follows of a rendition does not go on.
-    pub(super) fn break_off(&mut self, rendition: usize) {
-        self.set_renditions(rendition + 1);
-        if let Some(waiting) = self.renditions.get_mut(rendition) {
-            waiting.breaks += 1;
-        }
     }
 
     /// How much of a rendition waits: its length and its bytes.
@@ -102,7 +123,8 @@ impl Pace {
             Item::Unit(_, dts) if !behind_break || placed.breaks == waiting.breaks => Some(dts),
             _ => None,
         });
-        let length = first.map_or(0, |first| waiting.newest.saturating_sub(first).max(0));
+        let newest = waiting.newest.or(first).unwrap_or_default();
+        let length = first.map_or(0, |first| newest.saturating_sub(first).max(0));
         (Duration::from_micros(length.unsigned_abs()), waiting.bytes)
     }
 
@@ -133,10 +155,16 @@ impl Pace {
         let Some((rendition, dts)) = self.first() else {
             return self.behind_break(now, is_over);
         };
-        // Each begins with what all have.
-        if self.base.is_none() && !is_over && self.is_held(now, |waiting| waiting.items.is_empty())
+        // Each begins with what all have. Without time, nothing else tells which unit is the next.
+        if (self.base.is_none() || self.is_hurried)
+            && !is_over
+            && self.is_held(now, |waiting| waiting.items.is_empty())
         {
             return Next::At(self.held.map(|held| held + WAITED_FOR));
+        }
+        if self.is_hurried {
+            self.base = Some((now, dts));
+            return self.give(rendition);
         }
         let (zero, from) = *self.base.get_or_insert_with(|| {
             let seam = self.last.map(|last| last + SEAM);
@@ -151,6 +179,11 @@ impl Pace {
             self.base = Some((zero + now.saturating_duration_since(due), from));
         }
         self.last = Some(due);
+        self.give(rendition)
+    }
+
+    /// Gives out the first that waits of a rendition.
+    fn give(&mut self, rendition: usize) -> Next {
         let waiting = self.renditions.get_mut(rendition);
         match waiting.and_then(|waiting| {
             let placed = waiting.items.pop_front()?;
@@ -161,7 +194,7 @@ impl Pace {
         }) {
             Some(Item::Unit(unit, _)) => Next::Unit(unit),
             Some(Item::Track(track)) => Next::Track(track),
-            None => Next::At(None),
+            Some(Item::Break) | None => Next::At(None),
         }
     }
 
@@ -295,15 +328,51 @@ mod tests {
         let begun = Instant::now();
         pace.push(0, unit(1_000));
         pace.push(1, unit(1_000));
-        pace.break_off(0);
+        pace.push(0, Item::Break);
         pace.push(0, unit(50));
         pace.push(1, unit(1_020));
         assert_eq!(
             run(&mut pace, begun, 2_000),
             [(0, 1_000), (0, 1_000), (20, 1_020)]
         );
-        pace.break_off(1);
+        pace.push(1, Item::Break);
         pace.push(1, unit(60));
         assert_eq!(run(&mut pace, begun, 2_000), [(60, 50), (70, 60)]);
+    }
+
+    #[test]
+    fn times_that_leap_do_not_go_on() {
+        let mut pace = Pace::default();
+        pace.set_renditions(1);
+        let begun = Instant::now();
+        for dts in [500, 540, 86_400_000, 86_400_040, 20, 60] {
+            pace.push(0, unit(dts));
+        }
+        assert_eq!(pace.ahead(0).0, Duration::from_millis(40));
+        let expected = [
+            (0, 500),
+            (40, 540),
+            (80, 86_400_000),
+            (120, 86_400_040),
+            (160, 20),
+            (200, 60),
+        ];
+        assert_eq!(run(&mut pace, begun, 1_000), expected);
+    }
+
+    #[test]
+    fn without_time_the_order_is_kept() {
+        let mut pace = Pace::new(true);
+        pace.set_renditions(2);
+        let begun = Instant::now();
+        for dts in [0, 4_000, 8_000] {
+            pace.push(0, unit(dts));
+        }
+        pace.push(1, unit(2_000));
+        assert_eq!(run(&mut pace, begun, 0), [(0, 0), (0, 2_000)]);
+        pace.push(1, unit(6_000));
+        assert_eq!(run(&mut pace, begun, 0), [(0, 4_000), (0, 6_000)]);
+        assert!(matches!(pace.poll(begun, true), Next::Unit(unit) if unit.dts == 8_000));
+        assert!(pace.is_empty());
     }
 }
