@@ -1,7 +1,7 @@
 //! Presentations of HLS that others serve: nginx with what ffmpeg makes of a clip, and with what is written by hand.
 
 use crate::support::clips::Clip;
-use crate::support::media::{Seen, decode, decoding};
+use crate::support::media::{Seen, decode, decoding, publish};
 use crate::support::nginx::Nginx;
 use crate::support::peer::Peer;
 use crate::support::server::Server;
@@ -101,6 +101,58 @@ fn what_is_encrypted_and_in_one_file_is_pulled() {
         pull(&server, &nginx.file(&format!("{name}.m3u8")));
         plays(&server);
     }
+}
+
+#[test]
+fn mp4_and_transport_streams_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let nginx = Nginx::serving(folder.path());
+    let make = |name: &str, clip, from: &str, more: &[&str]| {
+        let playlist = format!("{name}.m3u8");
+        let output = [&["-hls_time", "10"][..], more, &[&playlist]].concat();
+        let made = ffmpeg(folder.path(), clip, &["-ss", from, "-t", "4"], &output);
+        made.finish(seconds(60)).without_complaint();
+    };
+    let mp4 = |section| {
+        [
+            "-hls_segment_type",
+            "fmp4",
+            "-hls_fmp4_init_filename",
+            section,
+        ]
+    };
+    make("a", Clip::Standard, "0", &[]);
+    make("b", Clip::Standard, "10", &mp4("b.mp4"));
+    make("c", Clip::BFrames, "20", &mp4("c.mp4"));
+    // 2^33 ticks are over in the middle of it.
+    make("d", Clip::BFrames, "30", &["-output_ts_offset", "95441"]);
+    // That the form changes is seen without being told.
+    let list = "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:4,\na0.ts\n\
+        #EXT-X-MAP:URI=\"b.mp4\"\n#EXTINF:4,\nb0.m4s\n\
+        #EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"c.mp4\"\n#EXTINF:4,\nc0.m4s\n\
+        #EXTINF:4,\nd0.ts\n#EXT-X-ENDLIST\n";
+    std::fs::write(folder.path().join("mixed.m3u8"), list).unwrap();
+    let server = Server::start();
+    pull(&server, &nginx.file("mixed.m3u8"));
+    server.wait_live("cam");
+    let player = Peer::start(&mut decoding(&server.rtmp_url("cam"), 15));
+    let seen = Seen::of(&player.finish(seconds(60)));
+    assert!(
+        seen.pictures > 14 * 30 && seen.distinct * 10 > seen.pictures * 9,
+        "{seen:?}"
+    );
+    assert!(seen.sound > 14.0, "{seen:?}");
+    // It is played once.
+    server.wait_status("cam", "finished");
+}
+
+#[test]
+fn another_server_of_ours_is_pulled_part_by_part() {
+    let first = Server::start();
+    let _publisher = publish(&first, "far", Clip::BFrames);
+    let server = Server::start();
+    pull(&server, &first.url("/LiveApp/streams/far.m3u8"));
+    plays(&server);
 }
 
 #[test]

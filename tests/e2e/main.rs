@@ -29,6 +29,7 @@ mod hls;
 mod hls_codecs;
 mod hls_playlists;
 mod hls_pull;
+mod hls_servers;
 mod hls_waiting;
 mod hls_window;
 mod life_cycle;

@@ -6,6 +6,7 @@ pub(crate) mod clips;
 pub(crate) mod fake_camera;
 pub(crate) mod frames;
 pub(crate) mod http;
+pub(crate) mod liar;
 pub(crate) mod limit;
 pub(crate) mod lines;
 pub(crate) mod media;
