@@ -28,7 +28,7 @@ fn playlists_of_others_are_read_as_another_reader_does() {
             count += 1;
             match (ours, theirs) {
                 (Ok(Playlist::Media(ours)), Theirs::MediaPlaylist(theirs)) => {
-                    media(&ours, &theirs, &path)
+                    media(&ours, &theirs, &path);
                 }
                 (Ok(Playlist::Multivariant(ours)), Theirs::MasterPlaylist(theirs)) => {
                     // Stray lines take the place of names with them.

@@ -93,8 +93,11 @@ fn boxed(kind: &[u8], body: &[u8]) -> Vec<u8> {
     [&size[..], kind, body].concat()
 }
 
-/// The boxes, each changed by its kind and body.
-fn changed(boxes: &[u8], change: &mut dyn FnMut(&[u8], &[u8]) -> Vec<u8>) -> Vec<u8> {
+/// What becomes of a box, by its kind and body.
+type Change<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Vec<u8>;
+
+/// The boxes, each changed.
+fn changed(boxes: &[u8], change: Change<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = boxes;
     while let Some((head, _)) = rest.split_first_chunk::<8>() {
