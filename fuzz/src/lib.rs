@@ -108,6 +108,9 @@ pub const TARGETS: &[Target] = &[
     target("webrtc_session", |data| {
         webrtc::fuzz::session(Instant::now(), data)
     }),
+    target("webrtc_received", |data| {
+        webrtc::fuzz::received(Instant::now(), data)
+    }),
     target("server_stream_name", millstream::fuzz::stream_name),
     target("server_hls_file", millstream::fuzz::hls_file),
     target("server_range", millstream::fuzz::range),

@@ -237,9 +237,9 @@ pub trait Protocol: Send + Sync + 'static {
         None
     }
 
-    /// The word behind `/APP/` below which [`Protocol::serve`] answers requests, if it does.
-    fn service(&self) -> Option<&'static str> {
-        None
+    /// The words behind `/APP/` below which [`Protocol::serve`] answers requests.
+    fn services(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Answers a request below `/APP/SERVICE/`.
@@ -310,6 +310,8 @@ pub struct ServiceRequest {
     pub method: Method,
     /// The application, which exists.
     pub app: String,
+    /// The word behind the application: one of the protocol's own.
+    pub service: &'static str,
     /// The path behind `/APP/SERVICE/`, percent-decoded.
     pub path: String,
     /// The query as sent.

@@ -81,16 +81,21 @@ impl Site {
                 antmedia::refusal(StatusCode::NOT_FOUND, "there is no such application")
             }
             [app, service, rest] if self.context.applications.contains(app) => {
-                let protocol = self.service(service);
-                match protocol {
-                    Some(protocol) => {
+                match self.service(service) {
+                    Some(service) => {
                         let (app, rest) = ((*app).to_owned(), decode(rest));
-                        self.serve(protocol, request, peer, app, rest).await
+                        self.serve(service, request, peer, app, rest).await
                     }
                     None => panel::asset(&request, path.trim_start_matches('/')),
                 }
             }
-            [app, page] if self.context.applications.contains(app) => panel::asset(&request, page),
+            [app, page] if self.context.applications.contains(app) => match self.service(page) {
+                Some(service) => {
+                    let app = (*app).to_owned();
+                    self.serve(service, request, peer, app, String::new()).await
+                }
+                None => panel::asset(&request, page),
+            },
             _ => panel::asset(&request, path.trim_start_matches('/')),
         }
     }
@@ -188,17 +193,18 @@ impl Site {
         response
     }
 
-    /// The adapter that answers below that word.
-    fn service(&self, word: &str) -> Option<Arc<dyn Protocol>> {
-        let mut protocols = self.protocols.iter();
-        protocols
-            .find(|protocol| protocol.service() == Some(word))
-            .cloned()
+    /// The adapter that answers below that word, and the word as that adapter has it.
+    fn service(&self, word: &str) -> Option<(Arc<dyn Protocol>, &'static str)> {
+        self.protocols.iter().find_map(|protocol| {
+            let mut services = protocol.services().iter();
+            let service = services.find(|service| **service == word)?;
+            Some((protocol.clone(), *service))
+        })
     }
 
     async fn serve(
         &self,
-        protocol: Arc<dyn Protocol>,
+        (protocol, service): (Arc<dyn Protocol>, &'static str),
         request: Request<Incoming>,
         peer: SocketAddr,
         app: String,
@@ -208,11 +214,19 @@ impl Site {
         let mut response = if head.method == Method::OPTIONS {
             preflight()
         } else {
-            match axum::body::to_bytes(Body::new(body), MAX_BODY).await {
+            // One that asks for WebSocket has none that would end.
+            let is_read = !matches!(head.method, Method::GET | Method::HEAD);
+            let body = if is_read {
+                Body::new(body)
+            } else {
+                Body::empty()
+            };
+            match axum::body::to_bytes(body, MAX_BODY).await {
                 Ok(body) => {
                     let request = ServiceRequest {
                         method: head.method,
                         app,
+                        service,
                         path,
                         query: head.uri.query().map(str::to_owned),
                         headers: head.headers,

@@ -1,7 +1,7 @@
 //! The one seam at which every adapter and the API ask who may do what.
 //!
 //! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
-//! proves one, in the protocol's own way, in the query of the URL, or by Basic over HTTP. Management is answered to a bearer
+//! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP. Management is answered to a bearer
 //! token of the configuration, or to a local caller: from a loopback address, with a loopback name in
 //! `Host`, through no proxy, and not from another site's page.
 
@@ -123,6 +123,9 @@ impl Auth {
 fn media(logins: &[Login], caller: Caller<'_>) -> Result<(), Denied> {
     let mut given = caller.headers.and_then(basic);
     if given.is_none() {
+        given = caller.headers.and_then(login_as_token);
+    }
+    if given.is_none() {
         given = caller.query.and_then(in_query);
     }
     let proves = |login: &Login| {
@@ -150,6 +153,16 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let (user, password) = text.split_once(':')?;
     let is_basic = scheme.eq_ignore_ascii_case(b"Basic ");
     is_basic.then(|| (user.to_owned(), password.to_owned()))
+}
+
+/// User and password of `Bearer USER:PASSWORD` (RFC 6750): all that clients of WHIP and WHEP can send (RFC 9725 section
+/// 4.7.1).
+fn login_as_token(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let (user, password) = token.trim().split_once(':')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("Bearer");
+    is_bearer.then(|| (user.to_owned(), password.to_owned()))
 }
 
 /// User and password of `user=…&pass=…`, percent-encoded.

@@ -13,3 +13,4 @@ pub mod socket;
 pub mod text;
 pub mod tls;
 pub mod udp;
+pub mod websocket;

@@ -1,7 +1,10 @@
-//! MPEG transport streams to the hub and from it, for all adapters that carry them: over UDP, TCP, HTTP.
+//! What several adapters carry streams in, to the hub and from it.
 //!
-//! [`Intake`] publishes what arrives as bytes. [`Packagings`] make the packets of a stream once for all that send
-//! them on. The format itself is the crate `mpegts`.
+//! MPEG transport streams, over UDP, TCP, HTTP: [`Intake`] publishes what arrives as bytes, [`Packagings`] make the
+//! packets of a stream once for all that send them on; the format itself is the crate `mpegts`. Packets that are
+//! received: [`rtp`].
+
+pub mod rtp;
 
 mod intake;
 mod packaging;

@@ -50,6 +50,11 @@ test('every text that the pages ask for exists', () => {
   for (const [, key] of read('index.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.landing[key], 'string', key);
   for (const [, key] of read('index.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.landing[key], key);
   for (const [, key] of read('play.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.player[key], key);
+  for (const [, key] of read('publish.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.publisher[key], 'string', key);
+  for (const [, key] of read('publish.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.publisher[key], key);
+  for (const [, kind] of read('publisher/whip.js').matchAll(/kind: '(\w+)'/g)) {
+    assert.ok(texts.publisher.states[kind]?.({ id: 'x', detail: 'y' }), kind);
+  }
   const sources = ['hls', 'dash', 'webrtc', 'file', 'element', 'playlist', 'params', 'session'].map((name) => read(`player/${name}.js`)).join('');
   for (const [, kind] of sources.matchAll(/kind: '(\w+)'/g)) {
     if (['connecting', 'playing', 'buffering', 'restarted', 'stalled'].includes(kind)) continue;

@@ -68,3 +68,4 @@ mod support;
 mod times;
 mod web;
 mod webrtc;
+mod webrtc_publish;

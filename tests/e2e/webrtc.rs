@@ -131,7 +131,7 @@ fn h265_is_left_to_hls() {
     // Which this browser cannot decode either, and the page says so.
     let words = ["--expect-text", "is sent as H.265"];
     watch(&server, "/LiveApp/play.html?id=cam", &words);
-    let words = ["--expect-text", "browsers play no H265 by WebRTC"];
+    let words = ["--expect-text", "pictures are H265"];
     watch(
         &server,
         "/LiveApp/play.html?id=cam&playOrder=webrtc",
@@ -312,7 +312,7 @@ fn a_session_is_a_resource() {
             candidate,
             412,
         ),
-        ("PATCH", &[FRAGMENT, ("If-Match", "*")], candidate, 422),
+        ("PATCH", &[FRAGMENT, ("If-Match", "*")], "a=mid:0\r\n", 422),
         ("PATCH", OFFER, CHROMIUM, 415),
         ("PUT", &[], "", 405),
         ("DELETE", &[], "", 200),

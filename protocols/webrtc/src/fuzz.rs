@@ -5,7 +5,9 @@
 
 use crate::sdp::Offer;
 use crate::stun::{Binding, Message};
-use crate::{AudioFormat, Certificate, Config, Output, Session, VideoFormat, WallClock, stun};
+use crate::{
+    AudioFormat, Certificate, Config, Event, Output, Session, VideoFormat, WallClock, stun,
+};
 use media::Kind;
 use rtp::Payloads;
 use std::net::SocketAddr;
@@ -17,7 +19,8 @@ const OFFER: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:
     m=video 9 UDP/TLS/RTP/SAVPF 96 97 98\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
     a=ice-ufrag:abcd\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\na=setup:actpass\r\n\
     a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F\r\n\
-    a=mid:0\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n\
+    a=mid:0\r\na=recvonly\r\na=extmap:4 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+    a=rtcp-fb:97 transport-cc\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 H264/90000\r\n\
     a=fmtp:97 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n\
     a=rtcp-fb:97 nack\r\na=rtcp-fb:97 nack pli\r\na=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n\
     m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtcp-mux\r\na=mid:1\r\na=recvonly\r\n\
@@ -37,11 +40,23 @@ pub fn stun(data: &[u8]) {
 /// not one of its own.
 pub fn offer(start: Instant, data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let Ok((_, answer)) = Session::answer(&text, &config(start), start) else {
-        return;
-    };
-    let offer = Offer::parse(&text).map(|offer| offer.media.len());
-    let read = Offer::parse(&answer).map(|answer| answer.media.len());
+    let made = [
+        Session::answer(&text, &config(start), start),
+        Session::receive(&text, &config(start), start),
+    ];
+    for (_, answer) in made.into_iter().flatten() {
+        keeps_form(&text, &answer);
+    }
+    if let Ok((mut session, _)) = Session::answer(OFFER, &config(start), start)
+        && let Ok(answer) = session.restart(&text, &[])
+    {
+        assert!(answer.lines().all(|line| line.contains('=')), "{answer:?}");
+    }
+}
+
+fn keeps_form(text: &str, answer: &str) {
+    let offer = Offer::parse(text).map(|offer| offer.media.len());
+    let read = Offer::parse(answer).map(|answer| answer.media.len());
     assert_eq!(read, offer);
     for line in answer.split("\r\n").filter(|line| !line.is_empty()) {
         let form = line.as_bytes();
@@ -88,6 +103,45 @@ pub fn session(start: Instant, data: &[u8]) {
             if let Output::Timeout(due) = session.poll_output() {
                 assert!(due.is_none_or(|due| due + Duration::from_secs(60) > now));
                 break;
+            }
+        }
+    }
+}
+
+/// What a publisher sends is told by its tracks, nothing of it is made up, and what is missing does not pile up. Each
+/// step is a kind, a length and that many bytes: a packet, or time that passes.
+pub fn received(start: Instant, data: &[u8]) {
+    let mut now = start;
+    let offer = OFFER.replace("recvonly", "sendonly");
+    let Ok((mut session, _)) = Session::receive(&offer, &config(start), start) else {
+        return;
+    };
+    for step in steps(data) {
+        let mut longest = 0;
+        match step {
+            Step::Wait(time) => {
+                now += time;
+                session.handle_timeout(now);
+            }
+            Step::Media(_) => session.want_picture(now),
+            Step::Input(bytes) => {
+                longest = bytes.len();
+                session.plain_packet(now, bytes.to_vec());
+            }
+            _ => {}
+        }
+        for round in 0.. {
+            assert!(round < 10);
+            match session.poll_output() {
+                Output::Event(Event::Packet { track, bytes, .. }) => {
+                    assert!(bytes.len() <= longest && track < session.received().len());
+                    assert!(rtp::Packet::parse(&bytes).is_ok());
+                }
+                Output::Timeout(due) => {
+                    assert!(due.is_none_or(|due| due > now));
+                    break;
+                }
+                _ => {}
             }
         }
     }
@@ -222,6 +276,22 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         step(4, &[0; 31_000]),
     ];
     let goodbye = [step(2, &[]), step(5, &[]), step(0, &hello)];
+    let packet = |payload_type: u8, sequence: u8, payload: &[u8]| {
+        let ssrc = payload_type;
+        let head = [0x90, payload_type, 0, sequence, 0, 0, 0, 1, 0, 0, 0, ssrc];
+        let extension = [0xbe, 0xde, 0, 1, 0x41, 0, sequence, 0];
+        step(0, &[&head[..], &extension, payload].concat())
+    };
+    let published = [
+        packet(97, 1, &[0x65, 1]),
+        packet(111, 2, &[0xfc]),
+        packet(97, 4, &[0x41, 1]),
+        step(4, &[0; 20]),
+        packet(98, 5, &[0, 2, 0x41, 1]),
+        packet(98, 6, &[0, 1, 0x41, 1]),
+        step(3, &[]),
+        step(4, &[0; 600]),
+    ];
     vec![
         ("stun", check),
         ("stun", answer),
@@ -229,6 +299,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("session", handshake.concat()),
         ("session", checks.concat()),
         ("session", goodbye.concat()),
+        ("received", published.concat()),
     ]
 }
 
@@ -237,12 +308,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TARGETS: [&str; 3] = ["stun", "offer", "session"];
+    const TARGETS: [&str; 4] = ["stun", "offer", "session", "received"];
 
     fn run(name: &str, data: &[u8]) {
         match name {
             "stun" => stun(data),
             "offer" => offer(Instant::now(), data),
+            "received" => received(Instant::now(), data),
             _ => session(Instant::now(), data),
         }
     }

@@ -18,6 +18,14 @@ const LEFT: Duration = Duration::from_secs(4);
 /// What user names and passwords are made of (RFC 8839 section 5.4).
 const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// Characters of the name that a session keeps, in front of what changes when ICE begins anew.
+const NAME: usize = 12;
+
+/// Of all that names who receives a check, the session's part.
+pub(crate) fn session_name(ufrag: &str) -> &str {
+    ufrag.get(..NAME).unwrap_or(ufrag)
+}
+
 /// A short name and a password, by which checks are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
@@ -28,14 +36,24 @@ pub(crate) struct Credentials {
 impl Credentials {
     /// New ones: 72 and 144 bits of randomness.
     pub(crate) fn generate(certificate: &Certificate) -> Result<Self, CertificateError> {
+        Self::after("", NAME, certificate)
+    }
+
+    /// Others of the same session: 48 more bits of name.
+    pub(crate) fn renewed(&self, certificate: &Certificate) -> Result<Self, CertificateError> {
+        Self::after(session_name(&self.ufrag), 8, certificate)
+    }
+
+    fn after(name: &str, more: usize, certificate: &Certificate) -> Result<Self, CertificateError> {
         let mut random = [0; 36];
         certificate.random(&mut random)?;
         let mut characters = random.iter().map(|byte| {
             let index = usize::from(byte & 63);
             CHARACTERS.get(index).copied().map_or('A', char::from)
         });
-        let ufrag = characters.by_ref().take(12).collect();
-        let password = characters.collect();
+        let mut ufrag = name.to_owned();
+        ufrag.extend(characters.by_ref().take(more));
+        let password = characters.take(24).collect();
         Ok(Self { ufrag, password })
     }
 }
@@ -84,6 +102,20 @@ impl Agent {
 
     pub(crate) fn ufrag(&self) -> &str {
         &self.local.ufrag
+    }
+
+    /// Begins anew with a peer of this name. What was agreed on goes on serving until the peer has chosen again (RFC
+    /// 8445 section 9).
+    pub(crate) fn restart(
+        &mut self,
+        certificate: &Certificate,
+        remote_ufrag: &str,
+    ) -> Result<&Credentials, CertificateError> {
+        self.local = self.local.renewed(certificate)?;
+        self.username = format!("{}:{remote_ufrag}", self.local.ufrag);
+        self.in_use = self.selected();
+        self.selected = None;
+        Ok(&self.local)
     }
 
     /// When the peer last showed that it is there; at first, when the session began.
@@ -305,6 +337,26 @@ mod tests {
         assert_eq!(peer.agent.selected(), Some(path(1)));
         peer.agent.used(peer.now, path(9));
         assert_eq!(peer.agent.selected(), Some(path(1)));
+    }
+
+    #[test]
+    fn a_restart_keeps_the_path_until_the_peer_chooses_again() {
+        let mut peer = Peer::new();
+        peer.check(1, 100, true);
+        let before = (
+            peer.agent.username.clone(),
+            peer.agent.local.password.clone(),
+        );
+        let name = session_name(&before.0).to_owned();
+        let certificate = peer.certificate.clone();
+        let renewed = peer.agent.restart(&certificate, "new").unwrap().clone();
+        assert!(renewed.ufrag.starts_with(&name) && renewed.ufrag.len() == 20);
+        assert!(peer.check_as(&before.0, &before.1, 1, 100, true).is_none());
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        peer.check(2, 50, false);
+        assert_eq!(peer.agent.selected(), Some(path(1)));
+        peer.check(2, 50, true);
+        assert_eq!(peer.agent.selected(), Some(path(2)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! WebRTC without sockets and clocks: datagrams and instants in, datagrams and events out.
 //!
-//! Read [`Session`] first: one viewer, from its offer ([`Session::answer`]) to its goodbye. It is the
+//! Read [`Session`] first: one viewer, from its offer ([`Session::answer`]) to its goodbye, or one publisher
+//! ([`Session::receive`]). It is the
 //! passive end of everything: ICE-lite ([`stun`] checks are answered, never sent), the server of the DTLS
-//! handshake, the sender of the media. It is driven by `handle_input` and `handle_timeout`, and drained with
+//! handshake, the sender or the receiver of the media. It is driven by `handle_input` and `handle_timeout`, and drained with
 //! `poll_output` until that gives [`Output::Timeout`]. Media come as [`rtp::Payloads`], which all viewers of
 //! a stream share; a session adds what is its viewer's own: header, encryption, retransmission.
 //!
@@ -22,7 +23,10 @@ mod srtp;
 
 pub use certificate::{Certificate, CertificateError};
 pub use sdp::{AudioFormat, OfferError, VideoFormat};
-pub use session::{CloseReason, Config, Event, Output, Session, Stats, Transmit, WallClock};
+pub use session::{
+    CloseReason, Config, Event, Output, Proposal, ReceivedFormat, Session, Stats, Transmit,
+    WallClock,
+};
 pub use srtp::Profile as SrtpProfile;
 
 /// Whether a datagram on a port shared by STUN, DTLS and SRTP is a STUN message, which is what names the

@@ -1,5 +1,6 @@
 //! STUN as far as ICE uses it: Binding requests and their answers (RFC 8489, RFC 8445 section 7).
 
+use crate::ice::session_name;
 use bytes::BufMut;
 use rtc_crypto::{CryptoError, HmacAlgorithm, RTCCrypto};
 use std::net::{IpAddr, SocketAddr};
@@ -167,6 +168,11 @@ impl<'a> Binding<'a> {
         self.username
             .split_once(':')
             .map_or("", |(receiver, _)| receiver)
+    }
+
+    /// The name of the receiver's session, which stays when ICE begins anew.
+    pub fn session(&self) -> &'a str {
+        session_name(self.receiver())
     }
 
     /// Whether its sender knows the password.

@@ -9,7 +9,7 @@
 use media::Kind;
 use std::time::{Duration, Instant};
 use webrtc::sdp::{Direction, Media, Offer, OfferError, Setup};
-use webrtc::{AudioFormat, Certificate, Config, Session, VideoFormat, WallClock};
+use webrtc::{AudioFormat, Certificate, Config, Proposal, Session, VideoFormat, WallClock};
 
 const CHROMIUM: &str = include_str!("offers/chromium.sdp");
 const FIREFOX: &str = include_str!("offers/firefox.sdp");
@@ -144,12 +144,12 @@ fn offers_that_do_not_suit() {
         ),
         (
             CHROMIUM.replace("a=recvonly", "a=sendonly"),
-            OfferError::NothingInCommon("no section that receives".to_owned()),
+            OfferError::NothingInCommon("no section in that direction".to_owned()),
         ),
         (
             "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=recvonly\r\na=rtpmap:96 VP8/90000\r\n"
                 .to_owned(),
-            OfferError::NothingInCommon("VP8".to_owned()),
+            OfferError::OtherCodec("H264", "VP8".to_owned()),
         ),
     ];
     for (offer, error) in cases {
@@ -231,4 +231,131 @@ fn descriptions(value: &serde_json::Value) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// The offer of a browser that sends what it was asked to receive.
+fn publishing(offer: &str) -> String {
+    offer.replace("a=recvonly", "a=sendonly")
+}
+
+fn received(offer: &str) -> Result<(Session, Offer), OfferError> {
+    let (session, answer) = Session::receive(offer, &config(BASELINE), Instant::now())?;
+    Ok((session, Offer::parse(&answer)?))
+}
+
+#[test]
+fn h264_and_opus_of_browsers_that_publish_are_taken() {
+    for (name, offer) in [
+        ("Chromium", CHROMIUM),
+        ("Firefox", FIREFOX),
+        ("Safari", SAFARI),
+    ] {
+        let (session, answer) = received(&publishing(offer)).unwrap();
+        let mut taken: Vec<_> = session
+            .received()
+            .iter()
+            .map(|format| (format.kind == Kind::Video, format.encoding.to_lowercase()))
+            .collect();
+        taken.sort();
+        let expected = [(false, "opus".to_owned()), (true, "h264".to_owned())];
+        assert_eq!(taken, expected, "{name}");
+        for section in answer.media.iter().filter(|section| section.is_rtp()) {
+            assert_eq!(section.direction, Direction::ReceiveOnly, "{name}");
+            assert_eq!(section.setup, Some(Setup::Passive), "{name}");
+            let [format, rest @ ..] = &section.formats[..] else {
+                panic!("{name}: nothing taken");
+            };
+            if section.kind == "video" {
+                assert!(format.gives("nack") && format.gives("nack pli"), "{name}");
+                // Firefox and Safari name the extension only where they send.
+                let counted = section.extensions.len() == 1;
+                assert_eq!(format.gives("transport-cc"), counted, "{name}");
+                assert!(counted || name != "Chromium", "{name}: {section:?}");
+                assert!(rest.len() <= 1, "{name}: retransmissions alone");
+                let level = format.parameter("profile-level-id").map(|id| &id[4..]);
+                assert_eq!(level, Some("34"), "{name}");
+            } else {
+                assert_eq!(format.parameter("stereo"), Some("1"), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_h264_the_first_codec_that_is_carried_is_taken() {
+    let offer = publishing(CHROMIUM).replace("H264/90000", "H266/90000");
+    let (session, _) = received(&offer).unwrap();
+    let mut formats = session.received().iter();
+    let video = formats.find(|format| format.kind == Kind::Video).unwrap();
+    assert_eq!(video.encoding, "VP8");
+}
+
+#[test]
+fn what_cannot_be_published_whole_is_refused() {
+    let offer = publishing(CHROMIUM);
+    let mut half = offer.clone();
+    for name in ["opus/48000/2", "G722/8000", "PCMU/8000", "PCMA/8000"] {
+        half = half.replace(name, "other/48000");
+    }
+    let cases = [
+        (CHROMIUM.to_owned(), "sends nothing that is carried here"),
+        (half, "not all"),
+        (format!("{offer}{}", second_video(&offer)), "more than one"),
+    ];
+    for (offer, words) in cases {
+        let error = received(&offer).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// The offer's section of video once more.
+fn second_video(offer: &str) -> String {
+    let at = offer.find("m=video").unwrap();
+    let section = &offer[at..];
+    let end = section[1..].find("m=").map_or(section.len(), |end| end + 1);
+    section[..end].to_owned()
+}
+
+#[test]
+fn what_the_server_offers_is_what_the_stream_has_and_the_answer_makes_the_session() {
+    let now = Instant::now();
+    let mute = |video: bool, audio: bool| Config {
+        video: config(HIGH).video.filter(|_| video),
+        audio: config(HIGH).audio.filter(|_| audio),
+        ..config(HIGH)
+    };
+    for (video, audio) in [(true, true), (true, false), (false, true)] {
+        let (proposal, offer) = Proposal::new(mute(video, audio)).unwrap();
+        let read = Offer::parse(&offer).unwrap();
+        assert_eq!(read.media.len(), usize::from(video) + usize::from(audio));
+        for section in &read.media {
+            assert_eq!(section.direction, Direction::SendOnly);
+            assert_eq!(section.setup, Some(Setup::Either));
+            assert!(
+                section
+                    .ufrag
+                    .as_deref()
+                    .unwrap()
+                    .starts_with(proposal.ufrag())
+            );
+            let id = section.formats[0].parameter("profile-level-id");
+            assert!(section.kind == "audio" || id == Some("640028"), "{offer}");
+        }
+        // As a browser answers.
+        let answer = offer
+            .replace("a=sendonly", "a=recvonly")
+            .replace("a=setup:actpass", "a=setup:active")
+            .replace("a=ice-lite\r\n", "");
+        let ufrag = proposal.ufrag().to_owned();
+        let session = proposal.accept(&answer, now).unwrap();
+        assert_eq!(session.ufrag(), ufrag);
+        assert_eq!(
+            (session.has(Kind::Video), session.has(Kind::Audio)),
+            (video, audio)
+        );
+    }
+    let (proposal, offer) = Proposal::new(mute(true, true)).unwrap();
+    let refused = offer.replace("a=sendonly", "a=inactive");
+    let error = proposal.accept(&refused, now).unwrap_err();
+    assert!(matches!(error, OfferError::NothingInCommon(_)), "{error}");
 }

@@ -13,6 +13,7 @@ use crate::config::{Config, ConfigError};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::http::{Taken, Takeover};
+use crate::net::websocket::{accept, switching};
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
@@ -84,7 +85,7 @@ async fn play(
     if let Err(denied) = context.auth.check(action, caller) {
         return Ok(refusal(denied));
     }
-    let upgrade = match websocket::accept(&request.headers) {
+    let upgrade = match accept(&request.headers) {
         Ok(upgrade) => upgrade,
         Err(words) => return Ok(plain(StatusCode::BAD_REQUEST, words)),
     };
@@ -105,10 +106,7 @@ async fn play(
     match upgrade {
         Some(accept) => {
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            let headers = response.headers_mut();
-            headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+            response.headers_mut().extend(switching(accept));
         }
         None => {
             let content_type = HeaderValue::from_static("video/x-flv");

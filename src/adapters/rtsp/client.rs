@@ -3,11 +3,11 @@
 use super::failure::{self, Step};
 use super::gate::Gate;
 use super::ports::{self, Ports};
-use super::receiver::{Event as Received, Incoming, Receiver};
 use super::source::{Source, Transport};
 use super::wire::Wire;
 use crate::adapters::Target;
 use crate::hub::{Origin, Packets, Publisher};
+use crate::transport::rtp::{Event as Received, Incoming, Receiver};
 use bytes::Bytes;
 use rtsp::auth::Random;
 use rtsp::client::{Choice, Config, Event, Session, Wanted};

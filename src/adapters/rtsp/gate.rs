@@ -3,7 +3,7 @@
 //! Who joins a camera gets the middle of a group of pictures. The stream may have another source at that time, whose
 //! pictures must not be replaced by some that nobody can show.
 
-use super::receiver::Event;
+use crate::transport::rtp::Event;
 use media::{Kind, Track};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -3,32 +3,28 @@
 //! The `listener` accepts, also what comes within HTTP (`tunnel`). A client's `connection` is answered by the `server`. A player on the connection moves to a shard (`player`), one
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all, alone or with all who share a group
 //! (`multicast`), and its connection goes on beside that (`watcher`); what they get is made by the `cutter`.
-//! What a `publisher` sends becomes access units in the `receiver`, on one `axis` of time. The `sink` publishes to
+//! What a `publisher` sends becomes access units in a `transport::rtp::Receiver`. The `sink` publishes to
 //! other servers over a `link`.
 //!
 //! A URL becomes a `source::Source`, which a `client` connects to (`wire`) and plays, over the connection itself or
-//! over sockets of its own (`ports`). What comes goes through a `receiver` too, a transport stream within it through a `program`, and becomes the stream once a decoder
+//! over sockets of its own (`ports`). What comes goes through such a receiver too, and becomes the stream once a decoder
 //! can start with it (`gate`). What goes wrong is put in words without secrets (`failure`). Nothing is retried here:
 //! the supervisor does that.
 
 mod access;
-mod axis;
 mod client;
 mod connection;
 mod cutter;
 mod datagrams;
 mod failure;
 mod gate;
-mod incoming;
 mod link;
 mod listener;
 mod multicast;
 mod packets;
 mod player;
 mod ports;
-mod program;
 mod publisher;
-mod receiver;
 mod server;
 mod sink;
 mod sockets;

@@ -1,12 +1,12 @@
 //! A client that publishes: ANNOUNCE, RECORD, and the packets after that.
 
 use super::connection::{Closed, now};
-use super::receiver::{Event as Received, Incoming, Receiver};
 use super::server::Client;
 use super::sockets::Sockets;
 use super::watcher::Claimed;
 use crate::auth::Action;
 use crate::hub::{Origin, Publisher, StreamName};
+use crate::transport::rtp::{Event as Received, Incoming, Receiver};
 use rtsp::Carriage;
 use rtsp::message::Status;
 use rtsp::server::{Access, Event, Track};

@@ -21,6 +21,14 @@ pub(super) struct Formats {
     pub(super) audio: Option<AudioFormat>,
 }
 
+impl Formats {
+    /// Whether a session that was made for these goes on with others.
+    pub(super) fn goes_on_with(self, other: Self) -> bool {
+        self.video.map(VideoFormat::name) == other.video.map(VideoFormat::name)
+            && self.audio.is_some() == other.audio.is_some()
+    }
+}
+
 /// Why a stream is not sent by WebRTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unsuitable {
@@ -47,6 +55,12 @@ pub(super) fn of(tracks: &TrackSet) -> Result<Formats, Unsuitable> {
             let profile_level_id = [sps.profile_idc, sps.constraints, sps.level_idc];
             Some(VideoFormat::H264 { profile_level_id })
         }
+        Some(Codec::H265(_)) => Some(VideoFormat::H265),
+        Some(Codec::Av1(_)) => Some(VideoFormat::Av1),
+        Some(Codec::Vp9(config)) => Some(VideoFormat::Vp9 {
+            profile: config.profile,
+        }),
+        Some(Codec::Vp8(_)) => Some(VideoFormat::Vp8),
         Some(codec) => return Err(Unsuitable::Video(codec.name())),
     };
     let audio = tracks.first(Kind::Audio).map(sound_of).transpose();

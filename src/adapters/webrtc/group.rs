@@ -7,8 +7,7 @@ use super::worker::{Member, Shard};
 use crate::hub::{Item, Stream, TrackSet};
 use futures_util::FutureExt;
 use media::{AccessUnit, Codec, Kind, Timebase};
-use rtp::Payloads;
-use rtp::payload::{h264, opus};
+use rtp::{Payloads, payload};
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -233,14 +232,10 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
                 }
                 // Pictures to begin with may be older than what the offer was answered with.
                 let newest = group.stream.snapshot().tracks;
-                let formats = formats::of(&new).ok();
-                let kinds = formats.map(|new| (new.video.is_some(), new.audio.is_some()));
+                let formats = formats::of(&new);
                 group.close(shard, "the stream has other tracks", |member| {
-                    let had = (
-                        member.formats.video.is_some(),
-                        member.formats.audio.is_some(),
-                    );
-                    kinds != Some(had) && new.generation == newest.generation
+                    let goes_on = formats.is_ok_and(|now| member.formats.goes_on_with(now));
+                    !goes_on && new.generation == newest.generation
                 });
                 tracks = Some(new);
             }
@@ -277,11 +272,19 @@ fn packetize(tracks: &TrackSet, unit: &AccessUnit) -> Option<Sample> {
     if tracks.first(kind)?.id != track.id {
         return None;
     }
-    let payloads = match &track.codec {
-        Codec::H264(config) => h264::packetize(&unit.payload, Some(config), MAX_PAYLOAD).ok()?,
-        Codec::Opus(_) => opus::packetize(&unit.payload),
-        _ => return None,
-    };
+    let is_sent = matches!(
+        track.codec,
+        Codec::H264(_)
+            | Codec::H265(_)
+            | Codec::Av1(_)
+            | Codec::Vp9(_)
+            | Codec::Vp8(_)
+            | Codec::Opus(_)
+    );
+    if !is_sent {
+        return None;
+    }
+    let payloads = payload::packetize(&track.codec, &unit.payload, MAX_PAYLOAD).ok()?;
     Some(Sample {
         kind,
         time: unit.pts,

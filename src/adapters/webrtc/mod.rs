@@ -1,16 +1,23 @@
-//! WebRTC: plays streams to browsers with little delay, by WHEP. The protocol itself is `protocols/webrtc`.
+//! WebRTC: plays streams to browsers with little delay, by WHEP, and takes what they publish, by WHIP. The protocol
+//! itself is `protocols/webrtc`.
 //!
-//! All sessions share one UDP port. `whep` turns a request into a session and hands it to a shard, whose
-//! `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
-//! stream's `group` on that shard has made, once for all of its sessions.
+//! All sessions share one UDP port; `http` makes them resources. `whep` turns an offer into a session and hands it to a
+//! shard, whose `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
+//! stream's `group` on that shard has made, once for all of its sessions. `whip` makes a publisher's session, which is
+//! an `ingest` of its own. `signalling` makes both for clients of Ant Media's WebSocket.
 
 mod addresses;
 mod clock;
 mod delay;
 mod formats;
 mod group;
+mod http;
+mod ingest;
 mod router;
+mod signalling;
+mod told;
 mod whep;
+mod whip;
 mod worker;
 
 #[cfg(test)]
@@ -30,6 +37,9 @@ use webrtc::Certificate;
 
 /// Messages that may wait for one shard; datagrams beyond that are lost.
 const QUEUE: usize = 4_096;
+
+/// The word behind the application in the address of signalling over WebSocket.
+const SIGNALLING: &str = "websocket";
 
 /// Table `[webrtc]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -131,7 +141,7 @@ impl Protocol for WebRtc {
             certificate: Certificate::generate().map_err(io::Error::other)?,
             socket: socket.clone(),
             router: router.clone(),
-            workers: workers.clone(),
+            workers,
         };
         // The server lets each protocol listen once.
         let _ = self.running.set(running);
@@ -139,17 +149,22 @@ impl Protocol for WebRtc {
             for start in starts {
                 context.shards.spawn(start).await;
             }
-            router::receive(&socket, &router, &workers).await;
+            router::receive(&socket, &router).await;
         });
         Ok(vec![listening])
     }
 
-    fn service(&self) -> Option<&'static str> {
-        Some("whep")
+    fn services(&self) -> &'static [&'static str] {
+        &[http::WHEP, http::WHIP, SIGNALLING]
     }
 
     fn serve(self: Arc<Self>, context: &Arc<Context>, request: ServiceRequest) -> FileResponse {
         let context = context.clone();
-        Box::pin(async move { whep::answer(&self, &context, &request).await })
+        Box::pin(async move {
+            if request.service == SIGNALLING {
+                return Ok(signalling::answer(&self, &context, &request));
+            }
+            http::answer(&self, &context, &request).await
+        })
     }
 }

@@ -17,13 +17,19 @@ use webrtc::stun::Binding;
 /// Most addresses that one session may be known by: those of its peer's ways here.
 pub(super) const MAX_ADDRESSES: usize = 8;
 
-/// Where a session lives: its shard, and its name in STUN messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a session lives: its name in STUN messages, and who takes what is for it.
+#[derive(Clone, Debug)]
 pub(super) struct Home {
-    /// The shard's number.
-    pub(super) worker: usize,
-    /// The part of the user name that is the session's.
+    /// The part of the user name that is the session's. No two are the same.
     pub(super) ufrag: Arc<str>,
+    /// Of its shard, or of a publisher itself.
+    pub(super) inbox: mpsc::Sender<Message>,
+}
+
+impl PartialEq for Home {
+    fn eq(&self, other: &Self) -> bool {
+        self.ufrag == other.ufrag
+    }
 }
 
 /// All sessions of the server.
@@ -33,7 +39,16 @@ pub(super) struct Router {
     by_ufrag: RwLock<HashMap<Arc<str>, Home>>,
     by_address: RwLock<HashMap<SocketAddr, Home>>,
     /// By the secret in the address of the session's resource.
-    resources: Mutex<HashMap<String, (StreamName, Home)>>,
+    resources: Mutex<HashMap<String, Resource>>,
+}
+
+/// A session as HTTP knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    stream: StreamName,
+    pub(super) home: Home,
+    /// How often ICE began anew.
+    pub(super) restarts: u32,
 }
 
 impl Router {
@@ -53,8 +68,12 @@ impl Router {
             return false;
         }
         by_ufrag.insert(home.ufrag.clone(), home.clone());
-        self.resources()
-            .insert(resource.to_owned(), (stream.clone(), home.clone()));
+        let known = Resource {
+            stream: stream.clone(),
+            home: home.clone(),
+            restarts: 0,
+        };
+        self.resources().insert(resource.to_owned(), known);
         true
     }
 
@@ -77,40 +96,46 @@ impl Router {
     }
 
     /// The session of a resource below the stream's.
-    pub(super) fn find(&self, stream: &StreamName, resource: &str) -> Option<Home> {
+    pub(super) fn find(&self, stream: &StreamName, resource: &str) -> Option<Resource> {
         let resources = self.resources();
-        let (of, home) = resources.get(resource)?;
-        (of == stream).then(|| home.clone())
+        let found = resources.get(resource)?;
+        (found.stream == *stream).then(|| found.clone())
+    }
+
+    /// ICE has begun anew in that session: how often by now.
+    pub(super) fn restarted(&self, resource: &str) -> Option<u32> {
+        let mut resources = self.resources();
+        let known = resources.get_mut(resource)?;
+        known.restarts = known.restarts.wrapping_add(1);
+        Some(known.restarts)
     }
 
     /// Whom a datagram is for.
     fn route(&self, datagram: &Datagram) -> Option<Home> {
         if webrtc::is_stun(&datagram.bytes) {
             let binding = Binding::parse(&datagram.bytes).ok()?;
-            return read(&self.by_ufrag).get(binding.receiver()).cloned();
+            return read(&self.by_ufrag).get(binding.session()).cloned();
         }
         read(&self.by_address).get(&datagram.source).cloned()
     }
 
-    fn resources(&self) -> MutexGuard<'_, HashMap<String, (StreamName, Home)>> {
+    fn resources(&self) -> MutexGuard<'_, HashMap<String, Resource>> {
         self.resources
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Receives for ever, and passes each datagram to the shard of its session.
-pub(super) async fn receive(socket: &Socket, router: &Router, workers: &[mpsc::Sender<Message>]) {
+/// Receives for ever, and passes each datagram to whoever serves its session.
+pub(super) async fn receive(socket: &Socket, router: &Router) {
     let mut buffer = Vec::new();
     loop {
         let take = |datagram: Datagram| {
             let Some(home) = router.route(&datagram) else {
                 return;
             };
-            if let Some(worker) = workers.get(home.worker) {
-                // A shard that is behind loses datagrams, as networks do.
-                let _ = worker.try_send(Message::Datagram(home.ufrag, datagram));
-            }
+            // Who is behind loses datagrams, as networks do.
+            let _ = home.inbox.try_send(Message::Datagram(home.ufrag, datagram));
         };
         if let Err(error) = socket.receive(&mut buffer, take).await {
             tracing::debug!(%error, "cannot receive a datagram");
@@ -138,8 +163,8 @@ mod tests {
         let stream = StreamName::new("LiveApp", "cam").unwrap();
         let other = StreamName::new("LiveApp", "other").unwrap();
         let home = Home {
-            worker: 1,
             ufrag: "abcd".into(),
+            inbox: mpsc::channel(1).0,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 1_000));
         let datagram = Datagram {
@@ -152,12 +177,15 @@ mod tests {
         assert_eq!(router.route(&datagram), None);
         router.learn(address, &home);
         assert_eq!(router.route(&datagram), Some(home.clone()));
-        assert_eq!(router.find(&stream, "secret"), Some(home.clone()));
-        assert_eq!(router.find(&other, "secret"), None);
-        assert_eq!(router.find(&stream, "guess"), None);
+        let found = |stream, resource| router.find(stream, resource).map(|found| found.home);
+        assert_eq!(found(&stream, "secret"), Some(home.clone()));
+        assert_eq!(found(&other, "secret"), None);
+        assert_eq!(found(&stream, "guess"), None);
+        assert_eq!(router.restarted("secret"), Some(1));
+        assert_eq!(router.restarted("guess"), None);
         router.remove("secret", &home, &[address]);
         assert_eq!(router.route(&datagram), None);
-        assert_eq!(router.find(&stream, "secret"), None);
+        assert_eq!(found(&stream, "secret"), None);
         assert!(router.add("another", &stream, &home));
     }
 }

@@ -3,6 +3,7 @@
 use super::formats::Formats;
 use super::group::Group;
 use super::router::{Home, MAX_ADDRESSES, Router};
+use super::told::Told;
 use crate::bridge::Bridges;
 use crate::hub::Viewer;
 use crate::hub::ring::Bounds;
@@ -14,9 +15,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
-use webrtc::{Event, Output, Session, Transmit};
+use webrtc::{Event, OfferError, Output, Session, Transmit};
 
 /// How late a session's timer may be.
 const TICK: Duration = Duration::from_millis(100);
@@ -30,8 +31,28 @@ pub(super) enum Message {
     Datagram(Arc<str>, Datagram),
     /// A new session.
     Start(Box<Start>),
-    /// The viewer of the session of that name has left.
+    /// The viewer or publisher of the session of that name has left.
     Stop(Arc<str>),
+    /// ICE is to begin anew in the session of that name.
+    Restart(Arc<str>, Box<Restart>),
+}
+
+/// How ICE is to begin anew.
+pub(super) struct Restart {
+    /// What the peer says.
+    pub(super) fragment: String,
+    pub(super) candidates: Vec<SocketAddr>,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<Result<String, OfferError>>,
+}
+
+impl Restart {
+    /// In this session.
+    pub(super) fn answer(self, session: &mut Session) {
+        let answer = session.restart(&self.fragment, &self.candidates);
+        // Who asked may have gone.
+        let _ = self.answer.send(answer);
+    }
 }
 
 /// A session on its way to its shard.
@@ -43,6 +64,8 @@ pub(super) struct Start {
     pub(super) viewer: Viewer,
     /// What the stream had when the offer was answered.
     pub(super) formats: Formats,
+    /// Who is told of it.
+    pub(super) told: Option<Told>,
 }
 
 /// What all shards share.
@@ -82,6 +105,7 @@ pub(super) struct Member {
     home: Home,
     resource: String,
     viewer: Viewer,
+    told: Option<Told>,
     addresses: RefCell<Vec<SocketAddr>>,
     due: Cell<Option<Instant>>,
 }
@@ -123,6 +147,11 @@ impl Shard {
                     self.contain(&member, || self.handle_input(&member, &datagram));
                 }
             }
+            Message::Restart(ufrag, restart) => {
+                if let Some(member) = self.member(&ufrag) {
+                    self.contain(&member, || restart.answer(&mut member.session.borrow_mut()));
+                }
+            }
             Message::Start(start) => self.start(*start),
             Message::Stop(ufrag) => {
                 if let Some(member) = self.member(&ufrag) {
@@ -157,6 +186,7 @@ impl Shard {
             home: start.home,
             resource: start.resource,
             viewer: start.viewer,
+            told: start.told,
             addresses: RefCell::default(),
             due: Cell::new(None),
         });
@@ -226,9 +256,12 @@ impl Shard {
                 }
                 Output::Event(Event::Connected) => {
                     member.connected.set(true);
+                    member.told.iter().for_each(Told::connected);
                     member.group.begin(member);
                 }
                 Output::Event(Event::RandomAccessWanted) => member.group.want_random_access(),
+                // Viewers send none.
+                Output::Event(Event::Packet { .. }) => {}
                 Output::Event(Event::Closed { reason }) => {
                     self.forget(member, &reason.to_string());
                 }
@@ -296,7 +329,7 @@ impl Shard {
 }
 
 /// As the socket takes it.
-fn batch(transmit: &Transmit) -> Batch<'_> {
+pub(super) fn batch(transmit: &Transmit) -> Batch<'_> {
     Batch {
         source: transmit.source.ip(),
         destination: transmit.destination,

@@ -124,6 +124,7 @@ function showRecipes() {
   const test = '-f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000';
   at('recipes').replaceChildren(
     recipe(texts.obs, texts.obsHow, [[texts.obsServer, target], [texts.obsKey, id]]),
+    recipe(texts.browser, texts.browserHow, [['', here(`${app}/publish.html?id=${encodeURIComponent(id)}`), true]]),
     recipe(texts.ffmpegTest, texts.ffmpegTestHow, [['', `ffmpeg -re ${test} ${encode} -f flv ${target}/${id}`]]),
     recipe(texts.ffmpegFile, texts.ffmpegFileHow, [['', `ffmpeg -re -stream_loop -1 -i video.mp4 ${encode} -f flv ${target}/${id}`]]),
     recipe(texts.watchAt, texts.watchHow, [['', playPage(app, id), true], [texts.hls, here(`${app}/streams/${id}.m3u8`)]]),

@@ -8,7 +8,7 @@ pub use depacketizers::{
 };
 
 use crate::payload::{h264, opus, samples};
-use crate::rtcp::{self, Bye, Description, FullIntraRequest, Nack, PictureLoss};
+use crate::rtcp::{self, Arrivals, Bye, Description, FullIntraRequest, Nack, PictureLoss};
 use crate::{Header, Packet, Payloads};
 use media::Codec;
 use media::codec::nal;
@@ -51,13 +51,17 @@ pub fn rtcp(data: &[u8]) {
     assert_eq!(again, Ok(read));
 }
 
-/// Texts that were not UTF-8 grow by their replacement characters and may be cut when written.
+/// Texts that were not UTF-8 grow by their replacement characters and may be cut when written. Times wrap after 12 days.
 fn settle(packet: &mut rtcp::Packet) {
     let replaced = |text: &str| text.contains('\u{fffd}');
     match packet {
         rtcp::Packet::Description(Description { names }) => {
             let names = names.iter_mut().filter(|(_, name)| replaced(name));
             names.for_each(|(_, name)| name.clear());
+        }
+        rtcp::Packet::Arrivals(Arrivals { times, .. }) => {
+            let times = times.iter_mut().flatten();
+            times.for_each(|time| *time = i64::from(*time as u32));
         }
         rtcp::Packet::Bye(Bye { reason, .. }) if replaced(reason) => reason.clear(),
         _ => {}
@@ -162,6 +166,11 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             names: vec![(1, "cam".to_owned())],
         }),
         rtcp::Packet::Nack(Nack::new(1, 2, [5, 6, 30])),
+        rtcp::Packet::Arrivals(Arrivals {
+            first: 65_534,
+            times: vec![Some(1_000), Some(900), None, Some(1_300)],
+            ..Arrivals::default()
+        }),
         rtcp::Packet::PictureLoss(PictureLoss {
             sender: 1,
             media: 2,

@@ -1,15 +1,17 @@
-//! RTCP: reports, descriptions and feedback (RFC 3550 section 6, RFC 4585, RFC 5104).
+//! RTCP: reports, descriptions and feedback (RFC 3550 section 6, RFC 4585, RFC 5104, transport-wide arrivals).
 //!
 //! A datagram carries several packets, one after the other: [`packets`] reads them, [`Packet::write`]
 //! appends one. Read [`Packet`] first. [`Reception`] makes the reports of a receiver, [`SourceClock`] reads
 //! the times in those of a sender.
 
+mod arrivals;
 mod clock;
 mod description;
 mod feedback;
 mod reception;
 mod report;
 
+pub use arrivals::{Arrivals, MAX_ARRIVALS};
 pub use clock::SourceClock;
 pub use description::{Bye, Description};
 pub use feedback::{FullIntraRequest, Nack, NackPair, PictureLoss};
@@ -33,6 +35,7 @@ mod format {
     pub(super) const NACK: u8 = 1;
     pub(super) const PICTURE_LOSS: u8 = 1;
     pub(super) const FULL_INTRA: u8 = 4;
+    pub(super) const ARRIVALS: u8 = 15;
 }
 
 /// One packet of a compound.
@@ -52,6 +55,8 @@ pub enum Packet {
     PictureLoss(PictureLoss),
     /// The wish for a picture to start at.
     FullIntraRequest(FullIntraRequest),
+    /// When the packets of all sources arrived.
+    Arrivals(Arrivals),
     /// A packet of another type or format, left unread.
     Other {
         /// The packet type.
@@ -141,6 +146,9 @@ impl Packet {
             }
             (kind::BYE, count) => Bye::read(&mut input, count).map(Self::Bye),
             (kind::TRANSPORT_FEEDBACK, format::NACK) => Nack::read(&mut input).map(Self::Nack),
+            (kind::TRANSPORT_FEEDBACK, format::ARRIVALS) => {
+                Arrivals::read(&mut input).map(Self::Arrivals)
+            }
             (kind::PAYLOAD_FEEDBACK, format::PICTURE_LOSS) => {
                 PictureLoss::read(&mut input).map(Self::PictureLoss)
             }
@@ -174,6 +182,10 @@ impl Packet {
                 packet.write(out);
                 (kind::PAYLOAD_FEEDBACK, format::FULL_INTRA)
             }
+            Self::Arrivals(packet) => {
+                packet.write(out);
+                (kind::TRANSPORT_FEEDBACK, format::ARRIVALS)
+            }
             Self::Other { .. } => {
                 out.truncate(at);
                 return;
@@ -195,6 +207,12 @@ impl<'a> Input<'a> {
         let (bytes, rest) = self.0.split_first_chunk::<4>()?;
         self.0 = rest;
         Some(u32::from_be_bytes(*bytes))
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        let (bytes, rest) = self.0.split_first_chunk::<2>()?;
+        self.0 = rest;
+        Some(u16::from_be_bytes(*bytes))
     }
 
     fn u8(&mut self) -> Option<u8> {

@@ -1,6 +1,6 @@
 //! Writing an answer.
 
-use super::choose::{Chosen, ChosenTrack};
+use super::choose::{COUNTER, Chosen, ChosenTrack};
 use super::offer::{Media, Offer};
 use crate::ice::Credentials;
 use std::fmt::Write;
@@ -8,6 +8,9 @@ use std::net::SocketAddr;
 
 /// Local preference of the first candidate; each further one is less wanted (RFC 8445 section 5.1.2).
 const FIRST_PREFERENCE: u32 = 65_535;
+
+/// The source of a track's packets, and that of its retransmissions; none of a track that is received.
+pub(crate) type Sources = Option<(u32, Option<u32>)>;
 
 /// What an answer says of this end.
 pub(crate) struct Server<'a> {
@@ -19,8 +22,8 @@ pub(crate) struct Server<'a> {
     pub(crate) candidates: &'a [SocketAddr],
     /// The name that ties the tracks together.
     pub(crate) cname: &'a str,
-    /// Of each chosen track: the source of its packets, and of its retransmissions.
-    pub(crate) sources: &'a [(u32, Option<u32>)],
+    /// Of each chosen track that is sent: the source of its packets, and of its retransmissions.
+    pub(crate) sources: &'a [Sources],
 }
 
 /// The answer.
@@ -81,17 +84,20 @@ fn write_track(
     out: &mut String,
     media: &Media,
     track: &ChosenTrack,
-    (ssrc, rtx_ssrc): (u32, Option<u32>),
+    sources: Sources,
     server: &Server<'_>,
 ) -> std::fmt::Result {
     let Media { kind, protocol, .. } = media;
     let payload_type = track.payload_type;
-    let rtx = track.rtx_payload_type.zip(rtx_ssrc);
     write!(out, "m={kind} 9 {protocol} {payload_type}")?;
-    if let Some((rtx, _)) = rtx {
+    if let Some(rtx) = track.rtx_payload_type {
         write!(out, " {rtx}")?;
     }
     write!(out, "\r\nc=IN IP4 0.0.0.0\r\na=rtcp-mux\r\n")?;
+    if sources.is_none() {
+        // RFC 9725 section 4.4.1.
+        write!(out, "a=rtcp-mux-only\r\n")?;
+    }
     if media.rtcp_rsize {
         write!(out, "a=rtcp-rsize\r\n")?;
     }
@@ -99,23 +105,35 @@ fn write_track(
         write!(out, "a=mid:{mid}\r\n")?;
     }
     write_transport(out, server)?;
-    write!(out, "a=sendonly\r\n")?;
+    let direction = match sources {
+        Some(_) => "sendonly",
+        None => "recvonly",
+    };
+    write!(out, "a={direction}\r\n")?;
+    if let Some(id) = track.counter {
+        write!(out, "a=extmap:{id} {COUNTER}\r\n")?;
+    }
     write!(out, "a=rtpmap:{payload_type} {}\r\n", track.agreed.map)?;
     let parameters = &track.agreed.parameters;
-    write!(out, "a=fmtp:{payload_type} {parameters}\r\n")?;
+    if !parameters.is_empty() {
+        write!(out, "a=fmtp:{payload_type} {parameters}\r\n")?;
+    }
     for feedback in &track.feedback {
         write!(out, "a=rtcp-fb:{payload_type} {feedback}\r\n")?;
     }
-    if let Some((rtx, _)) = rtx {
+    if let Some(rtx) = track.rtx_payload_type {
         write!(out, "a=rtpmap:{rtx} rtx/{}\r\n", track.agreed.clock_rate)?;
         write!(out, "a=fmtp:{rtx} apt={payload_type}\r\n")?;
     }
+    let Some((ssrc, rtx)) = sources else {
+        return Ok(());
+    };
     let cname = server.cname;
     write!(out, "a=msid:{cname} {cname}-{kind}\r\n")?;
-    if let Some((_, rtx)) = rtx {
+    if let Some(rtx) = rtx {
         write!(out, "a=ssrc-group:FID {ssrc} {rtx}\r\n")?;
     }
-    for ssrc in std::iter::once(ssrc).chain(rtx.map(|(_, rtx)| rtx)) {
+    for ssrc in std::iter::once(ssrc).chain(rtx) {
         write!(out, "a=ssrc:{ssrc} cname:{cname}\r\n")?;
     }
     Ok(())
@@ -126,7 +144,12 @@ fn write_transport(out: &mut String, server: &Server<'_>) -> std::fmt::Result {
     write!(out, "a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n")?;
     write!(out, "a=fingerprint:sha-256 {}\r\n", server.fingerprint)?;
     write!(out, "a=setup:passive\r\n")?;
-    for (preference, address) in (0..=FIRST_PREFERENCE).rev().zip(server.candidates) {
+    write_candidates(out, server.candidates)
+}
+
+/// Where the server can be reached, the best first.
+pub(super) fn write_candidates(out: &mut String, candidates: &[SocketAddr]) -> std::fmt::Result {
+    for (preference, address) in (0..=FIRST_PREFERENCE).rev().zip(candidates) {
         // A host candidate of the first and only component.
         let priority = 126 << 24 | preference << 8 | 255;
         let foundation = FIRST_PREFERENCE - preference + 1;

@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod choose;
 mod codec;
+pub(crate) mod fragment;
 mod offer;
 
 pub use codec::{AudioFormat, VideoFormat};

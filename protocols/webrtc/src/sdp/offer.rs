@@ -49,6 +49,8 @@ pub struct Media {
     pub fingerprint: Option<String>,
     /// Who begins the DTLS handshake.
     pub setup: Option<Setup>,
+    /// Numbers of header extensions, and their names (RFC 8285).
+    pub extensions: Vec<(u8, String)>,
 }
 
 /// An RTP payload format.
@@ -60,6 +62,8 @@ pub struct Format {
     pub name: String,
     /// Ticks per second of its timestamps.
     pub clock_rate: u32,
+    /// Number of channels; 1 where it does not say.
+    pub channels: u8,
     /// Parameters as `name=value`, separated by semicolons.
     pub parameters: String,
     /// Feedback the receiver gives, such as `nack` and `nack pli`.
@@ -108,6 +112,18 @@ pub enum OfferError {
     /// No section asks for video or audio that the stream has, in a codec that it has.
     #[error("the offer asks for nothing that this stream has: {0}")]
     NothingInCommon(String),
+    /// The offer takes pictures, and none in the stream's codec.
+    #[error("the stream's pictures are {0}, and the offer takes {1}")]
+    OtherCodec(&'static str, String),
+    /// No section sends video or audio in a codec that is carried.
+    #[error("the offer sends nothing that is carried here: {0}")]
+    NothingCarried(String),
+    /// Who publishes sends two tracks of one kind, or over several transports.
+    #[error("the offer sends more than one track of {0}, or not all in one bundle")]
+    TooMany(String),
+    /// Who publishes sends something in a codec that is carried, and something in none.
+    #[error("not all that the offer sends is carried here: {0}")]
+    NotAll(String),
     /// Something that every WebRTC offer has is missing.
     #[error("the offer has no {0}")]
     Missing(&'static str),
@@ -234,11 +250,14 @@ impl Media {
             }
             "rtpmap" => self.rtpmap(value),
             "fmtp" => {
-                if let Some((format, parameters)) = self.described(value) {
+                if let Some((format, parameters)) = self.described(value)
+                    && !parameters.bytes().any(|byte| byte.is_ascii_control())
+                {
                     format.parameters = parameters.to_owned();
                 }
             }
             "rtcp-fb" => self.feedback(value),
+            "extmap" => self.extension(value),
             _ => {}
         }
     }
@@ -248,9 +267,11 @@ impl Media {
             return;
         };
         let mut parts = map.split('/');
-        format.name = parts.next().unwrap_or_default().to_owned();
+        format.name = parts.next().and_then(token).unwrap_or_default();
         let rate = parts.next().and_then(|rate| u32::from_str(rate).ok());
         format.clock_rate = rate.unwrap_or(0);
+        let channels = parts.next().and_then(|channels| channels.parse().ok());
+        format.channels = channels.unwrap_or(1);
     }
 
     fn feedback(&mut self, value: &str) {
@@ -263,6 +284,21 @@ impl Media {
             if format.feedback.len() < MAX_FEEDBACK {
                 format.feedback.push(kind.trim().to_owned());
             }
+        }
+    }
+
+    fn extension(&mut self, value: &str) {
+        /// Ids that one byte of header can carry.
+        const MAX_EXTENSIONS: usize = 14;
+        let mut words = value.split_ascii_whitespace();
+        // A direction may follow the number.
+        let id = words
+            .next()
+            .and_then(|id| id.split('/').next()?.parse().ok());
+        if let (Some(id), Some(name)) = (id, words.next().and_then(token))
+            && self.extensions.len() < MAX_EXTENSIONS
+        {
+            self.extensions.push((id, name));
         }
     }
 
@@ -292,7 +328,7 @@ impl Format {
 }
 
 /// A value that may be repeated in an answer: one word of printable ASCII.
-fn token(value: &str) -> Option<String> {
+pub(super) fn token(value: &str) -> Option<String> {
     let good = !value.is_empty()
         && value.len() <= 256
         && value.bytes().all(|byte| byte.is_ascii_graphic());

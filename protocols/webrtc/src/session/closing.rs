@@ -6,14 +6,14 @@ use rtp::rtcp::{Bye, Packet};
 /// Why a session is over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CloseReason {
-    /// The viewer left.
-    #[error("the viewer left")]
+    /// The peer left.
+    #[error("the peer left")]
     Peer,
-    /// The viewer was not heard for 15 s.
-    #[error("the viewer is silent")]
+    /// The peer was not heard for 15 s.
+    #[error("the peer is silent")]
     Silent,
     /// No connection came about, as when no candidate can be reached.
-    #[error("the viewer did not connect")]
+    #[error("the peer did not connect")]
     NotConnected,
     /// The DTLS handshake failed.
     #[error("DTLS: {0}")]

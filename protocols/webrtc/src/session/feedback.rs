@@ -20,10 +20,9 @@ pub(super) struct Requests {
 }
 
 impl Session {
-    /// Takes a datagram of RTP or RTCP.
+    /// Takes a datagram of RTCP.
     pub(super) fn feedback(&mut self, now: Instant, path: Path, datagram: &[u8]) {
-        // Nothing is received but control packets.
-        let Some((_, inbound)) = self.srtp.as_mut().filter(|_| rtcp::is_rtcp(datagram)) else {
+        let Some((_, inbound)) = self.srtp.as_mut() else {
             return;
         };
         let Ok(compound) = inbound.rtcp(datagram) else {
@@ -34,6 +33,9 @@ impl Session {
         let mut random_access = false;
         for packet in rtcp::packets(&compound).map_while(Result::ok) {
             match packet {
+                Packet::SenderReport(report) if self.incoming.is_some() => {
+                    self.sender_reported(report);
+                }
                 Packet::SenderReport(SenderReport { blocks, .. })
                 | Packet::ReceiverReport(ReceiverReport { blocks, .. }) => {
                     for block in &blocks {

@@ -1,9 +1,12 @@
-//! One viewer: from its offer to its goodbye.
+//! One viewer or publisher: from its offer to its goodbye.
 
 mod closing;
 mod feedback;
 mod history;
+mod incoming;
 mod outgoing;
+mod proposal;
+mod received;
 mod timeline;
 mod track;
 
@@ -11,20 +14,24 @@ mod track;
 mod tests;
 
 pub use closing::CloseReason;
+pub use proposal::Proposal;
+pub use received::ReceivedFormat;
 pub use timeline::WallClock;
 
 use crate::certificate::Certificate;
 use crate::dtls::{self, DtlsError, Progress};
-use crate::ice::{Agent, Credentials, Path};
+use crate::ice::{Agent, Credentials, Path, session_name};
 use crate::sdp::answer::{self, Server};
-use crate::sdp::choose::choose;
+use crate::sdp::choose::{Chosen, ChosenTrack, Purpose, choose};
+use crate::sdp::fragment::Fragment;
 use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat};
 use crate::srtp::{Inbound, KeyingMaterial, Outbound, Profile};
 use bytes::Bytes;
 use feedback::Requests;
+use incoming::Incoming;
 use media::Kind;
 use outgoing::Outgoing;
-use rtp::Payloads;
+use rtp::{Payloads, rtcp};
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -96,6 +103,15 @@ pub enum Event {
     Connected,
     /// The viewer cannot go on without a random access point. Told at most every 500 ms.
     RandomAccessWanted,
+    /// A packet of the publisher.
+    Packet {
+        /// The number of its track, from 0, in the order of [`Session::received`].
+        track: usize,
+        /// Whether it is a sender report rather than RTP.
+        control: bool,
+        /// The whole packet, in the clear. RTP has its track's payload type and source, even if it was sent again.
+        bytes: Bytes,
+    },
     /// It is over; nothing more will be sent.
     Closed {
         /// Why.
@@ -103,7 +119,7 @@ pub enum Event {
     },
 }
 
-/// What was sent, and how it arrived.
+/// What was sent, how it arrived, and what came.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
     /// RTP packets sent, without retransmissions.
@@ -122,15 +138,26 @@ pub struct Stats {
     pub round_trip: Option<Duration>,
     /// How the media are protected, once that is known.
     pub profile: Option<Profile>,
+    /// RTP packets of the publisher that came, those that came again included.
+    pub received: u64,
+    /// Requests for packets of the publisher that were missing.
+    pub asked_again: u64,
+    /// Packets of the publisher that did not come, even so.
+    pub lost: u64,
+    /// Times that the publisher was asked for a random access point.
+    pub random_access_asked: u64,
 }
 
-/// One viewer.
+/// One viewer or publisher.
 pub struct Session {
     certificate: Certificate,
     agent: Agent,
     dtls: dtls::Server,
     srtp: Option<(Outbound, Inbound)>,
     tracks: SmallVec<[Track; 2]>,
+    /// Of a publisher.
+    incoming: Option<Box<Incoming>>,
+    formats: Vec<ReceivedFormat>,
     cname: String,
     timeline: Timeline,
     out: Outgoing,
@@ -144,7 +171,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session for this offer, and the answer to it.
+    /// A session for who plays a stream, by this offer, and the answer to it.
     ///
     /// # Errors
     /// An [`OfferError`] that says what of the offer does not suit.
@@ -153,40 +180,65 @@ impl Session {
         config: &Config,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let offer = Offer::parse(offer)?;
-        let chosen = choose(&offer, config.video, config.audio)?;
-        let certificate = config.certificate.clone();
-        let system = |error: crate::CertificateError| OfferError::System(error.to_string());
-        let credentials = Credentials::generate(&certificate).map_err(system)?;
-        let mut random = [0; 8 + 2 * track::RANDOM];
-        certificate.random(&mut random).map_err(system)?;
-        let (id, random) = random.split_first_chunk::<8>().unwrap_or((&[0; 8], &[]));
-        let id = u64::from_be_bytes(*id);
-        let cname = format!("{id:016x}");
-        let mut tracks: SmallVec<[Track; 2]> = SmallVec::new();
-        for (chosen, random) in chosen.tracks.iter().zip(random.chunks(track::RANDOM)) {
-            let track = Track::new(chosen, random, &tracks);
-            tracks.push(track);
+        let purpose = Purpose::Play(config.video, config.audio);
+        Self::begin(&Offer::parse(offer)?, purpose, config, now)
+    }
+
+    /// A session for who publishes, by this offer, and the answer to it. What is to be sent in it according to `config`
+    /// means nothing here.
+    ///
+    /// # Errors
+    /// An [`OfferError`] that says what of the offer does not suit.
+    pub fn receive(
+        offer: &str,
+        config: &Config,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        Self::begin(&Offer::parse(offer)?, Purpose::Publish, config, now)
+    }
+
+    fn begin(
+        offer: &Offer,
+        purpose: Purpose,
+        config: &Config,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        let chosen = choose(offer, purpose)?;
+        let start = Start::draw(&config.certificate)?;
+        let (mut tracks, mut incoming) = (SmallVec::new(), None);
+        if purpose == Purpose::Publish {
+            // Never 0, which some take for none.
+            let ssrc = start.id as u32 | 1;
+            let received = Incoming::new(now, ssrc, &chosen.tracks);
+            incoming = Some((Box::new(received), received::formats(offer, &chosen)));
+        } else {
+            tracks = start.tracks(&chosen.tracks);
         }
-        let sources: Vec<_> = tracks.iter().map(Track::sources).collect();
-        let answer = answer::write(
-            &offer,
-            &chosen,
-            &Server {
-                id,
-                credentials: &credentials,
-                fingerprint: certificate.fingerprint(),
-                candidates: &config.candidates,
-                cname: &cname,
-                sources: &sources,
-            },
-        );
-        let session = Self {
-            agent: Agent::new(now, credentials, &chosen.ufrag),
+        let answer = start.describe(offer, &chosen, &tracks, config);
+        let session = Self::with(start, tracks, incoming, &chosen, config, now);
+        Ok((session, answer))
+    }
+
+    /// With what was agreed on.
+    fn with(
+        start: Start,
+        tracks: SmallVec<[Track; 2]>,
+        incoming: Option<(Box<Incoming>, Vec<ReceivedFormat>)>,
+        chosen: &Chosen,
+        config: &Config,
+        now: Instant,
+    ) -> Self {
+        let certificate = config.certificate.clone();
+        let cname = start.cname();
+        let (incoming, formats) = incoming.unzip();
+        Self {
+            agent: Agent::new(now, start.credentials, &chosen.ufrag),
             dtls: dtls::Server::new(certificate.clone(), &chosen.fingerprint),
             srtp: None,
             certificate,
             tracks,
+            incoming,
+            formats: formats.unwrap_or_default(),
             cname,
             timeline: Timeline::new(config.wall_clock),
             out: Outgoing::default(),
@@ -195,14 +247,29 @@ impl Session {
             connect_by: now + CONNECT,
             report_at: None,
             closed: false,
-        };
-        Ok((session, answer))
+        }
     }
 
     /// The name in the user names of the STUN messages for this session: the part before the colon, as
-    /// [`Binding::receiver`](crate::stun::Binding::receiver) gives it.
+    /// [`Binding::session`](crate::stun::Binding::session) gives it.
     pub fn ufrag(&self) -> &str {
-        self.agent.ufrag()
+        session_name(self.agent.ufrag())
+    }
+
+    /// Begins ICE anew, as a peer does that has moved to another network, and gives the answer to its fragment. All else
+    /// goes on as it was.
+    ///
+    /// # Errors
+    /// When that is no fragment that begins anew; the session goes on with ICE as it was.
+    pub fn restart(
+        &mut self,
+        fragment: &str,
+        candidates: &[SocketAddr],
+    ) -> Result<String, OfferError> {
+        let fragment = Fragment::parse(fragment)?;
+        let credentials = self.agent.restart(&self.certificate, &fragment.ufrag);
+        let credentials = credentials.map_err(|error| OfferError::System(error.to_string()))?;
+        Ok(fragment.answer(credentials, candidates))
     }
 
     /// Whether the viewer asked for this kind of media and the stream has it.
@@ -210,9 +277,17 @@ impl Session {
         self.tracks.iter().any(|track| track.kind() == kind)
     }
 
-    /// What was sent, and how it arrived.
-    pub const fn stats(&self) -> Stats {
-        self.stats
+    /// What was sent, how it arrived, and what came.
+    pub fn stats(&self) -> Stats {
+        let counts = self.incoming.as_ref().map(|incoming| incoming.counts());
+        let counts = counts.unwrap_or_default();
+        Stats {
+            received: counts.received,
+            asked_again: counts.asked,
+            lost: counts.lost,
+            random_access_asked: counts.random_access,
+            ..self.stats
+        }
     }
 
     /// Takes a datagram that came from `source` to `destination`, an address of the server.
@@ -240,7 +315,10 @@ impl Session {
                 self.send_handshake();
             }
             Some(20..=63) if self.agent.knows(path) => self.handshake(now, path, datagram),
-            Some(128..=191) if self.agent.knows(path) => self.feedback(now, path, datagram),
+            Some(128..=191) if self.agent.knows(path) => match rtcp::is_rtcp(datagram) {
+                true => self.feedback(now, path, datagram),
+                false => self.packet(now, path, datagram),
+            },
             _ => {}
         }
     }
@@ -321,6 +399,7 @@ impl Session {
         if self.report_at.is_some_and(|due| now >= due) {
             self.report(now);
         }
+        self.tell_publisher(now);
     }
 
     /// Says how long ago what is sent from now on was captured. Sender reports tell that moment, so that a
@@ -393,7 +472,12 @@ impl Session {
         }
         let consent = self.agent.last_heard() + CONSENT;
         let connect = Some(self.connect_by).filter(|_| self.srtp.is_none());
-        let others = [connect, self.dtls.poll_timeout(), self.report_at];
+        let others = [
+            connect,
+            self.dtls.poll_timeout(),
+            self.report_at,
+            self.tell_at(),
+        ];
         let next = others.into_iter().flatten().fold(consent, Instant::min);
         Output::Timeout(Some(next))
     }
@@ -405,6 +489,67 @@ impl Session {
     fn end(&mut self, reason: CloseReason) {
         self.closed = true;
         self.out.event(Event::Closed { reason });
+    }
+}
+
+/// The random part of a session.
+struct Start {
+    id: u64,
+    credentials: Credentials,
+    /// Of the tracks that are sent.
+    random: [u8; 2 * track::RANDOM],
+}
+
+impl Start {
+    fn draw(certificate: &Certificate) -> Result<Self, OfferError> {
+        let system = |error: crate::CertificateError| OfferError::System(error.to_string());
+        let mut id = [0; 8];
+        certificate.random(&mut id).map_err(system)?;
+        let mut random = [0; 2 * track::RANDOM];
+        certificate.random(&mut random).map_err(system)?;
+        Ok(Self {
+            id: u64::from_be_bytes(id),
+            credentials: Credentials::generate(certificate).map_err(system)?,
+            random,
+        })
+    }
+
+    /// The name that ties the tracks together.
+    fn cname(&self) -> String {
+        format!("{:016x}", self.id)
+    }
+
+    /// What this end says in answer to an offer; tracks that are received are not among `tracks`.
+    fn describe(
+        &self,
+        offer: &Offer,
+        chosen: &Chosen,
+        tracks: &[Track],
+        config: &Config,
+    ) -> String {
+        let numbers = 0..chosen.tracks.len();
+        let sources = numbers.map(|number| tracks.get(number).map(Track::sources));
+        answer::write(
+            offer,
+            chosen,
+            &Server {
+                id: self.id,
+                credentials: &self.credentials,
+                fingerprint: config.certificate.fingerprint(),
+                candidates: &config.candidates,
+                cname: &self.cname(),
+                sources: &sources.collect::<Vec<_>>(),
+            },
+        )
+    }
+
+    fn tracks(&self, chosen: &[ChosenTrack]) -> SmallVec<[Track; 2]> {
+        let mut tracks: SmallVec<[Track; 2]> = SmallVec::new();
+        for (chosen, random) in chosen.iter().zip(self.random.chunks(track::RANDOM)) {
+            let track = Track::new(chosen, random, &tracks);
+            tracks.push(track);
+        }
+        tracks
     }
 }
 

@@ -97,6 +97,17 @@ impl Track {
         }
     }
 
+    /// Takes what was agreed on of what was offered. False when that is another format.
+    pub(super) fn agree(&mut self, chosen: &ChosenTrack) -> bool {
+        if !chosen.nack {
+            self.history = None;
+        }
+        if chosen.rtx_payload_type.is_none() {
+            self.retransmission = None;
+        }
+        chosen.payload_type == self.media.payload_type
+    }
+
     pub(super) const fn kind(&self) -> Kind {
         self.kind
     }

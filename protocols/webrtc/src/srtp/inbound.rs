@@ -1,4 +1,4 @@
-//! What is received: control packets, each once.
+//! What is received: media and control packets, each once.
 
 use super::keys::{Cipher, From, counter_iv, gcm_iv};
 use super::{ENCRYPTED, KeyingMaterial, RTCP_CLEAR};
@@ -11,21 +11,28 @@ const MAX_SOURCES: usize = 16;
 /// Length of the field behind the packet that carries its index.
 const INDEX: usize = 4;
 
+/// Indices that are told apart behind the highest, in words of 64: of control packets, and of media, of which some are
+/// sent again.
+const CONTROL_WORDS: usize = 1;
+const MEDIA_WORDS: usize = 16;
+
 /// The receiving half of a session's protection.
 pub(crate) struct Inbound {
+    rtp: Cipher,
     rtcp: Cipher,
     /// What was received, by SSRC.
-    windows: SmallVec<[(u32, Window); 2]>,
+    media: Vec<(u32, Window<MEDIA_WORDS>)>,
+    control: SmallVec<[(u32, Window<CONTROL_WORDS>); 2]>,
 }
 
 /// Why a packet was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error("SRTCP packet of {0} bytes is too short")]
+    #[error("protected packet of {0} bytes is too short")]
     Short(usize),
-    #[error("SRTCP packet is not authentic")]
+    #[error("protected packet is not authentic")]
     NotAuthentic,
-    #[error("SRTCP packet was seen before")]
+    #[error("protected packet was seen before, or is of one source too many")]
     Replayed,
 }
 
@@ -36,30 +43,120 @@ impl Inbound {
         material: &KeyingMaterial,
     ) -> Result<Self, CryptoError> {
         Ok(Self {
+            rtp: material.rtp(crypto, From::DtlsClient)?,
             rtcp: material.rtcp(crypto, From::DtlsClient)?,
-            windows: SmallVec::new(),
+            media: Vec::new(),
+            control: SmallVec::new(),
         })
     }
 
-    /// The compound in a protected datagram.
+    /// The packet in a protected datagram of media. Nothing is kept of one that is not authentic.
+    pub(crate) fn rtp(&mut self, datagram: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let short = OpenError::Short(datagram.len());
+        // The length of padding is encrypted, so that this is no whole packet yet.
+        let [_, _, s0, s1, _, _, _, _, ssrc @ ..] =
+            *datagram.first_chunk::<{ rtp::HEADER_LEN }>().ok_or(short)?;
+        let (sequence, ssrc) = (u16::from_be_bytes([s0, s1]), u32::from_be_bytes(ssrc));
+        let known = self.media.iter().position(|(of, _)| *of == ssrc);
+        let window = known.and_then(|known| self.media.get(known));
+        let index = match window {
+            Some((_, window)) => extended(window.highest, sequence),
+            None => u64::from(sequence),
+        };
+        let fresh = match window {
+            Some((_, window)) => window.is_fresh(index),
+            None => self.media.len() < MAX_SOURCES,
+        };
+        if !fresh {
+            return Err(OpenError::Replayed);
+        }
+        let plain = open_rtp(&mut self.rtp, ssrc, index, datagram).ok_or(short)??;
+        match known.and_then(|known| self.media.get_mut(known)) {
+            Some((_, window)) => window.mark(index),
+            None => self.media.push((ssrc, Window::new(index))),
+        }
+        Ok(plain)
+    }
+
+    /// The compound in a protected datagram of control packets.
     pub(crate) fn rtcp(&mut self, datagram: &[u8]) -> Result<Vec<u8>, OpenError> {
         let short = OpenError::Short(datagram.len());
         let ssrc = datagram.get(4..8).and_then(|ssrc| ssrc.first_chunk());
         let ssrc = u32::from_be_bytes(*ssrc.ok_or(short)?);
-        let (plain, index) = open(&mut self.rtcp, ssrc, datagram).ok_or(short)??;
+        let (plain, index) = open_rtcp(&mut self.rtcp, ssrc, datagram).ok_or(short)??;
         // Marked only once the packet is known to be authentic.
-        let room = self.windows.len() < MAX_SOURCES;
-        let known = self.windows.iter_mut().find(|(of, _)| *of == ssrc);
-        let fresh = known.map_or(room, |(_, window)| window.accept(index));
-        if fresh && self.windows.iter().all(|(of, _)| *of != ssrc) {
-            self.windows.push((ssrc, Window::new(index)));
+        let index = u64::from(index);
+        let room = self.control.len() < MAX_SOURCES;
+        match self.control.iter_mut().find(|(of, _)| *of == ssrc) {
+            Some((_, window)) if window.is_fresh(index) => window.mark(index),
+            None if room => self.control.push((ssrc, Window::new(index))),
+            _ => return Err(OpenError::Replayed),
         }
-        fresh.then_some(plain).ok_or(OpenError::Replayed)
+        Ok(plain)
     }
 }
 
-/// The plain packet and its index; `None` when it is too short.
-fn open(
+/// The index of a packet whose lower 16 bits are known, near the highest that came (RFC 3711 section 3.3.1). Nobody says
+/// how often the number had wrapped before the first packet: not at all.
+fn extended(highest: u64, sequence: u16) -> u64 {
+    let step = i64::from(sequence.wrapping_sub(highest as u16) as i16);
+    let index = highest.saturating_add_signed(step);
+    // Before the first round there is none.
+    if step < 0 && highest < step.unsigned_abs() {
+        u64::from(sequence)
+    } else {
+        index
+    }
+}
+
+/// The plain packet; `None` when it is too short.
+fn open_rtp(
+    cipher: &mut Cipher,
+    ssrc: u32,
+    index: u64,
+    datagram: &[u8],
+) -> Option<Result<Vec<u8>, OpenError>> {
+    let not_authentic = Some(Err(OpenError::NotAuthentic));
+    match cipher {
+        Cipher::Gcm { aead, salt } => {
+            let (packet, tag) = datagram.split_last_chunk::<16>()?;
+            let mut plain = packet.to_vec();
+            let (head, body) = plain.split_at_mut_checked(clear_len(packet)?)?;
+            let iv = gcm_iv(*salt, ssrc, index);
+            let opened = aead.open_in_place(&iv, head, body, tag);
+            opened.map_or(not_authentic, |()| Some(Ok(plain)))
+        }
+        Cipher::CounterMode { stream, mac, salt } => {
+            let (packet, tag) = datagram.split_last_chunk::<10>()?;
+            let wraps = ((index >> 16) as u32).to_be_bytes();
+            let mut actual = [0; 20];
+            mac.sign(&[packet, &wraps], &mut actual).ok()?;
+            if !rtc_crypto::constant_time_eq(actual.first_chunk::<10>()?, tag) {
+                return not_authentic;
+            }
+            let mut plain = packet.to_vec();
+            let (_, body) = plain.split_at_mut_checked(clear_len(packet)?)?;
+            stream
+                .apply_keystream(&counter_iv(*salt, ssrc, index), body)
+                .ok()?;
+            Some(Ok(plain))
+        }
+    }
+}
+
+/// Length of what stays readable: the header with its sources and its extension.
+fn clear_len(packet: &[u8]) -> Option<usize> {
+    let bits = *packet.first()?;
+    let fixed = rtp::HEADER_LEN + 4 * usize::from(bits & 0x0f);
+    if bits & 0x10 == 0 {
+        return Some(fixed);
+    }
+    let length = packet.get(fixed + 2..)?.first_chunk::<2>()?;
+    Some(fixed + 4 + 4 * usize::from(u16::from_be_bytes(*length)))
+}
+
+/// The plain compound and its index; `None` when it is too short.
+fn open_rtcp(
     cipher: &mut Cipher,
     ssrc: u32,
     datagram: &[u8],
@@ -103,32 +200,61 @@ fn open(
     }
 }
 
-/// Which of the last 64 indices were received (RFC 3711 section 3.3.2).
-struct Window {
-    highest: u32,
-    /// Bit `n` stands for `highest - n`.
-    seen: u64,
+/// Which of the last indices were received, 64 of them in each word (RFC 3711 section 3.3.2).
+struct Window<const WORDS: usize> {
+    highest: u64,
+    /// Bit `n` of the whole stands for the index that is `n` modulo its size.
+    seen: [u64; WORDS],
 }
 
-impl Window {
-    const fn new(index: u32) -> Self {
-        Self {
+impl<const WORDS: usize> Window<WORDS> {
+    const SIZE: u64 = 64 * WORDS as u64;
+
+    fn new(index: u64) -> Self {
+        let mut window = Self {
             highest: index,
-            seen: 1,
+            seen: [0; WORDS],
+        };
+        window.set(index, true);
+        window
+    }
+
+    /// Whether an index was not received yet, as far as is known.
+    fn is_fresh(&self, index: u64) -> bool {
+        match self.highest.checked_sub(index) {
+            None => true,
+            Some(behind) if behind >= Self::SIZE => false,
+            Some(_) => {
+                let (word, bit) = Self::place(index);
+                self.seen.get(word).is_some_and(|seen| seen & bit == 0)
+            }
         }
     }
 
-    /// Marks an index, and says whether it is new.
-    fn accept(&mut self, index: u32) -> bool {
-        if let Some(ahead) = index.checked_sub(self.highest).filter(|ahead| *ahead > 0) {
-            self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
-            self.highest = index;
-            return true;
+    /// An index was received.
+    fn mark(&mut self, index: u64) {
+        let ahead = index.saturating_sub(self.highest);
+        if ahead >= Self::SIZE {
+            self.seen = [0; WORDS];
+        } else {
+            for between in 1..=ahead {
+                self.set(self.highest.saturating_add(between), false);
+            }
         }
-        let bit = 1u64.checked_shl(self.highest - index).unwrap_or(0);
-        let fresh = bit != 0 && self.seen & bit == 0;
-        self.seen |= bit;
-        fresh
+        self.highest = self.highest.max(index);
+        self.set(index, true);
+    }
+
+    fn set(&mut self, index: u64, received: bool) {
+        let (word, bit) = Self::place(index);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen = if received { *seen | bit } else { *seen & !bit };
+        }
+    }
+
+    const fn place(index: u64) -> (usize, u64) {
+        let place = index % Self::SIZE;
+        ((place / 64) as usize, 1 << (place % 64))
     }
 }
 
@@ -138,7 +264,7 @@ mod tests {
 
     #[test]
     fn each_index_counts_once() {
-        let mut window = Window::new(10);
+        let mut window = Window::<1>::new(10);
         let cases = [
             (10, false),
             (9, true),
@@ -152,7 +278,46 @@ mod tests {
             (12, false),
         ];
         for (index, fresh) in cases {
-            assert_eq!(window.accept(index), fresh, "{index}");
+            assert_eq!(window.is_fresh(index), fresh, "{index}");
+            if fresh {
+                window.mark(index);
+            }
+        }
+    }
+
+    #[test]
+    fn wide_windows_remember_more() {
+        let mut window = Window::<16>::new(5);
+        for index in (6..3_000).filter(|index| index % 3 != 0) {
+            assert!(window.is_fresh(index), "{index}");
+            window.mark(index);
+        }
+        for index in 0..3_000 {
+            let remembered = index > 2_999 - 1_024;
+            assert_eq!(
+                window.is_fresh(index),
+                remembered && index % 3 == 0,
+                "{index}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_wrap_in_both_directions() {
+        let cases = [
+            (5, 4, 4),
+            (5, 65_535, 65_535),
+            (65_535, 0, 65_536),
+            (65_536, 65_535, 65_535),
+            (65_536 + 40_000, 39_000, 65_536 + 39_000),
+            (0x2_0005, 0xfffe, 0x1_fffe),
+        ];
+        for (highest, sequence, expected) in cases {
+            assert_eq!(
+                extended(highest, sequence),
+                expected,
+                "{highest} {sequence}"
+            );
         }
     }
 }

@@ -1,6 +1,6 @@
 //! SRTP and SRTCP: encryption and authentication of packets (RFC 3711, RFC 7714).
 //!
-//! [`Outbound`] protects what is sent, [`Inbound`] opens the control packets that come back. Whoever uses an
+//! [`Outbound`] protects what is sent, [`Inbound`] opens what comes. Whoever uses an
 //! [`Outbound`] gives every packet its index and never gives two different packets the same: with GCM a
 //! repeated index gives the key away.
 

@@ -17,6 +17,7 @@ use media::{AccessUnit, Codec, Timebase, Track, TrackId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use webrtc::{Certificate, Config, Session, WallClock};
 
 /// As Chromium writes it.
@@ -120,8 +121,8 @@ pub(super) fn start(shared: &Shared, stream: &Arc<Stream>) -> (Home, Box<Start>)
     };
     let (session, _) = Session::answer(OFFER, &config, now).unwrap();
     let home = Home {
-        worker: 0,
         ufrag: session.ufrag().into(),
+        inbox: mpsc::channel(1).0,
     };
     let resource = home.ufrag.to_string();
     assert!(shared.router.add(&resource, stream.name(), &home));
@@ -131,6 +132,7 @@ pub(super) fn start(shared: &Shared, stream: &Arc<Stream>) -> (Home, Box<Start>)
         resource,
         viewer: Viewer::new(stream.clone(), "webrtc"),
         formats,
+        told: None,
     };
     (home, Box::new(start))
 }

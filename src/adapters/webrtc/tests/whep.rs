@@ -66,6 +66,7 @@ impl Client {
         let request = ServiceRequest {
             method: method.parse().unwrap(),
             app: "LiveApp".to_owned(),
+            service: "whep",
             path: path.to_owned(),
             query: None,
             headers: headers.collect(),
@@ -89,6 +90,10 @@ impl Client {
 
 const SDP: &[(&str, &str)] = &[("content-type", "application/sdp; charset=utf-8")];
 const FRAGMENT: (&str, &str) = ("content-type", "application/trickle-ice-sdpfrag");
+
+/// A peer that begins ICE anew.
+const RESTART: &str = "a=group:BUNDLE 0 1\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
+    a=ice-ufrag:ysXw\r\na=ice-pwd:vw5LmwG4y/e6dPP/zAP9Gp5k\r\n";
 
 #[tokio::test]
 async fn a_session_is_made_told_of_and_deleted() {
@@ -117,6 +122,8 @@ async fn a_session_is_made_told_of_and_deleted() {
             412,
         ),
         ("PATCH", &[FRAGMENT, ("if-match", "*")], candidate, 422),
+        ("PATCH", &[FRAGMENT, ("if-match", "*")], RESTART, 200),
+        ("PATCH", &[FRAGMENT, tag], candidate, 412),
         ("PATCH", &[FRAGMENT, tag], "candidate", 400),
         ("PATCH", SDP, "v=0", 415),
         ("PATCH", &[], "", 415),

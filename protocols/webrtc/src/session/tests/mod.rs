@@ -3,6 +3,7 @@
 
 mod ending;
 mod media;
+mod publisher;
 mod viewer;
 
 use super::*;

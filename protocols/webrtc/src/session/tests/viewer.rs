@@ -20,6 +20,8 @@ pub(super) struct Options {
     /// In the viewer's order.
     pub(super) profiles: Vec<DtlsProfile>,
     pub(super) rtx: bool,
+    /// It publishes instead.
+    pub(super) publishes: bool,
     pub(super) fingerprint: Option<&'static str>,
 }
 
@@ -31,6 +33,7 @@ impl Default for Options {
                 DtlsProfile::Srtp_Aead_Aes_128_Gcm,
             ],
             rtx: true,
+            publishes: false,
             fingerprint: None,
         }
     }
@@ -89,8 +92,12 @@ impl Viewer {
                 since_1970: Duration::from_secs(1_000),
             },
         };
-        let offer = offer(print, options.rtx);
-        let (session, answer) = Session::answer(&offer, &config, now).unwrap();
+        let offer = offer(print, &options);
+        let made = match options.publishes {
+            true => Session::receive(&offer, &config, now),
+            false => Session::answer(&offer, &config, now),
+        };
+        let (session, answer) = made.unwrap();
         let source = SocketAddr::from(([127, 0, 0, 1], 40_000));
         let mut dtls = Endpoint::new(source, TransportProtocol::UDP, None);
         let profile = if options
@@ -293,6 +300,24 @@ impl Viewer {
         self.srtp = Some((context(16, 32 + salt), context(0, 32)));
     }
 
+    /// Protects a packet of media as a publisher would.
+    pub(super) fn protect_media(&mut self, packet: &[u8]) -> Vec<u8> {
+        let (_, outgoing) = self.srtp.as_mut().unwrap();
+        outgoing.encrypt_rtp(packet).unwrap().to_vec()
+    }
+
+    /// Sends control packets as they are, one after the other.
+    pub(super) fn report(&mut self, packets: &[rtcp::Packet]) {
+        let mut compound = Vec::new();
+        for packet in packets {
+            packet.write(&mut compound);
+        }
+        let (_, outgoing) = self.srtp.as_mut().unwrap();
+        let datagram = outgoing.encrypt_rtcp(&compound).unwrap().to_vec();
+        self.send(&datagram);
+        self.exchange();
+    }
+
     /// Protects feedback as the viewer would.
     pub(super) fn protect(&mut self, packet: &rtcp::Packet) -> Vec<u8> {
         let mut compound = Vec::new();
@@ -335,8 +360,12 @@ impl Viewer {
     }
 }
 
-fn offer(fingerprint: &str, rtx: bool) -> String {
-    let rtx = if rtx {
+fn offer(fingerprint: &str, options: &Options) -> String {
+    let direction = match options.publishes {
+        true => "sendonly",
+        false => "recvonly",
+    };
+    let rtx = if options.rtx {
         "a=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=97\r\n"
     } else {
         ""
@@ -345,10 +374,12 @@ fn offer(fingerprint: &str, rtx: bool) -> String {
         "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
         a=ice-ufrag:abcd\r\na=ice-pwd:aaaaaaaaaaaaaaaaaaaaaaaa\r\na=setup:actpass\r\n\
         a=fingerprint:sha-256 {fingerprint}\r\n\
-        m=video 9 UDP/TLS/RTP/SAVPF 97 98\r\na=rtcp-mux\r\na=mid:0\r\na=recvonly\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 97 98\r\na=rtcp-mux\r\na=mid:0\r\na={direction}\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+        a=rtcp-fb:97 transport-cc\r\n\
         a=rtpmap:97 H264/90000\r\na=fmtp:97 packetization-mode=1;profile-level-id=42e01f\r\n\
         a=rtcp-fb:97 nack\r\na=rtcp-fb:97 nack pli\r\n{rtx}\
-        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtcp-mux\r\na=mid:1\r\na=recvonly\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=rtcp-mux\r\na=mid:1\r\na={direction}\r\n\
         a=rtpmap:111 opus/48000/2\r\n"
     )
 }

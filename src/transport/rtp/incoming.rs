@@ -8,10 +8,10 @@ use media::{Codec, Kind, Timebase, Track, TrackId};
 use rtp::payload::{self, Damaged, Depacketizer, Format, FormatError};
 use rtp::rtcp::{Reception, SenderInfo};
 use rtp::{Header, Reorder};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One section of a description that is carried.
-pub(super) struct Incoming {
+pub struct Incoming {
     pub(super) section: usize,
     /// The number of its packets.
     pub(super) payload_type: u8,
@@ -77,7 +77,7 @@ impl Incoming {
     ///
     /// # Errors
     /// Why none of them is.
-    pub(super) fn new(section: usize, media: &sdp::Media) -> Result<Self, FormatError> {
+    pub fn new(section: usize, media: &sdp::Media) -> Result<Self, FormatError> {
         let mut refused = FormatError::Codec(format!("{} over {}", media.kind, media.protocol));
         for format in &media.formats {
             let described = Format {
@@ -86,46 +86,69 @@ impl Incoming {
                 channels: format.channels.map_or(1, std::num::NonZero::get),
                 parameters: &format.parameters,
             };
-            let timebase = Timebase::new(format.clock_rate).ok_or(FormatError::ClockRate);
-            let made = match format.name.eq_ignore_ascii_case("MP2T") {
-                true => Ok(Content::Program(Box::new(Program::new(section)))),
-                false => Depacketizer::new(&described, Damaged::Drop)
-                    .map(|depacketizer| Content::Units(Box::new(depacketizer))),
-            };
-            match (made, timebase) {
-                (Ok(content), Ok(timebase)) => {
+            match Self::of(section, format.payload_type, &described) {
+                Ok(incoming) => {
                     return Ok(Self {
-                        section,
-                        payload_type: format.payload_type,
                         is_strict: media.formats.len() > 1,
-                        timebase,
                         has_pictures: media.kind == "video",
-                        content,
-                        last: Bytes::new(),
-                        reorder: Reorder::default(),
-                        reception: Reception::new(format.clock_rate),
-                        announced: None,
-                        clock: Clock::default(),
-                        unused_report: None,
-                        reported: None,
-                        track: None,
-                        times: None,
+                        ..incoming
                     });
                 }
-                (Err(error), _) | (_, Err(error)) => refused = error,
+                Err(error) => refused = error,
             }
         }
         Err(refused)
     }
 
+    /// Of the section of this number, in this format alone; it is taken for sound.
+    ///
+    /// # Errors
+    /// Why it is not carried.
+    pub fn of(section: usize, payload_type: u8, format: &Format<'_>) -> Result<Self, FormatError> {
+        let timebase = Timebase::new(format.clock_rate).ok_or(FormatError::ClockRate);
+        let content = match format.encoding.eq_ignore_ascii_case("MP2T") {
+            true => Content::Program(Box::new(Program::new(section))),
+            false => Content::Units(Box::new(Depacketizer::new(format, Damaged::Drop)?)),
+        };
+        Ok(Self {
+            section,
+            payload_type,
+            is_strict: true,
+            timebase: timebase?,
+            has_pictures: false,
+            content,
+            last: Bytes::new(),
+            reorder: Reorder::default(),
+            reception: Reception::new(format.clock_rate),
+            announced: None,
+            clock: Clock::default(),
+            unused_report: None,
+            reported: None,
+            track: None,
+            times: None,
+        })
+    }
+
+    /// It is one of pictures.
+    pub const fn with_pictures(mut self) -> Self {
+        self.has_pictures = true;
+        self
+    }
+
+    /// Behind a gap, as many packets wait for so long: what is missing has been asked for again.
+    pub fn patient(mut self, packets: usize, wait: Duration) -> Self {
+        self.reorder = Reorder::new(packets, wait);
+        self
+    }
+
     /// Its packets come by TCP, which loses none.
-    pub(super) fn in_order(mut self) -> Self {
+    pub fn in_order(mut self) -> Self {
         self.reorder = Reorder::in_order();
         self
     }
 
     /// The number of its section.
-    pub(super) const fn section(&self) -> usize {
+    pub const fn section(&self) -> usize {
         self.section
     }
 

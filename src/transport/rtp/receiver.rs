@@ -4,10 +4,8 @@
 //! takes packets as they come ([`Receiver::packet`]), and gives tracks and access units on one axis of time
 //! ([`Receiver::pull`]) and the reports that the sender wants to see ([`Receiver::report`]).
 
-pub(super) use super::incoming::Incoming;
-
 use super::axis::Axis;
-use super::incoming::{Content, Piece};
+use super::incoming::{Content, Incoming, Piece};
 use bytes::Bytes;
 use media::{AccessUnit, Track, TrackId};
 use rtp::payload::{self, Input, Unit};
@@ -32,7 +30,7 @@ const NAME: &str = "millstream";
 
 /// What comes out of a receiver.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Event {
+pub enum Event {
     /// A track, or another configuration of it. Those that are known come before the first access unit.
     Track(Track),
     /// An access unit of a track that has been told.
@@ -40,7 +38,7 @@ pub(super) enum Event {
 }
 
 /// Puts packets of several sections together.
-pub(super) struct Receiver {
+pub struct Receiver {
     incoming: Vec<Incoming>,
     axis: Axis,
     /// When the first packet came.
@@ -54,7 +52,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// Of these sections.
-    pub(super) fn new(incoming: Vec<Incoming>) -> Self {
+    pub fn new(incoming: Vec<Incoming>) -> Self {
         let lead = incoming.iter().position(|incoming| incoming.has_pictures);
         let mut receiver = Self {
             axis: Axis::new(incoming.len(), lead.unwrap_or(0)),
@@ -72,7 +70,7 @@ impl Receiver {
 
     /// The RTP times with which the sections begin, as the answer to PLAY tells them (`RTP-Info`, RFC 2326 section
     /// 12.33). They are comparable only where there is one of each section.
-    pub(super) fn starts(&mut self, starts: &[(usize, u32)]) {
+    pub fn starts(&mut self, starts: &[(usize, u32)]) {
         let of = |incoming: &Incoming| {
             let mut starts = starts.iter();
             let found = starts.find(|(section, _)| *section == incoming.section);
@@ -87,7 +85,7 @@ impl Receiver {
 
     /// Takes a packet of a section, RTP or RTCP (`control`). What is none, or of a section that is not carried, is
     /// passed over.
-    pub(super) fn packet(&mut self, now: Instant, section: usize, control: bool, bytes: Bytes) {
+    pub fn packet(&mut self, now: Instant, section: usize, control: bool, bytes: Bytes) {
         let mut incoming = self.incoming.iter_mut();
         let Some(number) = incoming.position(|incoming| incoming.section == section) else {
             return;
@@ -115,12 +113,12 @@ impl Receiver {
     }
 
     /// What comes next; nothing before the first access unit.
-    pub(super) fn pull(&mut self) -> Option<Event> {
+    pub fn pull(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout), or to ask for a [`report`](Self::report).
-    pub(super) fn timeout(&self) -> Option<Instant> {
+    pub fn timeout(&self) -> Option<Instant> {
         let incoming = self.incoming.iter();
         let timeouts =
             incoming.flat_map(|incoming| [incoming.reorder.timeout(), incoming.reception.due()]);
@@ -128,7 +126,7 @@ impl Receiver {
     }
 
     /// Gives up what packets have waited for too long for.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub fn handle_timeout(&mut self, now: Instant) {
         for number in 0..self.incoming.len() {
             if let Some(incoming) = self.incoming.get_mut(number) {
                 incoming.reorder.expire(now);
@@ -138,7 +136,7 @@ impl Receiver {
     }
 
     /// A receiver report that is due, as RTCP of the section of that number. To be asked for until there is none.
-    pub(super) fn report(&mut self, now: Instant) -> Option<(usize, Vec<u8>)> {
+    pub fn report(&mut self, now: Instant) -> Option<(usize, Vec<u8>)> {
         let ssrc = self.ssrc;
         let mut incoming = self.incoming.iter_mut();
         let due =
@@ -147,7 +145,7 @@ impl Receiver {
     }
 
     /// Packets that never came in time, and access units of which parts were missing.
-    pub(super) fn losses(&self) -> (u64, u64) {
+    pub fn losses(&self) -> (u64, u64) {
         let incoming = self.incoming.iter();
         incoming.fold((0, 0), |(lost, damaged), incoming| {
             (
