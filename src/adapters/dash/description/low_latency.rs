@@ -42,14 +42,19 @@ pub(in crate::adapters::dash) fn of(snapshot: &Snapshot, id: &str) -> Option<Str
     let start = grid.program_date_time.duration_since(zero).ok()?;
     let delay = snapshot.part * DELAY_PARTS + snapshot.lag;
     let location = location(&format!("{id}_low"));
+    let published = SystemTime::now();
+    // No more than there is: ffmpeg counts from the beginning of the window, and goes astray where that is before the
+    // beginning of the stream.
+    let age = published.duration_since(zero).unwrap_or_default();
+    let time_shift = snapshot.past.min(Duration::from_secs(age.as_secs()));
     let description = Description {
         live: Some(Live {
             availability_start: zero,
-            published: SystemTime::now(),
+            published,
             // Only what changes all of it is news.
             update: Some(length),
             location: Some(&location),
-            time_shift: snapshot.past,
+            time_shift,
             delay,
             latency: Some(delay),
             clock: Some(Clock::Direct(NOW)),
