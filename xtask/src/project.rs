@@ -15,11 +15,18 @@ pub(crate) fn root() -> PathBuf {
     root.unwrap_or(manifest)
 }
 
-/// The cargo that runs us, in the root of the project.
+/// The cargo that runs us, in the root of the project, as if it had been called by hand: what cargo tells us of our own
+/// package would reach build scripts that watch it, and they and all that depends on them be built anew.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
