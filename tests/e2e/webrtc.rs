@@ -165,6 +165,7 @@ fn pictures_whose_only_key_frame_is_long_gone_play_from_it() {
     let clip = probe(&Clip::OneKeyFrame.file().to_string_lossy(), Clip::SECONDS);
     let pictures = packets(&clip, "video");
     assert_eq!(pictures.iter().filter(|picture| picture.key).count(), 1);
+    let _place = limit::ENCODING_BROWSER.take();
     let server = Server::start();
     let mut publisher = publish_for(&server, "cam", Clip::OneKeyFrame, Clip::SECONDS);
     std::thread::sleep(seconds(4));

@@ -14,7 +14,7 @@ use std::process::Command;
 #[test]
 fn a_browsers_camera_and_microphone_are_seen_and_heard_by_webrtc_and_hls() {
     let server = Server::start();
-    let _place = limit::BROWSER.take();
+    let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
     let watch = server.url("/LiveApp/play.html?id=cam&playOrder=webrtc");
     let mut page = page(&server, "/LiveApp/publish.html?id=cam");
     let publisher = Peer::start(page.args(["--watch", &watch, "--seconds", "6"]));
@@ -68,7 +68,7 @@ fn the_page_says_that_the_name_is_taken_and_that_a_login_is_wanted() {
             "user and a password",
         ),
     ] {
-        let _place = limit::BROWSER.take();
+        let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
         let finished = Peer::start(page(&server, path).args(["--expect-state", state]))
             .finish(seconds(60))
             .without_complaint();
@@ -109,7 +109,7 @@ fn vp8_is_published_and_watched_too() {
 #[test]
 fn ant_medias_own_client_publishes_and_plays() {
     let server = Server::start();
-    let _place = limit::BROWSER.take();
+    let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
     let mut node = browser::node(&server);
     node.args([
         "antmedia.mjs",

@@ -11,6 +11,9 @@ pub(crate) struct Limit {
 /// Browsers at a time. Each decodes and draws without a graphics card.
 pub(crate) static BROWSER: Limit = Limit::new(2);
 
+/// Browsers that encode pictures, and what cannot do beside them. To be taken before [`BROWSER`].
+pub(crate) static ENCODING_BROWSER: Limit = Limit::new(1);
+
 /// A place, until it is dropped.
 pub(crate) struct Place(&'static Limit);
 
