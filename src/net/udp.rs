@@ -8,6 +8,7 @@ use quinn_udp::{RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -19,7 +20,7 @@ const BUFFER: usize = 4 << 20;
 const RECEIVE: usize = 64 << 10;
 
 /// How many of those are taken with one system call.
-const TOGETHER: usize = 8;
+pub(super) const TOGETHER: usize = 8;
 
 /// How long a full socket is left alone when the system cannot tell when there is room.
 const FULL: Duration = Duration::from_millis(5);
@@ -27,7 +28,9 @@ const FULL: Duration = Duration::from_millis(5);
 /// A bound socket. All addresses that go in and out of it are canonical: IPv4 is written as IPv4.
 #[derive(Debug)]
 pub struct Socket {
-    inner: AsyncFd<UdpSocket>,
+    inner: Arc<UdpSocket>,
+    /// Once it has been waited for.
+    registered: OnceLock<AsyncFd<Arc<UdpSocket>>>,
     state: UdpSocketState,
     address: SocketAddr,
 }
@@ -89,12 +92,25 @@ impl Socket {
         bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
     }
 
+    /// A bound socket that does not block.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+        Ok(Self {
+            state: UdpSocketState::new((&socket).into())?,
+            address: socket.local_addr()?,
+            inner: Arc::new(socket),
+            registered: OnceLock::new(),
+        })
+    }
+
     /// As many routers pass on what is sent to a group.
     ///
     /// # Errors
     /// What the system said.
     pub fn set_multicast_ttl(&self, ttl: u8) -> io::Result<()> {
-        socket2::SockRef::from(self.inner.get_ref()).set_multicast_ttl_v4(ttl.into())
+        socket2::SockRef::from(&*self.inner).set_multicast_ttl_v4(ttl.into())
     }
 
     /// Where it is bound.
@@ -105,7 +121,7 @@ impl Socket {
     /// Waits until there is room to send.
     pub async fn writable(&self) {
         // Registered for as long as it is waited for.
-        let socket = self.inner.get_ref().try_clone();
+        let socket = self.inner.try_clone();
         match socket.and_then(tokio::net::UdpSocket::from_std) {
             // An error shows itself when something is sent.
             Ok(socket) => drop(socket.writable().await),
@@ -134,7 +150,7 @@ impl Socket {
                 segment_size: (part.len() > segment).then_some(segment),
                 src_ip: (!ours.is_unspecified()).then(|| self.outward_ip(ours)),
             };
-            match self.state.try_send(self.inner.get_ref().into(), &out) {
+            match self.state.try_send((&*self.inner).into(), &out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
                 Err(error) => {
                     tracing::trace!(peer = %transmit.destination, %error, "cannot send a datagram");
@@ -146,7 +162,8 @@ impl Socket {
         length
     }
 
-    /// Waits for datagrams and gives them to `take`.
+    /// Waits for datagrams and gives them to `take`, without delay: [`Inflow`](super::inflow::Inflow) costs less where
+    /// there is some time.
     ///
     /// # Errors
     /// What the system said; the socket can be used further.
@@ -155,7 +172,18 @@ impl Socket {
         buffer: &mut Vec<u8>,
         mut take: impl FnMut(Datagram),
     ) -> io::Result<()> {
-        let take = |arrivals: Arrivals<'_>| {
+        let registered = match self.registered.get() {
+            Some(registered) => registered,
+            None => {
+                let new = self.register()?;
+                self.registered.get_or_init(|| new)
+            }
+        };
+        let mut meta = [RecvMeta::default(); TOGETHER];
+        let count = registered
+            .async_io(Interest::READABLE, |_| self.try_receive(buffer, &mut meta))
+            .await?;
+        for arrivals in self.arrivals(buffer, meta.get(..count).unwrap_or_default()) {
             for datagram in arrivals.iter() {
                 take(Datagram {
                     source: arrivals.source,
@@ -163,46 +191,56 @@ impl Socket {
                     bytes: Bytes::copy_from_slice(datagram),
                 });
             }
-        };
-        self.receive_together(buffer, take).await
+        }
+        Ok(())
     }
 
-    /// Waits for datagrams and gives them to `take` where they lie, those that came together at once. Safe to cancel.
-    ///
-    /// # Errors
-    /// What the system said; the socket can be used further.
-    pub async fn receive_together(
+    /// Has the runtime woken when something comes.
+    pub(super) fn register(&self) -> io::Result<AsyncFd<Arc<UdpSocket>>> {
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe, for types that change their descriptor, which this one does not"
+        )]
+        AsyncFd::with_interest(self.inner.clone(), Interest::READABLE)
+    }
+
+    /// Takes datagrams that are there with one system call: what they hold lies in `buffer`, and `meta` says what is
+    /// where, for as many as are counted.
+    pub(super) fn try_receive(
         &self,
         buffer: &mut Vec<u8>,
-        mut take: impl FnMut(Arrivals<'_>),
-    ) -> io::Result<()> {
+        meta: &mut [RecvMeta; TOGETHER],
+    ) -> io::Result<usize> {
         if buffer.len() < TOGETHER * RECEIVE {
             // What is not written to takes no memory.
             *buffer = vec![0; TOGETHER * RECEIVE];
         }
-        let mut meta = [RecvMeta::default(); TOGETHER];
-        let count = self
-            .inner
-            .async_io(Interest::READABLE, |socket| {
-                let (parts, _) = buffer.as_chunks_mut::<RECEIVE>();
-                let mut parts = parts.iter_mut();
-                let mut slices: [IoSliceMut<'_>; TOGETHER] = std::array::from_fn(|_| {
-                    let part: &mut [u8] = parts.next().map_or(&mut [], |part| part);
-                    IoSliceMut::new(part)
-                });
-                self.state.recv(socket.into(), &mut slices, &mut meta)
-            })
-            .await?;
-        for (meta, part) in meta.iter().zip(buffer.chunks(RECEIVE)).take(count) {
-            let ip = meta.dst_ip.unwrap_or_else(|| self.address.ip());
-            take(Arrivals {
+        let (parts, _) = buffer.as_chunks_mut::<RECEIVE>();
+        let mut parts = parts.iter_mut();
+        let mut slices: [IoSliceMut<'_>; TOGETHER] = std::array::from_fn(|_| {
+            let part: &mut [u8] = parts.next().map_or(&mut [], |part| part);
+            IoSliceMut::new(part)
+        });
+        self.state.recv((&*self.inner).into(), &mut slices, meta)
+    }
+
+    /// What [`Self::try_receive`] has put there.
+    pub(super) fn arrivals<'a>(
+        &self,
+        buffer: &'a [u8],
+        meta: &'a [RecvMeta],
+    ) -> impl Iterator<Item = Arrivals<'a>> + use<'a> {
+        let bound = self.address;
+        let parts = meta.iter().zip(buffer.chunks(RECEIVE));
+        parts.map(move |(meta, part)| {
+            let ip = meta.dst_ip.unwrap_or_else(|| bound.ip());
+            Arrivals {
                 source: SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port()),
-                destination: SocketAddr::new(ip.to_canonical(), self.address.port()),
+                destination: SocketAddr::new(ip.to_canonical(), bound.port()),
                 bytes: part.get(..meta.len).unwrap_or_default(),
                 stride: meta.stride,
-            });
-        }
-        Ok(())
+            }
+        })
     }
 
     /// As this socket wants it.
@@ -238,19 +276,7 @@ fn bind(address: SocketAddr) -> io::Result<Socket> {
     let _ = socket.set_send_buffer_size(BUFFER);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    let socket = UdpSocket::from(socket);
-    let state = UdpSocketState::new((&socket).into())?;
-    let address = socket.local_addr()?;
-    #[expect(
-        deprecated,
-        reason = "what replaces it is unsafe, for types that change their descriptor, which this one does not"
-    )]
-    let inner = AsyncFd::with_interest(socket, Interest::READABLE)?;
-    Ok(Socket {
-        inner,
-        state,
-        address,
-    })
+    Socket::new(socket.into())
 }
 
 #[cfg(test)]

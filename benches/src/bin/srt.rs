@@ -1,7 +1,8 @@
 //! `cargo xtask bench srt`: what receiving and sending one SRT connection costs, beside srt-live-transmit in the same run.
 //!
-//! srt-live-transmit relays between SRT and datagrams, so that its figures hold one system call for each datagram on the
-//! other side; Millstream's hold reading the transport stream, and for sending also receiving it and making it anew.
+//! Where both receive, srt-live-transmit hands on what it gets in datagrams, one system call for each, and Millstream takes
+//! the transport stream apart. Sending is measured as relaying: both get the stream from one SRT caller and send it to
+//! others, srt-live-transmit as it came, Millstream made anew. From datagrams to SRT is measured for both as well.
 
 use bench::error::Context as _;
 use bench::helper::Helper;
@@ -84,12 +85,20 @@ fn bench(arguments: &Arguments) -> Result<()> {
         ),
     ];
     for readers in &arguments.readers {
-        let title = format!("sending to {readers}, Millstream, with receiving");
-        rows.push((title, sending(arguments, *readers)?));
+        let title = format!("relaying to {readers}, Millstream");
+        rows.push((title, relaying(arguments, *readers)?));
     }
     rows.push((
-        "sending to 1, srt-live-transmit".to_owned(),
-        peer_sending(arguments)?,
+        "relaying to 1, srt-live-transmit".to_owned(),
+        peer_relaying(arguments)?,
+    ));
+    rows.push((
+        "from datagrams to 1, Millstream".to_owned(),
+        from_datagrams(arguments)?,
+    ));
+    rows.push((
+        "from datagrams to 1, srt-live-transmit".to_owned(),
+        peer_from_datagrams(arguments)?,
     ));
     let mut table = format!(
         "{} cores of {}, Linux {}, load before {}; {} Mbit/s, {} s\n\n| | CPU-s/Gbit | Gbit |\n|---|---|---|\n",
@@ -149,12 +158,23 @@ fn receiving(arguments: &Arguments) -> Result<(f64, f64)> {
     measure(server.id(), &mut [source], arguments.window)
 }
 
-fn sending(arguments: &Arguments, readers: usize) -> Result<(f64, f64)> {
+fn relaying(arguments: &Arguments, readers: usize) -> Result<(f64, f64)> {
     let server = Millstream::start(&find_millstream(arguments.server.as_deref())?)?;
     let _source = source(server.srt, arguments)?;
     std::thread::sleep(Duration::from_secs(2));
     let sinks: Result<Vec<_>> = (0..readers).map(|_| sink(server.srt)).collect();
     measure(server.id(), &mut sinks?, arguments.window)
+}
+
+fn from_datagrams(arguments: &Arguments) -> Result<(f64, f64)> {
+    let server = Millstream::start(&find_millstream(arguments.server.as_deref())?)?;
+    let into = free_address()?;
+    server.pull(&format!("udp://{into}"))?;
+    let megabits = arguments.megabits.to_string();
+    let _source = helper("ts-source", &[into.to_string(), megabits])?;
+    std::thread::sleep(Duration::from_secs(2));
+    let sink = sink(server.srt)?;
+    measure(server.id(), &mut [sink], arguments.window)
 }
 
 fn peer_receiving(arguments: &Arguments) -> Result<(f64, f64)> {
@@ -168,7 +188,19 @@ fn peer_receiving(arguments: &Arguments) -> Result<(f64, f64)> {
     measure(peer.program.id(), &mut [source], arguments.window)
 }
 
-fn peer_sending(arguments: &Arguments) -> Result<(f64, f64)> {
+fn peer_relaying(arguments: &Arguments) -> Result<(f64, f64)> {
+    let (listen, out) = (free_address()?, free_address()?);
+    let peer = Peer::start(
+        &arguments.peer,
+        &format!("srt://{listen}?mode=listener"),
+        &format!("srt://{out}?mode=listener"),
+    )?;
+    let _source = source(listen, arguments)?;
+    let sink = sink(out)?;
+    measure(peer.program.id(), &mut [sink], arguments.window)
+}
+
+fn peer_from_datagrams(arguments: &Arguments) -> Result<(f64, f64)> {
     let (listen, into) = (free_address()?, free_address()?);
     let peer = Peer::start(
         &arguments.peer,

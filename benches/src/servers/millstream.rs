@@ -1,8 +1,10 @@
 //! Millstream with its defaults, but for the addresses.
 
+use super::{APP, STREAM};
 use crate::error::{Context as _, Error, Result};
 use crate::process::{Program, this_program};
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -64,6 +66,33 @@ impl Millstream {
             http,
             _home: home,
         })
+    }
+
+    /// Lets it pull the stream from there.
+    ///
+    /// # Errors
+    /// When it does not take the source.
+    pub fn pull(&self, url: &str) -> Result<()> {
+        let body =
+            format!(r#"{{"type":"streamSource","streamId":"{STREAM}","streamUrl":"{url}"}}"#);
+        let request = format!(
+            "POST /{APP}/rest/v2/broadcasts/create?autoStart=true HTTP/1.1\r\nHost: localhost\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let asked = TcpStream::connect(self.http).and_then(|mut socket| {
+            socket.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        let answer = asked.context("cannot ask the server")?;
+        if answer.starts_with("HTTP/1.1 200 ") {
+            return Ok(());
+        }
+        Err(Error::new(format!(
+            "the server does not pull {url}: {answer}"
+        )))
     }
 
     /// Process id.

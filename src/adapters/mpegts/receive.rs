@@ -4,6 +4,7 @@ use super::address::{Address, Carrier};
 use super::socket;
 use crate::adapters::Target;
 use crate::hub::{Origin, Publisher, Taken};
+use crate::net::udp::Arrivals;
 use crate::transport::Intake;
 use bytes::Bytes;
 use mpegts::demuxer::ProgramSelection;
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::time::sleep_until;
 
-/// Longest datagram.
-const DATAGRAM: usize = 65_536;
+/// Bytes read from a connection at a time.
+const PIECE: usize = 65_536;
 
 /// A connection that acknowledges nothing for so long is given up.
 const STALLED: Duration = Duration::from_secs(30);
@@ -49,7 +50,7 @@ async fn connection(address: &Address, target: &Target, mut intake: Intake) -> R
     let connected = policy.connect(&address.host, address.port, STALLED).await;
     let mut socket = connected.map_err(|error| error.to_string())?;
     target.connected();
-    let mut buffer = vec![0; DATAGRAM];
+    let mut buffer = vec![0; PIECE];
     loop {
         let read = socket.read(&mut buffer).await;
         let length = read.map_err(|error| format!("{}: {error}", address.place()))?;
@@ -65,44 +66,44 @@ async fn connection(address: &Address, target: &Target, mut intake: Intake) -> R
 async fn datagrams(address: &Address, target: &Target, mut intake: Intake) -> Result<(), String> {
     let place = address.place();
     let bound = socket::receiver(address);
-    let socket = bound.map_err(|error| format!("cannot listen to {place}: {error}"))?;
+    let mut inflow = bound.map_err(|error| format!("cannot listen to {place}: {error}"))?;
     target.connected();
-    let mut buffer = vec![0; DATAGRAM];
     let mut order: Reorder<Bytes> = Reorder::default();
     let mut last_sender = IpAddr::from([0; 4]);
     loop {
         let timeout = order.timeout();
         let due = timeout.unwrap_or_else(Instant::now).into();
         let received = tokio::select! {
-            received = socket.recv_from(&mut buffer) => Some(received),
+            received = inflow.receive() => Some(received),
             () = sleep_until(due), if timeout.is_some() => None,
         };
         let now = Instant::now();
-        let mut plain: &[u8] = &[];
-        match received {
-            None => order.expire(now),
-            Some(received) => {
-                let (length, sender) = received.map_err(|error| format!("{place}: {error}"))?;
-                if !is_from(sender.ip(), address.options.source) {
-                    continue;
-                }
-                last_sender = sender.ip().to_canonical();
-                let datagram = buffer.get(..length).unwrap_or_default();
+        let arrivals = received
+            .transpose()
+            .map_err(|error| format!("{place}: {error}"))?;
+        if arrivals.is_none() {
+            order.expire(now);
+        }
+        let wanted =
+            |arrivals: &Arrivals<'_>| is_from(arrivals.source.ip(), address.options.source);
+        for arrivals in arrivals.into_iter().flatten().filter(wanted) {
+            last_sender = arrivals.source.ip();
+            for datagram in arrivals.iter() {
                 match within_rtp(datagram) {
                     Some(packet) => {
                         let payload = Bytes::copy_from_slice(packet.payload);
                         order.push(now, &packet.header, payload);
                     }
-                    None => plain = datagram,
+                    None => intake.push(datagram, || {
+                        publish(address, last_sender.to_string(), target)
+                    })?,
                 }
             }
         }
-        let publish = || publish(address, last_sender.to_string(), target);
-        if !plain.is_empty() {
-            intake.push(plain, publish)?;
-        }
         while let Some(arrival) = order.pull() {
-            intake.push(&arrival.packet, publish)?;
+            intake.push(&arrival.packet, || {
+                publish(address, last_sender.to_string(), target)
+            })?;
         }
     }
 }

@@ -1,17 +1,24 @@
 //! UDP sockets: bound to a port or to a group, and those that send to a group.
 
 use super::address::Address;
+use crate::net::inflow::Inflow;
+use crate::net::udp;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UdpSocket;
 
 /// Bytes that the system is asked to hold; it may allow less. A third of a second at 100 Mbit/s.
 const BUFFER: usize = 4 << 20;
 
+/// How long datagrams gather before they are read.
+const GATHER: Duration = Duration::from_millis(4);
+
 /// A socket that receives what an address says: on the port, whatever address of this machine it is sent to, or of a
 /// group.
-pub(super) fn receiver(address: &Address) -> io::Result<UdpSocket> {
+pub(super) fn receiver(address: &Address) -> io::Result<Inflow> {
     let host: IpAddr = match address.host.as_str() {
         "" => Ipv6Addr::UNSPECIFIED.into(),
         host => host
@@ -24,7 +31,7 @@ pub(super) fn receiver(address: &Address) -> io::Result<UdpSocket> {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        return UdpSocket::from_std(bind((any, address.port).into(), false)?.into());
+        return inflow(bind((any, address.port).into(), false)?);
     }
     // Bound to the group, a socket gets nothing that was sent to another on the same port.
     let socket = bind((host, address.port).into(), true)?;
@@ -44,7 +51,12 @@ pub(super) fn receiver(address: &Address) -> io::Result<UdpSocket> {
             socket.join_multicast_v6(&group, index.unwrap_or(0))?;
         }
     }
-    UdpSocket::from_std(socket.into())
+    inflow(socket)
+}
+
+fn inflow(socket: Socket) -> io::Result<Inflow> {
+    let socket = Arc::new(udp::Socket::new(socket.into())?);
+    Ok(Inflow::new(socket, GATHER))
 }
 
 /// A socket that sends to `to` as an address says.

@@ -24,7 +24,7 @@ pub(super) struct Waiting {
 }
 
 impl Inbox {
-    /// Puts datagrams in, as many as there is room for.
+    /// Puts datagrams in, as many as there is room for. Nobody is told: see [`Self::wake`].
     pub(super) fn put<'a>(&self, datagrams: impl Iterator<Item = &'a [u8]>) {
         let mut waiting = self.lock();
         for datagram in datagrams {
@@ -34,7 +34,10 @@ impl Inbox {
             waiting.bytes.extend_from_slice(datagram);
             waiting.lengths.push(datagram.len());
         }
-        drop(waiting);
+    }
+
+    /// Tells the connection that there are datagrams.
+    pub(super) fn wake(&self) {
         self.filled.notify_one();
     }
 
@@ -82,8 +85,10 @@ mod tests {
         let mut waiting = Waiting::default();
         let big = vec![7; 1 << 20];
         inbox.put([&b"one"[..], b"", b"three"].into_iter());
+        inbox.wake();
         inbox.take(&mut waiting).await;
         inbox.put(std::iter::repeat_n(&big[..], 100));
+        inbox.wake();
         let mut got = Vec::new();
         waiting.drain(|datagram| got.push(datagram.to_vec()));
         assert_eq!(got, [&b"one"[..], b"", b"three"]);

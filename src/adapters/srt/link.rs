@@ -2,6 +2,7 @@
 
 use super::inbox::{Inbox, Waiting};
 use super::outbox::Outbox;
+use crate::net::inflow::Inflow;
 use crate::net::udp::Socket;
 use bytes::Bytes;
 use srt::{CloseReason, Event, Output, SendError, Session, Stats};
@@ -34,7 +35,7 @@ pub(super) enum Input {
     /// The port, which many share.
     Shared(Arc<Inbox>, Waiting),
     /// The socket is this link's alone.
-    Own(Vec<u8>),
+    Own(Box<Inflow>),
 }
 
 impl Link {
@@ -97,9 +98,7 @@ impl Link {
     /// Waits until there is something for [`Self::pump`] to do. Safe to cancel.
     pub(super) async fn wait(&mut self) {
         let due = self.timeout.unwrap_or_else(Instant::now).into();
-        let arrived = self
-            .input
-            .arrive(&self.socket, self.peer, &mut self.session);
+        let arrived = self.input.arrive(self.peer, &mut self.session);
         tokio::select! {
             () = arrived => {}
             () = sleep_until(due), if self.timeout.is_some() => {}
@@ -167,26 +166,25 @@ impl Input {
     }
 
     /// Waits for datagrams from the peer, and gives them to the session.
-    async fn arrive(&mut self, socket: &Socket, peer: SocketAddr, session: &mut Session) {
+    async fn arrive(&mut self, peer: SocketAddr, session: &mut Session) {
         match self {
             Self::Shared(inbox, waiting) => {
                 inbox.take(waiting).await;
                 let now = Instant::now();
                 waiting.drain(|datagram| session.handle_input(now, datagram));
             }
-            Self::Own(buffer) => {
-                let take = |arrivals: crate::net::udp::Arrivals<'_>| {
+            Self::Own(inflow) => match inflow.receive().await {
+                Ok(arrivals) => {
                     let now = Instant::now();
                     // Others find nobody here.
-                    for datagram in arrivals.iter().filter(|_| arrivals.source == peer) {
+                    let theirs = arrivals.filter(|arrivals| arrivals.source == peer);
+                    for datagram in theirs.flat_map(|arrivals| arrivals.iter()) {
                         session.handle_input(now, datagram);
                     }
-                };
-                // Such as a port where nobody listens: the session has timeouts of its own.
-                if socket.receive_together(buffer, take).await.is_err() {
-                    tokio::time::sleep(PAUSE).await;
                 }
-            }
+                // Such as a port where nobody listens: the session has timeouts of its own.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            },
         }
     }
 }

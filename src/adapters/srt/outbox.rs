@@ -82,7 +82,10 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::inflow::Inflow;
     use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn datagrams_arrive_as_they_were_whatever_their_sizes() {
@@ -101,12 +104,14 @@ mod tests {
             }
         }
         assert!(outbox.flush_all(&near));
-        let (mut buffer, mut got) = (Vec::new(), Vec::new());
+        let (mut inflow, mut got) = (Inflow::new(Arc::new(far), Duration::ZERO), Vec::new());
         while got.len() < sizes.len() {
-            let received = far.receive_together(&mut buffer, |arrivals| {
-                got.extend(arrivals.iter().map(<[u8]>::len));
-            });
-            received.await.unwrap();
+            let received = inflow.receive().await.unwrap();
+            got.extend(
+                received
+                    .flat_map(|arrivals| arrivals.iter())
+                    .map(<[u8]>::len),
+            );
         }
         assert_eq!(got, sizes);
     }

@@ -6,6 +6,7 @@ use super::inbox::Inbox;
 use super::link::{Input, Link, PAUSE};
 use super::terms::Terms;
 use crate::adapters::Context;
+use crate::net::inflow::Inflow;
 use crate::net::udp::{Arrivals, Batch, Socket};
 use crate::transport::Packagings;
 use srt::{Limits, Listener, ListenerOutput, Options, Reject, Request, RequestId, Route};
@@ -13,6 +14,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// System calls after which connections are told that they have datagrams, however many more are there.
+const CALLS: u32 = 16;
 
 /// The port.
 pub(super) struct Port {
@@ -64,10 +68,19 @@ impl Port {
 
     /// Serves for ever.
     pub(super) async fn serve(self: Arc<Self>) {
-        let mut buffer = Vec::new();
+        let mut inflow = Inflow::new(self.socket.clone(), Duration::ZERO);
+        // Connections that have datagrams and have not been told: once is cheaper than for each.
+        let (mut untold, mut calls) = (Vec::new(), 0);
         loop {
-            let take = |arrivals: Arrivals<'_>| self.take(&arrivals);
-            if let Err(error) = self.socket.receive_together(&mut buffer, take).await {
+            let received = inflow.receive().await.map(|arrivals| {
+                arrivals.for_each(|arrivals| self.take(&arrivals, &mut untold));
+            });
+            calls += 1;
+            if inflow.is_drained() || calls >= CALLS {
+                calls = 0;
+                untold.drain(..).for_each(|inbox: Arc<Inbox>| inbox.wake());
+            }
+            if let Err(error) = received {
                 tracing::debug!(%error, "the SRT port cannot be read");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -79,7 +92,7 @@ impl Port {
     }
 
     /// Datagrams that came together are from one address, and may be for several connections.
-    fn take(self: &Arc<Self>, arrivals: &Arrivals<'_>) {
+    fn take(self: &Arc<Self>, arrivals: &Arrivals<'_>, untold: &mut Vec<Arc<Inbox>>) {
         let now = Instant::now();
         let mut state = self.state();
         let mut run: Option<(u32, Vec<&[u8]>)> = None;
@@ -89,14 +102,14 @@ impl Port {
                 Route::Session(id) => match &mut run {
                     Some((same, datagrams)) if *same == id => datagrams.push(datagram),
                     _ => {
-                        state.put(run.take());
+                        state.put(run.take(), untold);
                         run = Some((id, vec![datagram]));
                     }
                 },
                 Route::Done => self.answer(&mut state, arrivals.destination.ip()),
             }
         }
-        state.put(run);
+        state.put(run, untold);
     }
 
     /// Sends what the listener has to say, and has its requests decided.
@@ -159,11 +172,14 @@ impl Port {
 }
 
 impl State {
-    fn put(&self, run: Option<(u32, Vec<&[u8]>)>) {
+    fn put(&self, run: Option<(u32, Vec<&[u8]>)>, untold: &mut Vec<Arc<Inbox>>) {
         if let Some((id, datagrams)) = run
             && let Some(inbox) = self.inboxes.get(&id)
         {
             inbox.put(datagrams.into_iter());
+            if !untold.iter().any(|other| Arc::ptr_eq(other, inbox)) {
+                untold.push(inbox.clone());
+            }
         }
     }
 }

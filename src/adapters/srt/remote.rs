@@ -7,6 +7,7 @@ use super::link::{Input, Link, PAUSE};
 use super::port;
 use crate::adapters::{Feed, Target};
 use crate::hub::Origin;
+use crate::net::inflow::Inflow;
 use crate::net::policy::Policy;
 use crate::net::udp::{Arrivals, Socket};
 use crate::transport::{Intake, Packagings};
@@ -14,7 +15,7 @@ use mpegts::demuxer::ProgramSelection;
 use srt::{CloseReason, Limits, Listener, ListenerOutput, Session};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Callers that may ask at a time where one is waited for.
 const REQUESTS: usize = 8;
@@ -128,7 +129,8 @@ async fn connected(
     local: IpAddr,
     peer: SocketAddr,
 ) -> Result<Link, String> {
-    let mut link = Link::new(session, socket, local, peer, Input::Own(Vec::new()));
+    let input = Input::Own(Box::new(Inflow::new(socket.clone(), Duration::ZERO)));
+    let mut link = Link::new(session, socket, local, peer, input);
     let connected = link.connected().await;
     connected.map_err(|reason| reason.to_string())?;
     Ok(link)
@@ -143,13 +145,15 @@ async fn wait(address: &Address) -> Result<Link, String> {
             .map_err(|_| "a listener's host is an address of this machine, or empty")?,
     };
     let socket = Socket::bind((host, address.port).into()).map_err(|error| error.to_string())?;
+    let socket = Arc::new(socket);
+    let mut inflow = Inflow::new(socket.clone(), Duration::ZERO);
     let limits = Limits {
         connections: 1,
         requests: REQUESTS,
         ..Limits::default()
     };
     let mut listener = Listener::new(Instant::now(), limits, rand::random());
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
+    let mut out = Vec::new();
     loop {
         let mut accepted = None;
         let take = |arrivals: Arrivals<'_>| {
@@ -176,11 +180,12 @@ async fn wait(address: &Address) -> Result<Link, String> {
                 }
             }
         };
-        if socket.receive_together(&mut buffer, take).await.is_err() {
-            tokio::time::sleep(PAUSE).await;
+        match inflow.receive().await {
+            Ok(arrivals) => arrivals.for_each(take),
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
         if let Some((session, local, peer)) = accepted {
-            return connected(session, Arc::new(socket), local, peer).await;
+            return connected(session, socket, local, peer).await;
         }
     }
 }
