@@ -4,18 +4,19 @@ use crate::adapters::{self, Context, Listening, Muxers, Protocol};
 use crate::api::Site;
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Listen};
 use crate::control::Control;
 use crate::control::supervisor::Supervisor;
 use crate::hub::Hub;
 use crate::net::policy::Policy;
 use crate::net::tls::{Connector, Identity, TlsError};
-use crate::net::{http, listen, shard::Shards};
+use crate::net::{http, https, listen, shard::Shards};
 use crate::store::{Store, StoreError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -134,20 +135,22 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         }
         all_listening.extend(listening);
     }
-    if let Some(address) = general.http.listen.0 {
-        let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
-            key: "http.listen".into(),
-            error,
-        })?;
+    let http = listener("http", general.http.listen, &mut all_listening)?;
+    let https = listener("https", general.https.listen, &mut all_listening)?;
+    let site = Site::new(
+        context.clone(),
+        protocols.clone(),
+        control.clone(),
+        all_listening,
+    );
+    if let Some(listener) = https {
+        let tls = context.certificate.server_config(&https::PROTOCOLS);
+        let (site, limit) = (site.clone(), general.https.max_connections);
+        tokio::spawn(https::serve(listener, tls.into(), site, limit));
+    }
+    if let Some(listener) = http {
         let address = listener.local_addr()?;
-        let site = Site::new(
-            context.clone(),
-            protocols.clone(),
-            control.clone(),
-            all_listening,
-        );
         tokio::spawn(http::serve(listener, site, general.http.max_connections));
-        tracing::info!(protocol = %"http", %address, "listening");
         greet(address, &protocols, &context);
     }
     for protocol in &protocols {
@@ -170,6 +173,28 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         control.recordings_done(FINISH_RECORDINGS).await;
     }
     Ok(())
+}
+
+/// Listens for what belongs to no one protocol.
+fn listener(
+    name: &'static str,
+    listen: Listen,
+    all: &mut Vec<Listening>,
+) -> Result<Option<TcpListener>, ServerError> {
+    let Some(address) = listen.0 else {
+        return Ok(None);
+    };
+    let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
+        key: format!("{name}.listen"),
+        error,
+    })?;
+    let address = listener.local_addr()?;
+    tracing::info!(protocol = %name, %address, "listening");
+    all.push(Listening {
+        protocol: name,
+        address,
+    });
+    Ok(Some(listener))
 }
 
 /// Says what to try.

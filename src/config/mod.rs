@@ -51,6 +51,8 @@ pub struct General {
     pub log: Log,
     /// The HTTP listener.
     pub http: Http,
+    /// The HTTPS listener.
+    pub https: Https,
     /// Who may manage the server.
     pub auth: Auth,
     /// Bounds and rules of every stream.
@@ -92,6 +94,16 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
+    /// Address to listen on; empty for none.
+    pub listen: Listen,
+    /// Connections at a time.
+    pub max_connections: usize,
+}
+
+/// Table `[https]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Https {
     /// Address to listen on; empty for none.
     pub listen: Listen,
     /// Connections at a time.
@@ -301,6 +313,7 @@ impl Default for General {
             applications: Applications::standard().names().to_vec(),
             log: Log::default(),
             http: Http::default(),
+            https: Https::default(),
             auth: Auth::default(),
             streams: Streams::default(),
             segments: Segments::default(),
@@ -340,6 +353,15 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: Listen(Some(SocketAddr::from(([0u16; 8], 5080)))),
+            max_connections: 20_000,
+        }
+    }
+}
+
+impl Default for Https {
+    fn default() -> Self {
+        Self {
+            listen: Listen(Some(SocketAddr::from(([0u16; 8], 5443)))),
             max_connections: 20_000,
         }
     }
@@ -473,6 +495,9 @@ impl General {
             .map_err(|error| ("applications", error.to_string()))?;
         if !CONNECTIONS.contains(&self.http.max_connections) {
             return Err(("http.max_connections", CONNECTIONS_RULE.into()));
+        }
+        if !CONNECTIONS.contains(&self.https.max_connections) {
+            return Err(("https.max_connections", CONNECTIONS_RULE.into()));
         }
         self.segments.check()?;
         self.sources.check()?;

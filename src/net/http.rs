@@ -28,10 +28,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client that takes nothing of an answer for so long is disconnected.
-const STALLED: Duration = Duration::from_secs(30);
+pub(super) const STALLED: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's head.
-const MAX_HEAD: usize = 32 << 10;
+pub(super) const MAX_HEAD: usize = 32 << 10;
 
 /// Answers requests.
 pub trait Handler: Clone + Send + Sync + 'static {
@@ -57,8 +57,12 @@ pub async fn serve<H: Handler + Unpin>(listener: TcpListener, handler: H, max_co
 }
 
 /// Serves one connection until it is closed or taken over.
-async fn serve_one<S, H>(socket: S, peer: SocketAddr, handler: H, place: OwnedSemaphorePermit)
-where
+pub(super) async fn serve_one<S, H>(
+    socket: S,
+    peer: SocketAddr,
+    handler: H,
+    place: OwnedSemaphorePermit,
+) where
     S: AsyncRead + AsyncWrite + Into<Socket> + Unpin + Send + 'static,
     H: Handler + Unpin,
 {

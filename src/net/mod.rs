@@ -4,6 +4,7 @@ pub mod fanout;
 pub mod fetch;
 pub mod file;
 pub mod http;
+pub mod https;
 pub mod inflow;
 pub mod listen;
 pub mod patient;

@@ -65,6 +65,9 @@ export async function withPage(options, body) {
   }
 }
 
+/** A browser's argument that lets `name` be this machine, which browsers trust only where they know it. */
+export const meansHere = (name) => `--host-resolver-rules=MAP ${name} 127.0.0.1`;
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `--key value` and `--flag` as an object; an argument that is not in `known` is an error. */

@@ -3,15 +3,17 @@
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
 //                 [--loss 0.03] [--shaka DESCRIPTION] [--low] [--mpegts SOURCE] [--user NAME --password WORD]
+//                 [--here NAME]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
 // With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
 // the datagrams of WebRTC that is lost on the way. --shaka puts a page of another player, with that DASH description or
 // playlist, in place of the one at the URL; --low gives players of DASH the description for low latency; --mpegts has mpegts.js play FLV from SOURCE in the place of what is on the
-// page. With --user the viewer answers so when the browser asks for a login.
+// page. With --user the viewer answers so when the browser asks for a login. --here is a name of this
+// machine that the browser does not know to be one.
 
 import { installMeter } from './meter.mjs';
-import { readArguments, sleep, withPage } from './lib.mjs';
+import { meansHere, readArguments, sleep, withPage } from './lib.mjs';
 import { addPlayer } from './mpegts.mjs';
 import { relay } from './relay.mjs';
 
@@ -38,6 +40,7 @@ async function main() {
     mpegts: '',
     user: '',
     password: '',
+    here: '',
   });
   if (!options.url) throw new Error('--url is needed');
   const result = await withPage(
@@ -46,6 +49,7 @@ async function main() {
       dark: options.dark,
       width: options.width,
       height: options.height,
+      args: options.here ? [meansHere(options.here)] : [],
       login: options.user ? { username: options.user, password: options.password } : undefined,
     },
     (page, consoleErrors) => (options['expect-text'] ? expectText : watch)(page, options, consoleErrors),

@@ -7,13 +7,14 @@
 // --expect-state it waits for that state of the page instead of the live one, and ends there.
 
 import { installMeter } from './meter.mjs';
-import { readArguments, sleep, withPage } from './lib.mjs';
+import { meansHere, readArguments, sleep, withPage } from './lib.mjs';
 
 const LIMIT = 40_000;
 
 async function main() {
-  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '' });
+  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '', here: '' });
   const args = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+  if (options.here) args.push(meansHere(options.here));
   // Who is asked for a login has none.
   const login = { username: 'nobody', password: 'nothing' };
   const facts = await withPage({ args, login }, async (page, consoleErrors) => {

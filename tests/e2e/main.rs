@@ -32,6 +32,7 @@ mod hls_pull;
 mod hls_servers;
 mod hls_waiting;
 mod hls_window;
+mod https;
 mod life_cycle;
 mod logins;
 mod mpegts;

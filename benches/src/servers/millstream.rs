@@ -43,6 +43,8 @@ impl Millstream {
                 "--set",
                 "rtsp.udp_listen=127.0.0.1:0",
                 "--set",
+                "https.listen=",
+                "--set",
                 "rtmps.listen=",
                 "--set",
                 "rtsps.listen=",

@@ -33,6 +33,7 @@ setGo();
 
 if (!devices.allowed()) {
   say('insecure');
+  await showSecure();
 } else {
   await showDevices();
   navigator.mediaDevices.addEventListener('devicechange', showDevices);
@@ -184,6 +185,18 @@ async function connect() {
 function setGo() {
   at('go').textContent = wanted() ? texts.stop : texts.start;
   at('go').classList.toggle('stop', wanted());
+}
+
+/** The way to the same page where browsers give devices, if the server has one. */
+async function showSecure() {
+  const response = await fetch(new URL('../server.json', location.href));
+  const { listeners } = await response.json();
+  const https = listeners.find(({ protocol }) => protocol === 'https');
+  if (!https) return;
+  const page = new URL(location.href);
+  [page.protocol, page.port] = ['https:', https.port];
+  at('secure').querySelector('a').href = page.href;
+  at('secure').hidden = false;
 }
 
 function say(kind, detail = '') {

@@ -168,6 +168,7 @@ export const publisher = {
   start: 'Go live',
   stop: 'Stop',
   watch: 'Open the play page',
+  secure: 'Open this page over HTTPS',
   facts: (f) => [
     f.codecs.join(', '),
     f.width ? `${f.width}×${f.height}` : '',

@@ -8,6 +8,7 @@ pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_millstream"));
     clean_environment(&mut command);
     // Not the usual ports, which are one for all tests.
+    command.env("MILLSTREAM_HTTPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_RTMPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_RTSPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_SRT__LISTEN", "127.0.0.1:0");

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Listeners of which no test tells the port beforehand.
-pub(crate) const FREE_PORTS: [&str; 10] = [
+pub(crate) const FREE_PORTS: [&str; 12] = [
+    "--set",
+    "https.listen=127.0.0.1:0",
     "--set",
     "webrtc.listen=127.0.0.1:0",
     "--set",
@@ -191,6 +193,12 @@ impl Server {
     #[track_caller]
     pub(crate) fn rtsps_url(&self, id: &str) -> String {
         format!("rtsps://127.0.0.1:{}/LiveApp/{id}", self.port("rtsps"))
+    }
+
+    /// `https://…` and the path, which begins with a slash.
+    #[track_caller]
+    pub(crate) fn secure_url(&self, path: &str) -> String {
+        format!("https://127.0.0.1:{}{path}", self.port("https"))
     }
 
     /// `http://…` and the path, which begins with a slash.
