@@ -1,0 +1,166 @@
+//! Tracks that come, change and go.
+
+use super::*;
+
+#[test]
+fn changes_of_tracks_begin_anew_and_what_is_gone_is_not_waited_for() {
+    type Change = dyn Fn(&mut Vec<Track>);
+    let changed = |generation, change: &Change| {
+        let mut set = tracks(generation, true);
+        change(&mut set.tracks);
+        set
+    };
+    let other_size = |tracks: &mut Vec<Track>| {
+        if let Codec::H264(config) = &mut tracks[0].codec {
+            config.pps = vec![Bytes::from_static(&[0x68, 1])];
+        }
+    };
+    let other_rate = |tracks: &mut Vec<Track>| {
+        let audio = aac::Config::low_complexity(44_100, 1).unwrap();
+        tracks[1].timebase = audio.sample_rate;
+        tracks[1].codec = Codec::Aac(audio);
+    };
+    let no_sound = |tracks: &mut Vec<Track>| drop(tracks.pop());
+    let no_pictures = |tracks: &mut Vec<Track>| drop(tracks.remove(0));
+    // Which tracks have another initialization section, and which are silent.
+    let cases: [(&Change, _, _); 4] = [
+        (&other_size, [true, false], [false, false]),
+        (&other_rate, [false, true], [false, false]),
+        (&no_sound, [false, false], [false, true]),
+        (&no_pictures, [false, false], [true, false]),
+    ];
+    for (change, anew, silent) in cases {
+        let mut segmenter = started(true);
+        run(&mut segmenter, 5, 25);
+        let inits = |segmenter: &Segmenter| {
+            [VIDEO, AUDIO].map(|track| segmenter.rendition(track).unwrap().init.number)
+        };
+        let before = inits(&segmenter);
+        assert!(
+            ![VIDEO, AUDIO]
+                .map(|track| segmenter.is_silent(track))
+                .contains(&true)
+        );
+        assert_eq!(segmenter.set_tracks(&changed(2, change)), []);
+        let after = inits(&segmenter);
+        assert_eq!([0, 1].map(|at| before[at] != after[at]), anew);
+        assert_eq!(
+            [VIDEO, AUDIO].map(|track| segmenter.is_silent(track)),
+            silent
+        );
+        for rendition in segmenter
+            .renditions()
+            .filter(|rendition| rendition.init.number > 100)
+        {
+            assert!(rendition.open_discontinuity);
+        }
+    }
+}
+
+#[test]
+fn sound_that_stops_is_silent_and_sound_that_comes_late_joins_in() {
+    let mut segmenter = Segmenter::new(Settings::default(), 100);
+    let mut pictures_alone = tracks(1, true);
+    pictures_alone.tracks.pop();
+    assert_eq!(segmenter.set_tracks(&pictures_alone), []);
+    let picture = |millis: i64| unit(VIDEO, millis, millis % 1_000 == 0, 1_000);
+    let frame = |millis: i64| unit(AUDIO, millis * 48, true, 200);
+    for millis in (0..5_000).step_by(40) {
+        segmenter.push(&picture(millis), at(millis));
+    }
+    assert_eq!(segmenter.set_tracks(&tracks(2, true)), []);
+    for millis in (5_000..12_000).step_by(20) {
+        if millis % 40 == 0 {
+            segmenter.push(&picture(millis), at(millis));
+        }
+        segmenter.push(&frame(millis), at(millis));
+    }
+    assert!(!segmenter.is_silent(AUDIO));
+    let late = segmenter.rendition(AUDIO).unwrap();
+    assert_eq!(late.segments[0].number, 102);
+    for millis in (12_000..18_000).step_by(40) {
+        assert!(!segmenter.is_silent(AUDIO) || millis > 16_900, "{millis}");
+        segmenter.push(&picture(millis), at(millis));
+    }
+    assert!(segmenter.is_silent(AUDIO) && !segmenter.is_silent(VIDEO));
+}
+
+/// A track set in which the track is G.711.
+fn with_g711(generation: u64, track: TrackId) -> TrackSet {
+    let mut tracks = tracks(generation, true);
+    for track in tracks.tracks.iter_mut().filter(|found| found.id == track) {
+        track.codec = Codec::G711 {
+            law: g711::Law::Mu,
+            sample_rate: track.timebase,
+            channels: 1,
+        };
+    }
+    tracks
+}
+
+#[test]
+fn a_track_that_cannot_be_carried_is_left_out_and_told_once() {
+    let mut segmenter = Segmenter::new(Settings::default(), 100);
+    let told = segmenter.set_tracks(&with_g711(1, AUDIO));
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        told[0].to_string(),
+        "track 2: PCMU cannot be carried in MP4"
+    );
+    assert_eq!(segmenter.set_tracks(&with_g711(2, AUDIO)), []);
+    run(&mut segmenter, 5, 25);
+    assert_eq!(durations(&segmenter, VIDEO), [2_000; 2]);
+    assert!(segmenter.rendition(AUDIO).is_none());
+    // It comes when it can be carried.
+    assert_eq!(segmenter.set_tracks(&tracks(3, true)), []);
+    assert_eq!(segmenter.rendition(AUDIO).unwrap().open_number, 102);
+}
+
+#[test]
+fn a_track_that_can_no_longer_be_carried_stays_as_it_was() {
+    let mut segmenter = started(true);
+    run(&mut segmenter, 5, 25);
+    let before = durations(&segmenter, VIDEO);
+    assert_eq!(segmenter.set_tracks(&with_g711(2, VIDEO)).len(), 1);
+    let closed = segmenter.rendition(VIDEO).unwrap().open_number;
+    for frame in 250..700 {
+        let time = frame * 1_024;
+        segmenter.push(&unit(AUDIO, time, true, 200), at(time / 48));
+        segmenter.push(&unit(VIDEO, time / 48, true, 1_000), at(time / 48));
+    }
+    let video = segmenter.rendition(VIDEO).unwrap();
+    assert_eq!(video.open_number, closed);
+    assert_eq!(durations(&segmenter, VIDEO)[..2], before[..]);
+    // The sound leads itself now.
+    let audio = durations(&segmenter, AUDIO);
+    assert!(audio.len() > 5, "{audio:?}");
+    assert!(
+        audio[4..]
+            .iter()
+            .all(|millis| (1_970..2_100).contains(millis))
+    );
+}
+
+#[test]
+fn another_configuration_is_a_discontinuity_with_its_own_init() {
+    let mut segmenter = started(true);
+    run(&mut segmenter, 3, 25);
+    let mut changed = tracks(2, true);
+    changed.tracks[1].codec = Codec::Aac(aac::Config::low_complexity(48_000, 1).unwrap());
+    assert_eq!(segmenter.set_tracks(&changed), []);
+    segmenter.push(&unit(AUDIO, 3 * 48_000, true, 10), at(3_000));
+    segmenter.push(&unit(AUDIO, 3 * 48_000 + 1_024, true, 10), at(3_021));
+    segmenter.finish();
+    let audio = segmenter.rendition(AUDIO).unwrap();
+    let last = audio.segments.back().unwrap();
+    assert!(last.discontinuity && last.init.number == 102);
+    assert!(
+        !segmenter
+            .rendition(VIDEO)
+            .unwrap()
+            .segments
+            .back()
+            .unwrap()
+            .discontinuity
+    );
+}
