@@ -3,7 +3,7 @@
 use super::bar::{self, clock};
 use super::session::End;
 use super::{CommandError, Session};
-use crate::adapters::file::Container;
+use crate::adapters::file::{self, Container};
 use crate::adapters::{Feed, Progress, Target};
 use crate::config::Config;
 use crate::hub::{Offline, Stream};
@@ -59,6 +59,13 @@ pub async fn run(config: &Config, options: &Options) -> Result<Summary, CommandE
         let input = source.path.as_ref().and_then(canonical);
         if input.is_some() && input == canonical(path) {
             return Err(unusable("it is the input".to_owned()));
+        }
+        let folder = file::segments(Path::new(path)).and_then(|path| path.canonicalize().ok());
+        if let (Some(input), Some(folder)) = (&input, &folder)
+            && input.starts_with(folder)
+        {
+            let words = "the input is where its segments would be".to_owned();
+            return Err(unusable(words));
         }
     }
     let target = session.target_stream()?;

@@ -1,5 +1,6 @@
 //! From the bytes of a transport stream to a publisher.
 
+use super::losses;
 use crate::hub::{Publisher, Taken};
 use media::{Kind, Track};
 use mpegts::Format;
@@ -65,31 +66,8 @@ impl Intake {
 
     /// What of the stream is lost so far, in words.
     pub fn losses(&self) -> Vec<String> {
-        let counts = self.demuxer.counts();
-        let skipped = self.demuxer.aligner_counts().skipped_bytes;
-        let counted = [
-            (counts.transport_errors, "packets are marked as damaged"),
-            (counts.malformed_packets, "packets cannot be read"),
-            (counts.continuity_errors, "times packets are missing"),
-            (counts.scrambled_packets, "packets are encrypted"),
-            (counts.malformed_sections, "tables cannot be read"),
-            (counts.malformed_pes, "PES packets are not whole"),
-            (
-                counts.damaged_units,
-                "access units were dropped, since parts of them are missing",
-            ),
-            (
-                counts.units_before_configuration,
-                "access units come before what a decoder needs for them",
-            ),
-            (counts.units_without_time, "access units have no time"),
-            (skipped, "bytes are no packets"),
-        ];
-        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
-        let counted = counted.map(|(count, words)| format!("{count} {words}"));
-        let left_out = self.left_out.iter();
-        let left_out = left_out.map(|name| format!("a stream of {name} is not carried"));
-        counted.chain(left_out).collect()
+        let left_out = losses::left_out(&self.left_out);
+        losses::counted(&self.demuxer).chain(left_out).collect()
     }
 
     /// Takes a piece of the stream, cut anywhere. With the first access unit that players can begin with, `publish`
@@ -178,17 +156,12 @@ impl Intake {
 
     /// Says what the program is made of, and what of it is not carried.
     fn describe(&mut self, program: &Pmt) {
-        let formats = program
-            .streams
-            .iter()
-            .map(|stream| Format::of(program, stream));
-        let (known, others): (Vec<Format>, Vec<Format>) =
-            formats.partition(|format| !matches!(format, Format::Known { .. } | Format::Unknown));
+        let (known, others) = losses::sorted(program);
         self.has_pictures = known
             .iter()
             .any(|format| format.kind() == Some(Kind::Video));
         if !others.is_empty() {
-            let left_out: Vec<&str> = others.iter().map(Format::name).collect();
+            let left_out: Vec<&'static str> = others.iter().map(Format::name).collect();
             self.left_out.clone_from(&left_out);
             let left_out = left_out.join(", ");
             tracing::info!(source = %self.name, program = program.program, left_out, "streams of the program");

@@ -93,7 +93,7 @@ fn formats(name: &str, arguments: &str, endings: &[(&str, &str)]) -> Vec<PathBuf
     std::iter::once(first.clone()).chain(others).collect()
 }
 
-const ALL: &[&str] = &["ts", "flv", "mp4", "m4s"];
+const ALL: &[&str] = &["ts", "flv", "mp4", "m4s", "m3u8"];
 const FRAGMENTED: (&str, &str) = (
     "-fragmented.mp4",
     "-movflags frag_keyframe+empty_moov+default_base_moof",
@@ -167,7 +167,7 @@ fn av1_goes_where_there_is_a_mapping() {
         &[FRAGMENTED],
     );
     for from in &made {
-        to_all(from, AV1, &["flv", "mp4", "m4s"]);
+        to_all(from, AV1, &["flv", "mp4", "m4s", "m3u8"]);
     }
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("out.ts");
@@ -336,9 +336,12 @@ fn what_cannot_be_used_is_told_in_a_line() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("text.ts"), "some words").unwrap();
     std::fs::write(path("list.ts"), "#EXTM3U\n").unwrap();
+    std::fs::create_dir(path("list")).unwrap();
+    let input = path("list/0.m4s");
+    std::fs::copy(avc, &input).unwrap();
     for (from, to, code, expected) in [
         (avc, &*path("a.mkv"), 2, "none of .ts, .flv, .mp4, .m4s"),
-        (avc, &path("a.m3u8"), 2, "playlists"),
+        (&input, &path("list.m3u8"), 2, "where its segments would be"),
         (avc, avc, 2, "it is the input"),
         (avc, "gopher://a/b", 2, "cannot be pushed to"),
         ("gopher://a/b", &path("a.ts"), 2, "cannot be pulled from"),
@@ -360,6 +363,92 @@ fn what_cannot_be_used_is_told_in_a_line() {
     }
     let output = remux(["--duration", "soon", avc, "a.ts"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn playlists_and_their_segments_are_read_whole() {
+    const B_FRAMES: &str = "-c:v libx264 -preset veryfast -g 25 -bf 3 -c:a aac";
+    let hls = "-f hls -hls_time 1 -hls_list_size 0";
+    let fmp4 = format!("{hls} -hls_segment_type fmp4 -hls_fmp4_init_filename fmp4-init.mp4");
+    let made = formats(
+        "avc-b",
+        B_FRAMES,
+        &[
+            ("-ts.m3u8", hls),
+            ("-fmp4.m3u8", &fmp4),
+            ("-ranges.m3u8", &format!("{hls} -hls_flags single_file")),
+        ],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    // It does not say that it is over, and packets are counted anew in each segment.
+    let open = folder.path().join("open.m3u8");
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(&made[0]);
+    ffmpeg.args(
+        "-c copy -f segment -segment_time 1 -segment_list_flags live -segment_list".split(' '),
+    );
+    ffmpeg.arg(&open).arg(folder.path().join("open%d.ts"));
+    Peer::start(&mut ffmpeg)
+        .finish(seconds(30))
+        .without_complaint();
+    for from in made[1..].iter().chain([&open]) {
+        for ending in ["mp4", "m3u8"] {
+            let to = folder.path().join(format!("out.{ending}"));
+            copy(from, &to);
+            // The edit lists of ffmpeg's fragments count milliseconds.
+            assert_alike(&made[0], &to, AVC, 0.001);
+        }
+    }
+    // What was written is read again.
+    let (written, to) = (folder.path().join("out.m3u8"), folder.path().join("out.ts"));
+    copy(&written, &to);
+    assert_alike(&made[0], &to, AVC, 0.001);
+    let playlist = std::fs::read_to_string(&written).unwrap();
+    assert!(playlist.contains("#EXT-X-ENDLIST"), "{playlist}");
+    // Without one of its segments it is not whole.
+    std::fs::remove_file(folder.path().join("out/0.m4s")).unwrap();
+    let output = remux([&written, &folder.path().join("rest.mp4")]);
+    assert_eq!(output.status.code(), Some(1));
+    let words = text(&output);
+    assert!(words.contains("out/0.m4s: No such file"), "{words}");
+}
+
+#[test]
+fn pictures_of_another_size_are_a_discontinuity_of_the_playlist() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut list = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n".to_owned();
+    for (size, name) in [("320x240", "small"), ("640x360", "large")] {
+        let from = made(
+            &format!("{name}.ts"),
+            &format!("{} {X264} -bf 0 -c:a aac", SIGNAL.replace("320x240", size)),
+        );
+        std::fs::copy(from, path(&format!("{name}.ts"))).unwrap();
+        list += &format!("#EXT-X-DISCONTINUITY\n#EXTINF:3,\n{name}.ts\n");
+    }
+    std::fs::write(path("both.m3u8"), list + "#EXT-X-ENDLIST\n").unwrap();
+    let to = path("out.m3u8");
+    copy(&path("both.m3u8"), &to);
+    let playlist = std::fs::read_to_string(&to).unwrap();
+    assert_eq!(playlist.matches("#EXT-X-MAP").count(), 2, "{playlist}");
+    assert_eq!(
+        playlist.matches("#EXT-X-DISCONTINUITY\n").count(),
+        1,
+        "{playlist}"
+    );
+    // ffmpeg keeps to the first initialisation section of a playlist, so it reads what is copied on.
+    let back = path("back.ts");
+    copy(&to, &back);
+    decode(back.to_str().unwrap(), 6).assert_about(6.0, 25.0);
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "debug", "-i"]).arg(&back);
+    ffmpeg.args(["-an", "-f", "null", "-"]);
+    let output = program::run_to_end(&mut ffmpeg, seconds(30));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    for size in ["320x240", "640x360"] {
+        assert!(errors.contains(size), "{size}: {errors}");
+    }
+    assert_eq!(frames(&back, "v", "h264").0.len(), 150);
 }
 
 #[test]

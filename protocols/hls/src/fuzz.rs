@@ -61,18 +61,24 @@ pub fn read(data: &[u8]) {
 
 /// Input: bodies, each behind two bytes of its length, whose upper bit says that there is none; they are the answers to
 /// what a player asks for, in that order. It asks for nothing twice without time between, and one file of each rendition
-/// at a time.
-pub fn client(now: Instant, mut data: &[u8]) {
-    let Ok(url) = Url::parse("http://host/a/main.m3u8?x=y") else {
-        return;
-    };
-    let mut client = Client::new(url, Choice::default());
-    let mut now = now;
+/// at a time; and a file leads to files, what is of a server to servers.
+pub fn client(now: Instant, data: &[u8]) {
+    for url in ["http://host/a/main.m3u8?x=y", "file:///a/main.m3u8"] {
+        if let Ok(url) = Url::parse(url) {
+            client_of(&url, now, data);
+        }
+    }
+}
+
+fn client_of(url: &Url, mut now: Instant, mut data: &[u8]) {
+    let mut client = Client::new(url.clone(), Choice::default());
     let mut sequences = [None; 2];
     loop {
         match client.poll_output() {
             Output::Fetch(fetch) => {
                 assert!(fetch.most <= MAX_SEGMENT);
+                let is_file = |url: &Url| url.scheme() == "file";
+                assert_eq!(is_file(&fetch.url), is_file(url));
                 let Some(([high, low], rest)) = data.split_first_chunk() else {
                     return;
                 };
@@ -230,6 +236,7 @@ mod playlist {
             target_duration: (*target).into(),
             part_target: (flags & 2 != 0).then_some(Duration::from_millis(200)),
             can_skip_until: Some(Duration::from_secs(12)),
+            is_recording: flags & 1 != 0,
             media_sequence: (*sequence).into(),
             discontinuity_sequence: (*discontinuities).into(),
             skipped: (flags >> 3).into(),
@@ -252,6 +259,10 @@ mod playlist {
         assert_eq!(read.media_sequence, u64::from(*sequence));
         assert_eq!(read.discontinuity_sequence, u64::from(*discontinuities));
         assert_eq!(read.end_list, playlist.ended);
+        let vod = playlist
+            .is_recording
+            .then_some(m3u8_rs::MediaPlaylistType::Vod);
+        assert_eq!(read.playlist_type, vod);
         assert_eq!(read.segments.len(), models.len());
         let mut map: Option<String> = None;
         for (read, model) in read.segments.iter().zip(&models) {

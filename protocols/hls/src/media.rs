@@ -31,6 +31,8 @@ pub struct Playlist<'a> {
     /// A player may ask for a delta update, which leaves out what is further from the end than this: at least six target
     /// durations (section 4.4.3.8 of the second edition).
     pub can_skip_until: Option<Duration>,
+    /// Nothing of it will ever change (EXT-X-PLAYLIST-TYPE:VOD, section 4.3.3.5).
+    pub is_recording: bool,
     /// Number of the first segment.
     pub media_sequence: u64,
     /// Number of discontinuities that have left the playlist at its start.
@@ -150,6 +152,9 @@ impl Playlist<'_> {
                 write!(out, ",CAN-SKIP-UNTIL={}", Seconds(boundary))?;
             }
             writeln!(out, "\n#EXT-X-PART-INF:PART-TARGET={target}")?;
+        }
+        if self.is_recording {
+            out.write_str("#EXT-X-PLAYLIST-TYPE:VOD\n")?;
         }
         writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{}", self.media_sequence)?;
         if self.discontinuity_sequence > 0 {
@@ -378,6 +383,29 @@ mod tests {
         let ended = playlist.to_string();
         assert!(ended.ends_with("LAST-MSN=7\n#EXT-X-ENDLIST\n"));
         assert!(!ended.contains("PRELOAD-HINT"));
+    }
+
+    #[test]
+    fn a_recording_says_so() {
+        let playlist = Playlist {
+            target_duration: 2,
+            is_recording: true,
+            segments: &[segment("0.m4s")],
+            ended: true,
+            ..Playlist::default()
+        };
+        let expected = "\
+#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-TARGETDURATION:2
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MEDIA-SEQUENCE:0
+#EXT-X-MAP:URI=\"init0.mp4\"
+#EXTINF:2.00000,
+0.m4s
+#EXT-X-ENDLIST
+";
+        assert_eq!(playlist.to_string(), expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a file is written as, by the ending of its name.
+//! What is written, by the ending of its name.
 
 use media::{Codec, Track};
 use mpegts::muxer::Muxer;
@@ -15,12 +15,11 @@ pub enum Container {
     Mp4,
     /// MP4 in fragments.
     Fragmented,
+    /// A playlist of HLS, and segments of MP4 in a folder beside it.
+    Hls,
 }
 
 impl Container {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Ts, Self::Flv, Self::Mp4, Self::Fragmented];
-
     /// That of a file with this name.
     ///
     /// # Errors
@@ -32,8 +31,8 @@ impl Container {
             Some("flv") => Ok(Self::Flv),
             Some("mp4" | "m4v" | "m4a" | "mov") => Ok(Self::Mp4),
             Some("m4s" | "cmfv" | "cmfa") => Ok(Self::Fragmented),
-            Some("m3u8") => Err("playlists cannot be written yet".to_owned()),
-            _ => Err("its name ends with none of .ts, .flv, .mp4, .m4s".to_owned()),
+            Some("m3u8") => Ok(Self::Hls),
+            _ => Err("its name ends with none of .ts, .flv, .mp4, .m4s, .m3u8".to_owned()),
         }
     }
 
@@ -44,6 +43,7 @@ impl Container {
             Self::Flv => "FLV",
             Self::Mp4 => "MP4",
             Self::Fragmented => "fragmented MP4",
+            Self::Hls => "HLS",
         }
     }
 
@@ -56,7 +56,7 @@ impl Container {
         let carried = match self {
             Self::Ts => return Muxer::carries(codec).map_err(|error| error.to_string()),
             Self::Flv => flv::muxer::is_carried(track),
-            Self::Mp4 | Self::Fragmented => mp4::init::carries(codec),
+            Self::Mp4 | Self::Fragmented | Self::Hls => mp4::init::carries(codec),
         };
         let words = || format!("{} cannot be carried in {}", codec.name(), self.name());
         carried.then_some(()).ok_or_else(words)
@@ -74,16 +74,13 @@ mod tests {
             ("a.b.FLV", Container::Flv),
             ("/x/y.mp4", Container::Mp4),
             ("a.m4s", Container::Fragmented),
+            ("a.M3U8", Container::Hls),
         ] {
             assert_eq!(Container::of(Path::new(name)), Ok(expected));
         }
-        for (name, words) in [
-            ("a.m3u8", "playlists"),
-            ("a.mkv", "none of"),
-            ("ts", "none of"),
-        ] {
+        for name in ["a.mkv", "ts", "m3u8"] {
             let refused = Container::of(Path::new(name)).unwrap_err();
-            assert!(refused.contains(words), "{refused}");
+            assert!(refused.contains("none of"), "{refused}");
         }
     }
 }

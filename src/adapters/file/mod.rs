@@ -2,11 +2,16 @@
 //! who may name a URL there would read and write the server's disk.
 //!
 //! A file is read as fast as its readers take it ([`Publisher::room`](crate::hub::Publisher::room)), and nothing of it
-//! is left out. What it is, is told by its first bytes (`source`); what is written, by the ending of its name (`sink`).
+//! is left out. What it is, is told by its first bytes (`source`); what is written, by the ending of its name (`sink`). A playlist is a
+//! file with others beside it (`playlist`, `segments`).
 //! What could not be read or written is noted in the [`Report`].
 
 mod container;
+mod form;
+mod output;
+mod playlist;
 mod report;
+mod segments;
 mod sink;
 mod source;
 
@@ -14,7 +19,7 @@ pub use container::Container;
 pub use report::Report;
 
 use super::{BoxFuture, Feed, Protocol, Target};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a path has in front of it to be a URL.
@@ -65,6 +70,11 @@ pub fn path(url: &str) -> &Path {
         None => path,
     };
     Path::new(path)
+}
+
+/// Where the segments of what is written to that path go, if it is a playlist.
+pub fn segments(path: &Path) -> Option<PathBuf> {
+    (Container::of(path) == Ok(Container::Hls)).then(|| segments::folder(path))
 }
 
 #[cfg(test)]

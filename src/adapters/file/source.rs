@@ -1,5 +1,6 @@
 //! Reads a file. What it is, is told by its first bytes, whatever its name.
 
+use super::playlist;
 use super::report::Report;
 use crate::adapters::{Content, FlvIntake, Receiver, Target};
 use crate::hub::Origin;
@@ -27,13 +28,14 @@ pub(super) async fn pull(path: &Path, target: &Target, report: &Report) -> Resul
     let words = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let (file, head, length) = open(path).map_err(|error| words(&error))?;
     let content = match Content::of(&head, true) {
-        Some(Content::Playlist) => Err("it is a playlist, and these cannot be read yet"),
         None if head.is_empty() => Err("it is empty"),
-        None => Err("it is no MPEG transport stream, MP4 or FLV file"),
+        None => Err("it is no MPEG transport stream, MP4 or FLV file, and no playlist of HLS"),
         Some(content) => Ok(content),
     };
     let content = content.map_err(|reason| words(&reason))?;
-    report.opened(length, content.name());
+    // Of a playlist, the bytes are those of other files.
+    let is_playlist = content == Content::Playlist;
+    report.opened(if is_playlist { 0 } else { length }, content.name());
     target.connected();
     let origin = Origin {
         protocol: "file",
@@ -43,7 +45,8 @@ pub(super) async fn pull(path: &Path, target: &Target, report: &Report) -> Resul
     let read = match content {
         Content::Ts => transport_stream(file, target, &origin, report).await,
         Content::Flv => flv(file, target, origin, report).await,
-        Content::Mp4 | Content::Playlist => mp4(file, length, target, origin, report).await,
+        Content::Mp4 => mp4(file, length, target, origin, report).await,
+        Content::Playlist => playlist::pull(path, target, origin, report).await,
     };
     read.map_err(|error| words(&error))
 }
@@ -226,7 +229,7 @@ fn read_mp4(file: &File, length: u64, sender: &mpsc::Sender<Told>) {
 }
 
 /// As many of the bytes at that place as can be read.
-fn read_at(file: &File, at: u64, length: usize) -> Bytes {
+pub(super) fn read_at(file: &File, at: u64, length: usize) -> Bytes {
     let mut bytes = BytesMut::zeroed(length);
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {

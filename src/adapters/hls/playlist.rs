@@ -7,7 +7,7 @@ use crate::segment::{self, DateRange, Part, Rendition, Snapshot};
 use hls::{media as playlist, multivariant};
 use media::{Codec, Kind};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Segments at the end of a playlist that still list their parts. A player joins within three target
 /// durations of the end.
@@ -168,17 +168,12 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
         .iter()
         .filter_map(|(uri, other)| report(uri, other))
         .collect();
-    // Of what is no longer listed nothing is told.
-    let date_ranges: Vec<_> = snapshot
-        .date_ranges
-        .iter()
-        .filter(|range| oldest.is_none_or(|oldest| range.end() >= oldest))
-        .map(date_range)
-        .collect();
+    let date_ranges = date_ranges(snapshot, oldest);
     let playlist = playlist::Playlist {
         target_duration: snapshot.target.unwrap_or(1),
         part_target: (!ended).then_some(snapshot.part),
         can_skip_until: (skippable(rendition, snapshot) > 0).then(|| skip_boundary(snapshot)),
+        is_recording: false,
         media_sequence,
         discontinuity_sequence,
         skipped: skipped as u64,
@@ -197,6 +192,16 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
     let mut text = String::with_capacity(4_096);
     playlist.render(&mut text);
     text
+}
+
+/// What happened since then: of what is no longer listed nothing is told.
+pub(super) fn date_ranges(
+    snapshot: &Snapshot,
+    oldest: Option<SystemTime>,
+) -> Vec<playlist::DateRange<'_>> {
+    let ranges = snapshot.date_ranges.iter();
+    let listed = ranges.filter(|range| oldest.is_none_or(|oldest| range.end() >= oldest));
+    listed.map(date_range).collect()
 }
 
 fn date_range(range: &DateRange) -> playlist::DateRange<'_> {

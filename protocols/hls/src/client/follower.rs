@@ -11,7 +11,7 @@ use super::job::{File, Job};
 use super::place::{self, Place};
 use super::{
     Error, Failure, Fetch, Fetched, LONGEST_PAUSE, MAX_FAILURES, MAX_PLAYLIST, MAX_SEGMENT, Output,
-    PATIENCE, Piece, RETRY, join,
+    PATIENCE, Piece, RETRY, is_file, join,
 };
 use crate::read::{self, ByteRange, Hint, Key, Map, Media, Method, Playlist, Variables};
 use crate::samples::SampleKey;
@@ -131,6 +131,12 @@ impl Follower {
 
     pub(super) const fn is_recording(&self) -> bool {
         self.is_recording
+    }
+
+    /// How long the playlist is.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        let playing = self.playlist.as_ref()?;
+        Some(playing.media.duration())
     }
 
     pub(super) fn timeout(&self) -> Option<Instant> {
@@ -327,6 +333,10 @@ impl Follower {
         outputs: &mut VecDeque<Output>,
     ) -> Result<(), Error> {
         let asked = self.asked.unwrap_or(now);
+        if is_file(&self.url) {
+            media.ended = true;
+            media.start = None;
+        }
         let Some(playing) = &mut self.playlist else {
             if media.skipped > 0 {
                 let words = "the server leaves out what it was not asked to leave out";
@@ -400,7 +410,7 @@ impl Follower {
             job.attempts += 1;
             job.attempts
         });
-        if attempts >= ATTEMPTS {
+        if attempts >= ATTEMPTS || is_file(&self.url) {
             let words = format!("a segment is passed over: {}", failure.reason);
             outputs.push_back(Output::Fault(words));
             self.pass_over();
@@ -414,6 +424,12 @@ impl Follower {
     /// # Errors
     /// When there have been too many.
     fn fail(&mut self, failure: &Failure) -> Result<Duration, Error> {
+        if is_file(&self.url) {
+            // Without its playlist there is nothing; a segment is passed over.
+            let has_playlist = self.playlist.is_some();
+            let failed = || Error::Fetch(failure.reason.clone());
+            return has_playlist.then_some(Duration::ZERO).ok_or_else(failed);
+        }
         self.failures += 1;
         if self.failures >= MAX_FAILURES {
             return Err(Error::Fetch(failure.reason.clone()));

@@ -35,6 +35,9 @@ const MAX_KEY: usize = 64;
 /// Attempts at the first playlist, and at all that follow each other without success.
 const MAX_FAILURES: u32 = 5;
 
+/// Attempts at the first playlist, which tells that there is anything, end so long after the first of them has failed.
+const FIRST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// After a failure it is tried again so much later, and at least half a target duration.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -133,8 +136,8 @@ pub enum Error {
     /// A multivariant playlist names another.
     #[error("a playlist of segments was expected, and one of variants came")]
     Nested,
-    /// A reference that is no URL of HTTP.
-    #[error("the playlist names what is no URL of HTTP")]
+    /// A reference to what cannot be fetched from where the playlist is.
+    #[error("the playlist names what is neither a URL of HTTP nor a file beside it")]
     Reference,
     /// Too many fetches in a row failed; the last one so.
     #[error("{0}")]
@@ -146,9 +149,10 @@ pub enum Error {
 pub struct Client {
     url: Url,
     choice: Choice,
-    /// The fetch of the first playlist, and how often it has failed.
+    /// The fetch of the first playlist, and how often and since when it has failed.
     first: Option<u64>,
     failures: u32,
+    failing_since: Option<Instant>,
     retry: Option<Instant>,
     followers: Vec<Follower>,
     ids: u64,
@@ -157,13 +161,15 @@ pub struct Client {
 }
 
 impl Client {
-    /// For the playlist at `url`, of which the rule chooses.
+    /// For the playlist at `url`, of which the rule chooses. One of `file:` is played as it is there: all of it, once, and
+    /// what is missing is passed over at once.
     pub fn new(url: Url, choice: Choice) -> Self {
         let mut client = Self {
             url,
             choice,
             first: None,
             failures: 0,
+            failing_since: None,
             retry: None,
             followers: Vec::new(),
             ids: 0,
@@ -177,6 +183,12 @@ impl Client {
     /// Whether it was over before it was looked at, as far as is known.
     pub fn is_recording(&self) -> bool {
         !self.followers.is_empty() && self.followers.iter().all(Follower::is_recording)
+    }
+
+    /// How long its playlists are now; none before they are there.
+    pub fn duration(&self) -> Option<Duration> {
+        let lengths = self.followers.iter().map(Follower::duration);
+        lengths.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// How many renditions are followed; 0 before the first playlist is there.
@@ -208,7 +220,9 @@ impl Client {
                 Ok(fetched) => self.begin(now, fetched)?,
                 Err(failure) => {
                     self.failures += 1;
-                    if self.failures >= MAX_FAILURES {
+                    let since = *self.failing_since.get_or_insert(now);
+                    let is_over = now.saturating_duration_since(since) >= FIRST_PATIENCE;
+                    if is_over || self.failures >= MAX_FAILURES || is_file(&self.url) {
                         return Err(Error::Fetch(failure.reason));
                     }
                     let pause = failure.retry_after.unwrap_or(RETRY);
@@ -291,9 +305,17 @@ impl Client {
     }
 }
 
-/// A reference of a playlist.
+/// A reference of a playlist. Files are named by files alone.
 fn join(base: &Url, reference: &str) -> Result<Url, Error> {
+    let can_be_fetched = |url: &Url| match is_file(base) {
+        true => is_file(url),
+        false => matches!(url.scheme(), "http" | "https"),
+    };
     let url = base.join(reference).ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https"))
-        .ok_or(Error::Reference)
+    url.filter(can_be_fetched).ok_or(Error::Reference)
+}
+
+/// Whether it is of this machine, where nothing comes that is not there.
+fn is_file(url: &Url) -> bool {
+    url.scheme() == "file"
 }

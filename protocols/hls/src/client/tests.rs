@@ -243,6 +243,29 @@ fn it_gives_up_in_the_end() {
         assert_eq!(refused, Error::Fetch("the server answers 404".into()));
         assert_eq!(play.files.asked.len(), MAX_FAILURES as usize);
     }
+    // A server that does not answer is not waited for as often: there may be another.
+    let mut play = Play::of(Files::default());
+    let begun = play.now;
+    let mut asked = 0;
+    let refused = loop {
+        match play.client.poll_output() {
+            Output::Fetch(fetch) => {
+                asked += 1;
+                play.now += fetch.within;
+                let late = Failure::from("the server takes too long".to_owned());
+                if let Err(error) = play.client.handle_fetched(play.now, fetch.id, Err(late)) {
+                    break error;
+                }
+            }
+            Output::Timeout(Some(due)) => {
+                play.now = due;
+                play.client.handle_timeout(due);
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused, Error::Fetch("the server takes too long".into()));
+    assert_eq!((asked, play.now - begun), (2, Duration::from_secs(21)));
     let mut files = Files::default();
     files.put("main.m3u8", playlist(0, 20, "#EXT-X-ENDLIST"));
     let mut play = Play::of(files);
@@ -544,4 +567,36 @@ fn a_server_that_wants_to_be_left_alone_is() {
         assert!(play.has_ended && play.client.is_recording());
         assert_eq!(play.sequences(), [0, 1, 2]);
     }
+}
+
+#[test]
+fn files_are_played_as_they_are() {
+    let of_file = |text: String, there| {
+        let mut files: Files = with_segments(there);
+        files.put("main.m3u8", text);
+        let mut play = Play::of(files);
+        play.client = Client::new(Url::parse("file:///main.m3u8").unwrap(), Choice::default());
+        play
+    };
+    // All of it from its beginning, whatever it says of its end and of where to begin.
+    let mut play = of_file(playlist(7, 9, "#EXT-X-START:TIME-OFFSET=-8\n"), 0..20);
+    assert_eq!(play.run(), Ok(None));
+    assert_eq!(play.sequences(), [7, 8, 9, 10, 11, 12, 13, 14, 15]);
+    assert!(play.has_ended && play.client.is_recording());
+    assert_eq!(play.client.duration(), Some(Duration::from_secs(36)));
+    assert_eq!(play.files.asked.len(), 10);
+    // What is not there will not come, however much of it there is.
+    let mut play = of_file(playlist(0, 20, ""), 18..20);
+    assert_eq!(play.run(), Ok(None));
+    assert_eq!((play.sequences(), play.faults.len()), (vec![18, 19], 18));
+    assert!(play.pieces[0].discontinuity && play.has_ended);
+    let mut play = of_file(String::new(), 0..0);
+    play.files.there.clear();
+    assert!(matches!(play.run(), Err(Error::Fetch(_))));
+    // A file leads to files alone.
+    let away = "#EXTINF:4,\nhttp://host/0.ts\n#EXTINF:4,\n/1.ts\n";
+    let mut play = of_file(playlist(0, 0, away), 0..2);
+    assert_eq!(play.run(), Ok(None));
+    assert_eq!(play.files.asked, ["main.m3u8", "1.ts"]);
+    assert_eq!(play.faults, [Error::Reference.to_string()]);
 }

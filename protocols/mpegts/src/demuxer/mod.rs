@@ -109,6 +109,12 @@ impl Demuxer {
         self
     }
 
+    /// What is pushed next begins a file of its own that goes on with the stream. Makers of such files count packets on
+    /// from file to file, or anew in each; a packet in which something begins is not missed either way.
+    pub fn next_segment(&mut self) {
+        self.reader.pids.begin_anew();
+    }
+
     /// Takes a piece of the stream. What is wrong in it is an [`Event::Fault`], and is counted.
     pub fn push(&mut self, data: &[u8]) {
         let Self { aligner, reader } = self;

@@ -60,6 +60,13 @@ impl Pids {
         let (_, route, continuity) = self.entries.get_mut(place)?;
         Some((*route, continuity))
     }
+
+    /// What begins next on each PID may be counted anew.
+    pub(super) fn begin_anew(&mut self) {
+        for (.., continuity) in &mut self.entries {
+            continuity.may_leap = true;
+        }
+    }
 }
 
 /// What a packet is to the one before of its PID.
@@ -77,6 +84,8 @@ pub(super) enum Seen {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Continuity {
     last: Option<Last>,
+    /// The next packet need not go on, if something begins in it.
+    may_leap: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +116,8 @@ impl Continuity {
             counter,
             payload: print,
         });
-        let Some(last) = last.filter(|_| !packet.adaptation.discontinuity) else {
+        let leaps = std::mem::take(&mut self.may_leap) && packet.unit_start;
+        let Some(last) = last.filter(|_| !packet.adaptation.discontinuity && !leaps) else {
             return Seen::Next;
         };
         let expected = (last.counter + 1) & 0x0f;
@@ -157,6 +167,27 @@ mod tests {
         let mut continuity = Continuity::default();
         for (number, (packet, expected)) in cases.into_iter().enumerate() {
             assert_eq!(continuity.see(&packet), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn what_begins_in_another_segment_may_be_counted_anew() {
+        let packet = |continuity, unit_start| Packet {
+            pid: 1,
+            unit_start,
+            scrambled: false,
+            continuity,
+            adaptation: crate::packet::Adaptation::default(),
+            payload: Some(&[1; 20]),
+        };
+        for (unit_start, expected) in [(true, Seen::Next), (false, Seen::Lost { expected: 10 })] {
+            let mut continuity = Continuity::default();
+            assert_eq!(continuity.see(&packet(9, true)), Seen::Next);
+            continuity.may_leap = true;
+            assert_eq!(continuity.see(&packet(0, unit_start)), expected);
+            // And no further.
+            let lost = Seen::Lost { expected: 1 };
+            assert_eq!(continuity.see(&packet(5, true)), lost);
         }
     }
 

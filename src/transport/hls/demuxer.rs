@@ -2,10 +2,12 @@
 //! fragmented MP4, or sound alone. A presentation may change from one to another.
 
 use super::segments::{self, Segments};
+use crate::transport::losses;
 use hls::client::Piece;
 use hls::packed::{self, Packed};
 use hls::samples::SampleKey;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use mpegts::Format;
 use mpegts::demuxer::{Demuxer as TsDemuxer, Event, ProgramSelection};
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +16,9 @@ const KINDS: u16 = 0x100;
 
 /// Tracks of a rendition, of all kinds.
 const MAX_TRACKS: usize = 16;
+
+/// Losses that are remembered.
+const MAX_LOSSES: usize = 64;
 
 /// What comes out.
 #[derive(Clone, Debug)]
@@ -38,6 +43,10 @@ pub(super) struct Demuxer {
     captured: Option<(SystemTime, i64)>,
     /// What opens the samples of the segment.
     key: Option<SampleKey>,
+    /// Streams of the program that are not carried.
+    left_out: Vec<&'static str>,
+    /// What was lost before the form that is read now.
+    losses: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -56,7 +65,22 @@ impl Demuxer {
             tracks: Vec::new(),
             captured: None,
             key: None,
+            left_out: Vec::new(),
+            losses: Vec::new(),
         }
+    }
+
+    /// What of its transport streams is lost so far, in words.
+    pub(super) fn losses(&self) -> impl Iterator<Item = String> {
+        let demuxer = match &self.form {
+            Form::Ts(demuxer) => Some(demuxer),
+            _ => None,
+        };
+        let now = demuxer
+            .into_iter()
+            .flat_map(|demuxer| losses::counted(demuxer));
+        let left_out = losses::left_out(&self.left_out);
+        self.losses.iter().cloned().chain(now).chain(left_out)
     }
 
     /// What comes next does not go on from what came: what of that is complete in itself is given.
@@ -64,8 +88,14 @@ impl Demuxer {
         if let Form::Ts(mut demuxer) = std::mem::replace(&mut self.form, Form::Unknown) {
             demuxer.flush();
             self.take_ts(&mut demuxer, &mut None, give);
+            let room = MAX_LOSSES.saturating_sub(self.losses.len());
+            self.losses.extend(losses::counted(&demuxer).take(room));
         }
-        *self = Self::new(self.is_muted);
+        *self = Self {
+            left_out: std::mem::take(&mut self.left_out),
+            losses: std::mem::take(&mut self.losses),
+            ..Self::new(self.is_muted)
+        };
         give(Item::Break);
     }
 
@@ -86,6 +116,9 @@ impl Demuxer {
         let read = match &mut form {
             Form::Unknown => Ok(()),
             Form::Ts(demuxer) => {
+                if piece.part.is_none_or(|part| part == 0) {
+                    demuxer.next_segment();
+                }
                 // One of MP4 holds until another is named, and a playlist cannot say that there is none.
                 if let Some(map) = piece.map.as_ref().filter(|map| is_ts(map)) {
                     demuxer.push(map);
@@ -98,10 +131,13 @@ impl Demuxer {
                 self.take_ts(demuxer, &mut captured, give);
                 Ok(())
             }
-            Form::Mp4(segments) => segments.push(piece, &mut |event| match event {
-                segments::Event::Track(track) => self.track(track, give),
-                segments::Event::Unit(unit) => self.unit(unit, &mut captured, give),
-            }),
+            Form::Mp4(segments) => {
+                let (map, key) = (piece.map.as_ref(), piece.samples.as_ref());
+                segments.push(map, &piece.bytes, key, &mut |event| match event {
+                    segments::Event::Track(track) => self.track(track, give),
+                    segments::Event::Unit(unit) => self.unit(unit, &mut captured, give),
+                })
+            }
             Form::Packed(packed) => {
                 let read = packed.push(&piece.bytes);
                 while let Some(event) = packed.pull() {
@@ -160,7 +196,11 @@ impl Demuxer {
             match event {
                 Event::Track(track) => self.track(track, give),
                 Event::Unit(unit) => self.unit(unit, captured, give),
-                Event::Program(_) | Event::Fault(_) => {}
+                Event::Program(program) => {
+                    let (_, others) = losses::sorted(&program);
+                    self.left_out = others.iter().map(Format::name).collect();
+                }
+                Event::Fault(_) => {}
             }
         }
     }

@@ -1,13 +1,13 @@
 //! Segments of fragmented MP4: each is read behind the initialisation section that the playlist names for it.
 
 use bytes::Bytes;
-use hls::client::Piece;
+use hls::samples::SampleKey;
 use media::{AccessUnit, Track};
 use mp4::reader::{Reader, Step};
 
 /// What is in segments.
 #[derive(Debug)]
-pub(super) enum Event {
+pub enum Event {
     /// A track, or another configuration of it.
     Track(Track),
     /// The next access unit.
@@ -16,32 +16,34 @@ pub(super) enum Event {
 
 /// Reads segments, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Segments {
+pub struct Segments {
     /// The section that holds, and what is known by it.
     open: Option<(Bytes, Reader)>,
 }
 
 impl Segments {
-    /// Reads a segment.
+    /// Reads a segment, or a part of one, behind the initialisation section `map`.
     ///
     /// # Errors
     /// When there is nothing in it that can be read.
-    pub(super) fn push(
+    pub fn push(
         &mut self,
-        piece: &Piece,
+        map: Option<&Bytes>,
+        bytes: &Bytes,
+        key: Option<&SampleKey>,
         give: &mut impl FnMut(Event),
     ) -> Result<(), String> {
-        let Some(map) = &piece.map else {
+        let Some(map) = map else {
             // Whole in itself, or nothing.
-            let mut reader = Reader::new(piece.bytes.len() as u64);
-            return read(&mut reader, &piece.bytes, give);
+            let mut reader = Reader::new(bytes.len() as u64);
+            return read(&mut reader, bytes, give);
         };
         let same = self.open.take().filter(|(known, _)| known == map);
         let (_, reader) = match same {
             Some(open) => self.open.insert(open),
             None => {
                 let mut reader = Reader::in_segments(map.len() as u64);
-                if let Some(key) = piece.samples {
+                if let Some(key) = key {
                     reader.set_key(key.secret);
                 }
                 // What is wrong with it shows in the segments.
@@ -49,11 +51,11 @@ impl Segments {
                 self.open.insert((map.clone(), reader))
             }
         };
-        if let Some(key) = piece.samples {
+        if let Some(key) = key {
             reader.set_key(key.secret);
         }
-        reader.next_segment(piece.bytes.len() as u64);
-        read(reader, &piece.bytes, give)
+        reader.next_segment(bytes.len() as u64);
+        read(reader, bytes, give)
     }
 }
 
