@@ -57,6 +57,8 @@ pub(super) struct Muxer {
     viewers: Mutex<Viewers>,
     /// What each protocol has made of the snapshot of that version.
     made: Mutex<HashMap<&'static str, (u64, Made)>>,
+    /// What each protocol makes of one snapshot after the other, and when somebody wanted that.
+    kept: Mutex<HashMap<&'static str, (Instant, Made)>>,
 }
 
 /// Playlists or a description; what it is only its protocol knows.
@@ -182,6 +184,7 @@ impl Muxers {
             snapshots,
             viewers: Mutex::new(viewers),
             made: Mutex::default(),
+            kept: Mutex::default(),
         });
         tokio::spawn(self.clone().run(muxer.clone(), sender));
         muxer
@@ -283,6 +286,26 @@ impl Muxer {
         new
     }
 
+    /// What `protocol` goes on with from snapshot to snapshot: begun by the first who asks, and dropped when nobody has
+    /// asked for as long as it takes a viewer to be gone.
+    pub(super) fn kept<T: Default + Send + Sync + 'static>(
+        &self,
+        protocol: &'static str,
+    ) -> Arc<T> {
+        let mut kept = lock(&self.kept);
+        let now = Instant::now();
+        let known = kept.get_mut(protocol);
+        if let Some((used, known)) = known
+            && let Ok(known) = known.clone().downcast()
+        {
+            *used = now;
+            return known;
+        }
+        let new = Arc::<T>::default();
+        kept.insert(protocol, (now, new.clone()));
+        new
+    }
+
     /// Notes a request. Whoever only asks whether something is there does not watch; segments are fetched by
     /// whoever has asked for a playlist.
     fn count(&self, protocol: &'static str, visit: Visit, request: &FileRequest) {
@@ -318,6 +341,7 @@ impl Muxer {
 
     /// Lets viewers go that have not asked for `gone`. The time since the last request of all.
     fn prune(&self, gone: Duration) -> Duration {
+        lock(&self.kept).retain(|_, (used, _)| used.elapsed() < gone);
         let mut viewers = lock(&self.viewers);
         viewers.seen.retain(|_, (seen, _)| seen.elapsed() < gone);
         viewers.last_request.elapsed()

@@ -30,6 +30,7 @@ mod hls_codecs;
 mod hls_playlists;
 mod hls_pull;
 mod hls_servers;
+mod hls_ts;
 mod hls_waiting;
 mod hls_window;
 mod https;

@@ -18,6 +18,10 @@ pub(crate) enum File {
     At(Kind, u64, u64),
     /// `ID/video_7.2.m4s`: the third part of segment 7.
     Part(Kind, u64, usize),
+    /// `ID/ts.m3u8`: segments of MPEG-TS, of pictures and sound together.
+    Transport,
+    /// `ID/ts_7.ts`: one of them.
+    TransportSegment(u64),
 }
 
 /// Which rendition.
@@ -28,7 +32,7 @@ impl File {
     pub(super) const fn visit(self) -> Visit {
         match self {
             Self::Multivariant => Visit::Begin,
-            Self::Media(_) => Visit::Follow,
+            Self::Media(_) | Self::Transport => Visit::Follow,
             _ => Visit::Fetch,
         }
     }
@@ -42,6 +46,14 @@ impl File {
                 Self::Multivariant,
             ));
         };
+        if let Some(rest) = file.strip_prefix("ts") {
+            let segment = || rest.strip_prefix('_')?.strip_suffix(".ts");
+            let file = match rest {
+                ".m3u8" => Self::Transport,
+                _ => Self::TransportSegment(number(segment()?)?),
+            };
+            return Some((id, file));
+        }
         let (kind, rest) = [Kind::Video, Kind::Audio]
             .into_iter()
             .find_map(|kind| Some((kind, file.strip_prefix(name(kind))?)))?;
@@ -108,6 +120,10 @@ mod tests {
                 "cam/video_7_90000.m4s",
                 Some(("cam", File::At(Kind::Video, 7, 90_000))),
             ),
+            ("cam/ts.m3u8", Some(("cam", File::Transport))),
+            ("cam/ts_7.ts", Some(("cam", File::TransportSegment(7)))),
+            ("cam/ts_.ts", None),
+            ("cam/ts_7.m4s", None),
             ("cam/video_7_.m4s", None),
             ("cam/video_7_1_2.m4s", None),
             ("cam/cam.mpd", None),

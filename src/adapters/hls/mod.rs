@@ -6,6 +6,7 @@ mod playlist;
 mod response;
 mod source;
 mod stored;
+mod transport_stream;
 
 use super::muxer::Muxer;
 use super::segmented::serve;

@@ -4,6 +4,7 @@ use super::NAME;
 use super::file::File;
 use super::playlist::Playlists;
 use super::stored::Stored;
+use super::transport_stream::TransportStream;
 use crate::adapters::FileRequest;
 use crate::adapters::muxer::{Muxer, SESSION, new_session};
 use crate::adapters::passing::{pass_on, passed_on};
@@ -33,6 +34,11 @@ const MAX_AHEAD: u64 = 2;
 
 /// What was asked for with directives may be kept by caches for so many target durations (appendix B.1 of the draft).
 const CACHED_TARGETS: u64 = 6;
+
+/// Segments that a playlist for players of old has before it is given out (RFC 8216 section 6.2.2).
+const ENOUGH: usize = 3;
+
+const TRANSPORT_STREAM: HeaderValue = HeaderValue::from_static("video/mp2t");
 
 const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 
@@ -117,6 +123,31 @@ pub(super) async fn answer(
             let part = now.and_then(|now| part(&now));
             let tag = format!("{number}.{index}");
             part.map_or_else(no_such_file, |part| media(kind, [part], &tag, request))
+        }
+        File::Transport => {
+            // Who asks for more than there is, as old players do, stalls.
+            let enough = |now: &Snapshot| {
+                now.ended
+                    || now
+                        .renditions
+                        .iter()
+                        .any(|one| one.segments.len() >= ENOUGH)
+            };
+            let now = wait(&mut snapshots, deadline, enough).await.unwrap_or(now);
+            let kept = muxer.kept::<TransportStream>(NAME);
+            match kept.playlist(now).await {
+                Ok(text) => playlist(&text, request, u64::from(target) / 2),
+                Err(words) => plain(StatusCode::NOT_FOUND, format!("{words}\n")),
+            }
+        }
+        File::TransportSegment(number) => {
+            let kept = muxer.kept::<TransportStream>(NAME);
+            let found = kept.segment(now, number).await;
+            found.map_or_else(no_such_file, |(bytes, tag)| {
+                let mut response = ranged(Rope::new([bytes]), &tag, &request.headers);
+                set_headers(TRANSPORT_STREAM, &mut response);
+                response
+            })
         }
     };
     Ok(response)
@@ -265,13 +296,15 @@ fn set_media_headers(kind: Kind, response: &mut Response<Body>) {
         Kind::Audio => "audio/mp4",
         Kind::Data => "application/mp4",
     };
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    set_headers(HeaderValue::from_static(content_type), response);
+}
+
+/// Of media of that type.
+fn set_headers(content_type: HeaderValue, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
     // Numbers are never used twice, so that what a cache keeps stays true. Not "public": what was asked for with a login
     // is for who has one.
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("max-age=3600"),
-    );
+    let kept = HeaderValue::from_static("max-age=3600");
+    headers.insert(header::CACHE_CONTROL, kept);
 }

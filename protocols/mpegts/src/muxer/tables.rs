@@ -63,15 +63,20 @@ impl Tables {
                 descriptors.extend(more);
             }
         }
-        let pmt = Pmt {
+        let mut pmt = Pmt {
             program,
-            version: self.version,
+            version: self.version.wrapping_sub(1) & 0x1f,
             current: true,
             clock_pid: clock.map_or(NULL_PID, |track| track.pid.number),
             descriptors,
             streams: streams.collect(),
         };
         self.pat = pat.write().ok_or(MuxError::Tables)?;
+        // The version says that something has changed.
+        if pmt.write().is_some_and(|same| same == self.pmt) {
+            return Ok(());
+        }
+        pmt.version = self.version;
         self.pmt = pmt.write().ok_or(MuxError::Tables)?;
         self.version = (self.version + 1) & 0x1f;
         Ok(())
