@@ -29,6 +29,7 @@ mod hls;
 mod hls_codecs;
 mod hls_playlists;
 mod hls_pull;
+mod hls_readers;
 mod hls_servers;
 mod hls_ts;
 mod hls_waiting;
