@@ -313,6 +313,60 @@ await withPage({}, async (page, errors) => {
 });
 ";
 
+/// Pauses each of the pages for twelve seconds, and prints how far behind they were: before, after, when the page has been
+/// out of sight, and at the live edge again.
+const PAUSE: &str = r"
+import { withPage, sleep } from './lib.mjs';
+const urls = process.argv.slice(-2);
+const latency = (page) => page.evaluate(() => Number(document.documentElement.dataset.latency));
+const pause = async (page, url) => {
+  await page.goto(url);
+  await page.waitForFunction(() => document.documentElement.dataset.state === 'playing');
+  await sleep(4000);
+  const found = [await latency(page)];
+  await page.evaluate(() => document.querySelector('video').pause());
+  await sleep(12000);
+  await page.evaluate(() => document.querySelector('video').play());
+  await sleep(3000);
+  found.push(await latency(page));
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await sleep(2000);
+  found.push(await latency(page));
+  await page.click('#live');
+  await page.waitForFunction((most) => Number(document.documentElement.dataset.latency) < most, found[0] + 4);
+  found.push(await latency(page));
+  return found;
+};
+await withPage({}, async (first, errors) => {
+  const second = await first.context().newPage();
+  const found = await Promise.all([first, second].map((page, at) => pause(page, urls[at])));
+  if (errors.length > 0) throw new Error(`the page logged an error: ${errors[0]}`);
+  console.log(JSON.stringify(found));
+});
+";
+
+#[test]
+fn who_pauses_goes_on_from_there_until_the_live_edge_is_asked_for() {
+    let server = Server::with(&["--set", "segments.window=1m"]);
+    let _place = limit::BROWSER.take();
+    let _publisher = publish(&server, "cam", Clip::Standard);
+    let mut script = node(&server);
+    script.args(["--input-type=module", "--eval", PAUSE]);
+    for order in ["hls", "dash"] {
+        script.arg(server.url(&format!("/LiveApp/play.html?id=cam&playOrder={order}")));
+    }
+    let finished = Peer::start(&mut script).finish(seconds(90));
+    let (out, errors) = (&finished.stdout, &finished.stderr);
+    assert!(finished.status.success(), "{out}\n{errors}");
+    let found: Vec<[f64; 4]> = serde_json::from_str(out).unwrap();
+    for [before, after, seen_again, live] in found {
+        let expected = before + 8.0..before + 16.0;
+        assert!(expected.contains(&after), "{out}");
+        assert!(expected.contains(&seen_again), "{out}");
+        assert!(live < before + 4.0, "{out}");
+    }
+}
+
 #[test]
 fn the_landing_page_lists_what_is_live() {
     let server = Server::start();

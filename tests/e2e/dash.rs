@@ -1,16 +1,18 @@
 //! DASH players that are not ours play what is published; what becomes of a description.
 
 use crate::browser::{
-    comes_back, cut_off_for_a_moment, cut_off_until_it_has_ended, goodbye_and_back, watch,
+    comes_back, cut_off_for_a_moment, cut_off_until_it_has_ended, goodbye_and_back, node, watch,
     watch_for,
 };
 use crate::hls::vlc_plays_url;
 use crate::support::clips::Clip;
 use crate::support::http::request;
+use crate::support::limit;
 use crate::support::media::{Seen, decoding, publish};
 use crate::support::peer::Peer;
 use crate::support::playlist::Media;
 use crate::support::server::Server;
+use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
 
 const PATH: &str = "/LiveApp/streams/cam/cam.mpd";
@@ -181,6 +183,35 @@ fn minutes_without_a_stall_near_the_live_edge() {
         eprintln!("{player}: {facts}");
         assert_eq!(facts["stalls"], 0, "{facts}");
         assert!(facts["latency"].as_f64().unwrap() < most, "{facts}");
+    }
+}
+
+/// What viewers see, by a clock in the picture: from the encoder's input to the screen.
+#[test]
+#[ignore = "takes three minutes"]
+fn the_delay_by_a_clock_in_the_picture() {
+    // Bars of a Gray code of the time, which `clock.mjs` reads.
+    const CLOCK: &str = "color=black:size=288x64:rate=30,format=yuv420p,geq=lum=\
+        'st(0,floor(mod(time(0),1000)*100));st(1,pow(2,floor(X/16)));\
+        16+219*mod(floor(ld(0)/ld(1))+floor(ld(0)/ld(1)/2),2)':cb=128:cr=128";
+    let server = Server::start();
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", CLOCK]);
+    ffmpeg.args("-re -f lavfi -i sine=sample_rate=48000 -c:v libx264 -preset ultrafast".split(' '));
+    ffmpeg.args("-tune zerolatency -g 30 -c:a aac -f flv".split(' '));
+    let _publisher = Peer::start(ffmpeg.arg(server.rtmp_url("cam")));
+    server.wait_live("cam");
+    for (player, most) in [("hls", 2.0), ("dash", 3.0)] {
+        let _place = limit::BROWSER.take();
+        let mut script = node(&server);
+        let page = server.url(&format!("/LiveApp/play.html?id=cam&playOrder={player}"));
+        script.args(["clock.mjs", "--url", &page, "--seconds", "60"]);
+        let finished = Peer::start(&mut script).finish(seconds(120));
+        assert!(finished.status.success(), "{}", finished.stderr);
+        eprintln!("{player}: {}", finished.stdout);
+        let facts: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+        assert!(facts["median"].as_f64().unwrap() < most, "{facts}");
+        assert_eq!(facts["stalls"], 0, "{facts}");
     }
 }
 

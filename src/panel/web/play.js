@@ -4,6 +4,7 @@
 // For embedding pages and tests, <html> carries what is going on: data-state, data-player, data-passed-over (why
 // that player is not the first of the order), data-latency (seconds), data-stalls.
 
+import { isPast } from './player/element.js';
 import { players } from './player/index.js';
 import { readTarget } from './player/params.js';
 import { Pad } from './player/ptz.js';
@@ -17,6 +18,8 @@ const report = document.documentElement.dataset;
 
 /** The viewer wants it to run: true until paused by hand. */
 let wanted = target.autoplay;
+/** What plays next goes on from where the viewer has paused it. */
+let resumes = false;
 /** Muted by this page, not by the viewer. */
 let silenced = false;
 /** The last state of the session. */
@@ -56,11 +59,15 @@ function listen() {
   video.addEventListener('play', () => {
     wanted = true;
     at('play').hidden = true;
-    if (session.behind()) session.goLive();
+    // Who has paused goes on from there, as long as that can be had.
+    if (resumes ? isPast(video) : session.behind()) session.goLive();
+    resumes = false;
   });
   video.addEventListener('pause', () => {
     // A reload pauses too, but leaves nothing to show.
-    if (state.kind === 'playing' && video.readyState >= 2 && !video.ended) wanted = false;
+    if (state.kind !== 'playing' || video.readyState < 2 || video.ended) return;
+    wanted = false;
+    resumes = true;
   });
   video.addEventListener('volumechange', () => {
     if (!video.muted) silenced = false;

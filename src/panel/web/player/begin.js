@@ -28,6 +28,7 @@ export const starting = (begin) => (video, context) => {
     },
     latency: () => inner?.latency(),
     behind: () => inner?.behind() ?? false,
+    wentBack: () => inner?.wentBack?.() ?? false,
     over: () => inner?.over() ?? false,
     starved: () => inner !== undefined && ahead(video) < DRY,
     goLive: () => inner?.goLive(),
@@ -53,12 +54,19 @@ export async function library(importing, url, context, signal) {
 }
 
 /**
- * Notes whether the viewer has gone back: further than this behind where the player wants to be, by a seek.
+ * Notes whether the viewer has gone back: further than this behind where the player wants to be, by a seek or a pause.
  *
  * @param {() => number | undefined} excess seconds behind where the player wants to be
  */
 export function goesBack(video, far, excess, signal) {
   let back = false;
-  video.addEventListener('seeking', () => { back = (excess() ?? 0) > far; }, { signal });
+  let paused = false;
+  const isFar = () => (excess() ?? 0) > far;
+  video.addEventListener('seeking', () => { back = isFar(); }, { signal });
+  video.addEventListener('pause', () => { paused = true; }, { signal });
+  video.addEventListener('play', () => {
+    if (paused) back ||= isFar();
+    paused = false;
+  }, { signal });
   return () => back;
 }

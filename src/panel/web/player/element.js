@@ -14,3 +14,9 @@ export function ahead(video) {
   }
   return 0;
 }
+
+/** What comes next is no longer to be had: the window of a live stream has passed it. */
+export function isPast(video) {
+  const { seekable, currentTime } = video;
+  return seekable.length > 0 && currentTime < seekable.start(0) && ahead(video) < DRY;
+}

@@ -89,6 +89,7 @@ function attach(Hls, url, video, context, signal) {
     },
     latency,
     behind: () => excess() > BEHIND,
+    wentBack,
     over: () => over,
     goLive,
   };

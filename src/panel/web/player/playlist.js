@@ -16,6 +16,23 @@ export function descriptionUrl(target) {
   return withQuery(new URL(`streams/${id}/${id}.mpd`, target.base), target.query);
 }
 
+/** The same for players that stay close; where segments are not of equal length, it is the one above. */
+export function lowDescriptionUrl(target) {
+  const url = descriptionUrl(target);
+  url.pathname = url.pathname.replace(/\.mpd$/, '_low.mpd');
+  return url;
+}
+
+/** Whether the description at `url` counts segments, so that they can be asked for while they are made. */
+export async function counts(url, signal) {
+  try {
+    const response = await ask(url, { cache: 'no-store', signal });
+    return response.ok && (await response.text()).includes('availabilityTimeComplete="false"');
+  } catch {
+    return false;
+  }
+}
+
 /** The problem with a request of a library that has failed with that status; 0 for none. */
 export function networkProblem(status) {
   if (status === 404 || status === 410) return { kind: 'not_live' };

@@ -93,7 +93,7 @@ export class Session {
   /** The page is seen again or the network is back: do not wait for the timer, do not stay behind. */
   wake() {
     if (this.#run === undefined && this.#timer !== undefined) this.#begin(0);
-    else if (this.#playing && !this.#video.paused && this.#run?.handle.behind()) this.goLive();
+    else if (this.#playing && !this.#video.paused && this.behind() && !this.wentBack()) this.goLive();
     this.#lastProgress = performance.now();
   }
 
@@ -107,6 +107,11 @@ export class Session {
 
   behind() {
     return this.#run?.handle.behind() ?? false;
+  }
+
+  /** The viewer wants to be behind. */
+  wentBack() {
+    return this.#run?.handle.wentBack?.() ?? false;
   }
 
   #begin(index) {
