@@ -67,7 +67,7 @@ impl Case {
     pub const fn peer(self) -> Option<Self> {
         match self {
             Self::Rtmp => Some(Self::NginxRtmp),
-            Self::Hls => Some(Self::NginxHls),
+            Self::Hls | Self::HlsLowLatency => Some(Self::NginxHls),
             _ => None,
         }
     }
