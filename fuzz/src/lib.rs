@@ -101,6 +101,7 @@ pub const TARGETS: &[Target] = &[
     target("srt_session", |data| {
         srt::fuzz::session(Instant::now(), data)
     }),
+    target("webrtc_framing", webrtc::fuzz::framing),
     target("webrtc_stun", webrtc::fuzz::stun),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)

@@ -155,6 +155,8 @@ pub enum SkipCause {
     Time,
     /// The entry had left the ring.
     Evicted,
+    /// The network takes less than the stream has.
+    Network,
 }
 
 impl SkipCause {
@@ -164,6 +166,7 @@ impl SkipCause {
             Self::Bytes => "too many bytes behind",
             Self::Time => "too long behind",
             Self::Evicted => "its place left the memory of the stream",
+            Self::Network => "its network takes less than the stream has",
         }
     }
 }

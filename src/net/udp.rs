@@ -9,7 +9,7 @@ use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -69,6 +69,8 @@ impl<'a> Arrivals<'a> {
 /// A received datagram.
 #[derive(Debug)]
 pub struct Datagram {
+    /// When it was taken from the system.
+    pub at: Instant,
     /// Where it came from.
     pub source: SocketAddr,
     /// The address of this machine it was sent to.
@@ -183,9 +185,11 @@ impl Socket {
         let count = registered
             .async_io(Interest::READABLE, |_| self.try_receive(buffer, &mut meta))
             .await?;
+        let at = Instant::now();
         for arrivals in self.arrivals(buffer, meta.get(..count).unwrap_or_default()) {
             for datagram in arrivals.iter() {
                 take(Datagram {
+                    at,
                     source: arrivals.source,
                     destination: arrivals.destination,
                     bytes: Bytes::copy_from_slice(datagram),

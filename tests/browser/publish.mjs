@@ -1,23 +1,25 @@
 // Publishes from the publish page with a browser's fake camera and microphone, until it is told to stop.
 //
-//   node publish.mjs --url URL [--watch URL] [--seconds 8] [--expect-state KIND]
+//   node publish.mjs --url URL [--watch URL] [--seconds 8] [--expect-state KIND] [--tcp]
 //
 // Prints "live" once the page says so, and after that many seconds stops by the page's own button and prints a line of
 // JSON: the page's last figures, what it says, and with --watch what a play page in the same browser saw meanwhile. With
-// --expect-state it waits for that state of the page instead of the live one, and ends there.
+// --expect-state it waits for that state of the page instead of the live one, and ends there. With --tcp no datagrams of WebRTC pass.
 
 import { installMeter } from './meter.mjs';
 import { meansHere, readArguments, sleep, withPage } from './lib.mjs';
+import { onlyTcp } from './relay.mjs';
 
 const LIMIT = 40_000;
 
 async function main() {
-  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '', here: '' });
+  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '', here: '', tcp: false });
   const args = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
   if (options.here) args.push(meansHere(options.here));
   // Who is asked for a login has none.
   const login = { username: 'nobody', password: 'nothing' };
   const facts = await withPage({ args, login }, async (page, consoleErrors) => {
+    if (options.tcp) await onlyTcp(page.context());
     await page.goto(options.url, { waitUntil: 'domcontentloaded' });
     await untilState(page, 'idle');
     await page.click('#go');

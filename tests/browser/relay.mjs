@@ -18,9 +18,26 @@ export async function relay(page, loss) {
       if (!ports.has(port)) ports.set(port, await open(Number(port), loss));
       body = body.replace(line, `${head}${ports.get(port)}${tail}`);
     }
+    // What loses datagrams here passes no connection either.
+    body = without(body, 'tcp');
     await route.fulfill({ response, body });
   });
 }
+
+/**
+ * Pages play and publish over connections alone, as where no datagrams pass.
+ *
+ * @param {import('playwright-core').BrowserContext} context
+ */
+export async function onlyTcp(context) {
+  await context.route(/\/(whep|whip)\/[^/]*$/, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: without(await response.text(), 'udp') });
+  });
+}
+
+/** An answer without the candidates of a transport. */
+const without = (answer, transport) => answer.replace(new RegExp(`^a=candidate:\\S+ 1 ${transport} .*\r\n`, 'gim'), '');
 
 /** A port that stands for one of the server's. */
 async function open(server, loss) {

@@ -53,6 +53,26 @@ fn a_browsers_camera_and_microphone_are_seen_and_heard_by_webrtc_and_hls() {
 }
 
 #[test]
+fn where_no_datagrams_pass_browsers_publish_and_watch_over_tcp() {
+    let server = Server::start();
+    let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
+    let watch = server.url("/LiveApp/play.html?id=cam&playOrder=webrtc");
+    let mut page = page(&server, "/LiveApp/publish.html?id=cam");
+    page.args(["--tcp", "--watch", &watch, "--seconds", "4"]);
+    let finished = Peer::start(&mut page)
+        .finish(seconds(120))
+        .without_complaint();
+    let facts: Value = serde_json::from_str(&finished.stdout["live".len()..]).unwrap();
+    let watched = &facts["watched"];
+    assert!(watched["decodedFrames"].as_f64().unwrap() > 40.0, "{facts}");
+    assert!(
+        watched["distinctPictures"].as_f64().unwrap() > 4.0,
+        "{facts}"
+    );
+    assert!(watched["audioRms"].as_f64().unwrap() > 0.001, "{facts}");
+}
+
+#[test]
 fn the_page_says_that_the_name_is_taken_and_that_a_login_is_wanted() {
     let server = Server::with(&["--demo", "--set", "auth.publishers=[\"joe:secret\"]"]);
     server.wait_live("demo");

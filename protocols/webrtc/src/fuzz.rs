@@ -3,10 +3,12 @@
 //! The handshake of a session draws random numbers, so that what follows a ClientHello differs from run to
 //! run; what comes in before that does not.
 
+use crate::framing::{self, Frames, MAX_PACKET};
 use crate::sdp::Offer;
 use crate::stun::{Binding, Message};
 use crate::{
-    AudioFormat, Certificate, Config, Event, Output, Session, VideoFormat, WallClock, stun,
+    AudioFormat, Candidate, Certificate, Config, Event, Output, Path, Session, Transport,
+    VideoFormat, WallClock, stun,
 };
 use media::Kind;
 use rtp::Payloads;
@@ -34,6 +36,41 @@ pub fn stun(data: &[u8]) {
     assert!(binding.username.len() < data.len());
     assert!(binding.username.starts_with(binding.receiver()));
     assert!(!binding.is_from(certificate().crypto(), "a password that nobody was told"));
+}
+
+/// Packets are the same however a connection is cut, and written again they are what was read, but for empty ones.
+pub fn framing(data: &[u8]) {
+    let (cuts, bytes) = data.split_at(data.len().min(8));
+    let read = |parts: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut frames, mut packets) = (Frames::default(), Vec::new());
+        for part in parts {
+            frames.push(part);
+            loop {
+                match frames.pull() {
+                    Ok(Some(packet)) => packets.push(packet),
+                    Ok(None) => break,
+                    Err(error) => return (packets, Err(error)),
+                }
+            }
+            assert!(frames.waiting() < 2 + MAX_PACKET);
+        }
+        (packets, Ok(frames.waiting()))
+    };
+    let whole = read(&mut std::iter::once(bytes));
+    let mut rest = bytes;
+    let mut sizes = cuts.iter().cycle();
+    let mut cut = std::iter::from_fn(|| {
+        let size = sizes.next().map_or(1, |size| usize::from(*size) + 1);
+        let (part, after) = rest.split_at(size.min(rest.len()));
+        rest = after;
+        (!part.is_empty()).then_some(part)
+    });
+    assert_eq!(read(&mut cut), whole);
+    let mut again = Vec::new();
+    for packet in &whole.0 {
+        framing::write(packet, &mut again);
+    }
+    assert_eq!(read(&mut std::iter::once(&again[..])), (whole.0, Ok(0)));
 }
 
 /// Whatever is offered, an answer keeps to its form: a section for each of the offer, and no line that is
@@ -72,11 +109,11 @@ pub fn session(start: Instant, data: &[u8]) {
     let Ok((mut session, _)) = Session::answer(OFFER, &config(start), start) else {
         return;
     };
-    let [server, viewer] = addresses();
+    let path = path();
     let username = format!("{}:abcd", session.ufrag());
     for step in steps(data) {
         match step {
-            Step::Input(bytes) => session.handle_input(now, viewer, server, bytes),
+            Step::Input(bytes) => session.handle_input(now, path, bytes),
             Step::Check(bytes) => {
                 let request = Message::Request {
                     username: &username,
@@ -85,9 +122,9 @@ pub fn session(start: Instant, data: &[u8]) {
                 };
                 let password = String::from_utf8_lossy(bytes);
                 let check = stun::write(certificate().crypto(), &request, [0; 12], &password);
-                session.handle_input(now, viewer, server, &check.unwrap_or_default());
+                session.handle_input(now, path, &check.unwrap_or_default());
             }
-            Step::GoodCheck => session.check(now, server, viewer),
+            Step::GoodCheck => session.check(now, path),
             Step::Media(bytes) => {
                 session.send(now, Kind::Video, 0, 90_000, &Payloads::single(bytes));
             }
@@ -185,8 +222,13 @@ fn step(kind: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind, l0, l1], bytes].concat()
 }
 
-fn addresses() -> [SocketAddr; 2] {
-    [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+fn path() -> Path {
+    let [local, remote] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    Path {
+        transport: Transport::Udp,
+        local,
+        remote,
+    }
 }
 
 /// One for all runs: making one takes a while.
@@ -201,7 +243,10 @@ fn certificate() -> &'static Certificate {
 fn config(start: Instant) -> Config {
     Config {
         certificate: certificate().clone(),
-        candidates: vec![SocketAddr::from(([192, 0, 2, 1], 8_189))],
+        candidates: vec![Candidate {
+            transport: Transport::Udp,
+            address: SocketAddr::from(([192, 0, 2, 1], 8_189)),
+        }],
         video: Some(VideoFormat::H264 {
             profile_level_id: [0x42, 0xc0, 0x1f],
         }),
@@ -249,8 +294,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         priority: 7,
         use_candidate: true,
     };
-    let [server, _] = addresses();
-    let messages = [request, Message::Success(server)].map(|message| {
+    let messages = [request, Message::Success(path().local)].map(|message| {
         let message = stun::write(certificate().crypto(), &message, [5; 12], "password");
         message.unwrap_or_default()
     });
@@ -292,6 +336,10 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         step(3, &[]),
         step(4, &[0; 600]),
     ];
+    let mut framed = vec![0, 3, 7, 200, 1, 0, 0, 30];
+    for packet in [&check[..], &[], &hello, &[0x80; 1_200]] {
+        framing::write(packet, &mut framed);
+    }
     vec![
         ("stun", check),
         ("stun", answer),
@@ -300,6 +348,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("session", checks.concat()),
         ("session", goodbye.concat()),
         ("received", published.concat()),
+        ("framing", framed),
     ]
 }
 
@@ -308,12 +357,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TARGETS: [&str; 4] = ["stun", "offer", "session", "received"];
+    const TARGETS: [&str; 5] = ["stun", "offer", "session", "received", "framing"];
 
     fn run(name: &str, data: &[u8]) {
         match name {
             "stun" => stun(data),
             "offer" => offer(Instant::now(), data),
+            "framing" => framing(data),
             "received" => received(Instant::now(), data),
             _ => session(Instant::now(), data),
         }

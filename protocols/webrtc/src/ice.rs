@@ -58,13 +58,33 @@ impl Credentials {
     }
 }
 
+/// What carries packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A connection that the peer has made, with packets in frames (RFC 6544, [`crate::framing`]).
+    Tcp,
+}
+
 /// Where packets come from and go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
+pub struct Path {
+    /// What carries them.
+    pub transport: Transport,
     /// The server's address.
-    pub(crate) local: SocketAddr,
+    pub local: SocketAddr,
     /// The peer's.
-    pub(crate) remote: SocketAddr,
+    pub remote: SocketAddr,
+}
+
+/// Where the server can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// By what.
+    pub transport: Transport,
+    /// Address and port.
+    pub address: SocketAddr,
 }
 
 /// A pair over which a good check came.
@@ -278,6 +298,7 @@ mod tests {
 
     fn path(port: u16) -> Path {
         Path {
+            transport: Transport::Udp,
             local: ([127, 0, 0, 1], 1).into(),
             remote: ([127, 0, 0, 1], port).into(),
         }
@@ -357,6 +378,17 @@ mod tests {
         assert_eq!(peer.agent.selected(), Some(path(1)));
         peer.check(2, 50, true);
         assert_eq!(peer.agent.selected(), Some(path(2)));
+    }
+
+    #[test]
+    fn a_connection_is_another_path_than_datagrams_between_the_same_addresses() {
+        let mut peer = Peer::new();
+        peer.check(1, 100, false);
+        let connection = Path {
+            transport: Transport::Tcp,
+            ..path(1)
+        };
+        assert!(peer.agent.knows(path(1)) && !peer.agent.knows(connection));
     }
 
     #[test]

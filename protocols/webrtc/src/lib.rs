@@ -7,9 +7,12 @@
 //! `poll_output` until that gives [`Output::Timeout`]. Media come as [`rtp::Payloads`], which all viewers of
 //! a stream share; a session adds what is its viewer's own: header, encryption, retransmission.
 //!
+//! Where no datagrams pass, packets come and go in frames on a connection that the peer makes ([`framing`]).
+//!
 //! HTTP, where the offer comes from and the answer goes to, is for the caller, and so is the choice of what
 //! to send: access units must come in order, begin at a random access point, and lie on one timeline.
 
+pub mod framing;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod sdp;
@@ -22,6 +25,7 @@ mod session;
 mod srtp;
 
 pub use certificate::{Certificate, CertificateError};
+pub use ice::{Candidate, Path, Transport};
 pub use sdp::{AudioFormat, OfferError, VideoFormat};
 pub use session::{
     CloseReason, Config, Event, Output, Proposal, ReceivedFormat, Session, Stats, Transmit,

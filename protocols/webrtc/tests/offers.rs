@@ -9,7 +9,10 @@
 use media::Kind;
 use std::time::{Duration, Instant};
 use webrtc::sdp::{Direction, Media, Offer, OfferError, Setup};
-use webrtc::{AudioFormat, Certificate, Config, Proposal, Session, VideoFormat, WallClock};
+use webrtc::{
+    AudioFormat, Candidate, Certificate, Config, Proposal, Session, Transport, VideoFormat,
+    WallClock,
+};
 
 const CHROMIUM: &str = include_str!("offers/chromium.sdp");
 const FIREFOX: &str = include_str!("offers/firefox.sdp");
@@ -21,10 +24,12 @@ const HIGH: [u8; 3] = [0x64, 0x00, 0x28];
 fn config(profile_level_id: [u8; 3]) -> Config {
     Config {
         certificate: Certificate::generate().unwrap(),
-        candidates: vec![
-            "192.0.2.1:8189".parse().unwrap(),
-            "[2001:db8::1]:8189".parse().unwrap(),
-        ],
+        candidates: ["192.0.2.1:8189", "[2001:db8::1]:8189"]
+            .map(|address| Candidate {
+                transport: Transport::Udp,
+                address: address.parse().unwrap(),
+            })
+            .to_vec(),
         video: Some(VideoFormat::H264 { profile_level_id }),
         audio: Some(AudioFormat::Opus { stereo: true }),
         wall_clock: WallClock {

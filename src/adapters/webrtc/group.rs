@@ -3,11 +3,12 @@
 use super::clock::Clock;
 use super::delay::Delay;
 use super::formats::{self, Order};
+use super::recent::{Recent, Sample};
 use super::worker::{Member, Shard};
 use crate::hub::{Item, Stream, TrackSet};
 use futures_util::FutureExt;
 use media::{AccessUnit, Codec, Kind, Timebase};
-use rtp::{Payloads, payload};
+use rtp::payload;
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -27,23 +28,6 @@ pub(super) struct Group {
     /// There may be no member left.
     left: Notify,
     ended: Cell<bool>,
-}
-
-/// The pictures since the newest random access point.
-#[derive(Default)]
-pub(super) struct Recent {
-    pictures: Vec<Sample>,
-    bytes: usize,
-}
-
-/// One access unit in packets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sample {
-    pub(super) kind: Kind,
-    pub(super) time: i64,
-    pub(super) timebase: Timebase,
-    pub(super) payloads: Payloads,
-    pub(super) random_access: bool,
 }
 
 impl Group {
@@ -77,9 +61,11 @@ impl Group {
         self.members.borrow_mut().push(member.clone());
     }
 
-    /// A viewer has lost too much to go on without a random access point.
-    pub(super) fn want_random_access(&self) {
+    /// A viewer has lost too much to go on without a random access point: the source is asked for one, and where none
+    /// comes soon, the viewer is sent the newest one again.
+    pub(super) fn want_random_access(&self, member: &Member) {
         self.stream.want_random_access();
+        member.supply.borrow_mut().want(Instant::now());
     }
 
     /// A member is over.
@@ -90,22 +76,37 @@ impl Group {
         self.left.notify_one();
     }
 
-    /// Sends what a session begins with, now that it is connected: the pictures since the newest random
-    /// access point, for the decoder more than for the eye. Sound is left out, which cannot be drawn together.
-    pub(super) fn begin(&self, member: &Member) {
-        let recent = self.recent.borrow();
+    /// Begins to send, now that the session is connected: the pictures since the newest random access point, for the
+    /// decoder more than for the eye. Sound is left out, which cannot be drawn together.
+    pub(super) fn begin(&self, shard: &Shard, member: &Rc<Member>) {
+        let begins = self.recent.borrow().drawn_together().collect();
         let now = Instant::now();
-        let mut session = member.session.borrow_mut();
-        for (time, sample) in recent.drawn_together() {
-            session.send(
-                now,
-                sample.kind,
-                time,
-                sample.timebase.ticks_per_second(),
-                &sample.payloads,
-            );
-            member.started.set(true);
+        member.supply.borrow_mut().begin(now, begins);
+        self.catch_up(shard, member);
+    }
+
+    /// Begins anew with those pictures, where a viewer has waited long enough for others.
+    pub(super) fn begin_again(&self, shard: &Shard, member: &Rc<Member>, now: Instant) {
+        if !member.supply.borrow_mut().is_due(now) {
+            return;
         }
+        let again = self.recent.borrow().squeezed();
+        if !again.is_empty() {
+            member.supply.borrow_mut().begin_again(now, again);
+            self.catch_up(shard, member);
+        }
+    }
+
+    /// Sends the next part of what a session is behind.
+    pub(super) fn catch_up(&self, shard: &Shard, member: &Rc<Member>) {
+        let now = Instant::now();
+        if !member.is_slow() {
+            let part = member.supply.borrow_mut().part();
+            for sample in part {
+                member.send(now, &sample);
+            }
+        }
+        shard.note_catching_up(member);
     }
 
     /// Sends what was captured `delay` ago to all members.
@@ -118,23 +119,21 @@ impl Group {
             let Some(member) = member.filter(|member| member.connected.get()) else {
                 continue;
             };
-            if !member.started.get() {
-                if !sample.begins(member.formats.video.is_some()) {
-                    continue;
-                }
-                member.started.set(true);
+            let has_video = member.formats.video.is_some();
+            let is_slow = member.is_slow();
+            let mut supply = member.supply.borrow_mut();
+            let is_sent = supply.take(now, sample, has_video, is_slow);
+            if let Some(skip) = supply.skip(now) {
+                self.stream.note_skip("webrtc", &member.peer(), &skip);
+            }
+            drop(supply);
+            shard.note_catching_up(&member);
+            if !is_sent {
+                continue;
             }
             shard.contain(&member, || {
-                let mut session = member.session.borrow_mut();
-                session.set_delay(delay);
-                session.send(
-                    now,
-                    sample.kind,
-                    sample.time,
-                    sample.timebase.ticks_per_second(),
-                    &sample.payloads,
-                );
-                drop(session);
+                member.session.borrow_mut().set_delay(delay);
+                member.send(now, sample);
                 shard.drain(&member);
             });
         }
@@ -149,38 +148,6 @@ impl Group {
     }
 }
 
-impl Recent {
-    /// Takes a sample as the newest, unless it is sound.
-    pub(super) fn remember(&mut self, sample: &Sample, max_bytes: usize) {
-        if sample.kind != Kind::Video {
-            return;
-        }
-        if sample.random_access || self.bytes > max_bytes {
-            *self = Self::default();
-        }
-        if sample.random_access || !self.pictures.is_empty() {
-            self.bytes += sample.payloads.bytes();
-            self.pictures.push(sample.clone());
-        }
-    }
-
-    /// The pictures with times a millisecond apart, so that they are over at once; otherwise the player
-    /// would stay behind by as much as it was sent.
-    pub(super) fn drawn_together(&self) -> impl Iterator<Item = (i64, &Sample)> {
-        let last = self.pictures.last().map_or(0, |last| last.time);
-        let after = (0i64..).take(self.pictures.len()).collect::<Vec<_>>();
-        after
-            .into_iter()
-            .rev()
-            .zip(&self.pictures)
-            .map(move |(after, sample)| {
-                let step = Timebase::MILLIS.rescale(1, sample.timebase).max(1);
-                let drawn = last.saturating_sub(after.saturating_mul(step));
-                (sample.time.max(drawn), sample)
-            })
-    }
-}
-
 impl Sample {
     /// Moves its time to where the clock wants it.
     fn place(&mut self, clock: &mut Clock, seam: bool) {
@@ -188,11 +155,6 @@ impl Sample {
         let shift = clock.shift(Instant::now(), micros, seam);
         let shift = Timebase::MICROS.rescale(shift, self.timebase);
         self.time = self.time.saturating_add(shift);
-    }
-
-    /// Whether a session can begin with it.
-    pub(super) fn begins(&self, has_video: bool) -> bool {
-        !has_video || self.kind == Kind::Video && self.random_access
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use webrtc::{Config, OfferError, WallClock};
+use webrtc::{Config, OfferError, Transport, WallClock};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -113,7 +113,13 @@ impl Asked<'_> {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Config {
             certificate: self.running.certificate.clone(),
-            candidates: addresses::candidates(&self.running.socket, public, headers, peer),
+            candidates: addresses::candidates(
+                &self.running.socket,
+                &[Transport::Udp, Transport::Tcp],
+                public,
+                headers,
+                peer,
+            ),
             video: None,
             audio: None,
             wall_clock: WallClock {

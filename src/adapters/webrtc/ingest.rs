@@ -1,20 +1,21 @@
 //! One publisher's session: its packets become the stream, and what the stream's readers want is asked of it.
 
 use super::Running;
-use super::router::{Home, MAX_ADDRESSES, Router};
+use super::router::{Home, Router};
+use super::tcp::Link;
 use super::told::Told;
-use super::worker::{Message, batch};
+use super::ways::Ways;
+use super::worker::{Message, batch, path_of};
 use crate::hub::{Packets, Publisher, Replaced};
 use crate::net::udp::{Datagram, Socket};
 use crate::transport::rtp::{Event as Received, Incoming, Receiver};
 use media::Kind;
 use rtp::payload::Format;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
-use webrtc::{CloseReason, Event, Output, ReceivedFormat, Session};
+use webrtc::{CloseReason, Event, Output, Path, ReceivedFormat, Session, Transport};
 
 /// A publisher whose connection is there and that sends no media for so long is gone.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -25,6 +26,9 @@ const WINDOW: usize = 512;
 /// Publishers make random access points when they are asked to, and seldom otherwise. Who plays, records or cuts segments
 /// needs one at least so often.
 const RANDOM_ACCESS: Duration = Duration::from_secs(2);
+
+/// What is due is done so late at most, however many datagrams wait.
+const LATE: Duration = Duration::from_millis(50);
 
 /// A publisher and its session.
 pub(super) struct Ingest {
@@ -46,13 +50,13 @@ struct Place {
     router: Arc<Router>,
     resource: String,
     home: Home,
-    addresses: Vec<SocketAddr>,
+    ways: Ways,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.router
-            .remove(&self.resource, &self.home, &self.addresses);
+            .remove(&self.resource, &self.home, &self.ways.addresses);
     }
 }
 
@@ -93,7 +97,7 @@ impl Ingest {
                 router: running.router.clone(),
                 resource,
                 home,
-                addresses: Vec::new(),
+                ways: Ways::default(),
             },
             heard: now,
             random_access: now,
@@ -137,9 +141,20 @@ impl Ingest {
             let wake = others.into_iter().flatten().min();
             let wake = wake.unwrap_or_else(Instant::now);
             let mut from = None;
+            if wake + LATE <= Instant::now() {
+                self.handle_timeout();
+            }
             tokio::select! {
+                biased;
+                () = self.publisher.kicked() => return End::Replaced,
+                () = self.publisher.random_access_wanted() => {
+                    self.ask_for_picture(Instant::now());
+                }
+                // What waits has come before now, and is not to be missed.
                 message = messages.recv() => match message {
-                    Some(Message::Datagram(_, datagram)) => from = Some(self.take(&datagram)),
+                    Some(Message::Datagram(_, datagram, link)) => {
+                        from = self.take(&datagram, link);
+                    }
                     Some(Message::Stop(_)) => return End::Goodbye,
                     Some(Message::Restart(_, restart)) => restart.answer(&mut self.session),
                     // Starts are for shards alone.
@@ -147,10 +162,6 @@ impl Ingest {
                     None => return End::Gone("the server ends".to_owned()),
                 },
                 () = sleep_until(wake.into()) => self.handle_timeout(),
-                () = self.publisher.random_access_wanted() => {
-                    self.ask_for_picture(Instant::now());
-                }
-                () = self.publisher.kicked() => return End::Replaced,
             }
             if self.heard.elapsed() >= SILENCE {
                 return End::Gone("no media came for 30 s".to_owned());
@@ -162,15 +173,15 @@ impl Ingest {
         }
     }
 
-    fn take(&mut self, datagram: &Datagram) -> SocketAddr {
-        let Datagram {
-            source,
-            destination,
-            bytes,
-        } = datagram;
-        let now = Instant::now();
-        self.session.handle_input(now, *source, *destination, bytes);
-        *source
+    fn take(&mut self, datagram: &Datagram, link: Option<Arc<Link>>) -> Option<Path> {
+        let path = path_of(datagram, link.is_some());
+        if !self.place.ways.note(path.remote, link) {
+            return None;
+        }
+        // The publisher is told when its packets came, not how long they waited here.
+        self.session
+            .handle_input(datagram.at, path, &datagram.bytes);
+        Some(path)
     }
 
     fn handle_timeout(&mut self) {
@@ -211,18 +222,22 @@ impl Ingest {
     }
 
     /// Does what the session wants after a datagram `from` there, and gives when it is to be called again.
-    fn drain(&mut self, from: Option<SocketAddr>) -> Result<Option<Instant>, End> {
+    fn drain(&mut self, from: Option<Path>) -> Result<Option<Instant>, End> {
         loop {
             match self.session.poll_output() {
                 Output::Transmit(transmit) => {
-                    // A full socket loses it, as a network would.
-                    self.socket.send(&batch(&transmit), 0);
-                    let to = transmit.destination;
-                    let addresses = &mut self.place.addresses;
-                    let is_answer = from == Some(to) && !addresses.contains(&to);
-                    if is_answer && addresses.len() < MAX_ADDRESSES {
-                        addresses.push(to);
-                        self.place.router.learn(to, &self.place.home);
+                    let Place {
+                        router, home, ways, ..
+                    } = &mut self.place;
+                    match transmit.path.transport {
+                        // A full socket loses it, as a network would.
+                        Transport::Udp => {
+                            self.socket.send(&batch(&transmit), 0);
+                        }
+                        Transport::Tcp => ways.send(&transmit),
+                    }
+                    if from == Some(transmit.path) {
+                        ways.answered(transmit.path, router, home);
                     }
                 }
                 Output::Event(Event::Packet {

@@ -1,7 +1,7 @@
 //! WebRTC: plays streams to browsers with little delay, by WHEP, and takes what they publish, by WHIP. The protocol
 //! itself is `protocols/webrtc`.
 //!
-//! All sessions share one UDP port; `http` makes them resources. `whep` turns an offer into a session and hands it to a
+//! All sessions share one UDP port, and one TCP port of the same number (`tcp`); `http` makes them resources. `whep` turns an offer into a session and hands it to a
 //! shard, whose `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
 //! stream's `group` on that shard has made, once for all of its sessions. `whip` makes a publisher's session, which is
 //! an `ingest` of its own. `signalling` makes both for clients of Ant Media's WebSocket.
@@ -13,9 +13,13 @@ mod formats;
 mod group;
 mod http;
 mod ingest;
+mod recent;
 mod router;
 mod signalling;
+mod supply;
+mod tcp;
 mod told;
+mod ways;
 mod whep;
 mod whip;
 mod worker;
@@ -26,13 +30,13 @@ mod tests;
 use super::{Context, FileResponse, ListenError, Listening, Protocol, ServiceRequest};
 use crate::config::{Config, ConfigError, Listen};
 use crate::net::udp::Socket;
+pub use addresses::PublicAddress;
 use media::Track;
 use router::Router;
 use serde::Deserialize;
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use webrtc::Certificate;
 
 /// Messages that may wait for one shard; datagrams beyond that are lost.
@@ -45,10 +49,10 @@ const SIGNALLING: &str = "websocket";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// UDP address for the media of all sessions; empty for no WebRTC.
+    /// UDP and TCP address for the media of all sessions; empty for no WebRTC.
     pub listen: Listen,
     /// Addresses at which players reach that port, beside those of this machine: for servers behind NAT.
-    pub public_addresses: Vec<IpAddr>,
+    pub public_addresses: Vec<PublicAddress>,
     /// Sessions at a time.
     pub max_sessions: usize,
 }
@@ -87,14 +91,6 @@ impl WebRtc {
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let settings: Settings = config.section("webrtc")?;
-        if settings
-            .public_addresses
-            .iter()
-            .any(|ip| ip.is_unspecified() || ip.is_multicast())
-        {
-            let message = "must hold addresses that players can send to";
-            return Err(config.error("webrtc.public_addresses", message));
-        }
         if !(1..=1_000_000).contains(&settings.max_sessions) {
             let message = "must lie between 1 and 1000000";
             return Err(config.error("webrtc.max_sessions", message));
@@ -119,12 +115,14 @@ impl Protocol for WebRtc {
         let Some(address) = self.settings.listen.0 else {
             return Ok(Vec::new());
         };
-        let socket = Arc::new(Socket::bind(address)?);
+        let (socket, listener) = tcp::bind(address)?;
+        let socket = Arc::new(socket);
         let listening = Listening {
             protocol: "webrtc",
             address: socket.address(),
         };
-        let router = Arc::new(Router::new(self.settings.max_sessions));
+        let max_sessions = self.settings.max_sessions;
+        let router = Arc::new(Router::new(max_sessions));
         let (mut workers, mut starts) = (Vec::new(), Vec::new());
         for _ in 0..context.shards.count() {
             let (messages, inbox) = mpsc::channel(QUEUE);
@@ -149,6 +147,8 @@ impl Protocol for WebRtc {
             for start in starts {
                 context.shards.spawn(start).await;
             }
+            let max = 2 * max_sessions.min(Semaphore::MAX_PERMITS / 2);
+            tokio::spawn(tcp::accept(listener, router.clone(), max));
             router::receive(&socket, &router).await;
         });
         Ok(vec![listening])

@@ -14,9 +14,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use webrtc::stun::Binding;
 
-/// Most addresses that one session may be known by: those of its peer's ways here.
-pub(super) const MAX_ADDRESSES: usize = 8;
-
 /// Where a session lives: its name in STUN messages, and who takes what is for it.
 #[derive(Clone, Debug)]
 pub(super) struct Home {
@@ -110,11 +107,16 @@ impl Router {
         Some(known.restarts)
     }
 
+    /// The session of that name.
+    pub(super) fn named(&self, ufrag: &str) -> Option<Home> {
+        read(&self.by_ufrag).get(ufrag).cloned()
+    }
+
     /// Whom a datagram is for.
     fn route(&self, datagram: &Datagram) -> Option<Home> {
         if webrtc::is_stun(&datagram.bytes) {
             let binding = Binding::parse(&datagram.bytes).ok()?;
-            return read(&self.by_ufrag).get(binding.session()).cloned();
+            return self.named(binding.session());
         }
         read(&self.by_address).get(&datagram.source).cloned()
     }
@@ -135,7 +137,9 @@ pub(super) async fn receive(socket: &Socket, router: &Router) {
                 return;
             };
             // Who is behind loses datagrams, as networks do.
-            let _ = home.inbox.try_send(Message::Datagram(home.ufrag, datagram));
+            let _ = home
+                .inbox
+                .try_send(Message::Datagram(home.ufrag, datagram, None));
         };
         if let Err(error) = socket.receive(&mut buffer, take).await {
             tracing::debug!(%error, "cannot receive a datagram");
@@ -168,6 +172,7 @@ mod tests {
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 1_000));
         let datagram = Datagram {
+            at: std::time::Instant::now(),
             source: address,
             destination: address,
             bytes: Bytes::from_static(&[0x80, 201]),

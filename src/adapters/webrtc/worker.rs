@@ -2,22 +2,25 @@
 
 use super::formats::Formats;
 use super::group::Group;
-use super::router::{Home, MAX_ADDRESSES, Router};
+use super::recent::Sample;
+use super::router::{Home, Router};
+use super::supply::{self, Supply};
+use super::tcp::Link;
 use super::told::Told;
+use super::ways::Ways;
 use crate::bridge::Bridges;
 use crate::hub::Viewer;
 use crate::hub::ring::Bounds;
 use crate::net::udp::{Batch, Datagram, Socket};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
-use webrtc::{Event, OfferError, Output, Session, Transmit};
+use webrtc::{Candidate, Event, OfferError, Output, Path, Session, Transmit, Transport};
 
 /// How late a session's timer may be.
 const TICK: Duration = Duration::from_millis(100);
@@ -27,8 +30,8 @@ const MAX_BACKLOG: usize = 16 << 20;
 
 /// What a shard is told.
 pub(super) enum Message {
-    /// A datagram for the session of that name.
-    Datagram(Arc<str>, Datagram),
+    /// A datagram for the session of that name, and the connection that it came by, if it came by one.
+    Datagram(Arc<str>, Datagram, Option<Arc<Link>>),
     /// A new session.
     Start(Box<Start>),
     /// The viewer or publisher of the session of that name has left.
@@ -41,7 +44,7 @@ pub(super) enum Message {
 pub(super) struct Restart {
     /// What the peer says.
     pub(super) fragment: String,
-    pub(super) candidates: Vec<SocketAddr>,
+    pub(super) candidates: Vec<Candidate>,
     /// Where the answer goes.
     pub(super) answer: oneshot::Sender<Result<String, OfferError>>,
 }
@@ -82,6 +85,8 @@ pub(super) struct Shard {
     pub(super) shared: Shared,
     members: RefCell<HashMap<Arc<str>, Rc<Member>>>,
     groups: RefCell<Vec<Rc<Group>>>,
+    /// Those that are still sent what they begin with.
+    behind: RefCell<Vec<Rc<Member>>>,
     backlog: RefCell<Backlog>,
 }
 
@@ -96,8 +101,8 @@ struct Backlog {
 pub(super) struct Member {
     pub(super) session: RefCell<Session>,
     pub(super) formats: Formats,
-    /// It has been sent a random access point.
-    pub(super) started: Cell<bool>,
+    /// What it is sent, and when.
+    pub(super) supply: RefCell<Supply>,
     pub(super) connected: Cell<bool>,
     /// Nothing more will come of it.
     pub(super) over: Cell<bool>,
@@ -106,7 +111,7 @@ pub(super) struct Member {
     resource: String,
     viewer: Viewer,
     told: Option<Told>,
-    addresses: RefCell<Vec<SocketAddr>>,
+    ways: RefCell<Ways>,
     due: Cell<Option<Instant>>,
 }
 
@@ -116,8 +121,11 @@ pub(super) async fn run(shared: Shared, mut inbox: mpsc::Receiver<Message>) {
     let shard = Rc::new(Shard::new(shared));
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut step = tokio::time::interval(supply::STEP);
+    step.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let waiting = !shard.backlog.borrow().transmits.is_empty();
+        let behind = !shard.behind.borrow().is_empty();
         let idle = shard.members.borrow().is_empty();
         tokio::select! {
             message = inbox.recv() => match message {
@@ -125,8 +133,33 @@ pub(super) async fn run(shared: Shared, mut inbox: mpsc::Receiver<Message>) {
                 None => return,
             },
             () = socket.writable(), if waiting => shard.send_backlog(),
+            _ = step.tick(), if behind => shard.catch_up(),
             _ = tick.tick(), if !idle => shard.handle_timeouts(),
         }
+    }
+}
+
+impl Member {
+    /// Who it is, for people.
+    pub(super) fn peer(&self) -> String {
+        let path = self.session.borrow().path();
+        path.map_or_else(|| "nobody".to_owned(), |path| path.remote.to_string())
+    }
+
+    /// Whether it takes less than it is sent.
+    pub(super) fn is_slow(&self) -> bool {
+        self.ways.borrow().is_slow()
+    }
+
+    /// Sends an access unit.
+    pub(super) fn send(&self, now: Instant, sample: &Sample) {
+        self.session.borrow_mut().send(
+            now,
+            sample.kind,
+            sample.time,
+            sample.timebase.ticks_per_second(),
+            &sample.payloads,
+        );
     }
 }
 
@@ -136,15 +169,16 @@ impl Shard {
             shared,
             members: RefCell::default(),
             groups: RefCell::default(),
+            behind: RefCell::default(),
             backlog: RefCell::default(),
         }
     }
 
     pub(super) fn take(self: &Rc<Self>, message: Message) {
         match message {
-            Message::Datagram(ufrag, datagram) => {
+            Message::Datagram(ufrag, datagram, link) => {
                 if let Some(member) = self.member(&ufrag) {
-                    self.contain(&member, || self.handle_input(&member, &datagram));
+                    self.contain(&member, || self.handle_input(&member, &datagram, link));
                 }
             }
             Message::Restart(ufrag, restart) => {
@@ -179,7 +213,7 @@ impl Shard {
         let member = Rc::new(Member {
             session: RefCell::new(start.session),
             formats: start.formats,
-            started: Cell::new(false),
+            supply: RefCell::default(),
             connected: Cell::new(false),
             over: Cell::new(false),
             group: group.clone(),
@@ -187,7 +221,7 @@ impl Shard {
             resource: start.resource,
             viewer: start.viewer,
             told: start.told,
-            addresses: RefCell::default(),
+            ways: RefCell::default(),
             due: Cell::new(None),
         });
         group.join(&member);
@@ -198,22 +232,17 @@ impl Shard {
         });
     }
 
-    fn handle_input(&self, member: &Member, datagram: &Datagram) {
-        let Datagram {
-            source,
-            destination,
-            bytes,
-        } = datagram;
-        member
-            .session
-            .borrow_mut()
-            .handle_input(Instant::now(), *source, *destination, bytes);
-        let answered = self.drain(member);
-        let mut addresses = member.addresses.borrow_mut();
-        let known = addresses.contains(source);
-        if answered == Some(*source) && !known && addresses.len() < MAX_ADDRESSES {
-            addresses.push(*source);
-            self.shared.router.learn(*source, &member.home);
+    fn handle_input(&self, member: &Rc<Member>, datagram: &Datagram, link: Option<Arc<Link>>) {
+        let path = path_of(datagram, link.is_some());
+        if !member.ways.borrow_mut().note(path.remote, link) {
+            return;
+        }
+        let mut session = member.session.borrow_mut();
+        session.handle_input(Instant::now(), path, &datagram.bytes);
+        drop(session);
+        if self.drain(member) == Some(path) {
+            let mut ways = member.ways.borrow_mut();
+            ways.answered(path, &self.shared.router, &member.home);
         }
     }
 
@@ -233,10 +262,39 @@ impl Shard {
                 self.drain(&member);
             });
         }
+        let is_waiting = |member: &&Rc<Member>| member.supply.borrow().is_due(now);
+        let members = self.members.borrow();
+        let waiting: Vec<_> = members.values().filter(is_waiting).cloned().collect();
+        drop(members);
+        for member in waiting {
+            self.contain(&member, || {
+                member.group.begin_again(self, &member, now);
+                self.drain(&member);
+            });
+        }
+    }
+
+    /// Sends those that are behind the next part.
+    fn catch_up(&self) {
+        for member in self.behind.take() {
+            self.contain(&member, || {
+                member.group.catch_up(self, &member);
+                self.drain(&member);
+            });
+        }
+    }
+
+    /// The member is to be sent more before long, if it is behind.
+    pub(super) fn note_catching_up(&self, member: &Rc<Member>) {
+        let mut behind = self.behind.borrow_mut();
+        let is_noted = || behind.iter().any(|other| Rc::ptr_eq(other, member));
+        if member.supply.borrow().is_behind() && !member.over.get() && !is_noted() {
+            behind.push(member.clone());
+        }
     }
 
     /// Says goodbye to a viewer.
-    pub(super) fn close(&self, member: &Member, reason: &str) {
+    pub(super) fn close(&self, member: &Rc<Member>, reason: &str) {
         self.contain(member, || {
             member.session.borrow_mut().close(Instant::now());
             self.drain(member);
@@ -245,21 +303,26 @@ impl Shard {
     }
 
     /// Does what the session wants, and gives where it has sent something last.
-    pub(super) fn drain(&self, member: &Member) -> Option<SocketAddr> {
+    pub(super) fn drain(&self, member: &Rc<Member>) -> Option<Path> {
         let mut last = None;
         loop {
             let output = member.session.borrow_mut().poll_output();
             match output {
                 Output::Transmit(transmit) => {
-                    last = Some(transmit.destination);
-                    self.send(transmit);
+                    last = Some(transmit.path);
+                    match transmit.path.transport {
+                        Transport::Udp => self.send(transmit),
+                        Transport::Tcp => member.ways.borrow().send(&transmit),
+                    }
                 }
                 Output::Event(Event::Connected) => {
                     member.connected.set(true);
                     member.told.iter().for_each(Told::connected);
-                    member.group.begin(member);
+                    member.group.begin(self, member);
                 }
-                Output::Event(Event::RandomAccessWanted) => member.group.want_random_access(),
+                Output::Event(Event::RandomAccessWanted) => {
+                    member.group.want_random_access(member);
+                }
                 // Viewers send none.
                 Output::Event(Event::Packet { .. }) => {}
                 Output::Event(Event::Closed { reason }) => {
@@ -278,9 +341,9 @@ impl Shard {
             return;
         }
         self.members.borrow_mut().remove(&member.home.ufrag);
-        let addresses = member.addresses.borrow();
+        let ways = member.ways.take();
         let router = &self.shared.router;
-        router.remove(&member.resource, &member.home, &addresses);
+        router.remove(&member.resource, &member.home, &ways.addresses);
         member.group.leave();
         let stats = member.session.borrow().stats();
         let (stream, connected) = (member.viewer.stream().name(), member.connected.get());
@@ -328,11 +391,23 @@ impl Shard {
     }
 }
 
+/// The path over which something came.
+pub(super) const fn path_of(datagram: &Datagram, is_connection: bool) -> Path {
+    Path {
+        transport: match is_connection {
+            true => Transport::Tcp,
+            false => Transport::Udp,
+        },
+        local: datagram.destination,
+        remote: datagram.source,
+    }
+}
+
 /// As the socket takes it.
 pub(super) fn batch(transmit: &Transmit) -> Batch<'_> {
     Batch {
-        source: transmit.source.ip(),
-        destination: transmit.destination,
+        source: transmit.path.local.ip(),
+        destination: transmit.path.remote,
         contents: &transmit.contents,
         segment_size: transmit.segment_size,
     }

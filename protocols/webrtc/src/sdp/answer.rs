@@ -2,12 +2,15 @@
 
 use super::choose::{COUNTER, Chosen, ChosenTrack};
 use super::offer::{Media, Offer};
-use crate::ice::Credentials;
+use crate::ice::{Candidate, Credentials, Transport};
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 /// Local preference of the first candidate; each further one is less wanted (RFC 8445 section 5.1.2).
 const FIRST_PREFERENCE: u32 = 65_535;
+
+/// Type preference of a host candidate of TCP, as browsers have it, and the preference of who waits for connections.
+const TCP: u32 = 90;
+const PASSIVE: u32 = 4;
 
 /// The source of a track's packets, and that of its retransmissions; none of a track that is received.
 pub(crate) type Sources = Option<(u32, Option<u32>)>;
@@ -18,8 +21,8 @@ pub(crate) struct Server<'a> {
     pub(crate) id: u64,
     pub(crate) credentials: &'a Credentials,
     pub(crate) fingerprint: &'a str,
-    /// Where it can be reached by UDP, the best first.
-    pub(crate) candidates: &'a [SocketAddr],
+    /// Where it can be reached, of each transport the best first.
+    pub(crate) candidates: &'a [Candidate],
     /// The name that ties the tracks together.
     pub(crate) cname: &'a str,
     /// Of each chosen track that is sent: the source of its packets, and of its retransmissions.
@@ -147,17 +150,31 @@ fn write_transport(out: &mut String, server: &Server<'_>) -> std::fmt::Result {
     write_candidates(out, server.candidates)
 }
 
-/// Where the server can be reached, the best first.
-pub(super) fn write_candidates(out: &mut String, candidates: &[SocketAddr]) -> std::fmt::Result {
-    for (preference, address) in (0..=FIRST_PREFERENCE).rev().zip(candidates) {
-        // A host candidate of the first and only component.
-        let priority = 126 << 24 | preference << 8 | 255;
+/// Where the server can be reached, of each transport the best first.
+pub(super) fn write_candidates(out: &mut String, candidates: &[Candidate]) -> std::fmt::Result {
+    for (preference, candidate) in (0..=FIRST_PREFERENCE).rev().zip(candidates) {
+        // Host candidates of the first and only component. A connection is what is left where no datagrams pass.
         let foundation = FIRST_PREFERENCE - preference + 1;
+        let address = candidate.address;
         let (ip, port) = (address.ip().to_canonical(), address.port());
-        write!(
-            out,
-            "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n"
-        )?;
+        match candidate.transport {
+            Transport::Udp => {
+                let priority = 126 << 24 | preference << 8 | 255;
+                write!(
+                    out,
+                    "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n"
+                )?;
+            }
+            Transport::Tcp => {
+                // The direction stands above the preference (RFC 6544 section 4.2).
+                let local = PASSIVE << 13 | preference & 0x1fff;
+                let priority = TCP << 24 | local << 8 | 255;
+                write!(
+                    out,
+                    "a=candidate:{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive\r\n"
+                )?;
+            }
+        }
     }
     write!(out, "a=end-of-candidates\r\n")
 }

@@ -3,9 +3,8 @@
 use super::OfferError;
 use super::answer::write_candidates;
 use super::offer::token;
-use crate::ice::Credentials;
+use crate::ice::{Candidate, Credentials};
 use std::fmt::Write;
-use std::net::SocketAddr;
 
 /// Longest fragment, in bytes.
 const MAX_FRAGMENT: usize = 32 * 1_024;
@@ -64,7 +63,7 @@ impl Fragment {
     }
 
     /// The answer to it.
-    pub(crate) fn answer(&self, credentials: &Credentials, candidates: &[SocketAddr]) -> String {
+    pub(crate) fn answer(&self, credentials: &Credentials, candidates: &[Candidate]) -> String {
         let mut out = String::with_capacity(512);
         // Writing to a String does not fail.
         let _ = self.write(credentials, candidates, &mut out);
@@ -74,7 +73,7 @@ impl Fragment {
     fn write(
         &self,
         credentials: &Credentials,
-        candidates: &[SocketAddr],
+        candidates: &[Candidate],
         out: &mut String,
     ) -> std::fmt::Result {
         write!(out, "a=ice-lite\r\n")?;
@@ -90,6 +89,7 @@ impl Fragment {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice::Transport;
 
     /// That of RFC 9725 section 4.3.3.
     const RESTART: &str = "a=ice-options:trickle ice2\r\na=group:BUNDLE 0 1\r\n\
@@ -105,10 +105,14 @@ mod tests {
             ufrag: "us".to_owned(),
             password: "secret".to_owned(),
         };
-        let candidates = [SocketAddr::from(([198, 51, 100, 1], 39_132))];
+        let candidates = [Transport::Udp, Transport::Tcp].map(|transport| Candidate {
+            transport,
+            address: ([198, 51, 100, 1], 39_132).into(),
+        });
         let expected = "a=ice-lite\r\na=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
             a=mid:0\r\na=ice-ufrag:us\r\na=ice-pwd:secret\r\n\
-            a=candidate:1 1 udp 2130706431 198.51.100.1 39132 typ host\r\na=end-of-candidates\r\n";
+            a=candidate:1 1 udp 2130706431 198.51.100.1 39132 typ host\r\n\
+            a=candidate:2 1 tcp 1520434943 198.51.100.1 39132 typ host tcptype passive\r\na=end-of-candidates\r\n";
         assert_eq!(fragment.answer(&credentials, &candidates), expected);
     }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 /// How long sent packets are kept: beyond that a player has given up waiting.
 const KEEP: Duration = Duration::from_secs(2);
 
-/// Most access units that are kept.
-const MAX_UNITS: usize = 256;
+/// Most access units that are kept. A viewer begins with all pictures of a GOP, which may be long: their first ones are
+/// what it can least do without.
+const MAX_UNITS: usize = 4_096;
 
 /// The access units sent in the last seconds.
 #[derive(Default)]
@@ -105,7 +106,7 @@ mod tests {
     fn the_number_of_units_is_bounded() {
         let now = Instant::now();
         let mut history = History::default();
-        for index in 0..1_000 {
+        for index in 0..10_000 {
             history.push(now, index, 0, Payloads::single(&[0]));
         }
         assert_eq!(history.units.len(), MAX_UNITS);

@@ -20,7 +20,7 @@ pub use timeline::WallClock;
 
 use crate::certificate::Certificate;
 use crate::dtls::{self, DtlsError, Progress};
-use crate::ice::{Agent, Credentials, Path, session_name};
+use crate::ice::{Agent, Candidate, Credentials, Path, session_name};
 use crate::sdp::answer::{self, Server};
 use crate::sdp::choose::{Chosen, ChosenTrack, Purpose, choose};
 use crate::sdp::fragment::Fragment;
@@ -33,7 +33,6 @@ use media::Kind;
 use outgoing::Outgoing;
 use rtp::{Payloads, rtcp};
 use smallvec::SmallVec;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
 use track::Track;
@@ -54,8 +53,8 @@ const REPORT: Duration = Duration::from_secs(2);
 pub struct Config {
     /// The server's certificate.
     pub certificate: Certificate,
-    /// Where the server's UDP port can be reached, the best first.
-    pub candidates: Vec<SocketAddr>,
+    /// Where the server can be reached, of each transport the best first.
+    pub candidates: Vec<Candidate>,
     /// The pictures the stream has.
     pub video: Option<VideoFormat>,
     /// The sound the stream has.
@@ -78,10 +77,8 @@ pub enum Output {
 /// Datagrams to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// The server's address to send from: the one that the peer reached.
-    pub source: SocketAddr,
-    /// The peer's address.
-    pub destination: SocketAddr,
+    /// From the server's address that the peer reached to the peer's.
+    pub path: Path,
     /// The datagrams, one after the other.
     pub contents: Bytes,
     /// The size of each datagram but the last, which may be shorter; `None` when there is one alone.
@@ -256,6 +253,11 @@ impl Session {
         session_name(self.agent.ufrag())
     }
 
+    /// Where the peer is, once it can be reached.
+    pub fn path(&self) -> Option<Path> {
+        self.agent.selected()
+    }
+
     /// Begins ICE anew, as a peer does that has moved to another network, and gives the answer to its fragment. All else
     /// goes on as it was.
     ///
@@ -264,7 +266,7 @@ impl Session {
     pub fn restart(
         &mut self,
         fragment: &str,
-        candidates: &[SocketAddr],
+        candidates: &[Candidate],
     ) -> Result<String, OfferError> {
         let fragment = Fragment::parse(fragment)?;
         let credentials = self.agent.restart(&self.certificate, &fragment.ufrag);
@@ -290,21 +292,11 @@ impl Session {
         }
     }
 
-    /// Takes a datagram that came from `source` to `destination`, an address of the server.
-    pub fn handle_input(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        datagram: &[u8],
-    ) {
+    /// Takes a datagram, or a packet of a connection, that came over this path.
+    pub fn handle_input(&mut self, now: Instant, path: Path, datagram: &[u8]) {
         if self.closed {
             return;
         }
-        let path = Path {
-            local: destination,
-            remote: source,
-        };
         match datagram.first() {
             // STUN, DTLS, and RTP with RTCP share the port (RFC 7983 section 7).
             Some(0..=3) => {
@@ -457,9 +449,9 @@ impl Session {
     }
 
     /// A good check, as the peer would send it: for fuzzing, which cannot know the password.
-    pub(crate) fn check(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr) {
+    pub(crate) fn check(&mut self, now: Instant, path: Path) {
         let check = self.agent.good_check(&self.certificate);
-        self.handle_input(now, remote, local, &check);
+        self.handle_input(now, path, &check);
     }
 
     /// What to do next. To be called until it gives [`Output::Timeout`].

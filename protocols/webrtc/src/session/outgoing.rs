@@ -41,8 +41,7 @@ impl Outgoing {
     /// A single datagram.
     pub(super) fn push(&mut self, path: Path, contents: Bytes) {
         self.transmits.push_back(Transmit {
-            source: path.local,
-            destination: path.remote,
+            path,
             contents,
             segment_size: None,
         });
@@ -88,8 +87,7 @@ impl Batch {
     pub(super) fn finish(&mut self, out: &mut Outgoing) {
         if self.count > 0 && !out.buffer.is_empty() {
             out.transmits.push_back(Transmit {
-                source: self.path.local,
-                destination: self.path.remote,
+                path: self.path,
                 contents: out.buffer.split().freeze(),
                 segment_size: (self.count > 1).then_some(self.segment),
             });
@@ -101,6 +99,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice::Transport;
     use bytes::BufMut;
 
     #[test]
@@ -108,6 +107,7 @@ mod tests {
         let address = ([127, 0, 0, 1], 9).into();
         let mut out = Outgoing::default();
         let mut batch = Batch::new(Path {
+            transport: Transport::Udp,
             local: address,
             remote: address,
         });

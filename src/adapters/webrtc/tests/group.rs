@@ -1,7 +1,7 @@
 //! What a session begins with.
 
 use super::*;
-use crate::adapters::webrtc::group::{Recent, Sample};
+use crate::adapters::webrtc::recent::{Recent, Sample};
 use media::Kind;
 use rtp::Payloads;
 
@@ -17,7 +17,7 @@ fn sample(kind: Kind, time: i64, random_access: bool) -> Sample {
 
 /// The times of the pictures as they would be sent.
 fn times(recent: &Recent) -> Vec<i64> {
-    recent.drawn_together().map(|(time, _)| time).collect()
+    recent.drawn_together().map(|sample| sample.time).collect()
 }
 
 #[test]
@@ -44,10 +44,7 @@ fn sound_is_left_out() {
     let mut recent = Recent::default();
     recent.remember(&sample(Kind::Video, 0, true), 10_000);
     recent.remember(&sample(Kind::Audio, 0, true), 10_000);
-    let kinds: Vec<_> = recent
-        .drawn_together()
-        .map(|(_, sample)| sample.kind)
-        .collect();
+    let kinds: Vec<_> = recent.drawn_together().map(|sample| sample.kind).collect();
     assert_eq!(kinds, [Kind::Video]);
 }
 
@@ -71,4 +68,25 @@ fn without_a_gop_it_is_the_next_random_access_point_or_any_sound() {
     let begins = |has_video| [&start, &other, &sound].map(|sample| sample.begins(has_video));
     assert_eq!(begins(true), [true, false, false]);
     assert!(sound.begins(false));
+}
+
+#[test]
+fn who_begins_anew_is_sent_it_between_two_pictures() {
+    let mut recent = Recent::default();
+    assert!(recent.squeezed().is_empty());
+    for picture in 0..4 {
+        let sample = sample(Kind::Video, picture * 3_000, picture == 0);
+        recent.remember(&sample, 10_000);
+    }
+    let again = recent.squeezed();
+    let (last, next) = (100_000, 133_333);
+    let times: Vec<_> = again.iter().map(|sample| sample.time).collect();
+    assert!(again[0].random_access && times.is_sorted_by(|a, b| a < b));
+    assert!(last < times[0] && times[3] < next, "{times:?}");
+    // Too many for that.
+    for picture in 4..4_000 {
+        let sample = sample(Kind::Video, picture * 3_000, false);
+        recent.remember(&sample, 10_000_000);
+    }
+    assert!(recent.squeezed().is_empty());
 }

@@ -111,7 +111,7 @@ pub(super) fn start(shared: &Shared, stream: &Arc<Stream>) -> (Home, Box<Start>)
     let now = Instant::now();
     let config = Config {
         certificate: Certificate::generate().unwrap(),
-        candidates: vec![shared.socket.address()],
+        candidates: Vec::new(),
         video: formats.video,
         audio: formats.audio,
         wall_clock: WallClock {

@@ -138,6 +138,25 @@ fn missing_packets_are_sent_again() {
 }
 
 #[test]
+fn the_first_packets_of_a_long_gop_are_sent_again() {
+    let mut viewer = Viewer::connected(Options::default());
+    let source = viewer.sources(Kind::Video).0;
+    let now = viewer.now;
+    // Twenty seconds at once, as a viewer begins with.
+    for number in 0..600 {
+        let picture = packetize(&[1; 400], 100);
+        viewer
+            .session
+            .send(now, Kind::Video, number * 90, 90_000, &picture);
+    }
+    viewer.exchange();
+    let first = viewer.received[0].header.sequence;
+    viewer.feed_back(&nack(source, first..first + 47));
+    let stats = viewer.session.stats();
+    assert_eq!((stats.retransmitted, stats.not_retransmitted), (47, 0));
+}
+
+#[test]
 fn no_index_is_used_twice_over_many_wraps() {
     for rtx in [true, false] {
         let mut viewer = Viewer::connected(Options {

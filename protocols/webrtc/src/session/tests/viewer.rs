@@ -2,6 +2,7 @@
 
 use super::super::*;
 use crate::certificate::fingerprint;
+use crate::ice::Transport;
 use crate::stun::{self, Binding, Class, Message};
 use bytes::BytesMut;
 use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
@@ -13,6 +14,7 @@ use rtc_srtp::option::{srtcp_replay_protection, srtp_no_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
 use rtp::rtcp;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What a viewer offers.
@@ -82,7 +84,7 @@ impl Viewer {
         let certificate = Certificate::generate().unwrap();
         let config = Config {
             certificate: certificate.clone(),
-            candidates: vec![SERVER],
+            candidates: Vec::new(),
             video: Some(VideoFormat::H264 {
                 profile_level_id: [0x42, 0xc0, 0x1f],
             }),
@@ -172,10 +174,17 @@ impl Viewer {
         self.send(&check);
     }
 
+    fn path(&self) -> Path {
+        Path {
+            transport: Transport::Udp,
+            local: SERVER,
+            remote: self.source,
+        }
+    }
+
     /// Sends a datagram to the session.
     pub(super) fn send(&mut self, datagram: &[u8]) {
-        self.session
-            .handle_input(self.now, self.source, SERVER, datagram);
+        self.session.handle_input(self.now, self.path(), datagram);
     }
 
     /// Carries datagrams to and fro until both ends are silent.
@@ -194,8 +203,7 @@ impl Viewer {
                     Output::Timeout(_) => break,
                     Output::Event(event) => self.events.push(event),
                     Output::Transmit(transmit) => {
-                        assert_eq!(transmit.source, SERVER);
-                        assert_eq!(transmit.destination, self.source);
+                        assert_eq!(transmit.path, self.path());
                         for datagram in transmit.datagrams() {
                             silent = false;
                             self.count += 1;
