@@ -2,7 +2,7 @@
 //! has the tracks that came before it.
 
 use super::Target;
-use crate::hub::{Origin, Publisher};
+use crate::hub::{Origin, Packets, Publisher};
 use media::{AccessUnit, Track};
 
 /// Publishes what comes out of a demuxer.
@@ -66,6 +66,22 @@ impl<'a> Receiver<'a> {
     /// Whether anything has been published.
     pub(crate) const fn is_publishing(&self) -> bool {
         self.publisher.is_some()
+    }
+
+    /// Completes when the source should make a random access point.
+    pub(crate) async fn random_access_wanted(&self) {
+        match &self.publisher {
+            Some(publisher) => publisher.random_access_wanted().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// So many packets have come, or been lost. False when there is no stream yet to tell.
+    pub(crate) fn count_packets(&self, packets: Packets) -> bool {
+        let publisher = self.publisher.as_ref();
+        publisher
+            .map(|publisher| publisher.count_packets(packets))
+            .is_some()
     }
 
     /// The source is over, and the stream ends. False when nothing has been published.

@@ -71,4 +71,5 @@ mod support;
 mod times;
 mod web;
 mod webrtc;
+mod webrtc_client;
 mod webrtc_publish;

@@ -1,5 +1,5 @@
 //! Packages of PyPI that tests need: each pinned by its hash in a file of `tests/e2e`, and installed in a folder of its
-//! own in the target folder, without what it depends on.
+//! own in the target folder, with what of that it depends on the file pins too.
 
 use crate::project;
 use crate::shell::{self, Error, Result};

@@ -7,6 +7,7 @@ use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use crate::dtls::PEER;
 use crate::srtp::Profile;
 
 /// Largest datagram of a handshake, in bytes; below every path's limit.
@@ -22,6 +23,8 @@ struct Identity {
     /// What a handshake runs with, for each profile: the server's choice is made by offering only that.
     gcm: Arc<HandshakeConfig>,
     counter_mode: Arc<HandshakeConfig>,
+    /// As the client, which leaves the choice to the server.
+    client: Arc<HandshakeConfig>,
 }
 
 /// Why there is no certificate.
@@ -43,27 +46,33 @@ impl Certificate {
         let der = certificate.certificate.first();
         let fingerprint =
             fingerprint(provider.crypto(), der.map_or(&[], |der| der.as_ref())).map_err(error)?;
-        let config = |profile| {
+        let config = |profiles, is_client: bool| {
             ConfigBuilder::default()
                 .with_crypto_provider(provider.clone())
                 .with_certificates(vec![certificate.clone()])
-                .with_srtp_protection_profiles(vec![profile])
+                .with_srtp_protection_profiles(profiles)
                 .with_extended_master_secret(ExtendedMasterSecretType::Require)
                 // Whose certificate it is, its fingerprint in the offer says.
                 .with_client_auth(ClientAuthType::RequireAnyClientCert)
                 .with_insecure_skip_verify(true)
                 .with_mtu(HANDSHAKE_MTU)
-                .build(false, None)
+                .build(is_client, is_client.then_some(PEER))
                 .map(Arc::new)
                 .map_err(error)
         };
-        let gcm = config(SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm)?;
-        let counter_mode = config(SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80)?;
+        let [gcm, counter_mode] = [
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        ];
+        let client = config(vec![gcm, counter_mode], true)?;
+        let gcm = config(vec![gcm], false)?;
+        let counter_mode = config(vec![counter_mode], false)?;
         Ok(Self(Arc::new(Identity {
             provider,
             fingerprint,
             gcm,
             counter_mode,
+            client,
         })))
     }
 
@@ -79,6 +88,11 @@ impl Certificate {
     /// Fills `out` with random bytes.
     pub(crate) fn random(&self, out: &mut [u8]) -> Result<(), CertificateError> {
         self.0.provider.random().fill(out).map_err(error)
+    }
+
+    /// What a client's handshake runs with.
+    pub(crate) fn client_handshake(&self) -> Arc<HandshakeConfig> {
+        self.0.client.clone()
     }
 
     pub(crate) fn handshake(&self, profile: Profile) -> Arc<HandshakeConfig> {

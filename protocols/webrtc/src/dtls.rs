@@ -1,8 +1,8 @@
-//! The server's end of the DTLS handshake, which gives both ends the keys of SRTP (RFC 5764).
+//! The DTLS handshake, which gives both ends the keys of SRTP (RFC 5764): as the server, or as the client of who waits.
 //!
-//! The handshake itself is `rtc-dtls`'s. Here stands what a server has to add: the choice of the strongest
+//! The handshake itself is `rtc-dtls`'s. Here stands what has to be added: for a server the choice of the strongest
 //! protection profile the client offers (the library would take the client's first), the comparison of the
-//! client's certificate with the offer, and a bound on everything that a client can make it keep or do.
+//! peer's certificate with its description, and a bound on everything that a peer can make it keep or do.
 
 mod hello;
 
@@ -38,7 +38,7 @@ const MAX_AFTERWARDS: Budget = Budget {
 const MAX_FRAGMENTS: usize = 16;
 
 /// Stands for the peer towards the library, so that a handshake survives a change of the path.
-const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
+pub(crate) const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
 
 #[derive(Clone, Copy)]
 struct Budget {
@@ -73,14 +73,14 @@ pub(crate) enum Progress {
 pub(crate) enum DtlsError {
     #[error("the peer offers no SRTP protection profile that is known here")]
     NoProfile,
-    #[error("the peer's certificate is not the one of its offer")]
+    #[error("the peer's certificate is not the one that it has named")]
     Fingerprint,
     #[error("{0}")]
     Handshake(String),
 }
 
 /// One handshake.
-pub(crate) struct Server {
+pub(crate) struct Dtls {
     certificate: Certificate,
     /// SHA-256 of the peer's certificate, in upper case.
     expected: String,
@@ -89,22 +89,51 @@ pub(crate) struct Server {
 }
 
 enum State {
+    /// Of a client, until the peer can be reached.
+    Idle,
     /// Until the client has said all it offers.
     Hello(Hello),
-    Handshake(Box<Endpoint>, Profile),
+    /// With the profile that a server has chosen.
+    Handshake(Box<Endpoint>, Option<Profile>),
     Connected(Box<Endpoint>),
     Failed,
 }
 
-impl Server {
-    /// For a peer whose certificate has this fingerprint (SHA-256, upper case, colons).
-    pub(crate) fn new(certificate: Certificate, fingerprint: &str) -> Self {
+impl Dtls {
+    /// The server for a peer whose certificate has this fingerprint (SHA-256, upper case, colons).
+    pub(crate) fn server(certificate: Certificate, fingerprint: &str) -> Self {
         Self {
             certificate,
             expected: fingerprint.to_owned(),
             state: State::Hello(Hello::default()),
             budget: MAX_HANDSHAKE,
         }
+    }
+
+    /// The client of such a peer, which has to [`begin`](Self::begin).
+    pub(crate) fn client(certificate: Certificate, fingerprint: &str) -> Self {
+        Self {
+            state: State::Idle,
+            ..Self::server(certificate, fingerprint)
+        }
+    }
+
+    /// Whether it is a client that has not begun.
+    pub(crate) const fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+
+    /// Begins as the client, once the peer can be reached.
+    pub(crate) fn begin(&mut self, now: Instant) -> Result<(), DtlsError> {
+        if !self.is_idle() {
+            return Ok(());
+        }
+        let failed = |error: Error| DtlsError::Handshake(error.to_string());
+        let mut endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
+        let config = self.certificate.client_handshake();
+        let begun = endpoint.connect(now, PEER, config, None);
+        self.state = State::Handshake(Box::new(endpoint), None);
+        begun.map_err(failed)
     }
 
     /// Takes a datagram.
@@ -140,7 +169,7 @@ impl Server {
         };
         let config = self.certificate.handshake(profile);
         let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, Some(config));
-        self.state = State::Handshake(Box::new(endpoint), profile);
+        self.state = State::Handshake(Box::new(endpoint), Some(profile));
         for datagram in datagrams {
             self.read(now, &datagram)?;
         }
@@ -195,13 +224,15 @@ impl Server {
             return Err(DtlsError::Fingerprint);
         }
         let agreed = state.srtp_protection_profile();
-        let expected = match profile {
-            Profile::AeadAes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-            Profile::Aes128CmSha1 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        let agreed = match agreed {
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Profile::AeadAes128Gcm,
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => Profile::Aes128CmSha1,
+            _ => return Err(DtlsError::NoProfile),
         };
-        if agreed != expected {
+        if profile.is_some_and(|profile| profile != agreed) {
             return Err(DtlsError::NoProfile);
         }
+        let profile = agreed;
         let bytes = state
             .export_keying_material(LABEL, &[], profile.material_len())
             .map_err(|error| DtlsError::Handshake(error.to_string()))?;
@@ -216,7 +247,7 @@ impl Server {
             State::Handshake(endpoint, _) | State::Connected(endpoint) => {
                 endpoint.poll_transmit().map(|transmit| transmit.message)
             }
-            State::Hello(_) | State::Failed => None,
+            State::Idle | State::Hello(_) | State::Failed => None,
         }
     }
 

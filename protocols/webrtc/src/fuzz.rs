@@ -5,7 +5,7 @@
 
 use crate::framing::{self, Frames, MAX_PACKET};
 use crate::sdp::Offer;
-use crate::stun::{Binding, Message};
+use crate::stun::{Binding, Message, Role};
 use crate::{
     AudioFormat, Candidate, Certificate, Config, Event, Output, Path, Session, Transport,
     VideoFormat, WallClock, stun,
@@ -119,6 +119,7 @@ pub fn session(start: Instant, data: &[u8]) {
                     username: &username,
                     priority: 1,
                     use_candidate: true,
+                    role: Role::Controlling(1),
                 };
                 let password = String::from_utf8_lossy(bytes);
                 let check = stun::write(certificate().crypto(), &request, [0; 12], &password);
@@ -293,6 +294,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         username: "abc:def",
         priority: 7,
         use_candidate: true,
+        role: Role::Controlling(1),
     };
     let messages = [request, Message::Success(path().local)].map(|message| {
         let message = stun::write(certificate().crypto(), &message, [5; 12], "password");

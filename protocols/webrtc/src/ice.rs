@@ -1,9 +1,13 @@
-//! The lite end of ICE (RFC 8445 section 2.5): checks are answered, and the peer decides which pair is used.
+//! The lite end of ICE (RFC 8445 section 2.5): checks are answered, and the peer decides which pair is used. The full end
+//! is that with `checks` of its own, where this end is the client.
 //!
 //! The peer's checks and authentic packets are its consent to receive too: when they end, so does the session.
 
+mod checks;
+
 use crate::certificate::{Certificate, CertificateError};
-use crate::stun::{self, Binding, Class, Message};
+use crate::stun::{self, Binding, Class, Message, Role};
+use checks::Checks;
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -87,7 +91,22 @@ pub struct Candidate {
     pub address: SocketAddr,
 }
 
-/// A pair over which a good check came.
+/// What the answer to an offer says of the peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remote {
+    pub(crate) ufrag: String,
+    pub(crate) password: String,
+    pub(crate) candidates: Vec<RemoteCandidate>,
+}
+
+/// Where the peer may be, by UDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RemoteCandidate {
+    pub(crate) address: SocketAddr,
+    pub(crate) priority: u32,
+}
+
+/// A pair over which a good check came, or a good answer.
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     path: Path,
@@ -106,6 +125,8 @@ pub(crate) struct Agent {
     /// Before it has chosen: the pair over which it sends.
     in_use: Option<Path>,
     last_heard: Instant,
+    /// Of the full end.
+    checks: Option<Box<Checks>>,
 }
 
 impl Agent {
@@ -117,6 +138,23 @@ impl Agent {
             selected: None,
             in_use: None,
             last_heard: now,
+            checks: None,
+        }
+    }
+
+    /// The full end, which chooses among the addresses of a peer that has answered. What comes and goes has `local` for
+    /// the address of this end; `number` settles who chooses, should the peer want to.
+    pub(crate) fn full(
+        now: Instant,
+        own: Credentials,
+        remote: &Remote,
+        local: SocketAddr,
+        number: u64,
+    ) -> Self {
+        let checks = Checks::new(now, &own.ufrag, remote, local, number);
+        Self {
+            checks: Some(Box::new(checks)),
+            ..Self::new(now, own, &remote.ufrag)
         }
     }
 
@@ -156,6 +194,20 @@ impl Agent {
         self.pairs.iter().any(|pair| pair.path == path)
     }
 
+    /// When [`poll`](Self::poll) has something to do.
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        self.checks.as_ref()?.timeout()
+    }
+
+    /// The next check of the full end.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        certificate: &Certificate,
+    ) -> Option<(Path, Vec<u8>)> {
+        self.checks.as_mut()?.poll(now, certificate)
+    }
+
     /// Takes a STUN message, and gives the answer to a check. Those of others are passed over in silence, so
     /// that nobody can be reached by way of us who does not know the password.
     pub(crate) fn handle(
@@ -166,19 +218,52 @@ impl Agent {
         message: &[u8],
     ) -> Option<Vec<u8>> {
         let check = Binding::parse(message).ok()?;
+        if matches!(check.class, Class::Success | Class::Error) {
+            self.answered(now, certificate, path, &check);
+            return None;
+        }
         let ours = check.class == Class::Request && check.username == self.username;
         if !ours || !check.is_from(certificate.crypto(), &self.local.password) {
             return None;
         }
         self.last_heard = now;
-        self.note(now, path, &check);
-        let answer = Message::Success(path.remote);
+        let mut answer = Message::Success(path.remote);
+        let is_settled = self
+            .checks
+            .as_mut()
+            .is_none_or(|own| own.settle(check.role));
+        if is_settled {
+            let priority = check.priority.unwrap_or(0);
+            self.note(now, path, priority, check.use_candidate);
+            if let Some(own) = &mut self.checks {
+                own.add(now, path, priority);
+            }
+        } else {
+            answer = Message::RoleConflict;
+        }
         let password = &self.local.password;
         stun::write(certificate.crypto(), &answer, check.transaction, password).ok()
     }
 
-    fn note(&mut self, now: Instant, path: Path, check: &Binding<'_>) {
-        let priority = check.priority.unwrap_or(0);
+    /// Takes the answer to a check of the full end.
+    fn answered(
+        &mut self,
+        now: Instant,
+        certificate: &Certificate,
+        path: Path,
+        answer: &Binding<'_>,
+    ) {
+        let own = self.checks.as_mut();
+        let shown = own.and_then(|own| own.answered(now, certificate, path, answer));
+        let Some(shown) = shown else { return };
+        self.last_heard = now;
+        self.note(now, path, shown.priority, false);
+        if shown.is_chosen {
+            self.selected = Some(path);
+        }
+    }
+
+    fn note(&mut self, now: Instant, path: Path, priority: u32, is_asked_for: bool) {
         let pair = Pair {
             path,
             priority,
@@ -198,8 +283,14 @@ impl Agent {
             }
             self.pairs.push(pair);
         }
-        if check.use_candidate && self.is_better(now, &pair) {
+        // Who chooses is not asked.
+        let is_asked_for =
+            is_asked_for && self.checks.as_ref().is_none_or(|own| own.is_controlled());
+        if is_asked_for && self.is_better(now, &pair) {
             self.selected = Some(path);
+            if let Some(own) = &mut self.checks {
+                own.chose(now, path);
+            }
         }
     }
 
@@ -223,6 +314,7 @@ impl Agent {
             username: &self.username,
             priority: 1,
             use_candidate: true,
+            role: Role::Controlling(1),
         };
         let check = stun::write(
             certificate.crypto(),
@@ -249,6 +341,7 @@ impl Agent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
 
     struct Peer {
         certificate: Certificate,
@@ -287,6 +380,7 @@ mod tests {
                 username,
                 priority,
                 use_candidate,
+                role: Role::Controlling(1),
             };
             let crypto = self.certificate.crypto();
             let request = stun::write(crypto, &request, [port as u8; 12], password).unwrap();
@@ -378,6 +472,174 @@ mod tests {
         assert_eq!(peer.agent.selected(), Some(path(1)));
         peer.check(2, 50, true);
         assert_eq!(peer.agent.selected(), Some(path(2)));
+    }
+
+    /// Two ends of which one is the client, and what is between them.
+    struct Ends {
+        now: Instant,
+        certificate: Certificate,
+        client: Agent,
+        server: Agent,
+        /// The ports at which the server can be reached.
+        open: Vec<u16>,
+        lost: u32,
+    }
+
+    const OWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5);
+
+    impl Ends {
+        fn new(candidates: &[(u16, u32)], open: &[u16], server_number: Option<u64>) -> Self {
+            let now = Instant::now();
+            let certificate = Certificate::generate().unwrap();
+            let [one, two] = [1, 2].map(|_| Credentials::generate(&certificate).unwrap());
+            let candidates = candidates.iter().map(|(port, priority)| RemoteCandidate {
+                address: ([127, 0, 0, 1], *port).into(),
+                priority: *priority,
+            });
+            let remote = Remote {
+                ufrag: two.ufrag.clone(),
+                password: two.password.clone(),
+                candidates: candidates.collect(),
+            };
+            let back = Remote {
+                ufrag: one.ufrag.clone(),
+                password: one.password.clone(),
+                candidates: Vec::new(),
+            };
+            let server = match server_number {
+                Some(number) => Agent::full(now, two, &back, path(0).local, number),
+                None => Agent::new(now, two, &one.ufrag),
+            };
+            Self {
+                now,
+                client: Agent::full(now, one, &remote, OWN, 100),
+                server,
+                certificate,
+                open: open.to_vec(),
+                lost: 0,
+            }
+        }
+
+        /// Lets time pass, and gives how many messages the client has sent.
+        fn run(&mut self, time: Duration) -> usize {
+            let (end, mut sent) = (self.now + time, 0);
+            while self.now < end {
+                self.now += Duration::from_millis(10);
+                while let Some((path, check)) = self.client.poll(self.now, &self.certificate) {
+                    sent += 1;
+                    self.at_server(path, &check);
+                }
+                while let Some((path, check)) = self.server.poll(self.now, &self.certificate) {
+                    self.at_client(path.local.port(), &check);
+                }
+            }
+            sent
+        }
+
+        fn at_server(&mut self, path: Path, message: &[u8]) {
+            let port = path.remote.port();
+            if !self.open.contains(&port) || self.is_lost() {
+                return;
+            }
+            let mirrored = Path {
+                local: path.remote,
+                remote: ([127, 0, 0, 1], 5).into(),
+                ..path
+            };
+            let answer = self
+                .server
+                .handle(self.now, &self.certificate, mirrored, message);
+            if let Some(answer) = answer {
+                self.at_client(port, &answer);
+            }
+        }
+
+        fn at_client(&mut self, port: u16, message: &[u8]) {
+            if self.is_lost() {
+                return;
+            }
+            let path = Path {
+                transport: Transport::Udp,
+                local: OWN,
+                remote: ([127, 0, 0, 1], port).into(),
+            };
+            if let Some(answer) = self
+                .client
+                .handle(self.now, &self.certificate, path, message)
+            {
+                self.at_server(path, &answer);
+            }
+        }
+
+        fn is_lost(&mut self) -> bool {
+            self.lost = self.lost.saturating_sub(1);
+            self.lost % 3 == 1
+        }
+
+        /// The server's port that each end uses.
+        fn used(&self) -> [Option<u16>; 2] {
+            let client = self.client.selected.map(|path| path.remote.port());
+            let server = self.server.selected.map(|path| path.local.port());
+            [client, server]
+        }
+    }
+
+    #[test]
+    fn the_full_end_chooses_the_best_pair_that_works_and_stays_with_it() {
+        let mut ends = Ends::new(&[(1, 300), (2, 100), (3, 200)], &[2, 3], None);
+        ends.run(Duration::from_secs(5));
+        assert_eq!(ends.used(), [Some(3); 2]);
+        // Now and then it shows that it is there, and sees that the peer is.
+        let sent = ends.run(Duration::from_secs(60));
+        assert!((10..=15).contains(&sent), "{sent}");
+        assert!(ends.now - ends.client.last_heard() < Duration::from_secs(7));
+        ends.open.clear();
+        ends.run(Duration::from_secs(20));
+        assert!(ends.now - ends.client.last_heard() > Duration::from_secs(13));
+    }
+
+    #[test]
+    fn checks_that_get_lost_are_tried_again() {
+        let mut ends = Ends::new(&[(2, 100), (3, 200)], &[2, 3], None);
+        ends.lost = 20;
+        ends.run(Duration::from_secs(10));
+        let [client, server] = ends.used();
+        assert!(client.is_some() && client == server);
+    }
+
+    #[test]
+    fn where_nobody_is_checks_end() {
+        let mut ends = Ends::new(&[(1, 1)], &[], None);
+        assert_eq!(ends.client.timeout(), Some(ends.now));
+        let sent = ends.run(Duration::from_secs(60));
+        assert_eq!((sent, ends.client.timeout()), (10, None));
+        assert_eq!(ends.used(), [None; 2]);
+    }
+
+    #[test]
+    fn two_full_ends_settle_who_chooses() {
+        // Both begin as the one that chooses; the higher number stays so.
+        for number in [7, 700] {
+            let mut ends = Ends::new(&[(1, 1)], &[1], Some(number));
+            ends.run(Duration::from_secs(3));
+            assert_eq!(ends.used(), [Some(1); 2], "{number}");
+            let controlled = |agent: &Agent| agent.checks.as_ref().unwrap().is_controlled();
+            assert_eq!(controlled(&ends.client), number == 700);
+            assert_eq!(controlled(&ends.server), number == 7);
+        }
+    }
+
+    #[test]
+    fn answers_of_others_mean_nothing() {
+        let mut ends = Ends::new(&[(1, 1)], &[1], None);
+        let now = ends.now;
+        let (path, check) = ends.client.poll(now, &ends.certificate).unwrap();
+        let transaction = Binding::parse(&check).unwrap().transaction;
+        let crypto = ends.certificate.crypto();
+        let answer = Message::Success(OWN);
+        let forged = stun::write(crypto, &answer, transaction, "guess").unwrap();
+        ends.client.handle(now, &ends.certificate, path, &forged);
+        assert_eq!(ends.client.selected(), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Read [`Session`] first: one viewer, from its offer ([`Session::answer`]) to its goodbye, or one publisher
 //! ([`Session::receive`]). It is the
 //! passive end of everything: ICE-lite ([`stun`] checks are answered, never sent), the server of the DTLS
-//! handshake, the sender or the receiver of the media. It is driven by `handle_input` and `handle_timeout`, and drained with
+//! handshake, the sender or the receiver of the media. An [`Invitation`] makes the other end, which plays from or
+//! publishes to another server: with checks of its own, and as the client of the handshake. A session is driven by `handle_input` and `handle_timeout`, and drained with
 //! `poll_output` until that gives [`Output::Timeout`]. Media come as [`rtp::Payloads`], which all viewers of
 //! a stream share; a session adds what is its viewer's own: header, encryption, retransmission.
 //!
@@ -28,8 +29,8 @@ pub use certificate::{Certificate, CertificateError};
 pub use ice::{Candidate, Path, Transport};
 pub use sdp::{AudioFormat, OfferError, VideoFormat};
 pub use session::{
-    CloseReason, Config, Event, Output, Proposal, ReceivedFormat, Session, Stats, Transmit,
-    WallClock,
+    CloseReason, Config, Event, Invitation, Output, Proposal, ReceivedFormat, Session, Stats,
+    Transmit, WallClock,
 };
 pub use srtp::Profile as SrtpProfile;
 

@@ -23,7 +23,9 @@ mod attribute {
     pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
     pub(super) const PRIORITY: u16 = 0x0024;
     pub(super) const USE_CANDIDATE: u16 = 0x0025;
+    pub(super) const ERROR_CODE: u16 = 0x0009;
     pub(super) const FINGERPRINT: u16 = 0x8028;
+    pub(super) const ICE_CONTROLLED: u16 = 0x8029;
     pub(super) const ICE_CONTROLLING: u16 = 0x802a;
 }
 
@@ -40,6 +42,16 @@ pub enum Class {
     Error,
 }
 
+/// Which end chooses the pair, as an end sees itself (RFC 8445 section 7.1.1), with the number by which a conflict is
+/// settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It chooses.
+    Controlling(u64),
+    /// The other does.
+    Controlled(u64),
+}
+
 /// A received Binding message, borrowed from its datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding<'a> {
@@ -53,8 +65,12 @@ pub struct Binding<'a> {
     pub priority: Option<u32>,
     /// The sender wants to use this pair.
     pub use_candidate: bool,
+    /// What the sender takes itself for.
+    pub role: Option<Role>,
     /// What the receiver of the request saw as its source.
     pub mapped: Option<SocketAddr>,
+    /// Of a bad answer: what is wrong, such as 487 where both ends want to choose.
+    pub error: Option<u16>,
     /// The whole message.
     message: &'a [u8],
     /// Where MESSAGE-INTEGRITY begins.
@@ -115,7 +131,9 @@ impl<'a> Binding<'a> {
             username: "",
             priority: None,
             use_candidate: false,
+            role: None,
             mapped: None,
+            error: None,
             message,
             integrity: None,
         };
@@ -156,6 +174,21 @@ impl<'a> Binding<'a> {
                 self.priority = value.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
             }
             attribute::USE_CANDIDATE => self.use_candidate = true,
+            attribute::ICE_CONTROLLING => {
+                let number = value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+                self.role = number.map(Role::Controlling);
+            }
+            attribute::ICE_CONTROLLED => {
+                let number = value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+                self.role = number.map(Role::Controlled);
+            }
+            attribute::ERROR_CODE => {
+                // The hundreds stand in a byte of their own (section 14.8).
+                let code = |[_, _, class, number]: &[u8; 4]| {
+                    u16::from(class & 7) * 100 + u16::from(*number)
+                };
+                self.error = value.first_chunk().map(code);
+            }
             attribute::XOR_MAPPED_ADDRESS => self.mapped = read_address(value, self.transaction),
             attribute::MESSAGE_INTEGRITY if value.len() == 20 => self.integrity = Some(at),
             _ => {}
@@ -200,9 +233,13 @@ pub enum Message<'a> {
         priority: u32,
         /// Asks to use this pair.
         use_candidate: bool,
+        /// What its sender takes itself for.
+        role: Role,
     },
     /// The answer to a check from this address.
     Success(SocketAddr),
+    /// The answer to a check of who takes himself for what we are.
+    RoleConflict,
 }
 
 /// Writes a message with MESSAGE-INTEGRITY by this password, and FINGERPRINT.
@@ -219,6 +256,7 @@ pub fn write(
     let kind = match message {
         Message::Request { .. } => 0x0001,
         Message::Success(_) => 0x0101,
+        Message::RoleConflict => 0x0111,
     };
     out.put_u16(kind);
     out.put_u16(0);
@@ -229,10 +267,15 @@ pub fn write(
             username,
             priority,
             use_candidate,
+            role,
         } => {
             put(attribute::USERNAME, username.as_bytes(), &mut out);
             put(attribute::PRIORITY, &priority.to_be_bytes(), &mut out);
-            put(attribute::ICE_CONTROLLING, &[0x55; 8], &mut out);
+            let (kind, number) = match role {
+                Role::Controlling(number) => (attribute::ICE_CONTROLLING, number),
+                Role::Controlled(number) => (attribute::ICE_CONTROLLED, number),
+            };
+            put(kind, &number.to_be_bytes(), &mut out);
             if *use_candidate {
                 put(attribute::USE_CANDIDATE, &[], &mut out);
             }
@@ -241,6 +284,7 @@ pub fn write(
             let value = address_bytes(*address, transaction);
             put(attribute::XOR_MAPPED_ADDRESS, &value, &mut out);
         }
+        Message::RoleConflict => put(attribute::ERROR_CODE, &[0, 0, 4, 87], &mut out),
     }
     let integrity = integrity_of(crypto, password, &out)?;
     put(attribute::MESSAGE_INTEGRITY, &integrity, &mut out);
@@ -248,6 +292,37 @@ pub fn write(
     let fingerprint = fingerprint_of(&out);
     put(attribute::FINGERPRINT, &fingerprint.to_be_bytes(), &mut out);
     Ok(out)
+}
+
+/// A question to a STUN server: where it sees us.
+pub fn question(transaction: [u8; 12]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(HEADER);
+    out.put_u16(0x0001);
+    out.put_u16(0);
+    out.put_u32(MAGIC_COOKIE);
+    out.put_slice(&transaction);
+    out
+}
+
+/// Where a STUN server sees us, by its answer to the question of this number. Such servers add neither integrity nor
+/// fingerprint.
+pub fn seen_at(answer: &[u8], transaction: [u8; 12]) -> Option<SocketAddr> {
+    let (head, mut rest) = answer.split_first_chunk::<HEADER>()?;
+    let [t0, t1, _, _, c0, c1, c2, c3, number @ ..] = *head;
+    let is_success = [t0, t1] == [1, 1] && u32::from_be_bytes([c0, c1, c2, c3]) == MAGIC_COOKIE;
+    if !is_success || number != transaction {
+        return None;
+    }
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let [k0, k1, l0, l1] = *head;
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
+        let value = after.get(..length)?;
+        if u16::from_be_bytes([k0, k1]) == attribute::XOR_MAPPED_ADDRESS {
+            return read_address(value, transaction);
+        }
+        rest = after.get(length.next_multiple_of(4)..)?;
+    }
+    None
 }
 
 /// Appends an attribute, filled up to 4 bytes.
@@ -408,6 +483,7 @@ mod tests {
             username: "a:bcd",
             priority: 7,
             use_candidate: true,
+            role: Role::Controlled(77),
         };
         let bytes = write(crypto, &request, [9; 12], "pass").unwrap();
         let read = Binding::parse(&bytes).unwrap();
@@ -416,12 +492,32 @@ mod tests {
             (read.username, read.priority, read.transaction),
             ("a:bcd", Some(7), [9; 12])
         );
+        assert_eq!(read.role, Some(Role::Controlled(77)));
+        let bytes = write(crypto, &Message::RoleConflict, [9; 12], "pass").unwrap();
+        let read = Binding::parse(&bytes).unwrap();
+        assert_eq!((read.class, read.error), (Class::Error, Some(487)));
         for address in ["192.0.2.1:32853", "[2001:db8::1]:5"] {
             let address = address.parse().unwrap();
             let bytes = write(crypto, &Message::Success(address), [3; 12], "pass").unwrap();
             let read = Binding::parse(&bytes).unwrap();
             assert_eq!((read.class, read.mapped), (Class::Success, Some(address)));
             assert!(read.is_from(crypto, "pass"));
+        }
+    }
+
+    #[test]
+    fn a_server_tells_where_it_sees_us() {
+        assert_eq!(question([7; 12])[..8], [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+        let address = "192.0.2.1:32853".parse().unwrap();
+        let mut answer = question([7; 12]);
+        answer[0] = 1;
+        put(0x8022, b"names", &mut answer);
+        let value = address_bytes(address, [7; 12]);
+        put(attribute::XOR_MAPPED_ADDRESS, &value, &mut answer);
+        assert_eq!(seen_at(&answer, [7; 12]), Some(address));
+        assert_eq!(seen_at(&answer, [8; 12]), None);
+        for end in 0..answer.len() {
+            assert_eq!(seen_at(&answer[..end], [7; 12]), None);
         }
     }
 

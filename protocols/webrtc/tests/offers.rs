@@ -92,7 +92,7 @@ fn browsers_get_pictures_and_sound() {
             assert_eq!(section.ufrag.as_deref(), Some(session.ufrag()));
             let fingerprint = section.fingerprint.as_deref();
             assert_eq!(fingerprint, Some(config.certificate.fingerprint()));
-            assert!(section.rtcp_mux && section.has_password);
+            assert!(section.rtcp_mux && section.password.is_some());
         }
         assert!(text.contains("a=ice-lite\r\n"));
         let candidate = "a=candidate:1 1 udp 2130706431 192.0.2.1 8189 typ host\r\n";

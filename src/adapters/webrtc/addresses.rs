@@ -102,7 +102,7 @@ fn asked(headers: &HeaderMap) -> impl Iterator<Item = IpAddr> {
 }
 
 /// The addresses of this machine that a candidate can name: link-local ones need a zone, which it cannot.
-fn interfaces() -> Vec<IpAddr> {
+pub(super) fn interfaces() -> Vec<IpAddr> {
     let found = if_addrs::get_if_addrs().unwrap_or_default();
     let mut ips: Vec<_> = found.iter().map(if_addrs::Interface::ip).collect();
     ips.retain(|ip| match ip {

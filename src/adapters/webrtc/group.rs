@@ -1,24 +1,18 @@
 //! One stream on one shard: read once, cut into packets once, and sent to each session from there.
 
-use super::clock::Clock;
-use super::delay::Delay;
-use super::formats::{self, Order};
+use super::cutter::Cutter;
+use super::formats;
 use super::recent::{Recent, Sample};
+use super::supply::Takes;
 use super::worker::{Member, Shard};
-use crate::hub::{Item, Stream, TrackSet};
+use crate::hub::{Item, Stream};
 use futures_util::FutureExt;
-use media::{AccessUnit, Codec, Kind, Timebase};
-use rtp::payload;
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
-
-/// Longest payload in bytes: with the headers below it, a datagram that every path takes whole (1,280
-/// bytes of IPv6).
-const MAX_PAYLOAD: usize = 1_180;
 
 /// Sessions of one stream, and the pictures that a new one begins with.
 pub(super) struct Group {
@@ -100,7 +94,7 @@ impl Group {
     /// Sends the next part of what a session is behind.
     pub(super) fn catch_up(&self, shard: &Shard, member: &Rc<Member>) {
         let now = Instant::now();
-        if !member.is_slow() {
+        if member.takes(now) == Takes::All {
             let part = member.supply.borrow_mut().part();
             for sample in part {
                 member.send(now, &sample);
@@ -120,9 +114,9 @@ impl Group {
                 continue;
             };
             let has_video = member.formats.video.is_some();
-            let is_slow = member.is_slow();
+            let takes = member.takes(now);
             let mut supply = member.supply.borrow_mut();
-            let is_sent = supply.take(now, sample, has_video, is_slow);
+            let is_sent = supply.take(now, sample, has_video, takes);
             if let Some(skip) = supply.skip(now) {
                 self.stream.note_skip("webrtc", &member.peer(), &skip);
             }
@@ -148,16 +142,6 @@ impl Group {
     }
 }
 
-impl Sample {
-    /// Moves its time to where the clock wants it.
-    fn place(&mut self, clock: &mut Clock, seam: bool) {
-        let micros = self.timebase.rescale(self.time, Timebase::MICROS);
-        let shift = clock.shift(Instant::now(), micros, seam);
-        let shift = Timebase::MICROS.rescale(shift, self.timebase);
-        self.time = self.time.saturating_add(shift);
-    }
-}
-
 /// Serves the group until it has no members any more or there is nothing to send.
 async fn serve(shard: Rc<Shard>, group: Rc<Group>) {
     let run = AssertUnwindSafe(run(&shard, &group)).catch_unwind();
@@ -170,10 +154,7 @@ async fn serve(shard: Rc<Shard>, group: Rc<Group>) {
 /// Gives why it is over.
 async fn run(shard: &Shard, group: &Group) -> &'static str {
     let mut reader = shard.shared.bridges.reader(&group.stream);
-    let mut tracks: Option<Arc<TrackSet>> = None;
-    let mut order = Order::default();
-    let mut clock = Clock::default();
-    let (mut delay, mut known_delay) = (Delay::default(), Duration::ZERO);
+    let mut cutter = Cutter::default();
     let max_bytes = shard.shared.bounds.reader_bytes;
     loop {
         let item = tokio::select! {
@@ -188,8 +169,7 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
         };
         match item {
             Item::Tracks(new) => {
-                let old = tracks.as_ref().and_then(|old| old.first(Kind::Video));
-                if old != new.first(Kind::Video) {
+                if cutter.set_tracks(&new) {
                     *group.recent.borrow_mut() = Recent::default();
                 }
                 // Pictures to begin with may be older than what the offer was answered with.
@@ -199,23 +179,15 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
                     let goes_on = formats.is_ok_and(|now| member.formats.goes_on_with(now));
                     !goes_on && new.generation == newest.generation
                 });
-                tracks = Some(new);
             }
             Item::Unit(unit) => {
-                let sample = tracks.as_ref().and_then(|tracks| packetize(tracks, &unit));
-                let Some(mut sample) = sample else { continue };
-                sample.place(&mut clock, unit.discontinuity);
-                // What begins after an offer was answered is seen here alone.
-                if sample.kind == Kind::Video && order.is_reordered(sample.time) {
-                    return "the stream has B-frames";
-                }
-                // One for all tracks, or they would be put together anew; pictures tell, where there are any.
-                let has_video = tracks.as_ref().and_then(|tracks| tracks.first(Kind::Video));
-                if sample.kind == Kind::Video || has_video.is_none() {
-                    known_delay = delay.learn(SystemTime::now(), unit.capture);
-                }
+                let (sample, delay) = match cutter.cut(&unit) {
+                    Ok(Some(cut)) => cut,
+                    Ok(None) => continue,
+                    Err(reason) => return reason,
+                };
                 group.recent.borrow_mut().remember(&sample, max_bytes);
-                group.send(shard, &sample, known_delay);
+                group.send(shard, &sample, delay);
             }
             Item::Skipped(skip) => {
                 group.stream.note_skip("webrtc", &"shard", &skip);
@@ -224,34 +196,4 @@ async fn run(shard: &Shard, group: &Group) -> &'static str {
             Item::Ended(_) => return "the stream has ended",
         }
     }
-}
-
-/// The packets of an access unit; none when its codec is not sent by WebRTC.
-fn packetize(tracks: &TrackSet, unit: &AccessUnit) -> Option<Sample> {
-    let track = tracks.get(unit.track)?;
-    let kind = track.kind();
-    // A second track of a kind has no place in a session.
-    if tracks.first(kind)?.id != track.id {
-        return None;
-    }
-    let is_sent = matches!(
-        track.codec,
-        Codec::H264(_)
-            | Codec::H265(_)
-            | Codec::Av1(_)
-            | Codec::Vp9(_)
-            | Codec::Vp8(_)
-            | Codec::Opus(_)
-    );
-    if !is_sent {
-        return None;
-    }
-    let payloads = payload::packetize(&track.codec, &unit.payload, MAX_PAYLOAD).ok()?;
-    Some(Sample {
-        kind,
-        time: unit.pts,
-        timebase: track.timebase,
-        payloads,
-        random_access: unit.random_access,
-    })
 }

@@ -18,14 +18,14 @@ use tokio::time::sleep_until;
 use webrtc::{CloseReason, Event, Output, Path, ReceivedFormat, Session, Transport};
 
 /// A publisher whose connection is there and that sends no media for so long is gone.
-const SILENCE: Duration = Duration::from_secs(30);
+pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
 /// Packets that wait behind a gap at most, while what is missing is asked for again: 6 Mbit/s for as long as that is done.
 const WINDOW: usize = 512;
 
 /// Publishers make random access points when they are asked to, and seldom otherwise. Who plays, records or cuts segments
 /// needs one at least so often.
-const RANDOM_ACCESS: Duration = Duration::from_secs(2);
+pub(super) const RANDOM_ACCESS: Duration = Duration::from_secs(2);
 
 /// What is due is done so late at most, however many datagrams wait.
 const LATE: Duration = Duration::from_millis(50);
@@ -293,7 +293,7 @@ impl Ingest {
 }
 
 /// What puts the packets of a track together; none where that is not carried, which the choice of formats rules out.
-fn incoming(number: usize, format: &ReceivedFormat) -> Option<Incoming> {
+pub(super) fn incoming(number: usize, format: &ReceivedFormat) -> Option<Incoming> {
     let described = Format {
         encoding: &format.encoding,
         clock_rate: format.clock_rate,

@@ -4,10 +4,13 @@
 //! All sessions share one UDP port, and one TCP port of the same number (`tcp`); `http` makes them resources. `whep` turns an offer into a session and hands it to a
 //! shard, whose `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
 //! stream's `group` on that shard has made, once for all of its sessions. `whip` makes a publisher's session, which is
-//! an `ingest` of its own. `signalling` makes both for clients of Ant Media's WebSocket.
+//! an `ingest` of its own. `signalling` makes both for clients of Ant Media's WebSocket. The other way round, `client` plays
+//! what another server has, and publishes there.
 
 mod addresses;
+mod client;
 mod clock;
+mod cutter;
 mod delay;
 mod formats;
 mod group;
@@ -27,7 +30,10 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use super::{Context, FileResponse, ListenError, Listening, Protocol, ServiceRequest};
+use super::{
+    BoxFuture, Context, Feed, FileResponse, ListenError, Listening, Protocol, ServiceRequest,
+    Target,
+};
 use crate::config::{Config, ConfigError, Listen};
 use crate::net::udp::Socket;
 pub use addresses::PublicAddress;
@@ -152,6 +158,22 @@ impl Protocol for WebRtc {
             router::receive(&socket, &router).await;
         });
         Ok(vec![listening])
+    }
+
+    fn pulls(&self, scheme: &str) -> bool {
+        matches!(scheme, "whep" | "wheps")
+    }
+
+    fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(client::pull(url, target))
+    }
+
+    fn pushes(&self, scheme: &str) -> bool {
+        matches!(scheme, "whip" | "whips")
+    }
+
+    fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(client::push(url, feed))
     }
 
     fn services(&self) -> &'static [&'static str] {

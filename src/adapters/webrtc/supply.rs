@@ -32,8 +32,19 @@ pub(super) const STEP: Duration = Duration::from_millis(5);
 
 /// Bytes of one part: what a receiver's buffer takes, while its owner does something else; more of what is long, so that
 /// nobody is behind for long.
-const PART: usize = 32 << 10;
-const PARTS: usize = 32;
+const PART: usize = 16 << 10;
+const PARTS: usize = 64;
+
+/// How well a viewer takes what it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// All of it.
+    All,
+    /// Less, for now: what is left waits.
+    Slowly,
+    /// Much less, for some time.
+    Nothing,
+}
 
 /// What is sent to one viewer.
 #[derive(Debug, Default)]
@@ -101,13 +112,13 @@ impl Supply {
         follows && paused && self.wanted.is_some_and(|at| since(at) >= PATIENCE)
     }
 
-    /// Takes what has come for a viewer, which may be slow. Whether it is to be sent at once.
+    /// Takes what has come. Whether it is to be sent at once.
     pub(super) fn take(
         &mut self,
         now: Instant,
         sample: &Sample,
         has_video: bool,
-        is_slow: bool,
+        viewer: Takes,
     ) -> bool {
         let is_picture = sample.kind == Kind::Video;
         let begins = is_picture && sample.random_access;
@@ -121,8 +132,13 @@ impl Supply {
             }
             Phase::Waits => false,
             _ if !is_picture => true,
-            Phase::Follows if is_slow => {
+            Phase::Follows if viewer == Takes::Slowly => {
                 self.phase = Phase::CatchesUp([sample.clone()].into(), now);
+                false
+            }
+            Phase::Follows if viewer == Takes::Nothing => {
+                self.passed_over.add(now, std::iter::once(sample.clone()));
+                self.phase = Phase::PassesOver;
                 false
             }
             Phase::Follows => true,
@@ -132,13 +148,14 @@ impl Supply {
                     *since = now;
                 }
                 waiting.push_back(sample.clone());
-                if is_slow && now.saturating_duration_since(*since) >= LAG {
+                let is_late = now.saturating_duration_since(*since) >= LAG;
+                if viewer == Takes::Nothing || viewer == Takes::Slowly && is_late {
                     self.passed_over.add(now, waiting.drain(..));
                     self.phase = Phase::PassesOver;
                 }
                 false
             }
-            Phase::PassesOver if begins && !is_slow => {
+            Phase::PassesOver if begins && viewer == Takes::All => {
                 self.phase = Phase::Follows;
                 true
             }
@@ -228,7 +245,7 @@ mod tests {
 
     /// Of a viewer that takes everything.
     fn take(supply: &mut Supply, sample: &Sample) -> bool {
-        supply.take(Instant::now(), sample, true, false)
+        supply.take(Instant::now(), sample, true, Takes::All)
     }
 
     fn times(part: &[Sample]) -> Vec<i64> {
@@ -288,7 +305,7 @@ mod tests {
         assert!(!take(&mut supply, &picture(1, 10)));
         assert!(take(&mut supply, &picture(0, 10)));
         assert!(take(&mut supply, &picture(1, 10)));
-        assert!(Supply::default().take(Instant::now(), &sound(0), false, false));
+        assert!(Supply::default().take(Instant::now(), &sound(0), false, Takes::All));
     }
 
     #[test]
@@ -333,7 +350,8 @@ mod tests {
         let at = |millis| begun + Duration::from_millis(millis);
         let mut supply = following();
         let take = |supply: &mut Supply, millis, sample: &Sample, is_slow| {
-            supply.take(at(millis), sample, true, is_slow)
+            let viewer = if is_slow { Takes::Slowly } else { Takes::All };
+            supply.take(at(millis), sample, true, viewer)
         };
         assert!(take(&mut supply, 0, &picture(1, 10), false));
         assert!(!take(&mut supply, 40, &picture(2, 10), true));
@@ -359,5 +377,22 @@ mod tests {
         assert_eq!((skip.entries, skip.bytes), (5, 50));
         assert_eq!(skip.time, Duration::from_secs(2));
         assert_eq!(supply.skip(at(4_200)), None);
+    }
+
+    #[test]
+    fn who_takes_nothing_is_sent_whole_groups_or_none_of_it() {
+        let now = Instant::now();
+        let mut supply = following();
+        assert!(!supply.take(now, &picture(1, 10), true, Takes::Nothing));
+        assert!(supply.take(now, &sound(1), true, Takes::Nothing));
+        // It would take it again, but there is nothing to begin with.
+        assert!(!supply.take(now, &picture(2, 10), true, Takes::All));
+        assert!(!supply.take(now, &picture(0, 10), true, Takes::Nothing));
+        assert!(supply.take(now, &picture(0, 10), true, Takes::All));
+        assert_eq!(supply.skip(now).map(|skip| skip.entries), Some(3));
+        // Of what waits nothing is sent either.
+        supply.begin(now, [picture(0, 10)].into());
+        assert!(!supply.take(now, &picture(1, 10), true, Takes::Nothing));
+        assert!(supply.part().is_empty());
     }
 }

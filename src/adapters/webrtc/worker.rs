@@ -4,7 +4,7 @@ use super::formats::Formats;
 use super::group::Group;
 use super::recent::Sample;
 use super::router::{Home, Router};
-use super::supply::{self, Supply};
+use super::supply::{self, Supply, Takes};
 use super::tcp::Link;
 use super::told::Told;
 use super::ways::Ways;
@@ -146,9 +146,15 @@ impl Member {
         path.map_or_else(|| "nobody".to_owned(), |path| path.remote.to_string())
     }
 
-    /// Whether it takes less than it is sent.
-    pub(super) fn is_slow(&self) -> bool {
-        self.ways.borrow().is_slow()
+    /// How well it takes what it is sent.
+    pub(super) fn takes(&self, now: Instant) -> Takes {
+        if self.session.borrow().is_exceeded(now) {
+            return Takes::Nothing;
+        }
+        match self.ways.borrow().is_slow() {
+            true => Takes::Slowly,
+            false => Takes::All,
+        }
     }
 
     /// Sends an access unit.

@@ -17,8 +17,8 @@ use axum::response::IntoResponse;
 use serde::Deserialize;
 
 /// Schemes of URLs that Ant Media Server pulls from, and TCP, which it has no URL for.
-const PULLED: [&str; 9] = [
-    "http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "udp", "srt", "tcp",
+const PULLED: [&str; 11] = [
+    "http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "udp", "srt", "tcp", "whep", "wheps",
 ];
 
 /// Most fallbacks of a stream.

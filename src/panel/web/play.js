@@ -134,7 +134,7 @@ function show(next) {
   at('notice').hidden = running;
   at('play').hidden = true;
   if (running) {
-    hint(next.kind === 'buffering' ? texts.buffering : silent());
+    hint(next.kind !== 'buffering' ? silent() : next.narrow ? texts.narrow : texts.buffering);
   } else {
     hint('');
     const notice = notices[next.kind] ?? notices.failed;

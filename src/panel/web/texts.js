@@ -5,7 +5,7 @@
 
 /** Why one way of playing was given up for another. */
 const INSTEAD = {
-  no_way: 'the server’s UDP port cannot be reached from here',
+  no_way: 'the server’s WebRTC port cannot be reached from here',
   no_picture: 'no pictures arrived',
   network: 'the server did not answer',
   restarted: 'the connection ended at once',
@@ -47,7 +47,7 @@ export const notices = {
   }),
   no_way: (p) => ({
     title: 'No connection for WebRTC',
-    text: `The server has “${p.id}”, but its UDP port cannot be reached from here. A firewall may be in between.`,
+    text: `The server has “${p.id}”, but its port for WebRTC cannot be reached from here. A firewall may be in between.`,
   }),
   unsupported: () => ({
     title: 'This browser cannot play it',
@@ -99,6 +99,7 @@ export const player = {
   play: 'Play',
   unmute: 'Unmute',
   buffering: 'Waiting for the next picture…',
+  narrow: 'The network is too slow for this stream. Pictures are left out until they fit through.',
   soundOnly: 'This stream has sound only',
   pad: 'Move the camera',
   padWays: {

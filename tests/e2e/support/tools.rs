@@ -49,6 +49,18 @@ pub(crate) fn onvif_simulator() -> PathBuf {
     folder
 }
 
+/// The Python that aiortc was installed for, and where it is.
+#[track_caller]
+pub(crate) fn aiortc() -> (PathBuf, PathBuf) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/aiortc");
+    let is_there = folder.join("aiortc/rtcpeerconnection.py").is_file();
+    assert!(
+        is_there,
+        "aiortc is not installed; `cargo xtask setup` installs it"
+    );
+    (path_of("python3"), folder)
+}
+
 /// The Python that GStreamer is bound to: Debian's, whatever else is in the path.
 #[track_caller]
 pub(crate) fn python() -> PathBuf {

@@ -79,6 +79,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install the simulator of a camera", || {
         pypi::ensure("onvif", "ipycam/onvif.py")
     })?;
+    steps.step("install another WebRTC", || {
+        pypi::ensure("aiortc", "aiortc/rtcpeerconnection.py")
+    })?;
     let browser = steps.step("find a browser", chromium::find_or_download)?;
     let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
     Ok(Found { browser, ffmpeg })

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use webrtc::stun::{self, Binding, Class, Message};
+use webrtc::stun::{self, Binding, Class, Message, Role};
 
 /// Between two checks until one is answered, and from then on.
 const FIRST_CHECKS: Duration = Duration::from_millis(50);
@@ -146,6 +146,7 @@ impl Peer {
             username: &self.username,
             priority: 100,
             use_candidate: true,
+            role: Role::Controlling(u64::from(self.checks)),
         };
         let crypto = self.provider.crypto();
         let check = stun::write(crypto, &request, transaction, &self.server.password);

@@ -151,7 +151,7 @@ fn write_transport(out: &mut String, server: &Server<'_>) -> std::fmt::Result {
 }
 
 /// Where the server can be reached, of each transport the best first.
-pub(super) fn write_candidates(out: &mut String, candidates: &[Candidate]) -> std::fmt::Result {
+pub(crate) fn write_candidates(out: &mut String, candidates: &[Candidate]) -> std::fmt::Result {
     for (preference, candidate) in (0..=FIRST_PREFERENCE).rev().zip(candidates) {
         // Host candidates of the first and only component. A connection is what is left where no datagrams pass.
         let foundation = FIRST_PREFERENCE - preference + 1;

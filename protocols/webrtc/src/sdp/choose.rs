@@ -16,8 +16,11 @@ pub(crate) const COUNTER: &str =
 /// What is taken of an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chosen {
-    /// The peer's ICE user name.
+    /// The peer's ICE user name, and its password.
     pub(crate) ufrag: String,
+    pub(crate) password: String,
+    /// Who begins the DTLS handshake.
+    pub(crate) setup: Setup,
     /// SHA-256 of the peer's certificate.
     pub(crate) fingerprint: String,
     /// What is sent or received, in the order of the sections.
@@ -120,21 +123,25 @@ pub(crate) fn choose(offer: &Offer, purpose: Purpose) -> Result<Chosen, OfferErr
     if !first.rtcp_mux {
         return Err(OfferError::Missing("a=rtcp-mux"));
     }
-    match transport.setup {
-        Some(Setup::Active | Setup::Either) => {}
-        Some(Setup::Passive) => return Err(OfferError::Setup),
-        None => return Err(OfferError::Missing("a=setup")),
-    }
-    if !transport.has_password {
-        return Err(OfferError::Missing("a=ice-pwd"));
-    }
-    let ufrag = transport.ufrag.clone();
+    let (ufrag, password) = (transport.ufrag.clone(), transport.password.clone());
     let fingerprint = transport.fingerprint.clone();
     Ok(Chosen {
+        setup: transport.setup.ok_or(OfferError::Missing("a=setup"))?,
+        password: password.ok_or(OfferError::Missing("a=ice-pwd"))?,
         ufrag: ufrag.ok_or(OfferError::Missing("a=ice-ufrag"))?,
         fingerprint: fingerprint.ok_or(OfferError::Missing("a=fingerprint of SHA-256"))?,
         tracks,
     })
+}
+
+impl Chosen {
+    /// For an end that waits for the DTLS handshake.
+    pub(crate) fn waiting(self) -> Result<Self, OfferError> {
+        match self.setup {
+            Setup::Passive => Err(OfferError::Setup),
+            Setup::Active | Setup::Either => Ok(self),
+        }
+    }
 }
 
 fn is_bundled(offer: &Offer, media: &Media) -> bool {

@@ -1,5 +1,6 @@
 //! Reading an offer.
 
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Longest offer, in bytes. Those of browsers have 3 to 12 kB.
@@ -11,6 +12,9 @@ const MAX_SECTIONS: usize = 64;
 /// Most payload formats in one section: there are 128 payload types.
 const MAX_FORMATS: usize = 128;
 
+/// Most addresses of the peer.
+const MAX_CANDIDATES: usize = 64;
+
 /// A session description, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Offer {
@@ -18,6 +22,8 @@ pub struct Offer {
     pub media: Vec<Media>,
     /// Names of the sections that share one transport (RFC 9143); empty if none do.
     pub bundle: Vec<String>,
+    /// Where the author may be, by UDP, with the priority of each (RFC 8839 section 5.1). Names are left out.
+    pub candidates: Vec<(SocketAddr, u32)>,
 }
 
 /// One media section, with what stood above all of them filled in.
@@ -43,8 +49,8 @@ pub struct Media {
     pub rtcp_rsize: bool,
     /// ICE user name of the peer.
     pub ufrag: Option<String>,
-    /// Whether the peer's ICE password is there too.
-    pub has_password: bool,
+    /// ICE password of the peer.
+    pub password: Option<String>,
     /// SHA-256 of the peer's certificate, in upper case.
     pub fingerprint: Option<String>,
     /// Who begins the DTLS handshake.
@@ -127,8 +133,8 @@ pub enum OfferError {
     /// Something that every WebRTC offer has is missing.
     #[error("the offer has no {0}")]
     Missing(&'static str),
-    /// The server waits for the peer's handshake, and the offer does not allow that.
-    #[error("the offer's a=setup leaves the DTLS handshake to the server")]
+    /// Each end leaves it to the other to begin the DTLS handshake.
+    #[error("the peer's a=setup leaves the DTLS handshake to this end, which waits for it")]
     Setup,
     /// No random numbers, no session.
     #[error("no session could be made: {0}")]
@@ -164,6 +170,9 @@ impl Offer {
                 offer.media.push(section);
             } else if let Some(attribute) = line.strip_prefix("a=") {
                 let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+                if name == "candidate" {
+                    offer.candidate(value);
+                }
                 match offer.media.last_mut() {
                     Some(section) => section.attribute(name, value),
                     None if name == "group" => offer.group(value),
@@ -175,6 +184,23 @@ impl Offer {
             return Err(OfferError::Missing("media section"));
         }
         Ok(offer)
+    }
+
+    fn candidate(&mut self, value: &str) {
+        let mut words = value.split_ascii_whitespace().skip(1);
+        let (component, transport) = (words.next(), words.next().unwrap_or_default());
+        let priority = words.next().and_then(|priority| priority.parse().ok());
+        let ip = words.next().and_then(|ip| ip.parse::<IpAddr>().ok());
+        let port = words.next().and_then(|port| port.parse().ok());
+        let (Some(priority), Some(ip), Some(port)) = (priority, ip, port) else {
+            return;
+        };
+        let candidate = (SocketAddr::new(ip.to_canonical(), port), priority);
+        let is_ours = component == Some("1") && transport.eq_ignore_ascii_case("udp");
+        let known = self.candidates.contains(&candidate);
+        if is_ours && port != 0 && !known && self.candidates.len() < MAX_CANDIDATES {
+            self.candidates.push(candidate);
+        }
     }
 
     fn group(&mut self, value: &str) {
@@ -233,7 +259,7 @@ impl Media {
             "rtcp-mux" => self.rtcp_mux = true,
             "rtcp-rsize" => self.rtcp_rsize = true,
             "ice-ufrag" => self.ufrag = token(value),
-            "ice-pwd" => self.has_password = !value.is_empty(),
+            "ice-pwd" => self.password = token(value),
             "setup" => {
                 self.setup = match value {
                     "active" => Some(Setup::Active),
@@ -401,6 +427,19 @@ mod tests {
         }
         let long = "v".repeat(MAX_OFFER + 1);
         assert_eq!(Offer::parse(&long), Err(OfferError::TooLong(long.len())));
+    }
+
+    #[test]
+    fn addresses_are_read_and_those_that_are_of_no_use_are_not() {
+        let text = "v=0\na=candidate:1 1 UDP 7 ::ffff:192.0.2.1 9 typ host\nm=video 9 UDP/TLS/RTP/SAVPF 96\n\
+            a=candidate:2 1 udp 5 2001:db8::1 10 typ srflx raddr 0.0.0.0 rport 0\n\
+            a=candidate:2 2 udp 5 192.0.2.3 10 typ host\n\
+            a=candidate:3 1 tcp 5 192.0.2.3 9 typ host tcptype passive\n\
+            a=candidate:4 1 udp 5 name.local 9 typ host\na=candidate:5 1 udp x 192.0.2.3 9\na=candidate:\n";
+        let offer = Offer::parse(text).unwrap();
+        let expected = [("192.0.2.1:9", 7), ("[2001:db8::1]:10", 5)];
+        let expected = expected.map(|(address, priority)| (address.parse().unwrap(), priority));
+        assert_eq!(offer.candidates, expected);
     }
 
     #[test]

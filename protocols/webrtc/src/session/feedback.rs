@@ -1,5 +1,6 @@
 //! Control packets: what the viewer says of its reception, and what is reported to it.
 
+use super::track::Again;
 use super::{Event, REPORT, Session};
 use crate::ice::Path;
 use media::Kind;
@@ -85,10 +86,10 @@ impl Session {
             return;
         };
         track.forget(now);
-        if track.send_again(sequence, path, srtp, &mut self.out) {
-            self.stats.retransmitted += 1;
-        } else {
-            self.stats.not_retransmitted += 1;
+        match track.send_again(now, sequence, path, srtp, &mut self.out) {
+            Again::Sent => self.stats.retransmitted += 1,
+            Again::OnItsWay => {}
+            Again::Not => self.stats.not_retransmitted += 1,
         }
     }
 
@@ -99,8 +100,8 @@ impl Session {
         self.stats.fraction_lost = f32::from(block.fraction_lost) / 256.0;
         if block.last_report != 0 {
             // All three are of 1/65,536 s (RFC 3550 section 6.4.1).
-            let now = self.timeline.captured(now).compact();
-            let ticks = now
+            let ntp = self.timeline.captured(now).compact();
+            let ticks = ntp
                 .wrapping_sub(block.last_report)
                 .wrapping_sub(block.delay);
             // A negative time is a clock that is a little off.
@@ -108,6 +109,8 @@ impl Session {
             let micros = u64::from(ticks) * 1_000_000 / 65_536;
             self.stats.round_trip = Some(Duration::from_micros(micros));
         }
+        let is_exceeded = self.capacity.report(now, block, self.stats.round_trip);
+        self.stats.exceeded += u64::from(is_exceeded);
     }
 
     /// Sends a report for each track that was begun, all of one instant.

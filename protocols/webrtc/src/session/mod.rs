@@ -1,9 +1,11 @@
 //! One viewer or publisher: from its offer to its goodbye.
 
+mod capacity;
 mod closing;
 mod feedback;
 mod history;
 mod incoming;
+mod invitation;
 mod outgoing;
 mod proposal;
 mod received;
@@ -14,19 +16,21 @@ mod track;
 mod tests;
 
 pub use closing::CloseReason;
+pub use invitation::Invitation;
 pub use proposal::Proposal;
 pub use received::ReceivedFormat;
 pub use timeline::WallClock;
 
 use crate::certificate::Certificate;
-use crate::dtls::{self, DtlsError, Progress};
+use crate::dtls::{Dtls, DtlsError, Progress};
 use crate::ice::{Agent, Candidate, Credentials, Path, session_name};
 use crate::sdp::answer::{self, Server};
 use crate::sdp::choose::{Chosen, ChosenTrack, Purpose, choose};
 use crate::sdp::fragment::Fragment;
 use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat};
-use crate::srtp::{Inbound, KeyingMaterial, Outbound, Profile};
+use crate::srtp::{self, Inbound, KeyingMaterial, Outbound, Profile};
 use bytes::Bytes;
+use capacity::Capacity;
 use feedback::Requests;
 use incoming::Incoming;
 use media::Kind;
@@ -129,6 +133,8 @@ pub struct Stats {
     pub not_retransmitted: u64,
     /// Times that a random access point was asked for.
     pub random_access_wanted: u64,
+    /// Times that the viewer's network was found not to carry what is sent.
+    pub exceeded: u64,
     /// The part of the packets of video lost lately, from 0 to 1, as the viewer reports.
     pub fraction_lost: f32,
     /// The time there and back, from the viewer's last report.
@@ -149,7 +155,9 @@ pub struct Stats {
 pub struct Session {
     certificate: Certificate,
     agent: Agent,
-    dtls: dtls::Server,
+    dtls: Dtls,
+    /// Which end of the handshake this is.
+    end: srtp::From,
     srtp: Option<(Outbound, Inbound)>,
     tracks: SmallVec<[Track; 2]>,
     /// Of a publisher.
@@ -159,6 +167,7 @@ pub struct Session {
     timeline: Timeline,
     out: Outgoing,
     requests: Requests,
+    capacity: Capacity,
     stats: Stats,
     /// When the handshake must be over.
     connect_by: Instant,
@@ -200,7 +209,7 @@ impl Session {
         config: &Config,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let chosen = choose(offer, purpose)?;
+        let chosen = choose(offer, purpose)?.waiting()?;
         let start = Start::draw(&config.certificate)?;
         let (mut tracks, mut incoming) = (SmallVec::new(), None);
         if purpose == Purpose::Publish {
@@ -230,7 +239,8 @@ impl Session {
         let (incoming, formats) = incoming.unzip();
         Self {
             agent: Agent::new(now, start.credentials, &chosen.ufrag),
-            dtls: dtls::Server::new(certificate.clone(), &chosen.fingerprint),
+            dtls: Dtls::server(certificate.clone(), &chosen.fingerprint),
+            end: srtp::From::DtlsServer,
             srtp: None,
             certificate,
             tracks,
@@ -240,6 +250,7 @@ impl Session {
             timeline: Timeline::new(config.wall_clock),
             out: Outgoing::default(),
             requests: Requests::default(),
+            capacity: Capacity::default(),
             stats: Stats::default(),
             connect_by: now + CONNECT,
             report_at: None,
@@ -251,6 +262,11 @@ impl Session {
     /// [`Binding::session`](crate::stun::Binding::session) gives it.
     pub fn ufrag(&self) -> &str {
         session_name(self.agent.ufrag())
+    }
+
+    /// Whether the viewer's network does not carry what is sent: pictures are better left out for now.
+    pub fn is_exceeded(&self, now: Instant) -> bool {
+        self.capacity.is_exceeded(now)
     }
 
     /// Where the peer is, once it can be reached.
@@ -304,6 +320,13 @@ impl Session {
                 if let Some(answer) = answer {
                     self.out.push(path, answer.into());
                 }
+                if self.dtls.is_idle()
+                    && self.agent.selected().is_some()
+                    && let Err(error) = self.dtls.begin(now)
+                {
+                    self.fail(&error);
+                    return;
+                }
                 self.send_handshake();
             }
             Some(20..=63) if self.agent.knows(path) => self.handshake(now, path, datagram),
@@ -339,8 +362,8 @@ impl Session {
 
     fn connected(&mut self, material: &KeyingMaterial) {
         let crypto = self.certificate.crypto();
-        let out = Outbound::new(crypto, material);
-        let srtp = out.and_then(|out| Ok((out, Inbound::new(crypto, material)?)));
+        let out = Outbound::new(crypto, material, self.end);
+        let srtp = out.and_then(|out| Ok((out, Inbound::new(crypto, material, self.end.other())?)));
         match srtp {
             Ok(srtp) => {
                 self.srtp = Some(srtp);
@@ -382,6 +405,9 @@ impl Session {
                 CloseReason::NotConnected
             });
             return;
+        }
+        while let Some((path, check)) = self.agent.poll(now, &self.certificate) {
+            self.out.push(path, check.into());
         }
         if let Err(error) = self.dtls.handle_timeout(now) {
             self.fail(&error);
@@ -466,6 +492,7 @@ impl Session {
         let connect = Some(self.connect_by).filter(|_| self.srtp.is_none());
         let others = [
             connect,
+            self.agent.timeout(),
             self.dtls.poll_timeout(),
             self.report_at,
             self.tell_at(),

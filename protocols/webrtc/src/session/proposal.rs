@@ -4,7 +4,7 @@
 use super::track::{self, Track};
 use super::{Config, Session};
 use crate::ice::Credentials;
-use crate::sdp::choose::{Purpose, choose};
+use crate::sdp::choose::{Chosen, Purpose, choose};
 use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat};
 use smallvec::SmallVec;
 use std::fmt::Write;
@@ -52,13 +52,9 @@ impl Proposal {
     pub fn accept(self, answer: &str, now: Instant) -> Result<Session, OfferError> {
         let answer = Offer::parse(answer)?;
         let config = &self.config;
-        let chosen = choose(&answer, Purpose::Play(config.video, config.audio))?;
+        let chosen = choose(&answer, Purpose::Play(config.video, config.audio))?.waiting()?;
         let mut tracks = self.tracks;
-        tracks.retain(|track| {
-            let mut chosen = chosen.tracks.iter();
-            let chosen = chosen.find(|chosen| chosen.kind == track.kind());
-            chosen.is_some_and(|chosen| track.agree(chosen))
-        });
+        agree(&mut tracks, &chosen);
         let start = super::Start {
             id: self.id,
             credentials: self.credentials,
@@ -76,8 +72,17 @@ impl std::fmt::Debug for Proposal {
     }
 }
 
+/// Leaves of the tracks that were offered those that were taken.
+pub(super) fn agree(tracks: &mut SmallVec<[Track; 2]>, chosen: &Chosen) {
+    tracks.retain(|track| {
+        let mut chosen = chosen.tracks.iter();
+        let chosen = chosen.find(|chosen| chosen.kind == track.kind());
+        chosen.is_some_and(|chosen| track.agree(chosen))
+    });
+}
+
 /// Sections that receive just this.
-fn wish(video: Option<VideoFormat>, audio: Option<AudioFormat>) -> String {
+pub(super) fn wish(video: Option<VideoFormat>, audio: Option<AudioFormat>) -> String {
     const TRANSPORT: &str = "a=rtcp-mux\r\na=rtcp-rsize\r\na=recvonly\r\na=ice-ufrag:none\r\n\
         a=ice-pwd:none\r\na=setup:actpass\r\na=fingerprint:sha-256 00\r\n";
     let mut out = "v=0\r\na=group:BUNDLE 0 1\r\n".to_owned();

@@ -13,7 +13,8 @@ use crate::srtp::Outbound;
 use media::Kind;
 use rtp::rtcp::SenderInfo;
 use rtp::{HEADER_LEN, Header, Payloads};
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// Random bytes a track is made from.
 pub(super) const RANDOM: usize = 16;
@@ -22,6 +23,23 @@ pub(super) const RANDOM: usize = 16;
 /// more than that is not helped by more of it.
 const MAX_ALLOWANCE: usize = 512 * 1_024;
 const SENT_PER_ALLOWANCE: usize = 2;
+
+/// Most packets that are on their way again.
+const MAX_AGAIN: usize = 1_024;
+
+/// A packet that was asked for again is on its way for so long: players ask more often than that on quick networks, and a
+/// busy one would be sent everything several times.
+const ON_ITS_WAY: Duration = Duration::from_millis(40);
+
+/// What became of a request for a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    Sent,
+    /// It was sent again just now.
+    OnItsWay,
+    /// It is not there any more, or more than may be sent again.
+    Not,
+}
 
 /// What belongs to one source: its number, and the index of its next packet.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +61,8 @@ pub(super) struct Track {
     /// Empty when the viewer does not ask again.
     history: Option<History>,
     allowance: usize,
+    /// Packets that were sent again lately, and when.
+    again: VecDeque<(u64, Instant)>,
 }
 
 /// What one call sent.
@@ -94,6 +114,7 @@ impl Track {
             octets: 0,
             history: chosen.nack.then(History::default),
             allowance: MAX_ALLOWANCE / 4,
+            again: VecDeque::new(),
         }
     }
 
@@ -185,30 +206,39 @@ impl Track {
         sent
     }
 
-    /// Sends a packet again, and says whether that was possible.
+    /// Sends a packet again.
     pub(super) fn send_again(
         &mut self,
+        now: Instant,
         sequence: u16,
         path: Path,
         srtp: &mut Outbound,
         out: &mut Outgoing,
-    ) -> bool {
+    ) -> Again {
         let Some(history) = &self.history else {
-            return false;
+            return Again::Not;
         };
         // The last packet with this sequence number.
         let back = (self.media.next as u16).wrapping_sub(sequence);
         let index = self.media.next.checked_sub(u64::from(back));
         let Some(index) = index.filter(|_| back > 0) else {
-            return false;
+            return Again::Not;
         };
         let Some(sent) = history.get(index) else {
-            return false;
+            return Again::Not;
         };
-        let Some(left) = self.allowance.checked_sub(sent.payload.len()) else {
-            return false;
+        let is_old =
+            |(_, at): &mut (u64, Instant)| now.saturating_duration_since(*at) >= ON_ITS_WAY;
+        while self.again.pop_front_if(is_old).is_some() {}
+        if self.again.iter().any(|(again, _)| *again == index) {
+            return Again::OnItsWay;
+        }
+        let left = self.allowance.checked_sub(sent.payload.len());
+        let Some(left) = left.filter(|_| self.again.len() < MAX_AGAIN) else {
+            return Again::Not;
         };
         self.allowance = left;
+        self.again.push_back((index, now));
         let Sent {
             timestamp,
             marker,
@@ -231,7 +261,10 @@ impl Track {
             }
         };
         batch.finish(out);
-        result.is_ok()
+        match result {
+            Ok(()) => Again::Sent,
+            Err(_) => Again::Not,
+        }
     }
 
     /// Lets go of what is too old to be sent again.

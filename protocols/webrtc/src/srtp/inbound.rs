@@ -37,14 +37,15 @@ pub(crate) enum OpenError {
 }
 
 impl Inbound {
-    /// For packets from the client of the handshake.
+    /// For packets from that end.
     pub(crate) fn new(
         crypto: &dyn RTCCrypto,
         material: &KeyingMaterial,
+        from: From,
     ) -> Result<Self, CryptoError> {
         Ok(Self {
-            rtp: material.rtp(crypto, From::DtlsClient)?,
-            rtcp: material.rtcp(crypto, From::DtlsClient)?,
+            rtp: material.rtp(crypto, from)?,
+            rtcp: material.rtcp(crypto, from)?,
             media: Vec::new(),
             control: SmallVec::new(),
         })

@@ -16,10 +16,20 @@ pub(crate) struct KeyingMaterial {
 }
 
 /// Who sends.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum From {
     DtlsClient,
     DtlsServer,
+}
+
+impl From {
+    /// The other end.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::DtlsClient => Self::DtlsServer,
+            Self::DtlsServer => Self::DtlsClient,
+        }
+    }
 }
 
 /// What packets of one kind (RTP or RTCP) of one direction are protected with.

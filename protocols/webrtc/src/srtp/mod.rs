@@ -9,7 +9,7 @@ mod keys;
 mod outbound;
 
 pub(crate) use inbound::Inbound;
-pub(crate) use keys::KeyingMaterial;
+pub(crate) use keys::{From, KeyingMaterial};
 pub(crate) use outbound::Outbound;
 
 /// How packets are protected.

@@ -15,14 +15,15 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// For packets from the server of the handshake.
+    /// For packets from this end.
     pub(crate) fn new(
         crypto: &dyn RTCCrypto,
         material: &KeyingMaterial,
+        from: From,
     ) -> Result<Self, CryptoError> {
         Ok(Self {
-            rtp: material.rtp(crypto, From::DtlsServer)?,
-            rtcp: material.rtcp(crypto, From::DtlsServer)?,
+            rtp: material.rtp(crypto, from)?,
+            rtcp: material.rtcp(crypto, from)?,
             rtcp_index: 0,
         })
     }

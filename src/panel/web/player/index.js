@@ -4,6 +4,7 @@
 //
 //   stop()      ends it, frees the video element; nothing is reported afterwards
 //   latency()   seconds behind the newest picture, undefined when not known
+//   narrow()    whether pictures stand still because too much is lost on the way; a player may be without it
 //   behind()    true when a jump to the newest picture would be noticed
 //   over()      true when the stream has ended and no more will come
 //   starved()   true when there is nothing to play and the player goes on asking by itself; a player that

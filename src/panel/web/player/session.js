@@ -210,7 +210,7 @@ export class Session {
     else if (this.#playing && still > BUFFERING && !this.#buffering) {
       this.#buffering = true;
       this.stalls += 1;
-      this.#onState({ kind: 'buffering' });
+      this.#onState({ kind: 'buffering', narrow: this.#run.handle.narrow?.() ?? false });
     }
   }
 

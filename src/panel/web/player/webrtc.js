@@ -13,6 +13,9 @@ const INTERRUPTED = 5_000;
 /** After this long without a packet the server is asked whether it still has the session (ms). */
 const QUIET = 2_000;
 const MEASURE = 250;
+/** The server leaves out pictures where so much of the packets is lost; looked at over so many measurements. */
+const NARROW = 0.1;
+const LOOKED_AT = 12;
 
 export const webrtc = {
   supported: () => typeof RTCPeerConnection === 'function',
@@ -86,6 +89,7 @@ export const webrtc = {
       },
       position: () => meter.position,
       latency: () => meter.latency,
+      narrow: () => meter.isNarrow,
       // There is nothing to jump over: what has come is shown.
       behind: () => false,
       over: () => false,
@@ -108,6 +112,8 @@ class Meter {
   #since = performance.now();
   #asked = 0;
   #decoded = { frames: 0, delay: 0 };
+  /** Packets of pictures that have come and that have not, the newest last. */
+  #counts = [];
 
   constructor(peer) {
     this.#peer = peer;
@@ -116,6 +122,14 @@ class Meter {
   /** Time since the last packet, as far as was looked (ms). */
   get quiet() {
     return performance.now() - this.#since;
+  }
+
+  /** Whether a good part of the packets is lost on the way. */
+  get isNarrow() {
+    if (this.#counts.length < 2) return false;
+    const [first, last] = [this.#counts[0], this.#counts.at(-1)];
+    const lost = last.lost - first.lost;
+    return lost > NARROW * (lost + last.received - first.received);
   }
 
   /** Looks anew. True when nothing has come for long, told once for each such time. */
@@ -127,7 +141,10 @@ class Meter {
       if (report.type === 'candidate-pair' && report.nominated) way = report.currentRoundTripTime / 2 || 0;
       if (report.type !== 'inbound-rtp') continue;
       packets += report.packetsReceived;
-      if (report.kind === 'video' && report.framesDecoded > 0) picture = report;
+      if (report.kind !== 'video') continue;
+      if (report.framesDecoded > 0) picture = report;
+      this.#counts.push({ received: report.packetsReceived, lost: report.packetsLost });
+      if (this.#counts.length > LOOKED_AT) this.#counts.shift();
     }
     if (packets !== this.packets) {
       this.packets = packets;

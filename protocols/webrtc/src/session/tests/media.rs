@@ -200,17 +200,37 @@ fn what_is_sent_again_is_bounded() {
     let mut viewer = Viewer::connected(Options::default());
     let source = viewer.sources(Kind::Video).0;
     let now = viewer.now;
-    viewer
-        .session
-        .send(now, Kind::Video, 0, 90_000, &Payloads::single(&[1; 1_000]));
+    let picture = packetize(&[1; 500_000], 1_000);
+    viewer.session.send(now, Kind::Video, 0, 90_000, &picture);
     viewer.exchange();
-    let sequence = viewer.received[0].header.sequence;
+    let first = viewer.received[0].header.sequence;
     for _ in 0..10 {
-        viewer.feed_back(&nack(source, [sequence; 500]));
+        viewer.feed_back(&nack(source, first..first + 500));
+        viewer.now += Duration::from_millis(100);
     }
     let stats = viewer.session.stats();
-    assert!(stats.retransmitted < 200, "{stats:?}");
+    assert!(stats.retransmitted < 500, "{stats:?}");
     assert_eq!(stats.retransmitted + stats.not_retransmitted, 5_000);
+}
+
+#[test]
+fn what_is_on_its_way_is_not_sent_again() {
+    let mut viewer = Viewer::connected(Options::default());
+    let source = viewer.sources(Kind::Video).0;
+    let now = viewer.now;
+    let picture = packetize(&[1; 100], 10);
+    viewer.session.send(now, Kind::Video, 0, 90_000, &picture);
+    viewer.exchange();
+    let first = viewer.received[0].header.sequence;
+    for (wait, expected) in [(0, 3), (20, 3), (20, 6)] {
+        viewer.now += Duration::from_millis(wait);
+        viewer.feed_back(&nack(source, first..first + 3));
+        let stats = viewer.session.stats();
+        assert_eq!(
+            (stats.retransmitted, stats.not_retransmitted),
+            (expected, 0)
+        );
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! other crates.
 
 mod ending;
+mod ends;
 mod media;
 mod publisher;
 mod viewer;

@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::certificate::fingerprint;
 use crate::ice::Transport;
-use crate::stun::{self, Binding, Class, Message};
+use crate::stun::{self, Binding, Class, Message, Role};
 use bytes::BytesMut;
 use rtc_dtls::config::{ConfigBuilder, ExtendedMasterSecretType};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
@@ -168,6 +168,7 @@ impl Viewer {
             username: &username,
             priority: 100,
             use_candidate,
+            role: Role::Controlling(1),
         };
         let crypto = self.certificate.crypto();
         let check = stun::write(crypto, &request, [7; 12], &self.password).unwrap();
