@@ -6,12 +6,17 @@
 //! holds all up to the index. Until then the file is a fragmented one, afterwards a plain one, and the 16
 //! bytes between are written at once. Read [`Index`].
 //!
-//! [`Plain`] makes the index of a file whose media is written without fragments.
+//! [`Plain`] makes the index of a file whose media is written without fragments, [`Excerpt`] that of a stretch of time out
+//! of such files. [`Captured`] is what a fragment says of the clock on the wall.
 
+mod captured;
+mod excerpt;
 mod fragment;
 mod plain;
 mod tables;
 
+pub use captured::Captured;
+pub use excerpt::{Excerpt, ExcerptError, MAX_SAMPLES, Piece, Whole};
 pub use plain::Plain;
 
 use crate::boxes::{self, BoxError};
@@ -57,6 +62,8 @@ pub struct Index {
     /// The body of the fragmented `moov`.
     moov: Bytes,
     tracks: Vec<TrackTables>,
+    /// Tracks without samples are left out.
+    without_empty: bool,
 }
 
 impl Index {
@@ -73,7 +80,11 @@ impl Index {
                 tracks.push(TrackTables::new(&body)?);
             }
         }
-        Ok(Self { moov, tracks })
+        Ok(Self {
+            moov,
+            tracks,
+            without_empty: false,
+        })
     }
 
     /// Adds a fragment whose `moof` box, header included, stands at `at` bytes from the start of the file,
@@ -103,6 +114,13 @@ impl Index {
         self.tracks.iter().map(TrackTables::samples).sum()
     }
 
+    /// When in the file that was which a fragment says to have been captured.
+    pub fn position(&self, captured: &Captured) -> Option<Duration> {
+        let mut tracks = self.tracks.iter();
+        let track = tracks.find(|track| track.number == captured.track)?;
+        Some(track.seconds(captured.media_time))
+    }
+
     /// The `moov` of the whole file.
     ///
     /// # Errors
@@ -122,7 +140,9 @@ impl Index {
                     })?,
                     b"trak" => {
                         let track = tracks.next().ok_or(IndexError::Missing("trak"))?;
-                        boxes::within(out, b"trak", |out| track.write(out, &body, timescale))?;
+                        if track.samples() > 0 || !self.without_empty {
+                            boxes::within(out, b"trak", |out| track.write(out, &body, timescale))?;
+                        }
                     }
                     b"mvex" => {}
                     kind => boxes::put(out, kind, &body),
@@ -132,6 +152,38 @@ impl Index {
         })?;
         Ok(out.freeze())
     }
+}
+
+impl Index {
+    /// What stands in front of `length` bytes of media whose chunks have been placed from 0 on, in a file that begins
+    /// with the given moment: `ftyp`, `moov` and the head of `mdat`.
+    fn head(&mut self, moment: Duration, length: u64) -> Result<Bytes, IndexError> {
+        let ftyp = ftyp();
+        // Places of 64 bits take as much room wherever they are.
+        self.show_from(moment, 0);
+        let moov = self.write()?.len();
+        let head = ftyp.len() + moov + 16;
+        self.show_from(moment, head as u64);
+        let mut out = BytesMut::with_capacity(head);
+        out.put_slice(&ftyp);
+        out.put_slice(&self.write()?);
+        out.put_slice(b"\0\0\0\x01mdat");
+        out.put_u64(length.saturating_add(16));
+        Ok(out.freeze())
+    }
+
+    fn show_from(&mut self, moment: Duration, by: u64) {
+        for track in &mut self.tracks {
+            track.show_from(moment, by);
+        }
+    }
+}
+
+/// The `ftyp` box of a file for every player. It is none of CMAF.
+fn ftyp() -> Bytes {
+    let mut out = BytesMut::new();
+    boxes::put(&mut out, b"ftyp", b"isom\0\0\x02\0isomiso6mp41");
+    out.freeze()
 }
 
 /// A duration in ticks, the nearest.

@@ -5,14 +5,12 @@ use super::fragment::Sample;
 use super::tables::TrackTables;
 use super::{Index, IndexError};
 use crate::{boxes, init, track_number};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use media::{AccessUnit, Track, TrackId};
-use std::time::Duration;
 
 /// Gathers where access units are, and when.
 #[derive(Debug)]
 pub struct Plain {
-    ftyp: Bytes,
     index: Index,
     tracks: Vec<Held>,
     /// Bytes of media so far.
@@ -52,7 +50,6 @@ impl Plain {
             duration: track.timebase.ticks_per_second() / 25,
         });
         Ok(Self {
-            ftyp: ftyp(),
             tracks: tracks.collect(),
             index,
             length: 0,
@@ -99,29 +96,12 @@ impl Plain {
         }
         let tracks = &self.index.tracks;
         let moment = tracks.iter().filter_map(TrackTables::first_shown).min();
-        let moment = moment.unwrap_or_default();
-        // Places of 64 bits take as much room wherever they are.
-        self.show_from(moment, 0);
-        let moov = self.index.write()?.len();
-        let head = self.ftyp.len() + moov + 16;
-        self.show_from(moment, head as u64);
-        let mut out = BytesMut::with_capacity(head);
-        out.put_slice(&self.ftyp);
-        out.put_slice(&self.index.write()?);
-        out.put_slice(b"\0\0\0\x01mdat");
-        out.put_u64(self.length.saturating_add(16));
-        Ok(out.freeze())
+        self.index.head(moment.unwrap_or_default(), self.length)
     }
 
     /// Bytes of media so far.
     pub const fn length(&self) -> u64 {
         self.length
-    }
-
-    fn show_from(&mut self, moment: Duration, by: u64) {
-        for track in &mut self.index.tracks {
-            track.show_from(moment, by);
-        }
     }
 }
 
@@ -132,11 +112,4 @@ fn append(index: &mut Index, held: &Held, base: u64, at: u64, sample: Sample) {
         let duration = held.duration;
         track.append(base, at, Sample { duration, ..sample });
     }
-}
-
-/// The `ftyp` box of a file for every player. It is none of CMAF.
-fn ftyp() -> Bytes {
-    let mut out = BytesMut::new();
-    boxes::put(&mut out, b"ftyp", b"isom\0\0\x02\0isomiso6mp41");
-    out.freeze()
 }

@@ -32,6 +32,8 @@ pub(super) struct TrackTables {
     earliest: Option<i64>,
     /// When the file begins, where it begins with what is shown first rather than with what is decoded first.
     shown_from: Option<Duration>,
+    /// When it ends, where that is before the end of the last sample.
+    shown_until: Option<Duration>,
 }
 
 impl TrackTables {
@@ -60,6 +62,7 @@ impl TrackTables {
             chunk_end: 0,
             earliest: None,
             shown_from: None,
+            shown_until: None,
         })
     }
 
@@ -138,13 +141,18 @@ impl TrackTables {
         Some(self.seconds(shown))
     }
 
-    /// The file begins at this moment, which is none later than [`first_shown`](Self::first_shown), and its chunks lie
-    /// `by` bytes further on.
+    /// The file begins at this moment, and its chunks lie `by` bytes further on. What is shown before is decoded and not
+    /// shown.
     pub(super) fn show_from(&mut self, moment: Duration, by: u64) {
         self.shown_from = Some(moment);
         for chunk in &mut self.chunks {
             *chunk = chunk.saturating_add(by);
         }
+    }
+
+    /// The file ends at this moment: what is shown later is there, and not shown.
+    pub(super) const fn show_until(&mut self, moment: Duration) {
+        self.shown_until = Some(moment);
     }
 
     fn lengthen_last(&mut self, by: u32) {
@@ -170,11 +178,22 @@ impl TrackTables {
         if self.sizes.is_empty() {
             return Duration::ZERO;
         }
-        let end = self.seconds(self.start.saturating_add(self.length));
+        let end = self.decoded_until();
+        let end = self.shown_until.map_or(end, |until| until.min(end));
         end.saturating_sub(self.shown_from.unwrap_or_default())
     }
 
-    fn seconds(&self, ticks: u64) -> Duration {
+    /// When the last sample ends, in the time of the samples.
+    pub(super) fn decoded_until(&self) -> Duration {
+        self.seconds(self.start.saturating_add(self.length))
+    }
+
+    /// Ticks per second.
+    pub(super) const fn timescale(&self) -> u32 {
+        self.timescale
+    }
+
+    pub(super) fn seconds(&self, ticks: u64) -> Duration {
         let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(self.timescale);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -190,10 +209,7 @@ impl TrackTables {
             let (kind, body) = found?;
             match &kind {
                 b"tkhd" => {
-                    let end = self
-                        .end()
-                        .saturating_sub(self.shown_from.unwrap_or_default());
-                    let end = ticks(end, timescale);
+                    let end = ticks(self.end(), timescale);
                     boxes::within(out, b"tkhd", |out| put_track_header(out, &body, end))?;
                     self.put_edits(out, timescale)?;
                 }
@@ -206,24 +222,33 @@ impl TrackTables {
     }
 
     /// A track that begins later than the file is moved there. In a file that begins with what is shown first, what
-    /// is decoded earlier is not waited for.
+    /// is decoded earlier is not waited for, and what would be shown earlier is not shown.
     fn put_edits(&self, out: &mut BytesMut, timescale: u32) -> Result<(), IndexError> {
         let (delay, media_time) = match (self.shown_from, self.first_shown()) {
             (Some(moment), Some(first)) => {
-                (first.saturating_sub(moment), self.earliest.unwrap_or(0))
+                let start = i64::try_from(self.start).unwrap_or(i64::MAX);
+                let moment_ticks = i64::try_from(ticks(moment, self.timescale)).unwrap_or(i64::MAX);
+                let earliest = self.earliest.unwrap_or(0);
+                let media_time = earliest.max(moment_ticks.saturating_sub(start));
+                (first.saturating_sub(moment), media_time)
             }
             _ => (self.seconds(self.start), 0),
         };
-        let delay = ticks(delay, timescale);
-        if self.sizes.is_empty() || delay == 0 && media_time == 0 {
+        let delay_ticks = ticks(delay, timescale);
+        let cut = self.shown_until.is_some();
+        if self.sizes.is_empty() || delay_ticks == 0 && media_time == 0 && !cut {
             return Ok(());
         }
         let length = i64::try_from(self.length).unwrap_or(i64::MAX);
         let shown = u64::try_from(length.saturating_sub(media_time)).unwrap_or(0);
-        let duration = ticks(self.seconds(shown), timescale);
+        let shown = self.seconds(shown);
+        let shown = match cut {
+            true => shown.min(self.end().saturating_sub(delay)),
+            false => shown,
+        };
         boxes::within(out, b"edts", |out| {
             boxes::within(out, b"elst", |out| {
-                put_edit_list(out, delay, duration, media_time);
+                put_edit_list(out, delay_ticks, ticks(shown, timescale), media_time);
                 Ok(())
             })
         })
