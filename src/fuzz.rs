@@ -7,6 +7,7 @@ use crate::hub::{Applications, StreamName};
 use crate::net::fanout::{Output, Peer};
 use crate::net::fetch;
 use crate::net::http::parse_range;
+use crate::record;
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use url::Url;
@@ -97,10 +98,17 @@ pub fn json(data: &[u8]) {
     }
 }
 
+/// A recording as a killed server or a power cut left it.
+pub fn recording(data: &[u8]) {
+    record::fuzz::recording(data);
+}
+
 /// Valid inputs, as (entry, name, bytes).
 pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let seed = |entry, name, text: &str| (entry, name, text.as_bytes().to_vec());
-    vec![
+    let recordings = record::fuzz::seeds().into_iter();
+    let recordings = recordings.map(|(name, bytes)| ("recording", name, bytes));
+    let mut seeds = vec![
         seed("stream_name", "two_parts", "/LiveApp/cam-1_a.b/"),
         seed("stream_name", "one_part", "demo2"),
         seed("stream_name", "traversal", "../../x"),
@@ -122,7 +130,9 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "broadcast",
             "{\"name\":\"a\\\",}\",\"list\":[1,2,],\n}",
         ),
-    ]
+    ];
+    seeds.extend(recordings);
+    seeds
 }
 
 #[cfg(test)]
@@ -136,6 +146,7 @@ mod tests {
                 "range" => super::range(&bytes),
                 "redirect" => super::redirect(&bytes),
                 "websocket" => super::websocket(&bytes),
+                "recording" => super::recording(&bytes),
                 _ => super::json(&bytes),
             }
         }

@@ -6,6 +6,7 @@ use crate::auth::Auth;
 use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError, Listen};
 use crate::control::Control;
+use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
 use crate::hub::Hub;
 use crate::net::policy::Policy;
@@ -100,18 +101,22 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         protocols: protocols.clone(),
     });
     let supervisor = Supervisor::new(context.clone(), general.sources);
+    let in_data = || general.data_dir.join("recordings");
+    let folder = general.record.folder.clone().unwrap_or_else(in_data);
+    let recordings = Place::new(folder, general.record.clone());
     let control = Control::new(
         context.hub.clone(),
         store,
         supervisor,
         protocols.clone(),
-        &general.data_dir.join("recordings"),
+        recordings,
         general.on_demand,
     )?;
     control.recover_recordings().await?;
     control.start_targets();
     control.start_sources();
     tokio::spawn(control.clone().restart_periodically());
+    tokio::spawn(control.clone().keep_recordings_in_bounds());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
     tokio::spawn(context.muxers.clone().follow(context.hub.clone()));

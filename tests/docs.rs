@@ -42,6 +42,7 @@ fn every_key_of_the_configuration_is_documented() {
         "streams",
         "on_demand",
         "sources",
+        "record",
         "network",
         "rtmp",
         "rtmps",
@@ -72,6 +73,7 @@ fn every_key_of_the_configuration_is_documented() {
 fn every_configuration_shown_is_a_good_one() {
     let documents = [
         include_str!("../README.md"),
+        include_str!("../docs/guide/recording.md"),
         include_str!("../docs/ref/config.md"),
     ];
     let blocks = documents

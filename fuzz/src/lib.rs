@@ -118,6 +118,7 @@ pub const TARGETS: &[Target] = &[
     target("server_redirect", millstream::fuzz::redirect),
     target("server_websocket", millstream::fuzz::websocket),
     target("server_json", millstream::fuzz::json),
+    target("server_recording", millstream::fuzz::recording),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {

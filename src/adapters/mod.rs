@@ -33,7 +33,7 @@ pub(crate) use flv_media::FlvMedia;
 pub(crate) use http_address::HttpAddress;
 pub use muxer::Muxers;
 pub(crate) use receiver::Receiver;
-use refusal::refusal;
+pub(crate) use refusal::refusal;
 pub use target::Target;
 
 use crate::auth::Auth;

@@ -9,7 +9,7 @@ const CHALLENGE: HeaderValue =
     HeaderValue::from_static("Basic realm=\"Millstream\", charset=\"UTF-8\"");
 
 /// The reason in words, and nothing for a cache.
-pub(super) fn refusal(denied: Denied) -> Response<Body> {
+pub(crate) fn refusal(denied: Denied) -> Response<Body> {
     let mut response = Response::new(Body::from(format!("{denied}\n")));
     let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
     let headers = response.headers_mut();

@@ -8,7 +8,7 @@ pub mod json;
 
 mod metrics;
 
-use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest};
+use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
 use crate::hub::Unavailable;
@@ -158,8 +158,22 @@ impl Site {
         let recording = self.control.vod_path(&app, &path);
         let mut response = match *request.method() {
             Method::GET | Method::HEAD if recording.is_some() => {
-                let path = recording.unwrap_or_default();
-                recorded(&path, request.method(), request.headers()).await
+                let id = self.control.vod_stream(&app, &path);
+                let caller = Caller {
+                    protocol: "http",
+                    address: peer,
+                    headers: Some(request.headers()),
+                    query: request.uri().query(),
+                    proof: None,
+                };
+                let action = Action::Play(&app, &id);
+                match self.context.auth.check(action, caller) {
+                    Ok(()) => {
+                        let path = recording.unwrap_or_default();
+                        recorded(&path, request.method(), request.headers()).await
+                    }
+                    Err(denied) => refusal(denied),
+                }
             }
             Method::GET | Method::HEAD => {
                 let (head, _) = request.into_parts();
@@ -293,7 +307,15 @@ impl Handler for Site {
 
 /// A complete recording.
 async fn recorded(path: &Path, method: &Method, headers: &HeaderMap) -> Response<Body> {
-    match file::respond(path, "video/mp4", method, headers).await {
+    let content_type = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("webm") => "video/webm",
+        Some("mov") => "video/quicktime",
+        Some("avi") => "video/x-msvideo",
+        Some("mp3") => "audio/mpeg",
+        Some("wmv") => "video/x-ms-wmv",
+        _ => "video/mp4",
+    };
+    match file::respond(path, content_type, method, headers).await {
         Ok(response) => response,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             text(StatusCode::NOT_FOUND, "there is no such file\n")

@@ -15,3 +15,11 @@ pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
         ))
     })
 }
+
+/// For `#[serde(deserialize_with = …)]` of what may be missing.
+///
+/// # Errors
+/// When the text is not a duration.
+pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    deserialize(deserializer).map(Some)
+}

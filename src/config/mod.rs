@@ -5,9 +5,11 @@
 //! with [`Config::section`], so that this module knows no protocol.
 
 pub mod duration;
+pub mod record;
 
 mod source;
 
+pub use record::Record;
 pub use source::{Overrides, load};
 
 use crate::hub::ring::Bounds;
@@ -65,6 +67,8 @@ pub struct General {
     pub network: Network,
     /// Sources that run while somebody watches.
     pub on_demand: OnDemand,
+    /// Recordings.
+    pub record: Record,
     /// Certificates.
     pub tls: Tls,
 }
@@ -320,6 +324,7 @@ impl Default for General {
             sources: Sources::default(),
             network: Network::default(),
             on_demand: OnDemand::default(),
+            record: Record::default(),
             tls: Tls::default(),
         }
     }
@@ -501,6 +506,7 @@ impl General {
         }
         self.segments.check()?;
         self.sources.check()?;
+        self.record.check()?;
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),
             (None, Some(_)) => return Err(("tls.key", "needs tls.certificate as well".into())),

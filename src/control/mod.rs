@@ -15,7 +15,6 @@ mod sources;
 pub mod supervisor;
 pub mod targets;
 mod view;
-pub mod vod;
 
 #[cfg(test)]
 mod tests;
@@ -31,10 +30,9 @@ use crate::hub::{Change, Hub, StreamName};
 use crate::store::{self, Store, StoreError};
 use cameras::Cameras;
 use demand::Demand;
-use recordings::Recordings;
+use recordings::{Place, Recordings, vod};
 use settings::AppSettings;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
@@ -70,7 +68,7 @@ struct Shared {
 }
 
 impl Control {
-    /// With what the store holds. Recordings go to the folder `recordings`.
+    /// With what the store holds. Recordings go to their place.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -79,7 +77,7 @@ impl Control {
         store: Store,
         supervisor: Supervisor,
         protocols: Vec<Arc<dyn Protocol>>,
-        recordings: &Path,
+        recordings: Place,
         on_demand: OnDemand,
     ) -> Result<Self, StoreError> {
         let mut broadcasts = BTreeMap::new();

@@ -31,6 +31,33 @@ pub async fn respond(
     }
     let length = metadata.len();
     let tag = entity_tag(&metadata);
+    let Answer {
+        mut response,
+        start,
+        end,
+    } = answer(length, tag, content_type, headers);
+    if start < end && method != Method::HEAD {
+        file.seek(SeekFrom::Start(start)).await?;
+        let part = file.take(end.saturating_sub(start));
+        *response.body_mut() = Body::from_stream(ReaderStream::with_capacity(part, PIECE));
+    }
+    Ok(response)
+}
+
+/// An answer without its body, and which bytes belong there.
+pub(super) struct Answer {
+    pub(super) response: Response<Body>,
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+/// What is answered of so many bytes, known by that tag.
+pub(super) fn answer(
+    length: u64,
+    tag: HeaderValue,
+    content_type: &'static str,
+    headers: &HeaderMap,
+) -> Answer {
     let same = headers
         .get(header::IF_RANGE)
         .is_none_or(|known| *known == tag);
@@ -54,11 +81,6 @@ pub async fn respond(
             (0, 0)
         }
     };
-    if start < end && method != Method::HEAD {
-        file.seek(SeekFrom::Start(start)).await?;
-        let part = file.take(end.saturating_sub(start));
-        *response.body_mut() = Body::from_stream(ReaderStream::with_capacity(part, PIECE));
-    }
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_LENGTH,
@@ -70,7 +92,11 @@ pub async fn respond(
     if let Some(range) = content_range {
         headers.extend(HeaderValue::try_from(range).map(|range| (header::CONTENT_RANGE, range)));
     }
-    Ok(response)
+    Answer {
+        response,
+        start,
+        end,
+    }
 }
 
 /// Another one for another length or time of change.

@@ -8,6 +8,7 @@ pub mod https;
 pub mod inflow;
 pub mod listen;
 pub mod patient;
+pub mod pieces;
 pub mod policy;
 pub mod redacted;
 pub mod shard;

@@ -3,14 +3,15 @@
 //! Every call here blocks until the disk has what it was given: at most the fragment that was not handed
 //! over is lost, whether the process is killed or the power fails.
 
+use super::host::{Host, HostFile};
 use super::name::{UNFINISHED, numbered};
 use super::{Finished, RecordError, finish};
 use bytes::Bytes;
 use media::Track;
 use mp4::index::PLACEHOLDER;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most files of one base name.
 const MAX_NUMBER: u32 = 1_000_000;
@@ -18,27 +19,55 @@ const MAX_NUMBER: u32 = 1_000_000;
 /// A file of one set of tracks.
 #[derive(Debug)]
 pub struct Writer {
-    file: File,
+    host: Arc<dyn Host>,
+    file: Box<dyn HostFile>,
     path: PathBuf,
     /// Bytes written as a whole; what a failed write left behind them does not count.
     length: u64,
+    /// Nothing is written that leaves less room than this, in bytes.
+    free_bytes: u64,
 }
 
 impl Writer {
-    /// Makes a file of that base name, or the first free one of `base_1`, `base_2` …, in `folder`.
+    /// Makes a file of that base name, or the first free one of `base_1`, `base_2` …, in `folder`. The disk keeps
+    /// `free_bytes` at least.
     ///
     /// # Errors
     /// What the disk says, or that MP4 cannot hold the tracks.
-    pub fn create(folder: &Path, base: &str, tracks: &[Track]) -> Result<Self, RecordError> {
+    pub fn create(
+        host: Arc<dyn Host>,
+        folder: &Path,
+        base: &str,
+        tracks: &[Track],
+        free_bytes: u64,
+    ) -> Result<Self, RecordError> {
         let init = mp4::init::write(tracks)?;
-        std::fs::create_dir_all(folder)?;
-        let (mut file, path) = free_file(folder, base)?;
+        check_room(&*host, folder, free_bytes)?;
+        let (file, path) = free_file(&*host, folder, base)?;
         let head = with_placeholder(&init);
-        file.write_all(&head)?;
-        file.sync_data()?;
-        sync_folder(folder)?;
+        let made = file
+            .write_all_at(&head, 0)
+            .and_then(|()| file.sync())
+            .and_then(|()| host.sync_folder(folder))
+            // The folder may be new itself.
+            .and_then(|()| {
+                folder
+                    .parent()
+                    .map_or(Ok(()), |above| host.sync_folder(above))
+            });
+        if let Err(error) = made {
+            // It holds nothing. That it stays is no harm: the next start removes it.
+            let _ = host.remove(&path);
+            return Err(error.into());
+        }
         let length = head.len() as u64;
-        Ok(Self { file, path, length })
+        Ok(Self {
+            host,
+            file,
+            path,
+            length,
+            free_bytes,
+        })
     }
 
     /// The name under which the file will be found once it is complete.
@@ -49,13 +78,20 @@ impl Writer {
             .unwrap_or_default()
     }
 
+    /// Bytes so far.
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Appends a fragment; it is on the disk when this returns.
     ///
     /// # Errors
-    /// What the disk says. Nothing more may be appended then.
+    /// What the disk says; `StorageFull` also where it would have too little room. Nothing more may be appended then.
     pub fn append(&mut self, fragment: &Bytes) -> io::Result<()> {
-        self.file.write_all(fragment)?;
-        self.file.sync_data()?;
+        let needed = self.free_bytes.saturating_add(fragment.len() as u64);
+        check_room(&*self.host, &self.path, needed)?;
+        self.file.write_all_at(fragment, self.length)?;
+        self.file.sync()?;
         self.length += fragment.len() as u64;
         Ok(())
     }
@@ -66,21 +102,35 @@ impl Writer {
     /// # Errors
     /// What the disk says.
     pub fn finish(self) -> Result<Finished, RecordError> {
-        let Self { file, path, length } = self;
-        file.set_len(length)?;
-        drop(file);
-        finish::finish(&path)
+        self.file.set_length(self.length)?;
+        drop(self.file);
+        finish::finish(&*self.host, &self.path)
+    }
+}
+
+/// A disk that does not tell its room is taken to have some.
+fn check_room(host: &dyn Host, path: &Path, needed: u64) -> io::Result<()> {
+    match host.room(path) {
+        Ok(room) if room < needed => {
+            let words = format!("{room} bytes are free, less than the {needed} that have to be");
+            Err(io::Error::new(io::ErrorKind::StorageFull, words))
+        }
+        _ => Ok(()),
     }
 }
 
 /// A new file that no other recording has or will have the name of.
-fn free_file(folder: &Path, base: &str) -> io::Result<(File, PathBuf)> {
+fn free_file(
+    host: &dyn Host,
+    folder: &Path,
+    base: &str,
+) -> io::Result<(Box<dyn HostFile>, PathBuf)> {
     for number in 0..MAX_NUMBER {
         let path = folder.join(numbered(base, number) + UNFINISHED);
-        if finish::final_path(&path).exists() {
+        if host.exists(&finish::final_path(&path)) {
             continue;
         }
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
+        match host.create(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -95,9 +145,4 @@ fn with_placeholder(init: &Bytes) -> Vec<u8> {
     let ftyp = usize::try_from(ftyp.unwrap_or(0)).unwrap_or(usize::MAX);
     let (before, behind) = init.split_at_checked(ftyp).unwrap_or((init, &[]));
     [before, &PLACEHOLDER, behind].concat()
-}
-
-/// Makes a change of names in a folder survive a power cut.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -1,19 +1,13 @@
 //! From a file of fragments to one that players seek in, where it lies; also for what a killed server left.
 
 use super::RecordError;
-use super::file::sync_folder;
+use super::host::{Host, HostFile};
 use super::name::{ENDING, UNFINISHED};
-use bytes::Bytes;
-use mp4::boxes::Header;
+use super::scan::Scan;
+use super::spans::{Span, Spans};
 use mp4::index::{Index, IndexError, cover};
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Longest `moov` or `moof` that is read, in bytes. Ours are some kilobytes.
-const MAX_BOX: u64 = 4 << 20;
 
 /// A complete recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +20,8 @@ pub struct Finished {
     pub duration: Duration,
     /// Access units.
     pub samples: usize,
+    /// When it was: stretches without a gap.
+    pub spans: Vec<Span>,
 }
 
 /// The name of a file once it is complete.
@@ -43,52 +39,59 @@ pub(super) fn final_path(unfinished: &Path) -> PathBuf {
 ///
 /// # Errors
 /// What the disk says, or that it is no file of ours. It keeps its name then.
-pub fn finish(unfinished: &Path) -> Result<Finished, RecordError> {
-    let file = OpenOptions::new().read(true).write(true).open(unfinished)?;
-    let scanned = scan(&file)?;
-    let mut bytes = scanned.end;
-    if !scanned.is_complete {
-        file.set_len(scanned.end)?;
-        match add_index(&file, &scanned) {
-            Ok(end) => bytes = end,
-            Err(RecordError::Disk(error)) => {
-                tracing::warn!(file = %unfinished.display(), %error, "a recording gets no index");
-                file.set_len(scanned.end)?;
-            }
-            Err(error) => return Err(error),
-        }
-        file.sync_all()?;
-    }
+pub fn finish(host: &dyn Host, unfinished: &Path) -> Result<Finished, RecordError> {
+    let file = host.open(unfinished, true)?;
+    let (scanned, bytes) = complete(&*file)?;
+    drop(file);
     let path = final_path(unfinished);
-    std::fs::rename(unfinished, &path)?;
+    host.rename(unfinished, &path)?;
     if let Some(folder) = path.parent() {
-        sync_folder(folder)?;
+        host.sync_folder(folder)?;
     }
-    Ok(Finished {
-        path,
-        bytes,
-        duration: scanned.index.duration(),
-        samples: scanned.index.samples(),
-    })
+    Ok(scanned.finished(path, bytes))
 }
 
-/// What is in a complete recording.
+/// The same without the name, for one file. Samples in it, and its length.
 ///
 /// # Errors
 /// What the disk says, or that it is no file of ours.
-pub fn inspect(path: &Path) -> Result<Finished, RecordError> {
-    let scanned = scan(&File::open(path)?)?;
-    Ok(Finished {
-        path: path.to_owned(),
-        bytes: scanned.end,
-        duration: scanned.index.duration(),
-        samples: scanned.index.samples(),
-    })
+pub(super) fn complete_in_place(file: &dyn HostFile) -> Result<(usize, u64), RecordError> {
+    let (scanned, bytes) = complete(file)?;
+    Ok((scanned.index.samples(), bytes))
+}
+
+fn complete(file: &dyn HostFile) -> Result<(Scanned, u64), RecordError> {
+    let scanned = scan(file)?;
+    let mut bytes = scanned.end;
+    if !scanned.is_complete {
+        file.set_length(scanned.end)?;
+        match add_index(file, &scanned) {
+            Ok(end) => bytes = end,
+            Err(RecordError::Disk(error)) => {
+                tracing::warn!(%error, "a recording gets no index");
+                file.set_length(scanned.end)?;
+            }
+            Err(error) => return Err(error),
+        }
+        file.sync()?;
+    }
+    Ok((scanned, bytes))
+}
+
+/// What is in a recording, complete or not.
+///
+/// # Errors
+/// What the disk says, or that it is no file of ours.
+pub fn inspect(host: &dyn Host, path: &Path) -> Result<Finished, RecordError> {
+    let scanned = scan(&*host.open(path, false)?)?;
+    let bytes = scanned.end;
+    Ok(scanned.finished(path.to_owned(), bytes))
 }
 
 /// What was found in a file.
 struct Scanned {
     index: Index,
+    spans: Spans,
     /// Where the placeholder stands.
     placeholder: u64,
     /// Behind the last whole fragment.
@@ -97,62 +100,63 @@ struct Scanned {
     is_complete: bool,
 }
 
-/// Reads the heads of all boxes and what the fragments say; their samples are passed over.
-fn scan(file: &File) -> Result<Scanned, RecordError> {
-    let length = file.metadata()?.len();
-    let foreign = |reason: &str| RecordError::Foreign(reason.to_owned());
-    let (ftyp, next) = next_box(file, 0, length)?.ok_or_else(|| foreign("it is too short"))?;
-    if &ftyp.kind != b"ftyp" {
-        return Err(foreign("it does not begin as one"));
-    }
-    let placeholder = next;
-    let (second, second_end) =
-        next_box(file, next, length)?.ok_or_else(|| foreign("it is too short"))?;
-    let is_complete = &second.kind == b"mdat";
-    // What was fragmented is inside of the one box of data then, behind its head.
-    let (mut at, limit) = match &second.kind {
-        b"free" => (second_end, length),
-        b"mdat" => (placeholder.saturating_add(second.length), second_end),
-        _ => return Err(foreign("its second box is another")),
-    };
-    let (moov, next) = next_box(file, at, limit)?.ok_or_else(|| foreign("it is too short"))?;
-    if &moov.kind != b"moov" {
-        return Err(foreign("it has no tracks"));
-    }
-    let mut index =
-        Index::new(&read(file, at, next)?).map_err(|error| foreign(&error.to_string()))?;
-    at = next;
-    while let Some((moof, data)) = next_box(file, at, limit)? {
-        let Some((mdat, next)) = next_box(file, data, limit)? else {
-            break;
-        };
-        if (&moof.kind, &mdat.kind) != (b"moof", b"mdat") || data - at > MAX_BOX {
-            break;
+impl Scanned {
+    fn finished(self, path: PathBuf, bytes: u64) -> Finished {
+        Finished {
+            path,
+            bytes,
+            duration: self.index.duration(),
+            samples: self.index.samples(),
+            spans: self.spans.into_list(),
         }
-        match index.push(at, next, &read(file, at, data)?) {
-            Ok(()) => at = next,
+    }
+}
+
+/// Reads what the fragments say.
+fn scan(file: &dyn HostFile) -> Result<Scanned, RecordError> {
+    let foreign = |error: &IndexError| RecordError::Foreign(error.to_string());
+    let mut scan = Scan::new(file)?;
+    let mut index = Index::new(scan.moov()).map_err(|error| foreign(&error))?;
+    let mut spans = Spans::default();
+    let mut end = None;
+    while let Some(found) = scan.next_fragment()? {
+        let before = index.duration();
+        match index.push(found.at, found.end, &found.moof) {
+            Ok(()) => end = Some(found.end),
             // What a power cut left: the length of the file without all of its contents.
-            Err(IndexError::Fragment { .. } | IndexError::Box(_)) => break,
-            Err(error) => return Err(foreign(&error.to_string())),
+            Err(IndexError::Fragment { .. } | IndexError::Box(_)) => {
+                end = end.or(Some(found.begins));
+                break;
+            }
+            Err(error) => return Err(foreign(&error)),
         }
+        let captured = found.captured.as_ref();
+        let at = captured.and_then(|captured| index.position(captured));
+        let since_1970 = at.and(captured).map(|captured| captured.since_1970);
+        spans.push(at.unwrap_or(before), index.duration(), since_1970);
     }
-    let end = if is_complete { length } else { at };
+    let is_complete = scan.is_complete();
+    let end = match is_complete {
+        true => file.length()?,
+        false => end.unwrap_or_else(|| scan.position()),
+    };
     Ok(Scanned {
         index,
-        placeholder,
+        spans,
+        placeholder: scan.placeholder(),
         end,
         is_complete,
     })
 }
 
 /// Appends the index, and once it is on the disk makes the file a plain one. Returns its length.
-fn add_index(file: &File, scanned: &Scanned) -> Result<u64, RecordError> {
+fn add_index(file: &dyn HostFile, scanned: &Scanned) -> Result<u64, RecordError> {
     let moov = scanned
         .index
         .write()
         .map_err(|error| RecordError::Foreign(error.to_string()))?;
     file.write_all_at(&moov, scanned.end)?;
-    file.sync_data()?;
+    file.sync()?;
     file.write_all_at(
         &cover(scanned.placeholder, scanned.end),
         scanned.placeholder,
@@ -160,44 +164,38 @@ fn add_index(file: &File, scanned: &Scanned) -> Result<u64, RecordError> {
     Ok(scanned.end.saturating_add(moov.len() as u64))
 }
 
-/// The header of the box at `at` and where it ends, if all of it lies before `limit`.
-fn next_box(file: &File, at: u64, limit: u64) -> io::Result<Option<(Header, u64)>> {
-    let mut bytes = [0; 16];
-    let left = usize::try_from(limit.saturating_sub(at)).unwrap_or(usize::MAX);
-    let count = bytes.len().min(left);
-    let head = bytes.get_mut(..count).unwrap_or_default();
-    match file.read_exact_at(head, at) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        read => read?,
-    }
-    let header = Header::read(head);
-    Ok(header.and_then(|header| {
-        let end = at.checked_add(header.size?)?;
-        (end <= limit).then_some((header, end))
-    }))
-}
-
-fn read(file: &File, from: u64, to: u64) -> io::Result<Bytes> {
-    let length = to.saturating_sub(from);
-    if length > MAX_BOX {
-        return Err(io::Error::other("a box is larger than any of ours"));
-    }
-    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.read_exact_at(&mut bytes, from)?;
-    Ok(bytes.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::file::Writer;
     use crate::record::fragments::{Fragments, tests};
+    use crate::record::host::Machine;
+    use crate::record::host::memory::{Cut, Memory};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    const NOON: Duration = Duration::from_secs(1_795_000_000);
+
+    fn create(folder: &Path) -> Writer {
+        let tracks = tests::tracks();
+        Writer::create(Arc::new(Machine), folder, "cam", &tracks.tracks, 0).unwrap()
+    }
+
+    /// [`super::finish`] and [`super::inspect`] on this machine.
+    fn finish(path: &Path) -> Result<Finished, RecordError> {
+        super::finish(&Machine, path)
+    }
+
+    fn inspect(path: &Path) -> Result<Finished, RecordError> {
+        super::inspect(&Machine, path)
+    }
 
     /// An unfinished file of so many seconds; where each fragment ends.
     fn unfinished(folder: &Path, seconds: i64) -> (Writer, PathBuf, Vec<u64>) {
         let tracks = tests::tracks();
-        let mut writer = Writer::create(folder, "cam", &tracks.tracks).unwrap();
+        let mut writer = create(folder);
         let mut fragments = Fragments::new(&tracks);
+        fragments.set_epoch(Some(NOON));
         let path = folder.join("cam.mp4.tmp_extension");
         let length = || path.metadata().unwrap().len();
         let mut ends = vec![length()];
@@ -280,12 +278,93 @@ mod tests {
     #[test]
     fn files_of_one_name_are_numbered_also_while_they_are_written() {
         let folder = tempfile::tempdir().unwrap();
-        let make = || Writer::create(folder.path(), "cam", &tests::tracks().tracks).unwrap();
+        let make = || create(folder.path());
         let writers = [make(), make()];
         assert_eq!(writers[1].final_name(), "cam_1.mp4");
         for writer in writers {
             writer.finish().unwrap();
         }
         assert_eq!(make().final_name(), "cam_2.mp4");
+    }
+
+    #[test]
+    fn a_file_tells_when_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, path, _) = unfinished(folder.path(), 4);
+        let as_left = inspect(&path).unwrap().spans;
+        let finished = writer.finish().unwrap();
+        // Its media begins a second after that of the stream.
+        let [span] = finished.spans[..] else {
+            panic!("{finished:?}")
+        };
+        let begins = NOON + Duration::from_secs(1);
+        assert!(span.since_1970.abs_diff(begins) < Duration::from_millis(1));
+        assert_eq!((span.at, span.length), (Duration::ZERO, finished.duration));
+        assert_eq!(
+            (&as_left, &inspect(&finished.path).unwrap().spans),
+            (&finished.spans, &finished.spans)
+        );
+    }
+
+    /// Writes 3 seconds, the power failing before the change of that number, and returns how many fragments had been
+    /// taken.
+    fn until_power_fails(disk: &Memory, changes: u64) -> usize {
+        disk.fail_after(changes);
+        let tracks = tests::tracks();
+        let folder = Path::new("/recordings/LiveApp");
+        let host = Arc::new(disk.clone());
+        let Ok(mut writer) = Writer::create(host, folder, "cam", &tracks.tracks, 0) else {
+            return 0;
+        };
+        let mut taken = 0;
+        let mut fragments = Fragments::new(&tracks);
+        for unit in tests::stream(3, 25) {
+            if let Some(fragment) = fragments.push(&unit) {
+                if writer.append(&fragment).is_err() {
+                    return taken;
+                }
+                taken += 1;
+            }
+        }
+        // Nothing more may be lost by what completes the file.
+        let _ = writer.finish();
+        taken
+    }
+
+    #[test]
+    fn a_power_cut_loses_nothing_that_was_taken() {
+        let whole = Memory::new();
+        let fragments = until_power_fails(&whole, u64::MAX);
+        assert!(fragments >= 3);
+        let mut lengths = std::collections::BTreeSet::new();
+        for changes in 0..=whole.changes() {
+            for cut in [Cut::Lost, Cut::Zeros, Cut::Kept] {
+                let disk = Memory::new();
+                let taken = until_power_fails(&disk, changes);
+                let disk = disk.after_power_cut(cut);
+                let unfinished = Path::new("/recordings/LiveApp/cam.mp4.tmp_extension");
+                let complete = Path::new("/recordings/LiveApp/cam.mp4");
+                let found = match disk.exists(unfinished) {
+                    true => super::finish(&disk, unfinished),
+                    false => super::inspect(&disk, complete),
+                };
+                let case = format!("{changes} {cut:?}");
+                match found {
+                    Ok(found) => {
+                        let bytes = disk.read(complete).unwrap();
+                        assert_eq!(bytes.len() as u64, found.bytes, "{case}");
+                        let found = bytes.windows(4).filter(|bytes| *bytes == b"moof").count();
+                        // One that was written and not yet known to be there may be.
+                        assert!(
+                            (taken..=taken + 1).contains(&found),
+                            "{case}: {found} {taken}"
+                        );
+                        lengths.insert(found);
+                    }
+                    Err(error) => assert_eq!(taken, 0, "{case}: {error}"),
+                }
+            }
+        }
+        assert!(lengths.len() >= fragments, "{lengths:?}");
     }
 }

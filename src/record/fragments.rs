@@ -3,8 +3,9 @@
 use crate::hub::TrackSet;
 use bytes::Bytes;
 use media::{AccessUnit, Kind, Timebase, Track};
-use mp4::fragment::{Run, Sample};
+use mp4::fragment::{Capture, Front, Run, Sample, write_behind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A fragment ends before it is longer than this. The access unit that waits for its successor, by which
 /// its length is known, makes it at most a second.
@@ -32,6 +33,8 @@ pub struct Fragments {
     waits_since: Option<i64>,
     /// Time of the first unit that was taken, which is zero in the file.
     origin: Option<i64>,
+    /// When the stream's time 0 was, since 1970.
+    epoch: Option<Duration>,
     /// Size of the samples that are in no fragment.
     bytes: usize,
     sequence: u32,
@@ -64,6 +67,7 @@ impl Fragments {
             tracks: tracks.tracks.iter().map(pending).collect(),
             waits_since: None,
             origin: None,
+            epoch: None,
             bytes: 0,
             sequence: 0,
         }
@@ -77,6 +81,29 @@ impl Fragments {
         }
     }
 
+    /// Each fragment says from now on when it was: time 0 of the stream was so long after 1970.
+    pub const fn set_epoch(&mut self, epoch: Option<Duration>) {
+        self.epoch = epoch;
+    }
+
+    /// How long the file is from its beginning to a time of the stream; both in microseconds.
+    pub fn length(&self, time: i64) -> i64 {
+        self.origin.map_or(0, |origin| time.saturating_sub(origin))
+    }
+
+    /// Bytes of media that are in no fragment yet.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether a file of these tracks can begin with a unit.
+    pub fn can_begin_with(&self, unit: &AccessUnit) -> bool {
+        let mut tracks = self.tracks.iter().map(|pending| &pending.track);
+        let track = tracks.find(|track| track.id == unit.track);
+        let is_video = track.is_some_and(|track| track.kind() == Kind::Video);
+        unit.random_access && (is_video || !self.has_video)
+    }
+
     /// Adds the next access unit. Gives the fragment that ends before it, if one does.
     pub fn push(&mut self, unit: &Arc<AccessUnit>) -> Option<Bytes> {
         let pending = self
@@ -85,7 +112,7 @@ impl Fragments {
             .find(|pending| pending.track.id == unit.track)?;
         let (kind, timebase) = (pending.track.kind(), pending.track.timebase);
         let time = timebase.rescale(unit.dts, Timebase::MICROS);
-        let starts = unit.random_access && (kind == Kind::Video || !self.has_video);
+        let starts = self.can_begin_with(unit);
         let origin = match self.origin {
             Some(origin) => origin,
             None => {
@@ -133,10 +160,15 @@ impl Fragments {
                 samples: &pending.samples,
             })
             .collect();
-        let fragment = (!runs.is_empty()).then(|| {
+        let mut fragment = None;
+        if let Some(first) = runs.first() {
             self.sequence = self.sequence.wrapping_add(1);
-            mp4::fragment::write(self.sequence, &runs)
-        });
+            let front = Front {
+                capture: capture(first, self.origin, self.epoch),
+                ..Front::default()
+            };
+            fragment = Some(write_behind(front, self.sequence, &runs));
+        }
         self.bytes = 0;
         for pending in &mut self.tracks {
             pending.samples.clear();
@@ -184,6 +216,18 @@ impl Pending {
         self.samples.push(Sample::new(&held, duration));
         held.payload.len()
     }
+}
+
+/// When the first sample of a run was.
+fn capture<'a>(run: &Run<'a>, origin: Option<i64>, epoch: Option<Duration>) -> Option<Capture<'a>> {
+    let in_file = i64::try_from(run.base_decode_time).ok()?;
+    let in_file = run.track.timebase.duration(in_file);
+    let origin = Duration::from_micros(u64::try_from(origin?).ok()?);
+    Some(Capture {
+        track: run.track,
+        media_time: run.base_decode_time,
+        since_1970: epoch?.saturating_add(origin).saturating_add(in_file),
+    })
 }
 
 #[cfg(test)]

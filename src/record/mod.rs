@@ -6,17 +6,30 @@
 //! complete; then an index is added in place ([`finish`]), and it gets its name. What a killed server left
 //! is completed the same way when the next one starts.
 //!
+//! Each fragment says when it was, on the clock on the wall (`clock`), so that a file tells by itself what it holds and
+//! where time is missing ([`spans`]). [`export`] takes any stretch of time out of files, also out of those that are being
+//! written.
+//!
 //! Other parameters of a track begin a new file: few players take a second sample entry.
 
+pub mod export;
 pub mod file;
 pub mod finish;
 pub mod fragments;
+pub mod host;
 pub mod name;
+pub mod scan;
+pub mod spans;
 
+#[doc(hidden)]
+pub mod fuzz;
+
+mod clock;
 mod recorder;
 
 pub use finish::Finished;
-pub use recorder::{Recorder, Stopped};
+pub use recorder::{Limits, Recorder, Stopped, complete};
+pub use spans::Span;
 
 use std::io;
 

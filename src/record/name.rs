@@ -1,6 +1,7 @@
 //! Names of files, made of nothing but what is harmless in a path.
 
 use crate::hub::StreamName;
+use std::time::SystemTime;
 
 /// Ending of complete recordings.
 pub const ENDING: &str = ".mp4";
@@ -14,13 +15,35 @@ const MAX_CHOSEN: usize = 120;
 /// Longest name of a file below `/APP/streams/`, in bytes.
 const MAX_FILE: usize = 200;
 
-/// The base name of a stream's recordings: the one a caller chose, cleaned, or the stream's ID.
-pub fn base(name: &StreamName, chosen: Option<&str>) -> String {
+/// Longest base name that a pattern makes, in bytes: a number and endings follow.
+const MAX_MADE: usize = 160;
+
+/// Endings of files that others bring, besides [`ENDING`].
+pub const FOREIGN: [&str; 5] = [".webm", ".mov", ".avi", ".mp3", ".wmv"];
+
+/// The base name of a file of a stream: the one a caller chose, cleaned, or else what the pattern makes of the stream's
+/// name and the time at which the file begins.
+pub fn base(name: &StreamName, chosen: Option<&str>, pattern: &str, now: SystemTime) -> String {
     let cleaned = chosen.map(clean).unwrap_or_default();
-    if cleaned.is_empty() {
-        name.id().to_owned()
-    } else {
-        cleaned
+    if !cleaned.is_empty() {
+        return cleaned;
+    }
+    let time = humantime::format_rfc3339_millis(now).to_string();
+    let time = time
+        .trim_end_matches('Z')
+        .replace('T', "_")
+        .replace(':', "-");
+    let made = pattern
+        .replace("{app}", name.app())
+        .replace("{id}", name.id())
+        .replace("{time}", &time);
+    let mut made = clean_text(&made);
+    // ASCII by now.
+    made.truncate(MAX_MADE);
+    made.truncate(made.trim_end_matches('.').len());
+    match made.is_empty() {
+        true => name.id().to_owned(),
+        false => made,
     }
 }
 
@@ -34,8 +57,20 @@ pub fn numbered(base: &str, number: u32) -> String {
 
 /// Whether it can be the name of a complete recording: no folder, nothing hidden, nothing unusual.
 pub fn is_file(file: &str) -> bool {
-    file.strip_suffix(ENDING)
-        .is_some_and(|base| !base.is_empty() && file.len() <= MAX_FILE && clean_text(base) == base)
+    let mut endings = std::iter::once(ENDING).chain(FOREIGN);
+    let base = endings.find_map(|ending| file.strip_suffix(ending));
+    base.is_some_and(|base| !base.is_empty() && file.len() <= MAX_FILE && clean_text(base) == base)
+}
+
+/// The ending of a file that may be brought, in lower case, and its name without folder and ending, cleaned.
+pub fn foreign(file: &str) -> Option<(&'static str, String)> {
+    let file = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let lower = file.to_ascii_lowercase();
+    let mut endings = std::iter::once(ENDING).chain(FOREIGN);
+    let ending = endings.find(|ending| lower.ends_with(*ending))?;
+    let base = file.get(..file.len().saturating_sub(ending.len()))?;
+    let short: String = base.trim().chars().take(MAX_CHOSEN).collect();
+    Some((ending, clean_text(&short)))
 }
 
 /// Without folders and ending, at most [`MAX_CHOSEN`] characters, anything unusual replaced.
@@ -88,13 +123,41 @@ mod tests {
             (Some(&long), &long[..MAX_CHOSEN]),
         ];
         for (chosen, expected) in cases {
-            assert_eq!(base(&name, chosen), expected, "{chosen:?}");
+            let now = SystemTime::UNIX_EPOCH;
+            assert_eq!(base(&name, chosen, "{id}", now), expected, "{chosen:?}");
             assert!(is_file(&format!("{expected}{ENDING}")), "{chosen:?}");
         }
         assert_eq!(
             (numbered("a", 0), numbered("a", 2)),
             ("a".into(), "a_2".into())
         );
+    }
+
+    #[test]
+    fn a_pattern_makes_a_name() {
+        let name = StreamName::new("LiveApp", "cam.1").unwrap();
+        let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_795_789_274_007);
+        let long = "x".repeat(300);
+        for (pattern, expected) in [
+            ("{id}-{time}", "cam.1-2026-11-27_14-21-14.007"),
+            ("{app}_{id}", "LiveApp_cam.1"),
+            ("../{id}", "_cam.1"),
+            ("...", "cam.1"),
+            (&long, &long[..MAX_MADE]),
+        ] {
+            let made = base(&name, None, pattern, now);
+            assert_eq!(made, expected);
+            assert!(is_file(&format!("{made}{ENDING}")), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn files_of_others_are_known_by_their_endings() {
+        assert_eq!(foreign("/a/My film.MOV"), Some((".mov", "My_film".into())));
+        assert_eq!(foreign("x.mp4"), Some((".mp4", "x".into())));
+        for bad in ["x.exe", "x", "x.mp4.exe", ""] {
+            assert_eq!(foreign(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod hls_ts;
 mod hls_waiting;
 mod hls_window;
 mod https;
+mod library;
 mod life_cycle;
 mod logins;
 mod mpegts;

@@ -11,6 +11,7 @@ mod envelope;
 mod recording;
 mod routes;
 mod settings;
+mod vods;
 
 pub use envelope::refusal;
 
@@ -18,6 +19,7 @@ use crate::adapters::Listening;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post, put};
 
 /// The protocol that `rtmpURL` is for, and the port that such a URL need not name.
@@ -67,17 +69,28 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
             "/{id}/rtmp-endpoint",
             post(endpoints::add).delete(endpoints::remove),
         )
-        .route("/{id}/recording/{record}", put(recording::set));
+        .route("/{id}/recording/{record}", put(recording::set))
+        .route("/{id}/recordings", get(recording::timeline))
+        .route("/{id}/recordings/export", get(recording::export));
     let vods = Router::new()
-        .route("/list/{offset}/{size}", get(recording::list))
-        .route("/count", get(recording::count))
-        .route("/count/{search}", get(recording::count_found))
-        .route("/{id}", get(recording::read).delete(recording::delete));
+        .route("/list/{offset}/{size}", get(vods::list))
+        .route("/count", get(vods::count))
+        .route("/count/{search}", get(vods::count_found))
+        // A file is as long as it is; `Upload` bounds it.
+        .route(
+            "/create",
+            post(vods::create).layer(DefaultBodyLimit::disable()),
+        )
+        .route(
+            "/directory",
+            post(vods::import).delete(vods::forget_imported),
+        )
+        .route("/{id}", get(vods::read).delete(vods::delete));
     Router::new()
         .nest("/{app}/rest/v2/broadcasts", broadcasts)
         .nest("/{app}/rest/v2/vods", vods)
-        .route("/{app}/rest/v2/vods", delete(recording::delete_many))
-        .route("/{app}/rest/v2/vods/", delete(recording::delete_many))
+        .route("/{app}/rest/v2/vods", delete(vods::delete_many))
+        .route("/{app}/rest/v2/vods/", delete(vods::delete_many))
         .route("/{app}/rest/v2/broadcasts", delete(routes::delete_many))
         .route("/{app}/rest/v2/broadcasts/", delete(routes::delete_many))
         .route("/{app}/rest/v2/version", get(routes::version))

@@ -1,21 +1,25 @@
-//! Starting and stopping recordings, and what has been recorded.
+//! Starting and stopping recordings, what is recorded of a stream from when to when, and any stretch of it as one file.
 
 use super::Shared;
-use super::broadcast::{millis, whole_millis};
-use super::envelope::{Outcome, control_failure};
+use super::broadcast::millis;
+use super::envelope::{Outcome, control_failure, refusal};
 use crate::control::ControlError;
-use crate::control::vod::Vod;
+use crate::control::recordings::{Export, ExportFailure, Recorded, Timeline};
 use crate::hub::StreamName;
+use crate::net::pieces;
+use crate::record::export::ExportError;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
-use axum::http::Response;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use mp4::index::ExcerptError;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-/// Recordings given at a time at most.
-const MAX_PAGE: usize = 250;
+/// Two stretches that are so close are one: files that follow each other are cut within a frame.
+const SEAM: Duration = Duration::from_millis(1_500);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,149 +65,257 @@ pub(super) async fn set(
     }
 }
 
-/// The VoD object. Names and defaults are Ant Media's.
-#[derive(Clone, Debug, Default, Serialize)]
+/// A stretch of time. Moments are milliseconds since 1970, or as in RFC 3339.
+#[derive(Deserialize)]
+pub(super) struct Range {
+    start: Option<String>,
+    end: Option<String>,
+}
+
+impl Range {
+    /// From and to so long after 1970; all time where nothing is said.
+    fn read(&self) -> Result<(Duration, Duration), String> {
+        let moment = |text: &Option<String>, otherwise| match text.as_deref().map(str::trim) {
+            None | Some("") => Ok(otherwise),
+            Some(text) => moment(text).ok_or_else(|| {
+                format!("{text:?} is no moment such as 1795789274000 or 2026-11-27T14:21:14Z")
+            }),
+        };
+        let from = moment(&self.start, Duration::ZERO)?;
+        let until = moment(&self.end, Duration::MAX)?;
+        match from < until {
+            true => Ok((from, until)),
+            false => Err("the end is not after the start".into()),
+        }
+    }
+}
+
+fn moment(text: &str) -> Option<Duration> {
+    if let Ok(millis) = text.parse() {
+        return Some(Duration::from_millis(millis));
+    }
+    // A plus that nobody encoded is a space by now.
+    let at = humantime::parse_rfc3339_weak(text).ok()?;
+    at.duration_since(SystemTime::UNIX_EPOCH).ok()
+}
+
+/// What is recorded, oldest first, and what is not in between.
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Object {
-    stream_name: Option<String>,
-    vod_name: Option<String>,
-    stream_id: Option<String>,
-    creation_date: u64,
-    start_time: u64,
-    duration: u64,
-    file_size: u64,
-    file_path: Option<String>,
+struct TimelineObject {
+    stream_id: String,
+    /// `recording`, `paused` or `off`.
+    state: &'static str,
+    /// Why it is paused.
+    reason: Option<String>,
+    /// Since when it is paused.
+    paused_since: u64,
+    /// ID of the recording that is being made.
     vod_id: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<&'static str>,
-    preview_file_path: Option<String>,
-    process_status: Option<String>,
-    process_start_time: u64,
-    process_end_time: u64,
-    description: Option<String>,
-    metadata: Option<String>,
-    latitude: Option<String>,
-    longitude: Option<String>,
-    altitude: Option<String>,
+    recorded: Vec<StretchObject>,
+    gaps: Vec<GapObject>,
 }
 
-impl From<Vod> for Object {
-    fn from(vod: Vod) -> Self {
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StretchObject {
+    start: u64,
+    end: u64,
+    vod_id: String,
+    vod_name: String,
+    /// Where in the file it begins, in milliseconds.
+    offset: u64,
+    /// The file is complete.
+    finished: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct GapObject {
+    start: u64,
+    end: u64,
+}
+
+impl TimelineObject {
+    fn new(name: &StreamName, timeline: Timeline) -> Self {
+        let state = match (&timeline.paused, timeline.recording) {
+            (Some(_), true) => "paused",
+            (None, true) => "recording",
+            (_, false) => "off",
+        };
+        let paused = timeline.paused.filter(|_| timeline.recording);
+        let file = timeline.file.filter(|_| timeline.recording);
         Self {
-            stream_name: vod.stream_name,
-            creation_date: vod.finished.map_or(0, millis),
-            start_time: millis(vod.started),
-            duration: whole_millis(vod.duration),
-            file_size: vod.bytes,
-            file_path: Some(format!("streams/{}", vod.file)),
-            vod_name: Some(vod.file),
-            stream_id: Some(vod.stream_id),
-            vod_id: Some(vod.id),
-            kind: Some("streamVod"),
-            ..Self::default()
+            stream_id: name.id().to_owned(),
+            state,
+            paused_since: paused.as_ref().map_or(0, |paused| millis(paused.since)),
+            reason: paused.map(|paused| paused.reason),
+            vod_id: file.map(|(id, _)| id),
+            gaps: gaps(&timeline.recorded),
+            recorded: timeline.recorded.into_iter().map(stretch).collect(),
         }
     }
 }
 
-/// An unknown one is an empty object, as Ant Media Server answers.
-pub(super) async fn read(
+fn stretch(recorded: Recorded) -> StretchObject {
+    let Recorded { vod, span } = recorded;
+    StretchObject {
+        start: in_millis(span.since_1970),
+        end: in_millis(span.until_1970()),
+        vod_id: vod.id,
+        vod_name: vod.file,
+        offset: in_millis(span.at),
+        finished: vod.finished.is_some(),
+    }
+}
+
+fn gaps(recorded: &[Recorded]) -> Vec<GapObject> {
+    let mut gaps = Vec::new();
+    let mut until: Option<Duration> = None;
+    for Recorded { span, .. } in recorded {
+        if let Some(until) = until
+            && span.since_1970 > until + SEAM
+        {
+            gaps.push(GapObject {
+                start: in_millis(until),
+                end: in_millis(span.since_1970),
+            });
+        }
+        until = until.max(Some(span.until_1970()));
+    }
+    gaps
+}
+
+fn in_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) async fn timeline(
     State(shared): State<Shared>,
     Path((app, id)): Path<(String, String)>,
+    Query(range): Query<Range>,
 ) -> Response<Body> {
-    let vod = shared.control.vod(&app, &id);
-    Json(vod.map_or_else(Object::default, Object::from)).into_response()
+    let (name, (from, until)) = match (StreamName::new(&app, &id), range.read()) {
+        (Ok(name), Ok(range)) => (name, range),
+        (Err(error), _) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        (_, Err(error)) => return refusal(StatusCode::BAD_REQUEST, &error),
+    };
+    let timeline = shared.control.timeline(&name, from, until).await;
+    Json(TimelineObject::new(&name, timeline)).into_response()
 }
 
-#[derive(Deserialize)]
-pub(super) struct Filter {
-    sort_by: Option<String>,
-    order_by: Option<String>,
-    search: Option<String>,
-    #[serde(rename = "streamId")]
-    stream_id: Option<String>,
-}
-
-pub(super) async fn list(
-    State(shared): State<Shared>,
-    Path((app, offset, size)): Path<(String, i64, i64)>,
-    Query(filter): Query<Filter>,
-) -> Response<Body> {
-    let mut vods = shared.control.vods(&app);
-    if let Some(id) = filter.stream_id.filter(|id| !id.is_empty()) {
-        vods.retain(|vod| vod.stream_id == id);
-    }
-    if let Some(search) = &filter.search {
-        vods.retain(|vod| matches(vod, search));
-    }
-    if filter.sort_by.as_deref() == Some("name") {
-        vods.sort_by(|a, b| a.file.cmp(&b.file));
-    }
-    if filter.sort_by.is_some() && filter.order_by.as_deref() == Some("desc") {
-        vods.reverse();
-    }
-    let offset = usize::try_from(offset).unwrap_or(0);
-    let size = usize::try_from(size).unwrap_or(0).min(MAX_PAGE);
-    let page: Vec<Object> = vods
-        .into_iter()
-        .skip(offset)
-        .take(size)
-        .map(Object::from)
-        .collect();
-    Json(page).into_response()
-}
-
-pub(super) async fn count(State(shared): State<Shared>, Path(app): Path<String>) -> Response<Body> {
-    Json(json!({ "number": shared.control.vods(&app).len() })).into_response()
-}
-
-pub(super) async fn count_found(
-    State(shared): State<Shared>,
-    Path((app, search)): Path<(String, String)>,
-) -> Response<Body> {
-    let vods = shared.control.vods(&app);
-    let found = vods.iter().filter(|vod| matches(vod, &search)).count();
-    Json(json!({ "number": found })).into_response()
-}
-
-pub(super) async fn delete(
+pub(super) async fn export(
     State(shared): State<Shared>,
     Path((app, id)): Path<(String, String)>,
+    Query(range): Query<Range>,
+    method: Method,
+    headers: HeaderMap,
 ) -> Response<Body> {
-    match shared.control.delete_vod(&app, &id).await {
-        Ok(true) => Outcome::success("vod deleted", None).into_response(),
-        Ok(false) => Outcome::failure("").into_response(),
-        Err(error) => control_failure(&error),
-    }
+    let (name, (from, until)) = match (StreamName::new(&app, &id), range.read()) {
+        (Ok(name), Ok(range)) => (name, range),
+        (Err(error), _) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+        (_, Err(error)) => return refusal(StatusCode::BAD_REQUEST, &error),
+    };
+    let Export {
+        whole,
+        files,
+        since_1970,
+    } = match shared.control.export(&name, from, until).await {
+        Ok(export) => export,
+        Err(error) => return export_failure(&name, &error),
+    };
+    let open = move |source: u32| {
+        let file = usize::try_from(source)
+            .ok()
+            .and_then(|source| files.get(source));
+        let missing = || std::io::Error::other("there is no such file");
+        Export::open(file.ok_or_else(missing)?)
+    };
+    let mut response = pieces::respond(
+        whole.head,
+        whole.pieces,
+        Arc::new(open),
+        "video/mp4",
+        &method,
+        &headers,
+    );
+    let began = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since_1970);
+    let began = began.to_string().replace(':', "-");
+    let attachment = format!("attachment; filename=\"{}-{began}.mp4\"", name.id());
+    let headers = response.headers_mut();
+    headers.extend(
+        HeaderValue::try_from(attachment).map(|value| (header::CONTENT_DISPOSITION, value)),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }
 
-#[derive(Deserialize)]
-pub(super) struct Ids {
-    #[serde(default)]
-    ids: String,
+fn export_failure(name: &StreamName, failure: &ExportFailure) -> Response<Body> {
+    let status = match failure {
+        ExportFailure::Nothing => StatusCode::NOT_FOUND,
+        ExportFailure::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+        ExportFailure::Export(ExportError::Excerpt { error, .. }) => match error {
+            ExcerptError::Empty => StatusCode::NOT_FOUND,
+            ExcerptError::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            ExcerptError::OtherTracks => StatusCode::CONFLICT,
+            ExcerptError::Index(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+        ExportFailure::Export(ExportError::File(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(stream = %name, error = %failure, "a recording cannot be exported");
+        return refusal(status, "a recording cannot be read");
+    }
+    refusal(status, &failure.to_string())
 }
 
-pub(super) async fn delete_many(
-    State(shared): State<Shared>,
-    Path(app): Path<String>,
-    Query(Ids { ids }): Query<Ids>,
-) -> Response<Body> {
-    if ids.trim().is_empty() {
-        return Outcome::failure("ids parameter is blank").into_response();
-    }
-    for id in ids.split(',').map(str::trim).filter(|id| !id.is_empty()) {
-        match shared.control.delete_vod(&app, id).await {
-            Ok(true) => {}
-            Ok(false) => return Outcome::failure("").into_response(),
-            Err(error) => return control_failure(&error),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::recordings::vod::Vod;
+    use crate::record::Span;
+
+    #[test]
+    fn moments_and_ranges() {
+        let read = |start: Option<&str>, end: Option<&str>| {
+            let range = Range {
+                start: start.map(str::to_owned),
+                end: end.map(str::to_owned),
+            };
+            range.read()
+        };
+        let second = Duration::from_secs;
+        assert_eq!(read(None, None), Ok((second(0), Duration::MAX)));
+        assert_eq!(read(Some(""), Some(" ")), Ok((second(0), Duration::MAX)));
+        assert_eq!(read(Some("1000"), Some("2000")), Ok((second(1), second(2))));
+        assert_eq!(
+            read(Some("1970-01-01T00:01:00Z"), Some("1970-01-01 00:02:00.5")),
+            Ok((second(60), Duration::from_millis(120_500)))
+        );
+        for (start, end) in [("x", "1"), ("2", "1"), ("1", "1"), ("-1", "5")] {
+            assert!(read(Some(start), Some(end)).is_err(), "{start} {end}");
         }
     }
-    Outcome::success("vod deleted", None).into_response()
-}
 
-fn matches(vod: &Vod, search: &str) -> bool {
-    let search = search.to_lowercase();
-    let title = vod.stream_name.as_deref().unwrap_or_default();
-    [&vod.id, &vod.stream_id, &vod.file, title]
-        .iter()
-        .any(|text| text.to_lowercase().contains(&search))
+    #[test]
+    fn what_is_missing_between_stretches_is_told() {
+        let recorded = |since, length| Recorded {
+            vod: Vod::default(),
+            span: Span {
+                at: Duration::ZERO,
+                since_1970: Duration::from_millis(since),
+                length: Duration::from_millis(length),
+            },
+        };
+        let all = [
+            recorded(1_000, 10_000),
+            recorded(2_000, 1_000),
+            recorded(12_000, 5_000),
+            recorded(20_000, 1_000),
+        ];
+        let gap = GapObject {
+            start: 17_000,
+            end: 20_000,
+        };
+        assert_eq!(gaps(&all), [gap]);
+    }
 }

@@ -4,7 +4,8 @@ use super::*;
 use crate::adapters::{BoxFuture, Context, Muxers, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Network, Segments, Sources};
+use crate::config::{Network, Record, Segments, Sources};
+use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
 use crate::control::{Endpoint, Kind, Patch, Status};
 use crate::hub::tests::{VIDEO, name, origin, send_gop, unit};
@@ -118,7 +119,7 @@ impl Server {
             store.clone(),
             Supervisor::new(context, Sources::default()),
             vec![camera.clone()],
-            folder.path(),
+            Place::new(folder.path().to_owned(), Record::default()),
             settings,
         );
         let control = control.unwrap();

@@ -3,13 +3,15 @@
 use crate::adapters::{BoxFuture, Context, Feed, Muxers, Protocol, Target};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Network, OnDemand, Segments, Sources};
+use crate::config::{Network, OnDemand, Record, Segments, Sources};
+use crate::control::recordings::Place;
 use crate::control::supervisor::{State, Supervisor};
 use crate::control::{Broadcast, Control, Kind, Status};
 use crate::hub::{Applications, Hub, Origin, Settings, StreamName};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use crate::net::tls::Connector;
+use crate::record::host::memory::Memory;
 use crate::store::Store;
 use bytes::Bytes;
 use media::codec::aac;
@@ -186,6 +188,7 @@ pub(super) struct Bench {
     pub(super) fake: Arc<Fake>,
     pub(super) folder: Arc<TempDir>,
     store: Store,
+    place: Place,
 }
 
 impl Bench {
@@ -195,16 +198,30 @@ impl Bench {
 
     pub(super) fn with(settings: Sources) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
+        let place = Place::new(folder.path().join("recordings"), Record::default());
         let store = Store::open(folder.path()).unwrap();
-        Self::on(folder, store, settings)
+        Self::on(folder, store, settings, place)
+    }
+
+    /// One that records so, to that disk.
+    pub(super) fn recording(settings: Record, disk: &Memory) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let place = Place {
+            folder: "/recordings".into(),
+            settings: Arc::new(settings),
+            host: Arc::new(disk.clone()),
+        };
+        let store = Store::open(folder.path()).unwrap();
+        Self::on(folder, store, Sources::default(), place)
     }
 
     /// As after a restart of the server.
     pub(super) fn again(&self) -> Self {
-        Self::on(self.folder.clone(), self.store.clone(), Sources::default())
+        let (folder, store) = (self.folder.clone(), self.store.clone());
+        Self::on(folder, store, Sources::default(), self.place.clone())
     }
 
-    fn on(folder: Arc<TempDir>, store: Store, settings: Sources) -> Self {
+    fn on(folder: Arc<TempDir>, store: Store, settings: Sources, place: Place) -> Self {
         let hub = Hub::new(Settings::default());
         let context = Arc::new(Context {
             hub: hub.clone(),
@@ -226,7 +243,7 @@ impl Bench {
             store.clone(),
             supervisor.clone(),
             vec![fake.clone()],
-            &folder.path().join("recordings"),
+            place.clone(),
             OnDemand::default(),
         );
         Self {
@@ -236,6 +253,7 @@ impl Bench {
             fake,
             folder,
             store,
+            place,
         }
     }
 

@@ -5,4 +5,5 @@ mod failover;
 mod kept;
 mod operations;
 mod pushing;
+mod recording;
 mod running;

@@ -4,47 +4,89 @@
 //! stream is published, and ends with the stream. Every file has its document in the store from its first
 //! byte on, so that what a killed server left is found and completed by `Recordings::recover`.
 
-use super::vod::Vod;
+mod export;
+mod library;
+mod retention;
+mod running;
+mod timeline;
+pub mod vod;
+
+pub use export::{Export, ExportFailure};
+pub use library::{ImportError, Upload, UploadError};
+pub use running::Paused;
+pub use timeline::{Recorded, Timeline};
+
 use super::{Control, ControlError};
+use crate::config::Record;
 use crate::hub::{Stream, StreamName};
-use crate::record::{Finished, RecordError, Recorder, Stopped, finish, name};
+use crate::record::host::{Host, Machine};
+use crate::record::{Finished, finish, name};
 use crate::store::{self, Store, StoreError};
+use running::{Files, Progress};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use vod::Vod;
 
 /// A recording that has begun: its file's ID, and when.
 pub type Begun = (String, SystemTime);
 
+/// Exports whose index is made at a time. Each may take a hundred megabytes for it.
+const EXPORTS: usize = 4;
+
+/// Where recordings go, and how.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The folder of all.
+    pub folder: PathBuf,
+    /// What is recorded, how files are cut, and how long they are kept.
+    pub settings: Arc<Record>,
+    /// The disk and the clock.
+    pub host: Arc<dyn Host>,
+}
+
+impl Place {
+    /// That folder of this machine.
+    pub fn new(folder: PathBuf, settings: Record) -> Self {
+        Self {
+            folder,
+            settings: Arc::new(settings),
+            host: Arc::new(Machine),
+        }
+    }
+}
+
 /// Recordings by stream, and complete ones by application and ID. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Recordings {
-    folder: PathBuf,
+    place: Place,
     store: Store,
     running: Arc<Mutex<HashMap<StreamName, Running>>>,
     vods: Arc<Mutex<BTreeMap<String, Vod>>>,
+    exports: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
 struct Running {
     stream: Arc<Stream>,
     stop: CancellationToken,
-    /// The present file; closed when all is complete.
-    file: watch::Receiver<Option<Begun>>,
+    /// How it gets on; closed when all is complete.
+    progress: watch::Receiver<Progress>,
 }
 
 impl Recordings {
     /// With what the store knows.
-    pub(super) fn new(folder: &Path, store: &Store) -> Result<Self, StoreError> {
+    pub(super) fn new(place: Place, store: &Store) -> Result<Self, StoreError> {
         let vods: BTreeMap<String, Vod> = store.all(store::Kind::Vods)?.into_iter().collect();
         Ok(Self {
-            folder: folder.to_owned(),
+            place,
             store: store.clone(),
             running: Arc::default(),
             vods: Arc::new(Mutex::new(vods)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
         })
     }
 
@@ -55,17 +97,27 @@ impl Recordings {
             .is_some_and(|running| !running.stop.is_cancelled())
     }
 
-    /// Records a stream until it ends or this is stopped.
+    /// How the recording of a stream gets on, while there is one.
+    fn progress(&self, name: &StreamName) -> Progress {
+        let running = lock(&self.running);
+        let progress = running.get(name).map(|running| running.progress.borrow());
+        progress
+            .map(|progress| progress.clone())
+            .unwrap_or_default()
+    }
+
+    /// Records a stream until it ends or this is stopped. Where nothing can be written, that is an error, unless the
+    /// recording is to wait for it.
     async fn start(
         &self,
         stream: Arc<Stream>,
         title: Option<String>,
-        chosen: Option<&str>,
+        chosen: Option<String>,
+        waits: bool,
     ) -> Result<Begun, ControlError> {
         let name = stream.name().clone();
-        let base = name::base(&name, chosen);
         let stop = CancellationToken::new();
-        let (shown, file) = watch::channel(None);
+        let (shown, progress) = watch::channel(Progress::default());
         {
             let mut all = lock(&self.running);
             let busy = all.get(&name).is_some_and(|running| {
@@ -77,7 +129,7 @@ impl Recordings {
             let running = Running {
                 stream: stream.clone(),
                 stop: stop.clone(),
-                file,
+                progress,
             };
             all.insert(name.clone(), running);
         }
@@ -87,8 +139,10 @@ impl Recordings {
             let files = Files {
                 recordings: &recordings,
                 name: &name,
+                plan: recordings.place.settings.plan(&name),
                 title,
-                base,
+                chosen,
+                waits,
                 stop: &stop,
                 shown: &shown,
             };
@@ -96,7 +150,7 @@ impl Recordings {
             let mut all = lock(&recordings.running);
             if all
                 .get(&name)
-                .is_some_and(|running| running.file.same_channel(&shown.subscribe()))
+                .is_some_and(|running| running.progress.same_channel(&shown.subscribe()))
             {
                 all.remove(&name);
             }
@@ -115,16 +169,17 @@ impl Recordings {
             return Err(ControlError::RecordingState(name.clone()));
         };
         running.stop.cancel();
-        while running.file.changed().await.is_ok() {}
-        let last = running.file.borrow().clone();
+        while running.progress.changed().await.is_ok() {}
+        let last = running.progress.borrow().file.clone();
         Ok(last)
     }
 
     /// Completes what a killed server left, and forgets documents whose files are gone. To be called once,
     /// before anything is recorded.
     pub(super) async fn recover(&self) -> Result<(), StoreError> {
-        let folder = self.folder.clone();
-        let found = tokio::task::spawn_blocking(move || finish_all(&folder)).await;
+        self.forget_uploads();
+        let Place { folder, host, .. } = self.place.clone();
+        let found = tokio::task::spawn_blocking(move || finish_all(&*host, &folder)).await;
         for (app, finished) in found.unwrap_or_default() {
             let file = file_name(&finished.path);
             let known = lock(&self.vods)
@@ -133,9 +188,12 @@ impl Recordings {
                 .cloned();
             let vod = known.unwrap_or_else(|| Vod {
                 app: app.clone(),
-                id: super::vod::random_text(24),
+                id: vod::random_text(24),
                 file: file.clone(),
-                started: SystemTime::now(),
+                started: finished.spans.first().map_or_else(
+                    || self.place.host.now(),
+                    |span| SystemTime::UNIX_EPOCH + span.since_1970,
+                ),
                 ..Vod::default()
             });
             tracing::info!(
@@ -153,125 +211,68 @@ impl Recordings {
             .collect();
         for vod in open {
             // Killed between the file's last name and the document's last state.
-            match std::fs::metadata(self.path(&vod)) {
-                Ok(_) => match finish::inspect(&self.path(&vod)) {
-                    Ok(finished) => self.complete(vod, &finished).await?,
-                    Err(error) => {
-                        tracing::error!(file = vod.file, %error, "a recording cannot be read");
-                    }
-                },
-                Err(_) => {
-                    tracing::warn!(app = vod.app, file = vod.file, "a recording is gone");
-                    self.forget(&vod.key()).await?;
+            let path = self.path(&vod);
+            if !self.place.host.exists(&path) {
+                tracing::warn!(app = vod.app, file = vod.file, "a recording is gone");
+                self.forget(&vod.key()).await?;
+                continue;
+            }
+            match finish::inspect(&*self.place.host, &path) {
+                Ok(finished) => self.complete(vod, &finished).await?,
+                Err(error) => {
+                    tracing::error!(file = vod.file, %error, "a recording cannot be read");
                 }
             }
         }
         Ok(())
     }
 
+    /// A store that cannot be written makes no recording unknown before the next start.
     async fn keep(&self, vod: &Vod) -> Result<(), StoreError> {
-        self.store.put(store::Kind::Vods, &vod.key(), vod).await?;
         lock(&self.vods).insert(vod.key(), vod.clone());
-        Ok(())
+        self.store.put(store::Kind::Vods, &vod.key(), vod).await
     }
 
     async fn forget(&self, key: &str) -> Result<(), StoreError> {
-        self.store.remove(store::Kind::Vods, key).await?;
         lock(&self.vods).remove(key);
-        Ok(())
+        self.store.remove(store::Kind::Vods, key).await
     }
 
     /// The file of a recording is complete, or had nothing in it.
     async fn complete(&self, mut vod: Vod, finished: &Finished) -> Result<(), StoreError> {
         if finished.samples == 0 {
-            if let Err(error) = std::fs::remove_file(&finished.path) {
+            if let Err(error) = self.remove(finished.path.clone()).await {
                 tracing::warn!(file = vod.file, %error, "cannot remove an empty recording");
             }
             return self.forget(&vod.key()).await;
         }
-        vod.finished = Some(SystemTime::now());
+        vod.finished = Some(self.place.host.now());
         vod.duration = finished.duration;
+        vod.spans = finished.spans.clone();
         vod.bytes = finished.bytes;
         self.keep(&vod).await
     }
 
     fn path(&self, vod: &Vod) -> PathBuf {
-        self.folder.join(&vod.app).join(&vod.file)
-    }
-}
-
-/// The files of one recording.
-struct Files<'a> {
-    recordings: &'a Recordings,
-    name: &'a StreamName,
-    title: Option<String>,
-    base: String,
-    stop: &'a CancellationToken,
-    shown: &'a watch::Sender<Option<Begun>>,
-}
-
-impl Files<'_> {
-    /// One file after the other, until the stream ends, someone asks, or the disk is full.
-    async fn record(&self, stream: Arc<Stream>, first: oneshot::Sender<Result<Begun, String>>) {
-        let mut recorder = Recorder::new(stream);
-        let mut first = Some(first);
-        let mut tell = |begun: Result<Begun, String>| {
-            if let Some(first) = first.take() {
-                // That nobody asks is no fault.
-                let _ = first.send(begun);
-            }
-        };
-        loop {
-            match self.record_file(&mut recorder, &mut tell).await {
-                Ok(Stopped::Tracks) => {}
-                Ok(Stopped::Ended | Stopped::Asked) | Err(RecordError::Over) => return,
-                Ok(Stopped::Failed(error)) => {
-                    tracing::error!(stream = %self.name, %error, "the recording has ended: the disk takes no more");
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(stream = %self.name, %error, "the stream is not recorded");
-                    tell(Err(error.to_string()));
-                    return;
-                }
-            }
-        }
+        self.folder(&vod.app).join(&vod.file)
     }
 
-    async fn record_file(
-        &self,
-        recorder: &mut Recorder,
-        tell: &mut impl FnMut(Result<Begun, String>),
-    ) -> Result<Stopped, RecordError> {
-        let folder = self.recordings.folder.join(self.name.app());
-        let writer = tokio::select! {
-            writer = recorder.create(folder, self.base.clone()) => writer?,
-            () = self.stop.cancelled() => return Ok(Stopped::Asked),
-        };
-        let vod = Vod::begin(self.name, self.title.clone(), writer.final_name());
-        if let Err(error) = self.recordings.keep(&vod).await {
-            tracing::error!(stream = %self.name, %error, "cannot keep what is known of a recording");
+    fn folder(&self, app: &str) -> PathBuf {
+        self.place.folder.join(app)
+    }
+
+    async fn remove(&self, path: PathBuf) -> std::io::Result<()> {
+        let host = self.place.host.clone();
+        let removed = tokio::task::spawn_blocking(move || host.remove(&path));
+        removed.await.map_err(std::io::Error::other)?
+    }
+
+    /// Deletes a complete recording and its file; the file first, since the store may need the room.
+    async fn delete(&self, vod: &Vod) -> Result<(), StoreError> {
+        if let Err(error) = self.remove(self.path(vod)).await {
+            tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
         }
-        let begun = (vod.id.clone(), vod.started);
-        self.shown.send_replace(Some(begun.clone()));
-        tell(Ok(begun));
-        tracing::info!(stream = %self.name, file = vod.file, "recording");
-        let (stopped, finished) = recorder.fill(writer, self.stop).await;
-        match finished {
-            Ok(finished) => {
-                tracing::info!(
-                    stream = %self.name, file = vod.file, bytes = finished.bytes,
-                    seconds = finished.duration.as_secs_f64(), "recorded"
-                );
-                if let Err(error) = self.recordings.complete(vod, &finished).await {
-                    tracing::error!(stream = %self.name, %error, "cannot keep what is known of a recording");
-                }
-            }
-            Err(error) => {
-                tracing::error!(stream = %self.name, file = vod.file, %error, "a recording could not be completed; the next start tries again");
-            }
-        }
-        Ok(stopped)
+        self.forget(&vod.key()).await
     }
 }
 
@@ -304,7 +305,9 @@ impl Control {
         let begun = match live {
             Some(stream) if record => {
                 let title = view.broadcast.name;
-                Some(self.shared.recordings.start(stream, title, file).await?)
+                let file = file.map(str::to_owned);
+                let started = self.shared.recordings.start(stream, title, file, false);
+                Some(started.await?)
             }
             Some(_) => self.shared.recordings.stop(name).await?,
             None => None,
@@ -317,16 +320,20 @@ impl Control {
         Ok(begun)
     }
 
-    /// A stream has been published: records it, if that has been asked for.
+    /// A stream has been published: records it, if that has been asked for or is the rule.
     pub(super) fn record_if_asked(&self, stream: &Arc<Stream>) {
-        let broadcast = self.lock().get(stream.name()).cloned();
-        let Some(broadcast) = broadcast.filter(|broadcast| broadcast.record == Some(true)) else {
+        let kept = self.lock().get(stream.name()).cloned();
+        let recordings = self.shared.recordings.clone();
+        let rule = || recordings.place.settings.plan(stream.name()).always;
+        let asked = kept.as_ref().and_then(|broadcast| broadcast.record);
+        if !asked.unwrap_or_else(rule) {
             return;
-        };
-        let (recordings, stream) = (self.shared.recordings.clone(), stream.clone());
+        }
+        let title = kept.and_then(|broadcast| broadcast.name);
+        let stream = stream.clone();
         tokio::spawn(async move {
             // Its publisher may only have come back.
-            match recordings.start(stream.clone(), broadcast.name, None).await {
+            match recordings.start(stream.clone(), title, None, true).await {
                 Ok(_) | Err(ControlError::RecordingState(_)) => {}
                 Err(error) => {
                     tracing::error!(stream = %stream.name(), %error, "the stream is not recorded");
@@ -369,7 +376,18 @@ impl Control {
 
     /// Where the file of that name is, if it can be that of a complete recording of the application.
     pub fn vod_path(&self, app: &str, file: &str) -> Option<PathBuf> {
-        name::is_file(file).then(|| self.shared.recordings.folder.join(app).join(file))
+        name::is_file(file).then(|| self.shared.recordings.folder(app).join(file))
+    }
+
+    /// ID of the stream that is in the file of that name, as far as is known; otherwise the name without its ending.
+    pub fn vod_stream(&self, app: &str, file: &str) -> String {
+        let all = lock(&self.shared.recordings.vods);
+        let mut vods = all.values();
+        let vod = vods.find(|vod| vod.app == app && vod.file == file);
+        let id = vod.map(|vod| vod.stream_id.clone());
+        let base = file.rsplit_once('.').map_or(file, |(base, _)| base);
+        id.filter(|id| !id.is_empty())
+            .unwrap_or_else(|| base.to_owned())
     }
 
     /// Deletes a recording and its file. False when there is none.
@@ -380,29 +398,20 @@ impl Control {
         let Some(vod) = self.vod(app, id) else {
             return Ok(false);
         };
-        let recordings = &self.shared.recordings;
-        recordings.forget(&vod.key()).await?;
-        let path = recordings.path(&vod);
-        if let Err(error) = tokio::fs::remove_file(&path).await {
-            tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
-        }
+        self.shared.recordings.delete(&vod).await?;
         Ok(true)
     }
 }
 
 /// Completes every unfinished file below the folder of each application.
-fn finish_all(folder: &Path) -> Vec<(String, Finished)> {
-    let entries = |folder: &Path| {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        entries.filter_map(Result::ok).map(|entry| entry.path())
-    };
+fn finish_all(host: &dyn Host, folder: &Path) -> Vec<(String, Finished)> {
     let mut all = Vec::new();
-    for app in entries(folder) {
-        for file in entries(&app) {
+    for app in host.list(folder) {
+        for file in host.list(&app) {
             if !file_name(&file).ends_with(name::UNFINISHED) {
                 continue;
             }
-            match finish::finish(&file) {
+            match finish::finish(host, &file) {
                 Ok(finished) => all.push((file_name(&app), finished)),
                 Err(error) => {
                     tracing::error!(file = %file.display(), %error, "a recording that was cut off cannot be completed");

@@ -1,11 +1,25 @@
 //! Recordings as they are kept: what is known of each file.
 
 use crate::hub::StreamName;
+use crate::record::{Span, name};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-/// A recording. Its application and ID are its key.
+/// Where a file came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// A stream was recorded.
+    #[default]
+    Stream,
+    /// Somebody sent it.
+    Uploaded,
+    /// It lies in a folder that was imported.
+    Imported,
+}
+
+/// A recording, or another file that is played like one. Its application and ID are its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Vod {
@@ -13,6 +27,8 @@ pub struct Vod {
     pub app: String,
     /// Unique within the application.
     pub id: String,
+    /// Where it came from.
+    pub origin: Origin,
     /// ID of the stream; empty for a file that was found without anything known of it.
     pub stream_id: String,
     /// What people called the stream.
@@ -27,6 +43,14 @@ pub struct Vod {
     pub duration: Duration,
     /// Length of the file.
     pub bytes: u64,
+    /// When what is in it was: stretches without a gap. None of what is not complete or no recording of a stream.
+    pub spans: Vec<Span>,
+    /// What people call a file that was uploaded.
+    pub title: Option<String>,
+    /// What an uploader wants to be kept with it.
+    pub metadata: Option<String>,
+    /// Where an imported file lies.
+    pub source: Option<PathBuf>,
 }
 
 impl Default for Vod {
@@ -34,6 +58,7 @@ impl Default for Vod {
         Self {
             app: String::new(),
             id: String::new(),
+            origin: Origin::Stream,
             stream_id: String::new(),
             stream_name: None,
             file: String::new(),
@@ -41,22 +66,42 @@ impl Default for Vod {
             finished: None,
             duration: Duration::ZERO,
             bytes: 0,
+            spans: Vec::new(),
+            title: None,
+            metadata: None,
+            source: None,
         }
     }
 }
 
 impl Vod {
     /// A recording of that stream which begins now, in a file of that name.
-    pub(super) fn begin(name: &StreamName, stream_name: Option<String>, file: String) -> Self {
+    pub(super) fn begin(
+        name: &StreamName,
+        stream_name: Option<String>,
+        file: String,
+        started: SystemTime,
+    ) -> Self {
         Self {
             app: name.app().to_owned(),
             id: random_text(24),
             stream_id: name.id().to_owned(),
             stream_name,
             file,
-            started: SystemTime::now(),
+            started,
             ..Self::default()
         }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.file)
+    }
+
+    /// What its file is called while it is written.
+    pub(super) fn unfinished(&self) -> String {
+        let base = self.file.strip_suffix(name::ENDING).unwrap_or(&self.file);
+        format!("{base}{}", name::UNFINISHED)
     }
 
     pub(super) fn key(&self) -> String {
@@ -65,7 +110,7 @@ impl Vod {
 }
 
 /// ASCII letters and digits by chance.
-pub(super) fn random_text(length: usize) -> String {
+pub(in crate::control) fn random_text(length: usize) -> String {
     rand::rng()
         .sample_iter(rand::distr::Alphanumeric)
         .take(length)

@@ -1,0 +1,215 @@
+//! Which recordings are deleted, and when: by age, by size, and for room on the disk.
+
+use super::vod::{Origin, Vod};
+use super::{Control, Place, Recordings, lock};
+use crate::config::Record;
+use crate::config::record::Rule;
+use crate::hub::StreamName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+/// How often it is looked.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// A recording that paused goes on when there is so much more room than has to be, in bytes, and a quarter of that.
+const MORE_ROOM: u64 = 1 << 20;
+
+/// Keys of those that have to go. `missing` bytes have to be freed in any case. Only complete recordings of streams go,
+/// the oldest first.
+fn surplus(vods: &[Vod], settings: &Record, now: SystemTime, missing: u64) -> BTreeSet<String> {
+    let mut oldest: Vec<&Vod> = vods
+        .iter()
+        .filter(|vod| vod.origin == Origin::Stream && vod.finished.is_some())
+        .collect();
+    oldest.sort_by_key(|vod| (vod.started, &vod.id));
+    let mut gone = BTreeSet::new();
+    let mut by_stream: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut total = 0u64;
+    for vod in oldest.iter().rev() {
+        let plan = StreamName::new(&vod.app, &vod.stream_id).map(|name| settings.plan(&name));
+        let (keep, keep_bytes) =
+            plan.map_or((settings.keep, 0), |plan| (plan.keep, plan.keep_bytes));
+        let age = vod
+            .finished
+            .and_then(|ended| now.duration_since(ended).ok());
+        let of_stream = by_stream.entry((&vod.app, &vod.stream_id)).or_default();
+        let is_old = !keep.is_zero() && age.is_some_and(|age| age >= keep);
+        let is_much = keep_bytes > 0 && of_stream.saturating_add(vod.bytes) > keep_bytes;
+        let is_much_of_all =
+            settings.total_bytes > 0 && total.saturating_add(vod.bytes) > settings.total_bytes;
+        *of_stream = of_stream.saturating_add(vod.bytes);
+        total = total.saturating_add(vod.bytes);
+        if is_old || is_much || is_much_of_all {
+            gone.insert(vod.key());
+        }
+    }
+    let freed = |gone: &BTreeSet<String>| -> u64 {
+        let gone = oldest.iter().filter(|vod| gone.contains(&vod.key()));
+        gone.map(|vod| vod.bytes).sum()
+    };
+    let mut freed = freed(&gone);
+    for vod in &oldest {
+        if freed >= missing {
+            break;
+        }
+        if gone.insert(vod.key()) {
+            freed = freed.saturating_add(vod.bytes);
+        }
+    }
+    gone
+}
+
+impl Recordings {
+    /// Room below which recordings that paused stay so, in bytes.
+    fn enough(&self) -> u64 {
+        let free_bytes = self.place.settings.free_bytes;
+        free_bytes
+            .saturating_add(free_bytes / 4)
+            .saturating_add(MORE_ROOM)
+    }
+
+    pub(super) async fn room(&self) -> std::io::Result<u64> {
+        let Place { folder, host, .. } = self.place.clone();
+        let room = tokio::task::spawn_blocking(move || host.room(&folder));
+        room.await.map_err(std::io::Error::other)?
+    }
+
+    /// Whether recordings that paused may go on. A disk that does not say so is tried.
+    pub(super) async fn has_room(&self) -> bool {
+        let room = self.room().await;
+        room.map_or(true, |room| room >= self.enough())
+    }
+
+    /// Deletes what is not to be kept.
+    pub(super) async fn clean(&self) {
+        let settings = &self.place.settings;
+        let mut missing = 0;
+        if settings.make_room
+            && let Ok(room) = self.room().await
+            && room < self.enough()
+        {
+            let wanted = self.enough().saturating_add(settings.free_bytes / 4);
+            missing = wanted.saturating_sub(room);
+        }
+        let vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
+        let gone = surplus(&vods, settings, self.place.host.now(), missing);
+        for vod in vods.iter().filter(|vod| gone.contains(&vod.key())) {
+            tracing::info!(
+                app = vod.app,
+                file = vod.file,
+                "a recording is not kept any longer"
+            );
+            if let Err(error) = self.delete(vod).await {
+                tracing::error!(file = vod.file, %error, "a recording cannot be forgotten");
+            }
+        }
+    }
+}
+
+impl Control {
+    /// Deletes recordings that are not to be kept. Runs for ever.
+    pub async fn keep_recordings_in_bounds(self) {
+        let settings = &self.shared.recordings.place.settings;
+        let by_rule = settings.rules.iter().any(Rule::deletes);
+        if !by_rule
+            && !settings.make_room
+            && settings.total_bytes == 0
+            && settings.keep.is_zero()
+            && settings.keep_bytes == 0
+        {
+            return;
+        }
+        loop {
+            self.shared.recordings.clean().await;
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    /// Recordings of (stream, hours ago, megabytes); their ID is their number.
+    fn vods(list: &[(&str, u64, u64)]) -> Vec<Vod> {
+        let now = NOW + Duration::from_secs(1_795_000_000);
+        let vod = |(number, &(stream, hours, megabytes)): (usize, &(&str, u64, u64))| {
+            let ended = now - Duration::from_secs(hours * 3_600);
+            Vod {
+                app: "live".into(),
+                id: number.to_string(),
+                stream_id: stream.into(),
+                started: ended - Duration::from_secs(3_600),
+                finished: Some(ended),
+                bytes: megabytes << 20,
+                ..Vod::default()
+            }
+        };
+        list.iter().enumerate().map(vod).collect()
+    }
+
+    fn gone(list: &[Vod], settings: &str, missing: u64) -> String {
+        let settings: Record = toml::from_str(settings).unwrap();
+        let now = NOW + Duration::from_secs(1_795_000_000);
+        let gone = surplus(list, &settings, now, missing << 20);
+        let gone = gone.iter().map(|key| key.trim_start_matches("live/"));
+        gone.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn age_size_and_room_decide() {
+        let list = vods(&[
+            ("a", 30, 100),
+            ("a", 20, 100),
+            ("b", 40, 300),
+            ("a", 1, 100),
+            ("b", 2, 300),
+        ]);
+        let cases = [
+            ("", 0, ""),
+            ("keep = \"1d\"", 0, "0 2"),
+            (
+                "rules = [{ streams = \"live/a\", keep = \"12h\" }]",
+                0,
+                "0 1",
+            ),
+            ("keep_bytes = 300000000", 0, "0 2 4"),
+            (
+                "rules = [{ streams = \"*/a\", keep_bytes = 209715200 }]",
+                0,
+                "0",
+            ),
+            ("total_bytes = 520093696", 0, "0 1 2"),
+            ("", 1, "2"),
+            ("", 301, "0 2"),
+            ("", 100_000, "0 1 2 3 4"),
+            // What goes by age makes room as well.
+            ("keep = \"1d\"", 400, "0 2"),
+            ("keep = \"1d\"", 401, "0 1 2"),
+        ];
+        for (settings, missing, expected) in cases {
+            assert_eq!(
+                gone(&list, settings, missing),
+                expected,
+                "{settings} {missing}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_written_or_was_brought_stays() {
+        let mut list = vods(&[("a", 100, 100), ("a", 100, 100)]);
+        list[0].finished = None;
+        list[1].origin = Origin::Uploaded;
+        assert_eq!(
+            gone(
+                &list,
+                "keep = \"1h\"\ntotal_bytes = 1\nkeep_bytes = 1",
+                1_000
+            ),
+            ""
+        );
+    }
+}

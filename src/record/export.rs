@@ -1,0 +1,145 @@
+//! Any stretch of time out of recordings as one MP4: nothing is coded anew, and only the index is in memory.
+
+use super::host::{Host, HostFile};
+use super::scan::Scan;
+use super::{RecordError, Span};
+use mp4::index::{Excerpt, ExcerptError, Whole};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A recording, and what is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its file, complete or not.
+    pub path: PathBuf,
+    /// A stretch of it without a gap.
+    pub span: Span,
+}
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] RecordError),
+    /// Its contents do not make one.
+    #[error("{error}{}", at(*.since_1970))]
+    Excerpt {
+        /// What is wrong.
+        error: ExcerptError,
+        /// Of what was recorded when, since 1970.
+        since_1970: Option<Duration>,
+    },
+}
+
+fn at(since_1970: Option<Duration>) -> String {
+    since_1970.map_or_else(String::new, |since_1970| {
+        let at = std::time::SystemTime::UNIX_EPOCH + since_1970;
+        format!(": {}", humantime::format_rfc3339_millis(at))
+    })
+}
+
+/// The parts of a stretch of time, from and to so long after 1970, that are in these; they are in the order of time.
+pub fn cut(mut parts: Vec<Part>, from: Duration, until: Duration) -> Vec<Part> {
+    for Part { span, .. } in &mut parts {
+        let late = from.saturating_sub(span.since_1970).min(span.length);
+        span.at = span.at.saturating_add(late);
+        span.since_1970 = span.since_1970.saturating_add(late);
+        span.length = span.length.saturating_sub(late);
+        span.length = span.length.min(until.saturating_sub(span.since_1970));
+    }
+    parts.retain(|part| !part.span.length.is_zero());
+    parts
+}
+
+/// The index of a file that holds these parts, one after the other, and where its media is: a piece's source is the place
+/// of its part. Blocks.
+///
+/// # Errors
+/// What the disk says, or that there is too much, nothing, or a change of the format between the parts.
+pub fn export(host: &dyn Host, parts: &[Part]) -> Result<Whole, ExportError> {
+    let mut excerpt: Option<Excerpt> = None;
+    for (source, part) in parts.iter().enumerate() {
+        let Span {
+            at,
+            since_1970,
+            length,
+        } = part.span;
+        let wrong = |error| ExportError::Excerpt {
+            error,
+            since_1970: Some(since_1970),
+        };
+        let disk = |error| ExportError::File(RecordError::Disk(error));
+        let file: Box<dyn HostFile> = host.open(&part.path, false).map_err(disk)?;
+        let mut scan = Scan::new(&*file)?;
+        let excerpt = match &mut excerpt {
+            Some(excerpt) => excerpt,
+            none => none.insert(Excerpt::new(scan.moov()).map_err(wrong)?),
+        };
+        let source = u32::try_from(source).unwrap_or(u32::MAX);
+        let until = at.saturating_add(length);
+        excerpt
+            .begin(source, scan.moov(), at, until)
+            .map_err(wrong)?;
+        while let Some(found) = scan.next_fragment().map_err(disk)? {
+            match excerpt.push(found.at, found.end, &found.moof) {
+                Ok(true) => {}
+                Ok(false) => break,
+                // What a power cut left at the end of a file that nobody has completed yet.
+                Err(ExcerptError::Index(_)) if !scan.is_complete() => break,
+                Err(error) => return Err(wrong(error)),
+            }
+        }
+    }
+    let empty = |error| ExportError::Excerpt {
+        error,
+        since_1970: None,
+    };
+    let excerpt = excerpt.ok_or_else(|| empty(ExcerptError::Empty))?;
+    excerpt.finish().map_err(empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(since: u64, length: u64) -> Part {
+        let span = Span {
+            at: Duration::from_secs(7),
+            since_1970: Duration::from_secs(since),
+            length: Duration::from_secs(length),
+        };
+        Part {
+            path: PathBuf::new(),
+            span,
+        }
+    }
+
+    #[test]
+    fn parts_are_cut_to_what_is_asked_for() {
+        let parts = || vec![part(100, 50), part(150, 50), part(300, 10)];
+        let cut = |from, until| -> Vec<(u64, u64, u64)> {
+            let parts = cut(
+                parts(),
+                Duration::from_secs(from),
+                Duration::from_secs(until),
+            );
+            let spans = parts.iter().map(|part| part.span);
+            spans
+                .map(|span| {
+                    (
+                        span.at.as_secs(),
+                        span.since_1970.as_secs(),
+                        span.length.as_secs(),
+                    )
+                })
+                .collect()
+        };
+        assert_eq!(cut(0, 1_000), [(7, 100, 50), (7, 150, 50), (7, 300, 10)]);
+        assert_eq!(cut(120, 160), [(27, 120, 30), (7, 150, 10)]);
+        assert_eq!(cut(305, 306), [(12, 305, 1)]);
+        for (from, until) in [(0, 100), (200, 300), (310, 400), (120, 110)] {
+            assert_eq!(cut(from, until), [], "{from} {until}");
+        }
+    }
+}
