@@ -5,7 +5,7 @@
 use crate::clock;
 use crate::error::{Context as _, Error, Result};
 use crate::helper;
-use crate::servers::{APP, STREAM};
+use crate::servers::APP;
 use crate::signal::{self, Schedule, Unit};
 use bytes::Bytes;
 use rtmp::amf0::Value;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the server does not take the stream.
-pub fn run(address: SocketAddr) -> Result<()> {
+pub fn run(address: SocketAddr, stream: &str) -> Result<()> {
     helper::leave_with_the_benchmark();
     let mut socket = TcpStream::connect_timeout(&address, PATIENCE).context("cannot connect")?;
     let set_up = socket
@@ -33,7 +33,7 @@ pub fn run(address: SocketAddr) -> Result<()> {
     set_up.context("cannot set up the connection")?;
     let mut session = Session::new(Instant::now(), Config::default(), connect(address));
     session
-        .publish(Instant::now(), STREAM, PublishKind::Live)
+        .publish(Instant::now(), stream, PublishKind::Live)
         .context("cannot publish")?;
     while !drain(&mut session, &mut socket)? {
         read(&mut session, &mut socket)?;

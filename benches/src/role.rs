@@ -1,6 +1,7 @@
 //! What this program can be besides the benchmark itself. Not for use by hand.
 
 use crate::error::{Context as _, Error, Result};
+use crate::servers::STREAM;
 use crate::{floor, helper, load, mirror, publisher, srt};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::OsString;
@@ -16,6 +17,9 @@ pub enum Role {
     Publisher {
         /// The server.
         address: SocketAddr,
+        /// The stream's ID.
+        #[arg(default_value = STREAM)]
+        stream: String,
     },
     /// Send the signal to every connection.
     Floor,
@@ -78,7 +82,7 @@ impl Role {
             .context("cannot be tied to the parent")?;
         let result = match self {
             Self::Exec { command } => return become_program(&command),
-            Self::Publisher { address } => publisher::run(address),
+            Self::Publisher { address, stream } => publisher::run(address, &stream),
             Self::Floor => floor::run(),
             Self::FloorUdp => floor::udp::run(),
             Self::Load {

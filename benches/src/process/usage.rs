@@ -64,6 +64,23 @@ impl CpuTime {
     }
 }
 
+/// Write calls of `process` and its direct children so far.
+///
+/// # Errors
+/// When the process is gone.
+pub fn writes(process: u32) -> Result<u64> {
+    fs::metadata(format!("/proc/{process}"))
+        .context(format!("process {process} has ended early"))?;
+    let counts = family(process)
+        .into_iter()
+        .filter_map(|id| fs::read_to_string(format!("/proc/{id}/io")).ok());
+    let calls = counts.filter_map(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("syscw: "))?;
+        line.parse::<u64>().ok()
+    });
+    Ok(calls.sum())
+}
+
 /// Resident memory of `process` and its direct children, in kB.
 ///
 /// # Errors

@@ -29,6 +29,14 @@ impl Millstream {
     /// # Errors
     /// When it does not come up.
     pub fn start(path: &Path) -> Result<Self> {
+        Self::with(path, &[])
+    }
+
+    /// The same with more settings, each `KEY=VALUE`.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn with(path: &Path, settings: &[&str]) -> Result<Self> {
         let home = TempDir::new().context("cannot make a temporary folder")?;
         let mut program = Program::start(
             path,
@@ -54,7 +62,9 @@ impl Millstream {
                 "webrtc.listen=127.0.0.1:0",
                 "--set",
                 "srt.listen=127.0.0.1:0",
-            ],
+            ]
+            .into_iter()
+            .chain(settings.iter().flat_map(|setting| ["--set", setting])),
         )?;
         let (rtmp, rtsp, srt, http) = program.wait_for(|log| {
             let at = |protocol| listening(log, protocol);
