@@ -365,6 +365,10 @@ mod tests {
     use crate::reader::{Reader, Step};
     use bytes::{BufMut, BytesMut};
 
+    /// The first byte of a payload: a NAL unit that is no IDR picture, and something else.
+    const PICTURE: u8 = 0x41;
+    const SOUND: u8 = b's';
+
     /// A file of so many seconds whose payloads tell what they are: pictures of 40 ms with a random access point every
     /// second and two B-frames after each, frames of sound of 1024 ticks. Fragments of half a second.
     fn file(seconds: u64, mark: u8) -> (Bytes, Bytes, Vec<(u64, u64, Bytes)>) {
@@ -381,14 +385,15 @@ mod tests {
         let mut fragments = Vec::new();
         let mut sound = 0u64;
         let payload = |kind: u8, number: u64| {
-            Bytes::from(
-                [
-                    &[kind, mark][..],
-                    &number.to_be_bytes()[..],
-                    &vec![kind; number as usize % 7],
-                ]
-                .concat(),
-            )
+            let rest = vec![kind; number as usize % 7];
+            let body = [&[kind, mark][..], &number.to_be_bytes()[..], &rest].concat();
+            // Pictures are NAL units with their length in front.
+            match kind {
+                PICTURE => [&(body.len() as u32).to_be_bytes()[..], &body]
+                    .concat()
+                    .into(),
+                _ => Bytes::from(body),
+            }
         };
         for half in 0..seconds * 2 {
             let first = half * 25 / 2;
@@ -399,7 +404,7 @@ mod tests {
                     composition_offset: [2, 4, 1, 1][number as usize % 25 % 4] * step as i32,
                     random_access: number % 25 == 0,
                     disposable: false,
-                    payload: payload(b'v', number),
+                    payload: payload(PICTURE, number),
                 })
                 .collect();
             let until = (half + 1) * rate / 2 / 1_024;
@@ -409,7 +414,7 @@ mod tests {
                     composition_offset: 0,
                     random_access: true,
                     disposable: false,
-                    payload: payload(b'a', number),
+                    payload: payload(SOUND, number),
                 })
                 .collect();
             let runs = [
@@ -475,7 +480,12 @@ mod tests {
                 Step::Unit(unit) => {
                     let track = tracks.iter().find(|track| track.id == unit.track).unwrap();
                     let shown = track.timebase.rescale(unit.pts, media::Timebase::MICROS);
-                    let bytes = &unit.payload;
+                    let length = if track.kind() == media::Kind::Video {
+                        4
+                    } else {
+                        0
+                    };
+                    let bytes = &unit.payload[length..];
                     let number = u64::from_be_bytes(bytes[2..10].try_into().unwrap());
                     units.push((bytes[0], bytes[1], number, shown));
                 }
@@ -496,12 +506,12 @@ mod tests {
         let (whole, bytes) = excerpt(&files, &[(0, 2_480, 4_200)]).unwrap();
         assert_eq!(whole.duration, Duration::from_millis(1_720));
         let units = read(&bytes);
-        let pictures = numbers(&units, b'v');
+        let pictures = numbers(&units, PICTURE);
         // From the random access point, which is shown 80 ms after it is decoded.
         assert_eq!(pictures[0], (50, 2_080_000 - 2_480_000));
         assert_eq!(pictures.last().unwrap().0, 104);
         assert_eq!(pictures.len(), 55);
-        let sounds = numbers(&units, b'a');
+        let sounds = numbers(&units, SOUND);
         let rate = f64::from(audio_track().timebase.ticks_per_second());
         let first = (2.480 * rate / 1_024.0).floor() as u64;
         assert_eq!(sounds[0].0, first);
@@ -519,7 +529,7 @@ mod tests {
         assert!(whole.duration.abs_diff(Duration::from_millis(2_000)) < Duration::from_millis(30));
         let units = read(&bytes);
         let pictures: Vec<i64> = {
-            let mut shown: Vec<i64> = numbers(&units, b'v').iter().map(|unit| unit.1).collect();
+            let mut shown: Vec<i64> = numbers(&units, PICTURE).iter().map(|unit| unit.1).collect();
             shown.sort_unstable();
             shown
         };
@@ -529,7 +539,7 @@ mod tests {
                 .all(|pair| (39_000..=41_000).contains(&(pair[1] - pair[0]))),
             "{pictures:?}"
         );
-        let sounds = numbers(&units, b'a');
+        let sounds = numbers(&units, SOUND);
         let frame = 1_024e6 / f64::from(audio_track().timebase.ticks_per_second());
         // The first file ends with less than a frame of silence.
         let apart = |pair: &[(u64, i64)]| (pair[1].1 - pair[0].1) as f64 / frame;
