@@ -107,10 +107,11 @@ impl Command {
 
     fn read(bytes: &[u8]) -> Result<Self, MessageError> {
         let mut values = amf0::read_all(bytes)?.into_iter();
-        let (Some(Value::String(name)), Some(Value::Number(transaction))) =
-            (values.next(), values.next())
-        else {
-            return Err(MessageError::Command);
+        let (name, transaction) = match (values.next(), values.next()) {
+            (Some(Value::String(name)), Some(Value::Number(transaction))) => (name, transaction),
+            // Section 7.2 wants a number. ffmpeg as a server sends `onFCPublish` and nothing else.
+            (Some(Value::String(name)), None) if !name.is_empty() => (name, 0.0),
+            _ => return Err(MessageError::Command),
         };
         Ok(Self {
             name,
@@ -384,5 +385,9 @@ mod tests {
             let result = Message::read(raw(20, payload));
             assert_eq!(result, Err(MessageError::Command));
         }
+        // But for a name alone, which asks for no answer.
+        let alone = Message::read(raw(20, &[2, 0, 1, b'f']));
+        let command = Command::new("f", 0.0, vec![]);
+        assert_eq!(alone, Ok(Message::Command(command)));
     }
 }
