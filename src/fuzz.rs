@@ -2,6 +2,8 @@
 
 use crate::adapters::flv::peer::WebSocket;
 use crate::adapters::hls::file::File;
+use crate::api::evostream::command::Command;
+use crate::api::evostream::lines::{Line, Lines};
 use crate::api::json;
 use crate::hub::{Applications, StreamName};
 use crate::net::fanout::{Output, Peer};
@@ -103,6 +105,52 @@ pub fn recording(data: &[u8]) {
     record::fuzz::recording(data);
 }
 
+/// Lines of commands are the same ones wherever they are cut. The first byte says where.
+pub fn command_lines(data: &[u8]) {
+    let Some((&cut, data)) = data.split_first() else {
+        return;
+    };
+    let found = |pieces: usize| {
+        let mut lines = Lines::default();
+        data.chunks(pieces).for_each(|piece| lines.push(piece));
+        let shown = |line| match line {
+            Line::Command(Ok(command)) => format!("{} {:?}", command.function, command.parameters),
+            Line::Command(Err(error)) => error.to_string(),
+            Line::Over(why) => why.to_owned(),
+        };
+        std::iter::from_fn(|| lines.pull().map(shown)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(usize::from(cut) + 1), found(data.len().max(1)));
+}
+
+/// What a URL gives a function: a command, or an error. Written out as a line it is the same command.
+pub fn command_url(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Ok(command) = Command::of_url("f", &text) else {
+        return;
+    };
+    let escaped = |text: &str| {
+        let mut out = String::new();
+        for letter in text.chars() {
+            if matches!(letter, '\\' | ' ' | '=' | ',') {
+                out.push('\\');
+            }
+            out.push(letter);
+        }
+        out
+    };
+    let parameters = command.parameters.iter();
+    let mut line: Vec<String> = parameters
+        .map(|(key, value)| format!("{}={}", escaped(key), escaped(value)))
+        .collect();
+    line.insert(0, command.function.clone());
+    line.extend(command.id().map(|id| format!("commandId={}", escaped(id))));
+    let line = line.join(" ");
+    if line.len() <= crate::api::evostream::command::MAX_TEXT {
+        assert!(Command::parse(line.as_bytes()).is_ok_and(|read| read == command));
+    }
+}
+
 /// Valid inputs, as (entry, name, bytes).
 pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let seed = |entry, name, text: &str| (entry, name, text.as_bytes().to_vec());
@@ -126,6 +174,21 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             b"\x02\x89\x82\0\0\0\0hi\x82\x83\x01\x02\x03\x04abc\x88\x80\0\0\0\0".to_vec(),
         ),
         seed(
+            "command_lines",
+            "two",
+            "\u{3}version\r\npushStream uri=rtmp://a/b localStreamName=c\\ d commandId=7\n",
+        ),
+        seed(
+            "command_lines",
+            "http",
+            "\u{9}version\nGET / HTTP/1.1\r\n\r\nhelp\n",
+        ),
+        seed(
+            "command_url",
+            "push",
+            "(dXJpPXJ0bXA6Ly9hL2IgbG9jYWxTdHJlYW1OYW1lPWNcIGQ)",
+        ),
+        seed(
             "json",
             "broadcast",
             "{\"name\":\"a\\\",}\",\"list\":[1,2,],\n}",
@@ -147,6 +210,8 @@ mod tests {
                 "redirect" => super::redirect(&bytes),
                 "websocket" => super::websocket(&bytes),
                 "recording" => super::recording(&bytes),
+                "command_lines" => super::command_lines(&bytes),
+                "command_url" => super::command_url(&bytes),
                 _ => super::json(&bytes),
             }
         }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use millstream::commands::{CommandError, discover, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
-use millstream::{adapters, server, telemetry};
+use millstream::{adapters, api, server, telemetry};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +33,8 @@ enum Command {
     Discover(Discover),
     /// Check a configuration and say what is wrong with it.
     CheckConfig(ConfigArguments),
+    /// Print the description of the HTTP APIs (OpenAPI).
+    Openapi,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Some(Command::Remux(arguments)) => remux(arguments),
         Some(Command::Discover(arguments)) => discover(&arguments),
         Some(Command::CheckConfig(arguments)) => check(arguments),
+        Some(Command::Openapi) => Ok(openapi()),
     };
     match result {
         Ok(code) => code,
@@ -214,6 +217,12 @@ fn command(
             ExitCode::FAILURE
         }
     })
+}
+
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+fn openapi() -> ExitCode {
+    println!("{:#}", api::openapi::document());
+    ExitCode::SUCCESS
 }
 
 fn check(arguments: ConfigArguments) -> Result<ExitCode, ConfigError> {

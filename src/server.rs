@@ -1,10 +1,10 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
 use crate::adapters::{self, Context, Listening, Muxers, Protocol};
-use crate::api::Site;
+use crate::api::{Site, evostream};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
-use crate::config::{Config, ConfigError, Listen};
+use crate::config::{self, Config, ConfigError, Listen};
 use crate::control::Control;
 use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
@@ -110,9 +110,11 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         supervisor,
         protocols.clone(),
         recordings,
+        &general.data_dir.join("thumbnails"),
         general.on_demand,
     )?;
     control.recover_recordings().await?;
+    control.number_all().await?;
     control.start_targets();
     control.start_sources();
     tokio::spawn(control.clone().restart_periodically());
@@ -139,6 +141,21 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             tracing::info!(%protocol, %address, "listening");
         }
         all_listening.extend(listening);
+    }
+    let door = evostream::Door::new(control.clone(), context.clone());
+    let usual = config::EvoStream::default();
+    let at = general.evostream;
+    if let Some(listener) = listen_if_free("evostream.listen", at.listen, usual.listen)? {
+        let address = listener.local_addr()?;
+        tracing::info!(protocol = %"evostream", %address, "listening");
+        let serving = http::serve(listener, door.clone(), evostream::http::MAX_CONNECTIONS);
+        tokio::spawn(serving);
+    }
+    let (key, at, usual) = ("evostream.cli_listen", at.cli_listen, usual.cli_listen);
+    if let Some(listener) = listen_if_free(key, at, usual)? {
+        let address = listener.local_addr()?;
+        tracing::info!(protocol = %"evostream-cli", %address, "listening");
+        tokio::spawn(evostream::lines::serve(listener, door));
     }
     let http = listener("http", general.http.listen, &mut all_listening)?;
     let https = listener("https", general.https.listen, &mut all_listening)?;
@@ -189,10 +206,7 @@ fn listener(
     let Some(address) = listen.0 else {
         return Ok(None);
     };
-    let listener = listen::tcp(address).map_err(|error| ServerError::Listen {
-        key: format!("{name}.listen"),
-        error,
-    })?;
+    let listener = open(&format!("{name}.listen"), address)?;
     let address = listener.local_addr()?;
     tracing::info!(protocol = %name, %address, "listening");
     all.push(Listening {
@@ -200,6 +214,34 @@ fn listener(
         address,
     });
     Ok(Some(listener))
+}
+
+fn open(key: &str, address: SocketAddr) -> Result<TcpListener, ServerError> {
+    listen::tcp(address).map_err(|error| ServerError::Listen {
+        key: key.to_owned(),
+        error,
+    })
+}
+
+/// As [`open`]; but an address that nobody has chosen is done without where another server has it.
+fn listen_if_free(
+    key: &str,
+    address: Listen,
+    usual: Listen,
+) -> Result<Option<TcpListener>, ServerError> {
+    let Some(wanted) = address.0 else {
+        return Ok(None);
+    };
+    match open(key, wanted) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(ServerError::Listen { error, .. })
+            if address == usual && error.kind() == io::ErrorKind::AddrInUse =>
+        {
+            tracing::warn!(%error, "{key}: not listening, as another program does");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Says what to try.

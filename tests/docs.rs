@@ -41,6 +41,7 @@ fn every_key_of_the_configuration_is_documented() {
         "tls",
         "streams",
         "on_demand",
+        "evostream",
         "sources",
         "record",
         "network",

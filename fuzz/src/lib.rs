@@ -119,6 +119,8 @@ pub const TARGETS: &[Target] = &[
     target("server_websocket", millstream::fuzz::websocket),
     target("server_json", millstream::fuzz::json),
     target("server_recording", millstream::fuzz::recording),
+    target("server_command_lines", millstream::fuzz::command_lines),
+    target("server_command_url", millstream::fuzz::command_url),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {

@@ -54,7 +54,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -213,6 +213,14 @@ pub trait Protocol: Send + Sync + 'static {
         false
     }
 
+    /// Whether a URL of one of its schemes can be pushed to, as far as its text tells.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that hold no secret of it.
+    fn check_push(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Pushes the stream of `feed` to `url` until the stream ends, or this fails. What fails is said in
     /// words that hold no secret of the URL. Dropping the future stops at once.
     fn push<'a>(&'a self, _url: &'a str, _feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
@@ -346,16 +354,60 @@ impl Feed {
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Since when.
-    live: OnceLock<Instant>,
+    live: OnceLock<(Instant, SystemTime)>,
     access_units: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
+    rate: Mutex<Rate>,
+}
+
+/// Time over which the rate of a target is measured.
+const RATE_WINDOW: Duration = Duration::from_secs(2);
+
+/// Bytes in the time since `since`, and the rate before that.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rate {
+    since: Option<Instant>,
+    bytes: u64,
+    /// Bits in a second; none while nothing has been measured.
+    before: Option<u64>,
+}
+
+impl Rate {
+    fn add(&mut self, bytes: u64, now: Instant) {
+        let since = *self.since.get_or_insert(now);
+        if now.duration_since(since) >= RATE_WINDOW {
+            *self = Self {
+                since: Some(now),
+                bytes: 0,
+                before: self.present(now),
+            };
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Of the time that has been measured so far.
+    fn present(&self, now: Instant) -> Option<u64> {
+        let millis = now.duration_since(self.since?).as_millis();
+        let bits = u128::from(self.bytes) * 8_000;
+        u64::try_from(bits.checked_div(millis)?).ok()
+    }
+
+    /// What was measured last, unless nothing has come for longer than that takes.
+    fn bits_per_second(&self, now: Instant) -> u64 {
+        let is_new = self
+            .since
+            .is_some_and(|since| now.duration_since(since) < RATE_WINDOW);
+        let before = self.before.filter(|_| is_new);
+        before.or_else(|| self.present(now)).unwrap_or(0)
+    }
 }
 
 impl Progress {
     /// The far side takes media from now on.
     pub fn set_live(&self) {
-        self.live.get_or_init(Instant::now);
+        self.live
+            .get_or_init(|| (Instant::now(), SystemTime::now()));
     }
 
     /// Whether the far side takes media.
@@ -365,13 +417,26 @@ impl Progress {
 
     /// For how long the far side has taken media, if it has taken any.
     pub fn ran(&self) -> Option<Duration> {
-        self.live.get().map(Instant::elapsed)
+        self.live.get().map(|(since, _)| since.elapsed())
+    }
+
+    /// Since when the far side takes media.
+    pub fn live_since(&self) -> Option<SystemTime> {
+        self.live.get().map(|(_, since)| *since)
     }
 
     /// So many access units have been handed to the system, as so many bytes.
     pub fn sent(&self, access_units: u64, bytes: u64) {
         self.access_units.fetch_add(access_units, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.add(bytes, Instant::now());
+    }
+
+    /// Bits in a second that are sent now, over about two seconds.
+    pub fn bits_per_second(&self) -> u64 {
+        let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        rate.bits_per_second(Instant::now())
     }
 
     /// So many access units have been passed over because the far side was too slow.
@@ -387,5 +452,25 @@ impl Progress {
             load(&self.bytes),
             load(&self.skipped),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_that_of_about_two_seconds() {
+        let progress = Progress::default();
+        assert_eq!(progress.bits_per_second(), 0);
+        for _ in 0..100 {
+            progress.sent(1, 12_500);
+            tokio::time::advance(Duration::from_millis(100)).await;
+        }
+        let rate = progress.bits_per_second();
+        assert!((950_000..=1_050_000).contains(&rate), "{rate}");
+        // A far side that takes nothing.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(progress.bits_per_second() < 50_000);
     }
 }

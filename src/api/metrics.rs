@@ -1,7 +1,8 @@
 //! What the server counts, in the text format of Prometheus.
 
 use crate::adapters::Connection;
-use crate::control::supervisor::SourcePhase;
+use crate::control::supervisor::{Phase, SourcePhase};
+use crate::control::targets::TargetTotals;
 use crate::hub::{Hub, Missed};
 use crate::telemetry;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub(super) fn render(
     hub: &Hub,
     sources: &BTreeMap<SourcePhase, usize>,
     connections: &[(&'static str, Connection)],
+    targets: &TargetTotals,
 ) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -130,8 +132,53 @@ pub(super) fn render(
             sources.get(&phase).map_or(0, |count| *count as u64),
         );
     }
+    pushed(&mut text, targets);
     measured(&mut text, connections);
     text
+}
+
+/// Targets, summed up.
+fn pushed(text: &mut String, targets: &TargetTotals) {
+    metric(
+        text,
+        "targets",
+        "gauge",
+        "Targets that are kept running, by state.",
+    );
+    let mut states: BTreeMap<&str, u64> = BTreeMap::new();
+    for phase in Phase::ALL {
+        let count = targets.phases.get(&phase).map_or(0, |count| *count as u64);
+        *states.entry(phase.word()).or_default() += count;
+    }
+    for (state, count) in states {
+        line(text, "targets", &format!("{{state=\"{state}\"}}"), count);
+    }
+    let gauges = [
+        (
+            "target_sent_bytes",
+            "Bytes sent to the targets that exist.",
+            targets.sent.bytes,
+        ),
+        (
+            "target_sent_access_units",
+            "Access units sent to the targets that exist.",
+            targets.sent.access_units,
+        ),
+        (
+            "target_dropped_access_units",
+            "Access units passed over for targets that were too slow.",
+            targets.sent.dropped,
+        ),
+        (
+            "target_reconnects",
+            "Times that the targets that exist were connected again.",
+            targets.reconnects,
+        ),
+    ];
+    for (name, help, value) in gauges {
+        metric(text, name, "gauge", help);
+        line(text, name, "", value);
+    }
 }
 
 /// Connections that are measured, by protocol and by what they do: counts are those of all that exist, of everything

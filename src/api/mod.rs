@@ -1,12 +1,18 @@
 //! Everything over HTTP: finds who answers a request, and asks first whether the caller may.
 //!
 //! Media files below `/APP/streams/` and the services of protocols go to the adapters, pages to the panel, `/APP/rest/` to the Ant Media
-//! API ([`antmedia`]). All management passes one check, here.
+//! API ([`antmedia`]), `/live-streams` to that of api.video ([`apivideo`]). All management over HTTP passes one check, here;
+//! that of [`evostream`] has ports of its own, and passes the same.
 
 pub mod antmedia;
+pub mod apivideo;
+pub mod evostream;
 pub mod json;
+pub mod openapi;
 
 mod metrics;
+mod place;
+mod target_status;
 
 use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
 use crate::auth::{Action, Caller, Denied};
@@ -21,7 +27,7 @@ use axum::response::IntoResponse;
 use axum::{Json, Router};
 use hyper::body::Incoming;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tower_service::Service;
 
@@ -35,6 +41,8 @@ pub struct Site {
     protocols: Arc<[Arc<dyn Protocol>]>,
     control: Control,
     management: Router,
+    live_streams: Router,
+    tokens: Router,
     listening: Arc<[Listening]>,
 }
 
@@ -50,11 +58,17 @@ impl Site {
         let management =
             antmedia::router(control.clone(), context.applications.clone(), &listening)
                 .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
+        let live_streams = apivideo::router(control.clone(), context.clone(), &listening)
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
+        let tokens =
+            apivideo::tokens(context.clone()).layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         Self {
             context,
             protocols: protocols.into(),
             control,
             management,
+            live_streams,
+            tokens,
             listening,
         }
     }
@@ -65,6 +79,7 @@ impl Site {
             "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
             "/metrics" => return self.metrics(&request, peer),
             "/server.json" => return self.description(),
+            "/openapi.json" => return Json(openapi::document()).into_response(),
             _ => {}
         }
         let segments: Vec<&str> = path.trim_start_matches('/').splitn(3, '/').collect();
@@ -77,6 +92,11 @@ impl Site {
                 self.manage(request, peer).await
             }
             ["rest", ..] => self.manage(request, peer).await,
+            ["live-streams", ..] => self.live_streams(request, peer).await,
+            ["auth", ..] => {
+                let Ok(response) = self.tokens.clone().call(request.map(Body::new)).await;
+                response
+            }
             [_, "rest", ..] => {
                 antmedia::refusal(StatusCode::NOT_FOUND, "there is no such application")
             }
@@ -128,6 +148,7 @@ impl Site {
             &self.context.hub,
             &self.control.source_phases(),
             &self.control.connections(),
+            &self.control.target_totals(),
         )));
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response
@@ -155,9 +176,9 @@ impl Site {
         app: String,
         path: String,
     ) -> Response<Body> {
-        let recording = self.control.vod_path(&app, &path);
+        let stored = self.stored(&app, &path);
         let mut response = match *request.method() {
-            Method::GET | Method::HEAD if recording.is_some() => {
+            Method::GET | Method::HEAD if stored.is_some() => {
                 let id = self.control.vod_stream(&app, &path);
                 let caller = Caller {
                     protocol: "http",
@@ -169,8 +190,8 @@ impl Site {
                 let action = Action::Play(&app, &id);
                 match self.context.auth.check(action, caller) {
                     Ok(()) => {
-                        let path = recording.unwrap_or_default();
-                        recorded(&path, request.method(), request.headers()).await
+                        let (path, media_type) = stored.unwrap_or_default();
+                        self::stored(&path, media_type, request.method(), request.headers()).await
                     }
                     Err(denied) => refusal(denied),
                 }
@@ -205,6 +226,19 @@ impl Site {
         };
         open_to_all_origins(response.headers_mut());
         response
+    }
+
+    /// A recording or a picture, with its media type.
+    fn stored(&self, app: &str, path: &str) -> Option<(PathBuf, &'static str)> {
+        let recording = self.control.vod_path(app, path);
+        let recording = recording.map(|path| {
+            let media_type = media_type(&path);
+            (path, media_type)
+        });
+        recording.or_else(|| {
+            let (id, file) = path.split_once('/')?;
+            (file == apivideo::PICTURE).then(|| self.control.picture(app, id))?
+        })
     }
 
     /// The adapter that answers below that word, and the word as that adapter has it.
@@ -299,29 +333,55 @@ impl Site {
     }
 }
 
+impl Site {
+    /// A call of the API of api.video, if the caller may.
+    async fn live_streams(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let mut response = if request.method() == Method::OPTIONS {
+            preflight()
+        } else if self.may_manage(&request, peer).is_err() {
+            apivideo::unauthorized()
+        } else {
+            let mut router = self.live_streams.clone();
+            let Ok(response) = router.call(request.map(Body::new)).await;
+            response
+        };
+        open_to_all_origins(response.headers_mut());
+        response
+    }
+}
+
 impl Handler for Site {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         self.answer(request, peer).await
     }
 }
 
-/// A complete recording.
-async fn recorded(path: &Path, method: &Method, headers: &HeaderMap) -> Response<Body> {
-    let content_type = match path.extension().and_then(|ending| ending.to_str()) {
+/// What a recording is, by the end of its name.
+fn media_type(path: &Path) -> &'static str {
+    match path.extension().and_then(|ending| ending.to_str()) {
         Some("webm") => "video/webm",
         Some("mov") => "video/quicktime",
         Some("avi") => "video/x-msvideo",
         Some("mp3") => "audio/mpeg",
         Some("wmv") => "video/x-ms-wmv",
         _ => "video/mp4",
-    };
-    match file::respond(path, content_type, method, headers).await {
+    }
+}
+
+/// A complete file of the server's own.
+async fn stored(
+    path: &Path,
+    media_type: &'static str,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response<Body> {
+    match file::respond(path, media_type, method, headers).await {
         Ok(response) => response,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             text(StatusCode::NOT_FOUND, "there is no such file\n")
         }
         Err(error) => {
-            tracing::error!(path = %path.display(), %error, "cannot read a recording");
+            tracing::error!(path = %path.display(), %error, "cannot read a file");
             text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the file cannot be read\n",

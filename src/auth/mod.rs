@@ -1,16 +1,25 @@
 //! The one seam at which every adapter and the API ask who may do what.
 //!
 //! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
-//! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP. Management is answered to a bearer
-//! token of the configuration, or to a local caller: from a loopback address, with a loopback name in
-//! `Host`, through no proxy, and not from another site's page.
+//! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP; or by who has the
+//! stream's key ([`StreamKeys`]). Management is answered to a token of the configuration, which may come as Bearer or as
+//! the user of Basic, to one that was given for it ([`Grant`]), or to a local caller: from a loopback address, with a
+//! loopback name in `Host`, through no proxy, and not from another site's page.
+
+mod grants;
+mod keys;
+
+pub use grants::{Grant, LIFETIME};
+pub use keys::{KEYED_APP, StreamKeys};
 
 use crate::config::{Login, Secret};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use grants::Grants;
 use percent_encoding::percent_decode_str;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// What someone wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,16 +73,33 @@ pub struct Auth {
     tokens: Vec<Secret>,
     publishers: Vec<Login>,
     players: Vec<Login>,
+    keys: StreamKeys,
+    grants: Grants,
 }
 
 impl Auth {
     /// With these tokens for management.
-    pub const fn new(tokens: Vec<Secret>) -> Self {
+    pub fn new(tokens: Vec<Secret>) -> Self {
         Self {
             tokens,
-            publishers: Vec::new(),
-            players: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// The keys of streams.
+    pub const fn keys(&self) -> &StreamKeys {
+        &self.keys
+    }
+
+    /// Tokens for whoever has one of the configuration.
+    pub fn grant(&self, token: &str) -> Option<Grant> {
+        let is_known = self.is_token(token.as_bytes());
+        is_known.then(|| self.grants.give(Instant::now()))
+    }
+
+    /// The next tokens for whoever has the refresh token of the last.
+    pub fn renew(&self, refresh: &str) -> Option<Grant> {
+        self.grants.renew(refresh, Instant::now())
     }
 
     /// With these logins for who publishes and who plays; none for anyone.
@@ -99,23 +125,30 @@ impl Auth {
     }
 
     fn manage(&self, caller: Caller<'_>) -> Result<(), Denied> {
-        let headers = caller.headers.ok_or(Denied::NotLocal)?;
-        match headers
-            .get(header::AUTHORIZATION)
-            .map(|value| bearer(value.as_bytes()))
-        {
-            Some(Some(token))
-                if self
-                    .tokens
-                    .iter()
-                    .any(|known| same(known.reveal().as_bytes(), token)) =>
-            {
-                Ok(())
-            }
-            Some(_) => Err(Denied::Token),
-            None if is_local(caller.address, headers) => Ok(()),
-            None => Err(Denied::NotLocal),
+        let Some(headers) = caller.headers else {
+            // A protocol without headers goes through no proxy that would tell of itself.
+            let is_near = caller.address.ip().to_canonical().is_loopback();
+            return is_near.then_some(()).ok_or(Denied::NotLocal);
+        };
+        if headers.contains_key(header::AUTHORIZATION) {
+            let given = headers.get(header::AUTHORIZATION);
+            let token = given.and_then(|value| bearer(value.as_bytes()));
+            let is_known = token.is_some_and(|token| {
+                self.is_token(token) || self.grants.is_good(token, Instant::now())
+            });
+            // Clients of api.video send their key so.
+            let key = basic(headers).filter(|(_, password)| password.is_empty());
+            let has_key = key.is_some_and(|(key, _)| self.is_token(key.as_bytes()));
+            return (is_known || has_key).then_some(()).ok_or(Denied::Token);
         }
+        let is_near = is_local(caller.address, headers);
+        is_near.then_some(()).ok_or(Denied::NotLocal)
+    }
+
+    /// Whether a token is one of the configuration.
+    fn is_token(&self, token: &[u8]) -> bool {
+        let mut tokens = self.tokens.iter();
+        tokens.any(|known| same(known.reveal().as_bytes(), token))
     }
 }
 
@@ -376,6 +409,8 @@ mod tests {
             "Bearer 0123456789abcdef",
             "bearer 0123456789abcdef",
             "0123456789abcdef",
+            // The token as user, without a password.
+            "Basic MDEyMzQ1Njc4OWFiY2RlZjo=",
         ] {
             assert_eq!(
                 manage("10.0.0.1:1", &[("authorization", value)]),
@@ -387,6 +422,10 @@ mod tests {
             "Bearer wrong",
             "Bearer ",
             "Basic eDp5",
+            "Basic eDo=",
+            "Basic Og==",
+            // The token as user, with some password.
+            "Basic MDEyMzQ1Njc4OWFiY2RlZjp4",
             "Bearer 0123456789abcdeg",
         ] {
             let headers = [("authorization", value), ("host", "localhost")];

@@ -71,6 +71,8 @@ pub struct General {
     pub record: Record,
     /// Certificates.
     pub tls: Tls,
+    /// The API of EvoStream.
+    pub evostream: EvoStream,
 }
 
 /// Table `[log]`.
@@ -253,6 +255,16 @@ pub struct Tls {
     pub roots: Option<PathBuf>,
 }
 
+/// Table `[evostream]`: the API of EvoStream.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvoStream {
+    /// Address to answer HTTP on; empty for none.
+    pub listen: Listen,
+    /// Address to answer lines with JSON on; empty for none.
+    pub cli_listen: Listen,
+}
+
 /// Table `[sources]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -326,6 +338,17 @@ impl Default for General {
             on_demand: OnDemand::default(),
             record: Record::default(),
             tls: Tls::default(),
+            evostream: EvoStream::default(),
+        }
+    }
+}
+
+impl Default for EvoStream {
+    fn default() -> Self {
+        let on = |port| Listen(Some(SocketAddr::from(([127, 0, 0, 1], port))));
+        Self {
+            listen: on(7777),
+            cli_listen: on(1112),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What someone asked for by name, as it is kept.
 
+use super::endpoint::{Endpoint, kept};
 use crate::adapters::onvif::camera_url;
-use crate::net::redacted::Redacted;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 use url::Url;
 
@@ -78,11 +79,29 @@ pub struct Broadcast {
     /// Runs only while someone watches.
     pub auto_start_stop: bool,
     /// Where it is pushed to while it is live.
+    #[serde(serialize_with = "kept")]
     pub endpoints: Vec<Endpoint>,
+    /// The number of its source, which nothing else that is pulled or pushed has or will have; 0 without one.
+    pub number: u64,
+    /// It is pulled after every start of the server, whatever the settings of its application say.
+    pub standing: bool,
+    /// Its source is tried once, and none of it is kept.
+    #[serde(skip)]
+    pub once: bool,
+    /// Nobody made it: it is there for its targets, which wait for a stream of that name, and goes with the last.
+    pub implied: bool,
+    /// Who has it may publish the broadcast, without its name.
+    pub stream_key: Option<String>,
+    /// When it was last changed, if it was.
+    pub updated: Option<SystemTime>,
+    /// The name of its picture's file.
+    pub thumbnail: Option<String>,
     /// Whether it is recorded as MP4 while it is live; none where nobody has said.
     pub record: Option<bool>,
     /// What is kept for whoever wrote it, and means nothing to the server.
     pub notes: Notes,
+    /// The words in which its source was asked for, for the answers of the API that was asked.
+    pub said: BTreeMap<String, String>,
 }
 
 impl Broadcast {
@@ -129,21 +148,6 @@ impl Broadcast {
     }
 }
 
-/// A server that a stream is pushed to.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// Unique within the broadcast.
-    pub id: String,
-    /// Where to push. Holds a secret, more often than not.
-    pub url: String,
-}
-
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} to {}", self.id, Redacted(&self.url))
-    }
-}
-
 impl Default for Broadcast {
     fn default() -> Self {
         Self {
@@ -161,8 +165,16 @@ impl Default for Broadcast {
             wanted: None,
             auto_start_stop: false,
             endpoints: Vec::new(),
+            number: 0,
+            standing: false,
+            once: false,
+            implied: false,
+            stream_key: None,
+            updated: None,
+            thumbnail: None,
             record: None,
             notes: Notes::default(),
+            said: BTreeMap::new(),
         }
     }
 }
@@ -191,6 +203,7 @@ pub struct Notes {
     pub role: Option<String>,
     pub sub_folder: Option<String>,
     pub main_track_stream_id: Option<String>,
+    pub player_id: Option<String>,
 }
 
 /// Changes to a broadcast: what is `None` stays.
@@ -243,6 +256,7 @@ impl Notes {
             (&self.role, &mut notes.role),
             (&self.sub_folder, &mut notes.sub_folder),
             (&self.main_track_stream_id, &mut notes.main_track_stream_id),
+            (&self.player_id, &mut notes.player_id),
         ];
         for (new, old) in texts {
             replace(new, old);

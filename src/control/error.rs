@@ -31,6 +31,15 @@ pub enum ControlError {
     /// No protocol of this server pushes to such a URL.
     #[error("no protocol of this server pushes to {0}:// URLs")]
     PushScheme(String),
+    /// What is no URL that can be pushed to, in words.
+    #[error("{0}")]
+    Place(String),
+    /// There is no picture in what was sent.
+    #[error("the file is no picture: JPEG, PNG and WebP are known")]
+    Picture,
+    /// A file cannot be written.
+    #[error("cannot write a file: {0}")]
+    File(#[from] std::io::Error),
     /// Its URL is one of an address that is not connected to.
     #[error(transparent)]
     Address(#[from] Refused),

@@ -8,7 +8,10 @@
 pub mod broadcast;
 mod cameras;
 mod demand;
+mod endpoint;
 mod error;
+mod numbers;
+pub mod pictures;
 pub mod recordings;
 pub mod settings;
 mod sources;
@@ -19,20 +22,25 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use broadcast::{Broadcast, Endpoint, Kind, Patch};
+pub use broadcast::{Broadcast, Kind, Patch};
 pub use cameras::{CameraFailure, Handle};
+pub use endpoint::Endpoint;
 pub use error::ControlError;
 pub use view::{Status, View};
 
 use crate::adapters::Protocol;
+use crate::auth::StreamKeys;
 use crate::config::OnDemand;
 use crate::hub::{Change, Hub, StreamName};
 use crate::store::{self, Store, StoreError};
 use cameras::Cameras;
 use demand::Demand;
+use numbers::Numbers;
+use pictures::Pictures;
 use recordings::{Place, Recordings, vod};
 use settings::AppSettings;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
@@ -60,6 +68,9 @@ struct Shared {
     recordings: Recordings,
     demand: Demand,
     cameras: Cameras,
+    numbers: Numbers,
+    pictures: Pictures,
+    keys: StreamKeys,
     /// By application.
     settings: Mutex<BTreeMap<String, AppSettings>>,
     settings_changed: Notify,
@@ -68,7 +79,7 @@ struct Shared {
 }
 
 impl Control {
-    /// With what the store holds. Recordings go to their place.
+    /// With what the store holds. Recordings go to their place, pictures to that folder.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -78,9 +89,11 @@ impl Control {
         supervisor: Supervisor,
         protocols: Vec<Arc<dyn Protocol>>,
         recordings: Place,
+        pictures: &Path,
         on_demand: OnDemand,
     ) -> Result<Self, StoreError> {
         let mut broadcasts = BTreeMap::new();
+        let keys = supervisor.context().auth.keys().clone();
         for (key, mut broadcast) in store.all::<Broadcast>(store::Kind::Broadcasts)? {
             match key
                 .split_once('/')
@@ -88,12 +101,21 @@ impl Control {
             {
                 Some(Ok(name)) => {
                     broadcast.cut_off = broadcast.live;
+                    if broadcast.implied && broadcast.endpoints.is_empty() {
+                        // It was there for targets that were to be tried once.
+                        continue;
+                    }
+                    if let Some(key) = &broadcast.stream_key {
+                        keys.insert(key, &name);
+                    }
                     broadcasts.insert(name, broadcast);
                 }
                 _ => tracing::warn!(key, "a broadcast in the store has no valid name"),
             }
         }
+        let pictures = Pictures::new(pictures);
         let recordings = Recordings::new(recordings, &store)?;
+        let numbers = Numbers::new(&store)?;
         let settings = store.all(store::Kind::Settings)?.into_iter().collect();
         let broadcasts = Mutex::new(broadcasts);
         let writing = tokio::sync::Mutex::default();
@@ -108,6 +130,9 @@ impl Control {
                 recordings,
                 demand: Demand::new(on_demand),
                 cameras: Cameras::default(),
+                numbers,
+                pictures,
+                keys,
                 settings: Mutex::new(settings),
                 settings_changed: Notify::new(),
                 writing,
@@ -156,7 +181,8 @@ impl Control {
         }
     }
 
-    /// Keeps a new broadcast.
+    /// Keeps a new broadcast. It gets the targets that wait for a stream of that name, and a number where it has a
+    /// source.
     ///
     /// # Errors
     /// When it is to be pulled from a forbidden address, the name is in use, there are too many, or it cannot
@@ -164,24 +190,41 @@ impl Control {
     pub async fn create(
         &self,
         name: StreamName,
-        broadcast: Broadcast,
+        mut broadcast: Broadcast,
     ) -> Result<View, ControlError> {
         self.check_addresses(&broadcast)?;
         let _writing = self.shared.writing.lock().await;
-        if self.lock().contains_key(&name) || self.shared.hub.get(&name).is_some() {
+        let known = self.lock().get(&name).cloned();
+        let is_known = known.as_ref().is_some_and(|known| !known.implied);
+        if is_known || self.shared.hub.get(&name).is_some() {
             return Err(ControlError::Exists(name));
         }
         let count = self.lock().len();
         if count >= MAX_BROADCASTS {
             return Err(ControlError::Full(count));
         }
-        self.shared
-            .store
-            .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
-            .await?;
+        if broadcast.kind.is_pulled() {
+            broadcast.number = self.numbers(1).await?.start;
+        }
+        broadcast
+            .endpoints
+            .extend(known.into_iter().flat_map(|known| known.endpoints));
+        self.keep(&name, &broadcast).await?;
         self.lock().insert(name.clone(), broadcast.clone());
+        if let Some(key) = &broadcast.stream_key {
+            self.shared.keys.insert(key, &name);
+        }
         self.reconsider(&name);
         Ok(self.view(&name, broadcast))
+    }
+
+    /// Writes down what is asked of a broadcast, where it is to survive a restart.
+    async fn keep(&self, name: &StreamName, broadcast: &Broadcast) -> Result<(), StoreError> {
+        if broadcast.once {
+            return Ok(());
+        }
+        let (store, kind) = (&self.shared.store, store::Kind::Broadcasts);
+        store.put(kind, name.as_str(), broadcast).await
     }
 
     /// One broadcast.
@@ -195,11 +238,20 @@ impl Control {
 
     /// All broadcasts of an application, by ID.
     pub fn list(&self, app: &str) -> Vec<View> {
+        self.views(|name| name.app() == app)
+    }
+
+    /// All broadcasts, by name.
+    pub fn list_all(&self) -> Vec<View> {
+        self.views(|_| true)
+    }
+
+    fn views(&self, is_wanted: impl Fn(&StreamName) -> bool) -> Vec<View> {
         let mut all = self.lock().clone();
-        all.retain(|name, _| name.app() == app);
+        all.retain(|name, _| is_wanted(name));
         let mut views: Vec<View> = Vec::with_capacity(all.len());
         for stream in self.shared.hub.list() {
-            if stream.name().app() == app && !all.contains_key(stream.name()) {
+            if is_wanted(stream.name()) && !all.contains_key(stream.name()) {
                 views.push(self.temporary_view(stream.name()));
             }
         }
@@ -226,16 +278,16 @@ impl Control {
             .ok_or_else(|| ControlError::Unknown(name.clone()))?;
         let sources_before = changed.sources();
         patch.apply(&mut changed);
+        changed.updated = Some(SystemTime::now());
+        // Somebody cares for it now.
+        changed.implied = false;
         self.check_addresses(&changed)?;
         let sources = changed.sources();
         let moves = sources != sources_before;
         if moves && self.shared.supervisor.state(name).is_some() {
             self.routes(name, &sources)?;
         }
-        self.shared
-            .store
-            .put(store::Kind::Broadcasts, name.as_str(), &changed)
-            .await?;
+        self.keep(name, &changed).await?;
         self.lock().insert(name.clone(), changed);
         if moves {
             self.restart_source(name)?;
@@ -264,6 +316,13 @@ impl Control {
         let passing = self.lock_passing().remove(name);
         for broadcast in [removed, passing].into_iter().flatten() {
             self.stop_targets(name, &broadcast);
+            if let Some(key) = &broadcast.stream_key {
+                self.shared.keys.remove(key);
+            }
+            self.shared
+                .pictures
+                .forget(broadcast.thumbnail.as_deref())
+                .await;
         }
         self.shared.hub.stop(name);
         self.shared.hub.withdraw(name);
@@ -287,7 +346,11 @@ impl Control {
     async fn settle_all(&self) {
         let _writing = self.shared.writing.lock().await;
         let mut settled: Vec<(StreamName, Broadcast)> = Vec::new();
-        for (name, broadcast) in self.lock().iter().filter(|(_, kept)| !kept.cut_off) {
+        for (name, broadcast) in self
+            .lock()
+            .iter()
+            .filter(|(_, kept)| !kept.cut_off && !kept.once)
+        {
             let mut now = broadcast.clone();
             self.settle(name, &mut now);
             if now != *broadcast {
@@ -321,12 +384,7 @@ impl Control {
         if broadcast == before {
             return;
         }
-        if let Err(error) = self
-            .shared
-            .store
-            .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
-            .await
-        {
+        if let Err(error) = self.keep(name, &broadcast).await {
             tracing::error!(stream = %name, %error, "cannot keep the state of a broadcast");
         }
         self.lock().insert(name.clone(), broadcast);

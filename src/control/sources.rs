@@ -1,11 +1,12 @@
 //! Sources of broadcasts: started and stopped on demand of the API, and again after a restart of the server.
 
 use super::supervisor::{Route, SourcePhase};
-use super::{Broadcast, Control, ControlError};
+use super::{Broadcast, Control, ControlError, View};
 use crate::adapters::{Connection, puller};
 use crate::hub::StreamName;
 use crate::net::policy::Refused;
 use std::collections::BTreeMap;
+use tokio_util::sync::CancellationToken;
 
 impl Control {
     /// Starts every source that nobody has stopped, in the applications whose settings ask for it. Those on demand
@@ -16,8 +17,10 @@ impl Control {
             let starts = broadcast.wanted != Some(false)
                 && !broadcast.auto_start_stop
                 && !broadcast.sources().is_empty();
+            let is_asked =
+                broadcast.standing || self.settings(name.app()).start_stream_fetcher_automatically;
             if starts
-                && self.settings(name.app()).start_stream_fetcher_automatically
+                && is_asked
                 && let Err(error) = self.start_source(&name)
             {
                 tracing::error!(stream = %name, %error, "cannot start a source");
@@ -85,6 +88,51 @@ impl Control {
         }
     }
 
+    /// Keeps a new broadcast and starts to pull it.
+    ///
+    /// # Errors
+    /// As [`Control::create`], and when no protocol pulls from its URLs. Then nothing has changed.
+    pub async fn add_source(
+        &self,
+        name: StreamName,
+        broadcast: Broadcast,
+    ) -> Result<View, ControlError> {
+        self.routes(&name, &broadcast.sources())?;
+        let view = self.create(name.clone(), broadcast).await?;
+        self.start(&name).await?;
+        Ok(view)
+    }
+
+    /// Stops a source and forgets its broadcast, but for targets that it has: they wait for a stream of that name.
+    ///
+    /// # Errors
+    /// When there is no such broadcast, or the store cannot be written.
+    pub async fn remove_source(&self, name: &StreamName) -> Result<(), ControlError> {
+        let targets = {
+            let _writing = self.shared.writing.lock().await;
+            let kept = self.lock().get(name).cloned();
+            let kept = kept.ok_or_else(|| ControlError::Unknown(name.clone()))?;
+            if !kept.endpoints.is_empty() {
+                let left = Broadcast {
+                    implied: true,
+                    created: kept.created,
+                    endpoints: kept.endpoints,
+                    ..Broadcast::default()
+                };
+                self.keep(name, &left).await?;
+                self.lock().insert(name.clone(), left);
+            }
+            self.lock().get(name).is_some_and(|left| left.implied)
+        };
+        if !targets {
+            return self.delete(name).await;
+        }
+        self.halt(name);
+        self.shared.hub.stop(name);
+        self.shared.hub.withdraw(name);
+        Ok(())
+    }
+
     /// How many sources are in each phase.
     pub fn source_phases(&self) -> BTreeMap<SourcePhase, usize> {
         self.shared.supervisor.phases()
@@ -141,10 +189,29 @@ impl Control {
     }
 
     fn run_source(&self, name: &StreamName, routes: Vec<Route>) -> Result<(), ControlError> {
-        if self.shared.supervisor.start(name, routes) {
-            Ok(())
-        } else {
-            Err(ControlError::Active(name.clone()))
+        let is_once = self.lock().get(name).is_some_and(|kept| kept.once);
+        let once = is_once.then(CancellationToken::new);
+        let guard = once.clone().map(CancellationToken::drop_guard);
+        if !self.shared.supervisor.start(name, routes, guard) {
+            return Err(ControlError::Active(name.clone()));
+        }
+        if let Some(over) = once {
+            let (control, name) = (self.clone(), name.clone());
+            tokio::spawn(async move {
+                over.cancelled().await;
+                // It may have been begun again.
+                if control.shared.supervisor.state(&name).is_none() {
+                    control.forget_source(&name).await;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    async fn forget_source(&self, name: &StreamName) {
+        match self.remove_source(name).await {
+            Ok(()) | Err(ControlError::Unknown(_)) => {}
+            Err(error) => tracing::error!(stream = %name, %error, "cannot forget a source"),
         }
     }
 }

@@ -1,17 +1,26 @@
 //! Targets of broadcasts: kept with them, and pushed to while their streams are live.
 //!
-//! A stream that nobody announced can have targets too; they last as long as it does.
+//! A stream that nobody announced can have targets too; those of [`Control::add_target`] last as long as it does. What
+//! [`Control::push`] adds waits for a stream that need not exist, and is kept with a broadcast that is made for it.
 
-use super::supervisor::TargetState;
+use super::supervisor::{Phase, Sent, TargetState};
 use super::{Broadcast, Control, ControlError, Endpoint};
 use crate::adapters::Protocol;
 use crate::hub::StreamName;
 use crate::store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
 
 /// Most targets of one stream.
 const MAX_TARGETS: usize = 1_000;
+
+/// Longest URL of a target, in bytes.
+const MAX_URL: usize = 8_192;
+
+/// Time that the targets of a stream that is over have to say so.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// A target with what is known of it now.
 #[derive(Clone, Debug)]
@@ -20,6 +29,28 @@ pub struct TargetView {
     pub endpoint: Endpoint,
     /// How it is.
     pub state: TargetState,
+}
+
+/// Changes to a target: what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct TargetPatch {
+    /// Where to push, and the words in which that was asked for.
+    pub place: Option<(String, BTreeMap<String, String>)>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Whether it stands still.
+    pub paused: Option<bool>,
+}
+
+/// All targets together.
+#[derive(Clone, Debug, Default)]
+pub struct TargetTotals {
+    /// How many are in each phase, but for those that stand still.
+    pub phases: BTreeMap<Phase, usize>,
+    /// What those that exist were sent.
+    pub sent: Sent,
+    /// How often those that exist were connected again.
+    pub reconnects: u64,
 }
 
 impl Control {
@@ -42,24 +73,38 @@ impl Control {
     pub async fn add_target(&self, name: &StreamName, url: &str) -> Result<String, ControlError> {
         self.pusher(url)?;
         self.shared.supervisor.policy().check_url(url)?;
-        let endpoint = Endpoint {
-            id: new_id(),
-            url: url.to_owned(),
-        };
-        self.change_asked(name, |broadcast| {
-            let known = &mut broadcast.endpoints;
-            if known.iter().any(|known| known.url == url) {
-                return Err(ControlError::TargetExists(name.clone()));
-            }
-            if known.len() >= MAX_TARGETS {
-                return Err(ControlError::TargetsFull(known.len()));
-            }
-            known.push(endpoint.clone());
-            Ok(())
-        })
-        .await?;
+        let endpoint = self.identified(Endpoint::to(url)).await?;
+        let added = endpoint.clone();
+        self.change_asked(name, |broadcast| add(name, &mut broadcast.endpoints, added))
+            .await?;
         self.run_target(name, &endpoint)?;
         Ok(endpoint.id)
+    }
+
+    /// Adds a target as [`Control::add_target`] does, to a stream that need not exist: a broadcast is made for it then.
+    /// Number and ID of `wish` are chosen here.
+    ///
+    /// # Errors
+    /// When it is pushed there already, the URL cannot be pushed to or its address is forbidden, or it cannot be kept.
+    pub async fn push(&self, name: &StreamName, wish: Endpoint) -> Result<Endpoint, ControlError> {
+        self.check_target(&wish.url)?;
+        let endpoint = self.identified(wish).await?;
+        {
+            let _writing = self.shared.writing.lock().await;
+            let is_new = !self.lock().contains_key(name);
+            if is_new {
+                self.imply(name)?;
+            }
+            let added = endpoint.clone();
+            let change = |broadcast: &mut Broadcast| add(name, &mut broadcast.endpoints, added);
+            let changed = self.change_kept(name, change).await;
+            if changed.is_err() && is_new {
+                self.lock().remove(name);
+            }
+            changed?;
+        }
+        self.run_target(name, &endpoint)?;
+        Ok(endpoint)
     }
 
     /// Removes a target and stops it at once, whatever it is doing.
@@ -77,7 +122,161 @@ impl Control {
         })
         .await?;
         self.shared.supervisor.stop_target(name, id);
-        Ok(())
+        self.forget_implied(name).await
+    }
+
+    /// Changes a target and nothing else. It is connected anew if where it is pushed to has changed.
+    ///
+    /// # Errors
+    /// As [`Control::push`], and when there is no such target.
+    pub async fn change_target(
+        &self,
+        name: &StreamName,
+        id: &str,
+        patch: TargetPatch,
+    ) -> Result<Endpoint, ControlError> {
+        if let Some((url, _)) = &patch.place {
+            self.check_target(url)?;
+        }
+        let mut before = None;
+        let mut after = None;
+        self.change_asked(name, |broadcast| {
+            let url = patch.place.as_ref().map(|(url, _)| url);
+            let mut all = broadcast.endpoints.iter();
+            if all.any(|other| other.id != id && Some(&other.url) == url) {
+                return Err(ControlError::TargetExists(name.clone()));
+            }
+            let mut all = broadcast.endpoints.iter_mut();
+            let endpoint = all.find(|endpoint| endpoint.id == id);
+            let endpoint = endpoint.ok_or_else(|| ControlError::UnknownTarget(name.clone()))?;
+            before = Some(endpoint.clone());
+            if let Some((url, said)) = patch.place {
+                (endpoint.url, endpoint.said) = (url, said);
+            }
+            endpoint.name = patch.name.or_else(|| endpoint.name.take());
+            endpoint.paused = patch.paused.unwrap_or(endpoint.paused);
+            after = Some(endpoint.clone());
+            Ok(())
+        })
+        .await?;
+        let (Some(before), Some(after)) = (before, after) else {
+            return Err(ControlError::UnknownTarget(name.clone()));
+        };
+        if (&before.url, before.paused) != (&after.url, after.paused) {
+            self.shared.supervisor.stop_target(name, id);
+            self.run_target(name, &after)?;
+        }
+        Ok(after)
+    }
+
+    /// Lets a target stand still, or go on.
+    ///
+    /// # Errors
+    /// When there is no such target, or that cannot be kept.
+    pub async fn pause_target(
+        &self,
+        name: &StreamName,
+        id: &str,
+        paused: bool,
+    ) -> Result<Endpoint, ControlError> {
+        let patch = TargetPatch {
+            paused: Some(paused),
+            ..TargetPatch::default()
+        };
+        self.change_target(name, id, patch).await
+    }
+
+    /// Connects a target anew.
+    ///
+    /// # Errors
+    /// When there is no such target.
+    pub fn restart_target(&self, name: &StreamName, id: &str) -> Result<(), ControlError> {
+        let asked = self.asked(name);
+        let mut endpoints = asked.iter().flat_map(|broadcast| &broadcast.endpoints);
+        let endpoint = endpoints.find(|endpoint| endpoint.id == id);
+        let endpoint = endpoint.ok_or_else(|| ControlError::UnknownTarget(name.clone()))?;
+        self.shared.supervisor.stop_target(name, id);
+        self.run_target(name, endpoint)
+    }
+
+    /// Puts targets in the place of all that a broadcast has. One that is pushed to the same URL goes on undisturbed,
+    /// with its ID and number, under the name that is wished.
+    ///
+    /// # Errors
+    /// As [`Control::push`], and when there is no such broadcast. Then nothing has changed.
+    pub async fn set_targets(
+        &self,
+        name: &StreamName,
+        wishes: Vec<Endpoint>,
+    ) -> Result<(), ControlError> {
+        let mut urls = HashSet::new();
+        for wish in &wishes {
+            self.check_target(&wish.url)?;
+            if !urls.insert(wish.url.as_str()) {
+                return Err(ControlError::TargetExists(name.clone()));
+            }
+        }
+        if wishes.len() > MAX_TARGETS {
+            return Err(ControlError::TargetsFull(MAX_TARGETS));
+        }
+        let mut numbers = self.numbers(wishes.len()).await?;
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        self.change_asked(name, |broadcast| {
+            let mut before = std::mem::take(&mut broadcast.endpoints);
+            for wish in wishes {
+                let known = before.iter().position(|known| known.url == wish.url);
+                let endpoint = match known.map(|at| before.swap_remove(at)) {
+                    Some(known) => Endpoint {
+                        name: wish.name,
+                        said: wish.said,
+                        ..known
+                    },
+                    None => {
+                        let number = numbers.next().unwrap_or(0);
+                        let id = new_id();
+                        new.push(Endpoint { id, number, ..wish });
+                        new.last().cloned().unwrap_or_default()
+                    }
+                };
+                broadcast.endpoints.push(endpoint);
+            }
+            gone = before;
+            Ok(())
+        })
+        .await?;
+        for endpoint in &gone {
+            self.shared.supervisor.stop_target(name, &endpoint.id);
+        }
+        new.iter()
+            .try_for_each(|endpoint| self.run_target(name, endpoint))
+    }
+
+    /// Whether a URL can be pushed to, as far as its text tells.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_target(&self, url: &str) -> Result<(), ControlError> {
+        if url.len() > MAX_URL
+            || url.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+        {
+            return Err(ControlError::Place(
+                "the URL is too long, or holds white space".to_owned(),
+            ));
+        }
+        let protocol = self.pusher(url)?;
+        self.shared.supervisor.policy().check_url(url)?;
+        protocol.check_push(url).map_err(ControlError::Place)
+    }
+
+    /// All targets together.
+    pub fn target_totals(&self) -> TargetTotals {
+        let mut totals = TargetTotals::default();
+        self.shared.supervisor.each_target(|state| {
+            *totals.phases.entry(state.phase).or_default() += 1;
+            totals.sent = totals.sent.plus(state.sent());
+            totals.reconnects = totals.reconnects.saturating_add(state.reconnects());
+        });
+        totals
     }
 
     /// Changes what is asked of a broadcast, or of a stream that nobody announced while it lasts.
@@ -87,21 +286,9 @@ impl Control {
         change: impl FnOnce(&mut Broadcast) -> Result<(), ControlError>,
     ) -> Result<(), ControlError> {
         let _writing = self.shared.writing.lock().await;
-        let kept = self.lock().get(name).cloned();
-        if let Some(mut broadcast) = kept {
-            let was_standing = self.shared.demand.is_standing(&broadcast);
-            change(&mut broadcast)?;
-            if !was_standing && self.shared.demand.is_standing(&broadcast) {
-                // Wanted anew, it is stopped by hand no longer.
-                broadcast.wanted = broadcast.wanted.filter(|wanted| *wanted);
-            }
-            self.shared
-                .store
-                .put(store::Kind::Broadcasts, name.as_str(), &broadcast)
-                .await?;
-            self.lock().insert(name.clone(), broadcast);
-            self.reconsider(name);
-            return Ok(());
+        let is_kept = self.lock().contains_key(name);
+        if is_kept {
+            return self.change_kept(name, change).await;
         }
         if self.shared.hub.get(name).is_none() {
             return Err(ControlError::Unknown(name.clone()));
@@ -109,12 +296,36 @@ impl Control {
         change(self.lock_passing().entry(name.clone()).or_default())
     }
 
+    /// Changes what is asked of a broadcast that is kept. For who holds the right to write.
+    async fn change_kept(
+        &self,
+        name: &StreamName,
+        change: impl FnOnce(&mut Broadcast) -> Result<(), ControlError>,
+    ) -> Result<(), ControlError> {
+        let kept = self.lock().get(name).cloned();
+        let mut broadcast = kept.ok_or_else(|| ControlError::Unknown(name.clone()))?;
+        let was_standing = self.shared.demand.is_standing(&broadcast);
+        change(&mut broadcast)?;
+        if !was_standing && self.shared.demand.is_standing(&broadcast) {
+            // Wanted anew, it is stopped by hand no longer.
+            broadcast.wanted = broadcast.wanted.filter(|wanted| *wanted);
+        }
+        self.keep(name, &broadcast).await?;
+        self.lock().insert(name.clone(), broadcast);
+        self.reconsider(name);
+        Ok(())
+    }
+
     pub(super) fn target_views(&self, name: &StreamName, broadcast: &Broadcast) -> Vec<TargetView> {
         let view = |endpoint: &Endpoint| {
             let state = self.shared.supervisor.target_state(name, &endpoint.id);
+            let otherwise = || match endpoint.paused {
+                true => TargetState::paused(),
+                false => TargetState::default(),
+            };
             TargetView {
                 endpoint: endpoint.clone(),
-                state: state.unwrap_or_default(),
+                state: state.unwrap_or_else(otherwise),
             }
         };
         broadcast.endpoints.iter().map(view).collect()
@@ -149,11 +360,83 @@ impl Control {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run_target(&self, name: &StreamName, endpoint: &Endpoint) -> Result<(), ControlError> {
-        let protocol = self.pusher(&endpoint.url)?;
-        let supervisor = &self.shared.supervisor;
-        supervisor.start_target(name, &endpoint.id, &endpoint.url, protocol);
+    /// What is asked of a broadcast or a stream that nobody announced.
+    fn asked(&self, name: &StreamName) -> Option<Broadcast> {
+        let kept = self.lock().get(name).cloned();
+        kept.or_else(|| self.lock_passing().get(name).cloned())
+    }
+
+    /// Makes a broadcast that waits for a stream of that name. For who holds the right to write; nothing is written yet.
+    fn imply(&self, name: &StreamName) -> Result<(), ControlError> {
+        let count = self.lock().len();
+        if count >= super::MAX_BROADCASTS {
+            return Err(ControlError::Full(count));
+        }
+        // What was asked of a stream that nobody announced is asked of the broadcast from now on.
+        let passing = self.lock_passing().remove(name).unwrap_or_default();
+        let live = self.shared.hub.get(name);
+        let broadcast = Broadcast {
+            implied: true,
+            created: SystemTime::now(),
+            started: live.as_ref().map(|stream| stream.snapshot().since),
+            live: live.is_some(),
+            ..passing
+        };
+        self.lock().insert(name.clone(), broadcast);
         Ok(())
+    }
+
+    /// A broadcast that is there for its targets goes with the last of them.
+    async fn forget_implied(&self, name: &StreamName) -> Result<(), ControlError> {
+        let _writing = self.shared.writing.lock().await;
+        let is_over = |broadcast: &Broadcast| broadcast.implied && broadcast.endpoints.is_empty();
+        if self.lock().get(name).is_some_and(is_over) {
+            self.shared
+                .store
+                .remove(store::Kind::Broadcasts, name.as_str())
+                .await?;
+            self.lock().remove(name);
+        }
+        Ok(())
+    }
+
+    async fn identified(&self, wish: Endpoint) -> Result<Endpoint, ControlError> {
+        let number = self.numbers(1).await?.start;
+        let id = new_id();
+        Ok(Endpoint { id, number, ..wish })
+    }
+
+    fn run_target(&self, name: &StreamName, endpoint: &Endpoint) -> Result<(), ControlError> {
+        if endpoint.paused {
+            return Ok(());
+        }
+        let protocol = self.pusher(&endpoint.url)?;
+        let once = endpoint.once.then(CancellationToken::new);
+        let guard = once.clone().map(CancellationToken::drop_guard);
+        let supervisor = &self.shared.supervisor;
+        supervisor.start_target(name, &endpoint.id, &endpoint.url, protocol, guard);
+        if let Some(over) = once {
+            let (control, name, id) = (self.clone(), name.clone(), endpoint.id.clone());
+            tokio::spawn(async move {
+                over.cancelled().await;
+                control.forget_once(&name, &id).await;
+            });
+        }
+        Ok(())
+    }
+
+    /// A target that was to be tried once has been. One that stands still, or was begun again, goes on.
+    async fn forget_once(&self, name: &StreamName, id: &str) {
+        let asked = self.asked(name);
+        let mut endpoints = asked.iter().flat_map(|broadcast| &broadcast.endpoints);
+        let stands = endpoints.any(|endpoint| endpoint.id == id && endpoint.paused);
+        if stands || self.shared.supervisor.target_state(name, id).is_some() {
+            return;
+        }
+        match self.remove_target(name, id).await {
+            Ok(()) | Err(ControlError::Unknown(_) | ControlError::UnknownTarget(_)) => {}
+            Err(error) => tracing::error!(stream = %name, %error, "cannot forget a target"),
+        }
     }
 
     fn pusher(&self, url: &str) -> Result<Arc<dyn Protocol>, ControlError> {
@@ -165,8 +448,20 @@ impl Control {
     }
 }
 
-/// Time that the targets of a stream that is over have to say so.
-const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
+fn add(
+    name: &StreamName,
+    known: &mut Vec<Endpoint>,
+    endpoint: Endpoint,
+) -> Result<(), ControlError> {
+    if known.iter().any(|known| known.url == endpoint.url) {
+        return Err(ControlError::TargetExists(name.clone()));
+    }
+    if known.len() >= MAX_TARGETS {
+        return Err(ControlError::TargetsFull(known.len()));
+    }
+    known.push(endpoint);
+    Ok(())
+}
 
 /// As Ant Media Server makes them.
 fn new_id() -> String {

@@ -23,6 +23,8 @@ pub enum Kind {
     Vods,
     /// Settings of applications by `APP`.
     Settings,
+    /// The last number that was given.
+    Numbers,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Broadcasts => TableDefinition::new("broadcasts"),
             Self::Vods => TableDefinition::new("vods"),
             Self::Settings => TableDefinition::new("settings"),
+            Self::Numbers => TableDefinition::new("numbers"),
         }
     }
 }

@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod apivideo;
 mod bad_input;
 mod bad_rtmp;
 mod browser;
@@ -24,6 +25,7 @@ mod changes;
 mod configuration;
 mod dash;
 mod dead_sources;
+mod evostream;
 mod flv;
 mod hls;
 mod hls_codecs;
@@ -52,6 +54,7 @@ mod rest_access;
 mod rest_create;
 mod rest_lifecycle;
 mod restream;
+mod restream_isolation;
 mod rtmp_peers;
 mod rtmps;
 mod rtsp;

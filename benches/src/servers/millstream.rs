@@ -62,6 +62,10 @@ impl Millstream {
                 "webrtc.listen=127.0.0.1:0",
                 "--set",
                 "srt.listen=127.0.0.1:0",
+                "--set",
+                "evostream.listen=",
+                "--set",
+                "evostream.cli_listen=",
             ]
             .into_iter()
             .chain(settings.iter().flat_map(|setting| ["--set", setting])),

@@ -66,6 +66,11 @@ impl Protocol for Mpegts {
         Carrier::of_scheme(scheme).is_some()
     }
 
+    fn check_push(&self, url: &str) -> Result<(), String> {
+        let address = Address::parse(url);
+        address.map(drop).map_err(|error| error.to_string())
+    }
+
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let address = Address::parse(url).map_err(|error| error.to_string())?;

@@ -128,6 +128,11 @@ impl Protocol for Rtmp {
         scheme == self.name
     }
 
+    fn check_push(&self, url: &str) -> Result<(), String> {
+        let address = address::Address::parse(url);
+        address.map(drop).map_err(|error| error.to_string())
+    }
+
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(sink::push(url, feed))
     }

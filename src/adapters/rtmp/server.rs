@@ -3,7 +3,7 @@
 use super::Settings;
 use super::player::{CLOSING, Form, Player};
 use crate::adapters::Context;
-use crate::auth::{Action, Caller};
+use crate::auth::{Action, Caller, KEYED_APP};
 use crate::hub::{Interest, Origin, Publisher, StreamName, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::listen;
@@ -159,12 +159,18 @@ impl Connection {
     }
 
     fn become_publisher(&self, request: &Request) -> Result<Publisher, (Refusal, String)> {
-        let (name, query) = self
-            .name(request)
-            .map_err(|words| (Refusal::BadName, words))?;
-        let action = Action::Publish(name.app(), name.id());
-        self.may(action, query.as_deref())
-            .map_err(|words| (Refusal::Denied, words))?;
+        let name = match self.keyed(request) {
+            // The key is all the proof that it takes.
+            Some(name) => name,
+            None => {
+                let named = self.name(request);
+                let (name, query) = named.map_err(|words| (Refusal::BadName, words))?;
+                let action = Action::Publish(name.app(), name.id());
+                self.may(action, query.as_deref())
+                    .map_err(|words| (Refusal::Denied, words))?;
+                name
+            }
+        };
         let origin = Origin {
             protocol: "rtmp",
             address: self.address.to_string(),
@@ -268,6 +274,14 @@ impl Connection {
             .auth
             .check(action, caller)
             .map_err(|denied| denied.to_string())
+    }
+
+    /// The stream whose secret key was given in the place of its name.
+    fn keyed(&self, request: &Request) -> Option<StreamName> {
+        let (path, _) = path_and_query(&request.connect.app, &request.key);
+        let (app, key) = path.split_once('/')?;
+        let keys = self.context.auth.keys();
+        (app == KEYED_APP).then(|| keys.stream(key)).flatten()
     }
 
     /// The stream's name and the query behind it.

@@ -258,6 +258,11 @@ impl Protocol for Rtsp {
         matches!(scheme, "rtsp" | "rtsps")
     }
 
+    fn check_push(&self, url: &str) -> Result<(), String> {
+        let source = Source::parse(url);
+        source.map(drop).map_err(|error| error.to_string())
+    }
+
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;

@@ -93,6 +93,13 @@ impl Port {
             Some((path, query)) => (path, Some(query)),
             None => (id.resource.as_str(), None),
         };
+        // Who has the key of a stream needs nothing else to publish it.
+        if id.publish != Some(false)
+            && let Some(name) = self.context.auth.keys().stream(path)
+        {
+            let publishes = true;
+            return Ok(Wish { name, publishes });
+        }
         let name = self.context.applications.resolve(path);
         let name = name.map_err(|error| (Reject::BAD_REQUEST, error.to_string()))?;
         // A bare key is that of an encoder.

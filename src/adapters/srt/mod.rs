@@ -147,6 +147,11 @@ impl Protocol for Srt {
         scheme == "srt"
     }
 
+    fn check_push(&self, url: &str) -> Result<(), String> {
+        let address = address::Address::parse(url, self.terms.latency());
+        address.map(drop).map_err(|error| error.to_string())
+    }
+
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(remote::push(self, url, feed))
     }

@@ -1,5 +1,6 @@
 //! The broadcast object on the wire: every field of Ant Media's, null where there is nothing.
 
+use crate::api::target_status::TargetStatus;
 use crate::control::broadcast::Notes;
 use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
@@ -168,7 +169,7 @@ pub(super) struct Object {
     last_error: Option<String>,
 }
 
-/// An endpoint on the wire. `lastError` is ours: why it is not live, in words.
+/// An endpoint on the wire. Ours is what its [`TargetStatus`] tells beyond the one word.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EndpointObject {
@@ -177,7 +178,8 @@ pub(super) struct EndpointObject {
     kind: &'static str,
     endpoint_url: String,
     endpoint_service_id: String,
-    last_error: Option<String>,
+    #[serde(flatten)]
+    target: TargetStatus,
 }
 
 impl EndpointObject {
@@ -186,15 +188,16 @@ impl EndpointObject {
             Phase::Waiting => "created",
             Phase::Connecting => "preparing",
             Phase::Live => "broadcasting",
-            Phase::Failed => "failed",
-            Phase::Finished => "finished",
+            Phase::Backoff | Phase::Failed => "failed",
+            Phase::Finished | Phase::Paused => "finished",
         };
+        let target = TargetStatus::new(&view);
         Self {
             status,
             kind: "generic",
             endpoint_url: view.endpoint.url,
             endpoint_service_id: view.endpoint.id,
-            last_error: view.state.last_error,
+            target,
         }
     }
 }

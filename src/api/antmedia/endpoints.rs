@@ -93,3 +93,27 @@ pub(super) async fn remove(
         Err(_) => Outcome::failure("").into_response(),
     }
 }
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pause {
+    #[serde(default)]
+    endpoint_service_id: String,
+    paused: bool,
+}
+
+/// Ours: lets an endpoint stand still, or go on.
+pub(super) async fn pause(
+    State(shared): State<Shared>,
+    Path((app, id)): Path<(String, String)>,
+    Query(pause): Query<Pause>,
+) -> Response<Body> {
+    let Ok(name) = StreamName::new(&app, &id) else {
+        return Outcome::failure("").into_response();
+    };
+    let (endpoint, paused) = (&pause.endpoint_service_id, pause.paused);
+    match shared.control.pause_target(&name, endpoint, paused).await {
+        Ok(_) => Outcome::success("", Some(endpoint)).into_response(),
+        Err(error) => control_failure(&error),
+    }
+}

@@ -63,7 +63,9 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route("/{id}/connections", get(connections::list))
         .route(
             "/{id}/endpoint",
-            post(endpoints::add).delete(endpoints::remove),
+            post(endpoints::add)
+                .put(endpoints::pause)
+                .delete(endpoints::remove),
         )
         .route(
             "/{id}/rtmp-endpoint",

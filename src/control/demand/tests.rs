@@ -120,6 +120,7 @@ impl Server {
             Supervisor::new(context, Sources::default()),
             vec![camera.clone()],
             Place::new(folder.path().to_owned(), Record::default()),
+            &folder.path().join("thumbnails"),
             settings,
         );
         let control = control.unwrap();
@@ -370,7 +371,7 @@ async fn recordings_and_restreams_count_if_they_are_meant_to() {
     let restream: fn(&mut Broadcast, bool) = |broadcast, on| {
         let endpoint = Endpoint {
             id: "custom".into(),
-            url: "rtmp://elsewhere/app/key".into(),
+            ..Endpoint::to("rtmp://elsewhere/app/key")
         };
         broadcast.endpoints = on.then_some(endpoint).into_iter().collect();
     };

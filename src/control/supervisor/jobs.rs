@@ -39,10 +39,11 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     S: Clone + Default + Send + 'static,
 {
-    /// Runs what `make` gives. False when something runs under that key.
+    /// Runs what `make` gives. False when something runs under that key. What the work gives in the end is dropped
+    /// once nothing is known of the job any more.
     pub(super) fn start<F>(&self, key: K, make: impl FnOnce(Arc<Mutex<S>>) -> F) -> bool
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
     {
         match lock(&self.running).entry(key) {
             Entry::Occupied(_) => false,
@@ -52,7 +53,7 @@ where
                 let (own, key, running) =
                     (state.clone(), place.key().clone(), self.running.clone());
                 let ending = async move {
-                    work.await;
+                    let _given = work.await;
                     // It may have been stopped in the meantime, and another have begun.
                     let mut running = lock(&running);
                     if running

@@ -11,7 +11,7 @@ mod turns;
 
 pub use attempt::Route;
 pub use sources::{SourcePhase, State};
-pub use targets::{Phase, TargetState};
+pub use targets::{Phase, Sent, TargetState};
 
 use crate::adapters::{Context, Protocol, Target};
 use crate::config;
@@ -22,7 +22,8 @@ use jobs::Jobs;
 use sources::Source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use targets::keep_pushing;
+use targets::Pushing;
+use tokio_util::sync::DropGuard;
 
 /// Keeps sources and targets running. Clones share them.
 #[derive(Clone, Debug)]
@@ -58,13 +59,14 @@ impl Supervisor {
     }
 
     /// Keeps one of `routes` running into the stream `name`, the first where it can be had. False when that
-    /// stream has a source already.
-    pub fn start(&self, name: &StreamName, routes: Vec<Route>) -> bool {
+    /// stream has a source already. With `once`, the first is tried one time; `once` is dropped when that is over.
+    pub fn start(&self, name: &StreamName, routes: Vec<Route>, once: Option<DropGuard>) -> bool {
         let source = Source {
             target: Target::new(self.context.clone(), name.clone()),
             routes,
             gates: self.gates.clone(),
             settings: self.settings,
+            once,
         };
         self.sources.start(name.clone(), |state| source.keep(state))
     }
@@ -93,19 +95,24 @@ impl Supervisor {
     }
 
     /// Pushes the stream `name` to `url` whenever it is live. False when the stream has a target of that ID
-    /// already.
+    /// already. With `once`, it is pushed one time; `once` is dropped when that is over.
     pub fn start_target(
         &self,
         name: &StreamName,
         id: &str,
         url: &str,
         protocol: Arc<dyn Protocol>,
+        once: Option<DropGuard>,
     ) -> bool {
+        let pushing = Pushing {
+            protocol,
+            url: url.to_owned(),
+            context: self.context.clone(),
+            name: name.clone(),
+            once,
+        };
         let key = (name.clone(), id.to_owned());
-        let (context, name, url) = (self.context.clone(), name.clone(), url.to_owned());
-        self.targets.start(key, |state| {
-            keep_pushing(protocol, url, context, name, state)
-        })
+        self.targets.start(key, |state| pushing.keep(state))
     }
 
     /// Stops a target at once, whatever it is doing. False when there is none.
@@ -113,13 +120,20 @@ impl Supervisor {
         self.targets.stop(&(name.clone(), id.to_owned()))
     }
 
+    /// Looks at every target that is kept running.
+    pub fn each_target(&self, mut look: impl FnMut(&TargetState)) {
+        self.targets.each(|state| look(&shown(state.clone())));
+    }
+
     /// What is known of a target that is kept running.
     pub fn target_state(&self, name: &StreamName, id: &str) -> Option<TargetState> {
-        let mut state = self.targets.state(&(name.clone(), id.to_owned()))?;
-        if state.phase == Phase::Connecting && state.progress.is_live() {
-            state.phase = Phase::Live;
-            state.last_error = None;
-        }
-        Some(state)
+        let state = self.targets.state(&(name.clone(), id.to_owned()));
+        state.map(shown)
     }
+}
+
+/// A target as it is.
+fn shown(mut state: TargetState) -> TargetState {
+    state.note_live();
+    state
 }

@@ -5,12 +5,14 @@
 use super::attempt::{Attempt, Route, Step};
 use super::gates::Gates;
 use super::jobs::lock;
+use super::targets::SHOWN;
 use super::turns::Turns;
 use crate::adapters::Target;
 use crate::config;
 use crate::net::redacted::Redacted;
 use std::sync::{Arc, Mutex};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::DropGuard;
 
 /// Where a source is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +51,15 @@ pub(super) struct Source {
     pub(super) routes: Vec<Route>,
     pub(super) gates: Gates,
     pub(super) settings: config::Sources,
+    /// One attempt is made, at the first URL; dropped when that is over.
+    pub(super) once: Option<DropGuard>,
 }
 
 impl Source {
     /// Pulls until it is dropped, or a recording has been played to its end.
-    pub(super) async fn keep(self, state: Arc<Mutex<State>>) {
+    pub(super) async fn keep(self, state: Arc<Mutex<State>>) -> Option<DropGuard> {
         if self.routes.is_empty() {
-            return;
+            return self.once;
         }
         let mut turns = Turns::new(self.routes.len(), Instant::now());
         // Attempts at the first URL and at a fallback, and when the next of each begins.
@@ -77,11 +81,15 @@ impl Source {
                     }
                     Step::Failed(_) if first.as_ref().is_some_and(Attempt::has_finished) => {
                         tracing::info!(stream = %self.target.name, "the recording has been played to its end");
-                        return;
+                        return self.once;
                     }
                     Step::Failed(error) => {
                         let now = Instant::now();
                         self.failed(first.take(), &fallback, error, &mut turns, &state);
+                        if self.once.is_some() {
+                            sleep(SHOWN).await;
+                            return self.once;
+                        }
                         first_at = turns.not_before(0, now);
                         if is_live(&fallback) {
                             first_at = first_at.max(now + self.settings.probe);

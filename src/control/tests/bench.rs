@@ -17,6 +17,7 @@ use bytes::Bytes;
 use media::codec::aac;
 use media::{AccessUnit, Codec, Track, TrackId};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -142,7 +143,7 @@ impl Protocol for Fake {
             let connected = timeout(PUSH_TIMEOUT, self.connect(url)).await;
             connected.map_err(|_| "does not answer".to_owned())??;
             feed.progress.set_live();
-            while self.mood(url) == Mood::Live {
+            while self.mood(url) == Mood::Live && feed.stream.ended().is_none() {
                 sleep(PACE).await;
             }
             Err("broke off".to_owned())
@@ -244,6 +245,7 @@ impl Bench {
             supervisor.clone(),
             vec![fake.clone()],
             place.clone(),
+            Path::new("no pictures here"),
             OnDemand::default(),
         );
         Self {

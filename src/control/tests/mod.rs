@@ -7,3 +7,4 @@ mod operations;
 mod pushing;
 mod recording;
 mod running;
+mod targets;

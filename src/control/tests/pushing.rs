@@ -69,7 +69,7 @@ async fn connecting_is_no_sign_of_being_well_and_the_same_error_is_told_once() {
     until(|| phase() == Phase::Live).await;
     sleep(Duration::from_secs(30)).await;
     bench.fake.set(TARGET, Mood::Refusing);
-    until(|| phase() == Phase::Failed).await;
+    until(|| phase() == Phase::Backoff).await;
     assert_eq!(told(), 2);
     let failed = bench.fake.attempts_at(TARGET).len();
     sleep(Duration::from_secs(1)).await;

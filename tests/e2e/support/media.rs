@@ -27,6 +27,12 @@ pub(crate) fn start_publishing(server: &Server, id: &str, clip: Clip) -> Peer {
     ))
 }
 
+/// Starts ffmpeg publishing a clip without end to a URL of RTMP.
+#[track_caller]
+pub(crate) fn publish_to(url: &str, clip: Clip) -> Peer {
+    Peer::start(&mut publishing(url, clip, &["-stream_loop", "-1"]))
+}
+
 /// Starts ffmpeg publishing that many seconds of a clip, after which it says that it is done.
 #[track_caller]
 pub(crate) fn publish_for(server: &Server, id: &str, clip: Clip, length: u32) -> Peer {

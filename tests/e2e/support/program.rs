@@ -13,6 +13,8 @@ pub(crate) fn command() -> Command {
     command.env("MILLSTREAM_RTSPS__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_SRT__LISTEN", "127.0.0.1:0");
     command.env("MILLSTREAM_WEBRTC__LISTEN", "127.0.0.1:0");
+    command.env("MILLSTREAM_EVOSTREAM__LISTEN", "127.0.0.1:0");
+    command.env("MILLSTREAM_EVOSTREAM__CLI_LISTEN", "127.0.0.1:0");
     command
 }
 

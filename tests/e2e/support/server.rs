@@ -6,6 +6,8 @@ use super::peer::signal;
 use super::program::{clean_environment, command, wait};
 use super::tools::tool;
 use super::{seconds, wait_for};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Listeners of which no test tells the port beforehand.
-pub(crate) const FREE_PORTS: [&str; 12] = [
+pub(crate) const FREE_PORTS: [&str; 16] = [
     "--set",
     "https.listen=127.0.0.1:0",
     "--set",
@@ -26,6 +28,10 @@ pub(crate) const FREE_PORTS: [&str; 12] = [
     "srt.listen=127.0.0.1:0",
     "--set",
     "rtsps.listen=127.0.0.1:0",
+    "--set",
+    "evostream.listen=127.0.0.1:0",
+    "--set",
+    "evostream.cli_listen=127.0.0.1:0",
 ];
 
 /// How long the server may take to end.
@@ -210,6 +216,20 @@ impl Server {
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Response {
         http::get(self.http, path)
+    }
+
+    /// The port of a listener, by its name in the log.
+    #[track_caller]
+    pub(crate) fn port_of(&self, protocol: &str) -> u16 {
+        self.port(protocol)
+    }
+
+    /// A call of the API of EvoStream.
+    #[track_caller]
+    pub(crate) fn evostream(&self, function: &str, params: &str) -> Value {
+        let params = STANDARD.encode(params);
+        let path = format!("/{function}?params={params}");
+        http::get(self.port("evostream"), &path).json()
     }
 
     /// A call of the REST API of LiveApp, `path` behind `/broadcasts`.

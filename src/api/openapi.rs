@@ -1,0 +1,565 @@
+//! The description of the HTTP APIs (OpenAPI 3.1): one table of calls, written out as JSON.
+//!
+//! A call that is added to a router and not to the table is found by the test below.
+
+use serde_json::{Map, Value, json};
+
+/// One call.
+struct Call {
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    /// Parameters of the query.
+    query: &'static [&'static str],
+    /// The schema of the body, if it has one.
+    body: Option<&'static str>,
+    /// The status of the usual answer, and its schema; none for one without a body of its own.
+    answer: (u16, Option<&'static str>),
+}
+
+const fn call(method: &'static str, path: &'static str, summary: &'static str) -> Call {
+    Call {
+        method,
+        path,
+        summary,
+        query: &[],
+        body: None,
+        answer: (200, None),
+    }
+}
+
+impl Call {
+    const fn query(self, query: &'static [&'static str]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn body(self, schema: &'static str) -> Self {
+        Self {
+            body: Some(schema),
+            ..self
+        }
+    }
+
+    const fn gives(self, schema: &'static str) -> Self {
+        Self {
+            answer: (200, Some(schema)),
+            ..self
+        }
+    }
+
+    const fn status(self, status: u16) -> Self {
+        Self {
+            answer: (status, self.answer.1),
+            ..self
+        }
+    }
+}
+
+/// The APIs, each with its calls.
+static APIS: [(&str, &[Call]); 5] = [
+    ("Server", SERVER),
+    ("Media", MEDIA),
+    ("Ant Media", ANT_MEDIA),
+    ("api.video", API_VIDEO),
+    ("EvoStream", EVOSTREAM),
+];
+
+const SERVER: &[Call] = &[
+    call("get", "/healthz", "Whether the server runs"),
+    call("get", "/readyz", "Whether the server takes requests"),
+    call(
+        "get",
+        "/metrics",
+        "What the server counts, in the text format of Prometheus",
+    ),
+    call("get", "/server.json", "Version, applications, listeners"),
+    call("get", "/openapi.json", "This document"),
+];
+
+const MEDIA: &[Call] = &[
+    call(
+        "get",
+        "/{app}/streams/{file}",
+        "HLS, DASH, FLV, MPEG-TS, recordings",
+    ),
+    call(
+        "post",
+        "/{app}/whep/{id}",
+        "Plays by WebRTC: an offer is answered",
+    )
+    .status(201),
+    call(
+        "post",
+        "/{app}/whip/{id}",
+        "Publishes by WebRTC: an offer is answered",
+    )
+    .status(201),
+    call("get", "/{app}/websocket", "Ant Media's signalling"),
+];
+
+const ANT_MEDIA: &[Call] = &[
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/create",
+        "Makes a broadcast",
+    )
+    .query(&["autoStart"])
+    .body("Broadcast")
+    .gives("Broadcast"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/list/{offset}/{size}",
+        "Broadcasts",
+    )
+    .query(&["type_by", "sort_by", "order_by", "search"])
+    .gives("Broadcasts"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/count",
+        "How many there are",
+    )
+    .gives("Number"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/count/{search}",
+        "How many match",
+    )
+    .gives("Number"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/active-live-stream-count",
+        "How many are live",
+    )
+    .gives("Number"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/total-broadcast-statistics",
+        "Viewers of all",
+    ),
+    call("get", "/{app}/rest/v2/broadcasts/{id}", "One broadcast").gives("Broadcast"),
+    call(
+        "put",
+        "/{app}/rest/v2/broadcasts/{id}",
+        "Changes what is given",
+    )
+    .body("Broadcast")
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}",
+        "Stops and forgets it",
+    )
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts",
+        "Stops and forgets several",
+    )
+    .query(&["ids"])
+    .gives("Result"),
+    call("delete", "/{app}/rest/v2/broadcasts/", "The same")
+        .query(&["ids"])
+        .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/{id}/start",
+        "Starts its source",
+    )
+    .gives("Result"),
+    call("post", "/{app}/rest/v2/broadcasts/{id}/stop", "Stops it").gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/ip-camera-error",
+        "Why its source is not live",
+    )
+    .gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/onvif-devices",
+        "Cameras in the network",
+    )
+    .query(&["details"]),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/broadcast-statistics",
+        "Viewers by protocol",
+    ),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/connections",
+        "Connections that are measured",
+    ),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/{id}/endpoint",
+        "Adds an endpoint",
+    )
+    .body("Endpoint")
+    .gives("Result"),
+    call(
+        "put",
+        "/{app}/rest/v2/broadcasts/{id}/endpoint",
+        "Pauses an endpoint, or lets it go on",
+    )
+    .query(&["endpointServiceId", "paused"])
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}/endpoint",
+        "Removes an endpoint",
+    )
+    .query(&["endpointServiceId"])
+    .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/{id}/rtmp-endpoint",
+        "Adds an endpoint, by the older name",
+    )
+    .body("Endpoint")
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}/rtmp-endpoint",
+        "Removes an endpoint, by the older name",
+    )
+    .query(&["endpointServiceId"])
+    .gives("Result"),
+    call(
+        "put",
+        "/{app}/rest/v2/broadcasts/{id}/recording/{record}",
+        "Begins or ends a recording",
+    )
+    .query(&["recordType", "fileName"])
+    .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/{id}/ip-camera/{what}",
+        "Moves a camera, or has it remember",
+    )
+    .gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/ip-camera/{what}",
+        "What a camera tells",
+    ),
+    call(
+        "get",
+        "/{app}/rest/v2/vods/list/{offset}/{size}",
+        "Recordings",
+    )
+    .query(&["streamId", "sort_by", "order_by", "search"]),
+    call(
+        "get",
+        "/{app}/rest/v2/vods/count",
+        "How many recordings there are",
+    )
+    .gives("Number"),
+    call(
+        "get",
+        "/{app}/rest/v2/vods/count/{search}",
+        "How many match",
+    )
+    .gives("Number"),
+    call("get", "/{app}/rest/v2/vods/{id}", "One recording"),
+    call("delete", "/{app}/rest/v2/vods/{id}", "Removes a recording").gives("Result"),
+    call("delete", "/{app}/rest/v2/vods", "Removes several")
+        .query(&["ids"])
+        .gives("Result"),
+    call("delete", "/{app}/rest/v2/vods/", "The same")
+        .query(&["ids"])
+        .gives("Result"),
+    call("get", "/{app}/rest/v2/version", "What this server is"),
+    call("get", "/rest/v2/version", "What this server is"),
+    call(
+        "get",
+        "/rest/v2/applications",
+        "The applications that exist",
+    ),
+    call(
+        "get",
+        "/rest/v2/applications/settings/{app}",
+        "Settings of an application",
+    ),
+    call("post", "/rest/v2/applications/settings/{app}", "Sets them").gives("Result"),
+    call("get", "/rest/v2/liveness", "Whether the server runs"),
+];
+
+const API_VIDEO: &[Call] = &[
+    call("get", "/live-streams", "Live streams, in pages")
+        .query(&[
+            "streamKey",
+            "name",
+            "sortBy",
+            "sortOrder",
+            "currentPage",
+            "pageSize",
+        ])
+        .gives("LiveStreams"),
+    call("post", "/live-streams", "Makes a live stream")
+        .body("LiveStreamInput")
+        .gives("LiveStream"),
+    call("get", "/live-streams/{id}", "One live stream").gives("LiveStream"),
+    call(
+        "patch",
+        "/live-streams/{id}",
+        "Changes what is given; restreams are replaced",
+    )
+    .body("LiveStreamInput")
+    .gives("LiveStream"),
+    call("delete", "/live-streams/{id}", "Ends and forgets it").status(204),
+    call(
+        "put",
+        "/live-streams/{id}/complete",
+        "Ends what is broadcast",
+    )
+    .status(202),
+    call(
+        "post",
+        "/live-streams/{id}/thumbnail",
+        "Uploads a picture, as a form's file",
+    )
+    .gives("LiveStream")
+    .status(201),
+    call("delete", "/live-streams/{id}/thumbnail", "Removes it").gives("LiveStream"),
+    call("get", "/live-streams/{id}/restreams", "Its restreams").gives("Restreams"),
+    call("post", "/live-streams/{id}/restreams", "One more restream")
+        .body("Restream")
+        .gives("Restream")
+        .status(201),
+    call(
+        "get",
+        "/live-streams/{id}/restreams/{restream}",
+        "One restream",
+    )
+    .gives("Restream"),
+    call(
+        "patch",
+        "/live-streams/{id}/restreams/{restream}",
+        "Changes, pauses or resumes it",
+    )
+    .body("Restream")
+    .gives("Restream"),
+    call(
+        "delete",
+        "/live-streams/{id}/restreams/{restream}",
+        "Removes it",
+    )
+    .status(204),
+    call("post", "/auth/api-key", "A token for a key")
+        .body("ApiKey")
+        .gives("Token"),
+    call("post", "/auth/refresh", "The next token")
+        .body("Refresh")
+        .gives("Token"),
+];
+
+const EVOSTREAM: &[Call] = &[call(
+    "get",
+    "/{function}",
+    "A function of EvoStream's API, on a port of its own; help lists them",
+)
+.query(&["params"])
+.gives("Answer")];
+
+/// Where EvoStream's API is, by default.
+const EVOSTREAM_AT: &str = "http://127.0.0.1:7777";
+
+/// The document.
+pub fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for (api, calls) in &APIS {
+        for call in *calls {
+            let place = paths.entry(call.path).or_insert_with(|| json!({}));
+            place[call.method] = operation(api, call);
+            if *api == "EvoStream" {
+                place["servers"] = json!([{ "url": EVOSTREAM_AT }]);
+            }
+        }
+    }
+    let tags = APIS.iter().map(|(api, _)| json!({ "name": api }));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Millstream",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Management is answered to callers on the server's machine, and to tokens.",
+        },
+        "tags": tags.collect::<Vec<_>>(),
+        "security": [{ "token": [] }, { "key": [] }, {}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "key": { "type": "http", "scheme": "basic" },
+            },
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(api: &str, call: &Call) -> Value {
+    let in_path = call.path.split(['{', '}']).skip(1).step_by(2);
+    let text = json!({ "type": "string" });
+    let in_path =
+        in_path.map(|name| json!({ "name": name, "in": "path", "required": true, "schema": text }));
+    let in_query = call.query.iter();
+    let in_query = in_query.map(|name| json!({ "name": name, "in": "query", "schema": text }));
+    let parameters: Vec<Value> = in_path.chain(in_query).collect();
+    let (status, schema) = call.answer;
+    let mut answer = json!({ "description": call.summary });
+    if let Some(schema) = schema {
+        answer["content"] = content(schema);
+    }
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), answer);
+    let mut operation = json!({
+        "tags": [api],
+        "summary": call.summary,
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(schema) = call.body {
+        operation["requestBody"] = json!({ "content": content(schema) });
+    }
+    operation
+}
+
+fn content(schema: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}
+
+fn schemas() -> Value {
+    let text = json!({ "type": "string" });
+    let flag = json!({ "type": "boolean" });
+    let number = json!({ "type": "integer" });
+    let list = |of: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } });
+    let object = |properties: Value| json!({ "type": "object", "properties": properties });
+    json!({
+        "Result": object(json!({ "success": flag, "message": text, "dataId": text, "errorId": number })),
+        "Number": object(json!({ "number": number })),
+        "Broadcasts": list("Broadcast"),
+        "Broadcast": object(json!({
+            "streamId": text, "name": text, "status": text, "type": text, "streamUrl": text, "ipAddr": text,
+            "username": text, "password": text, "autoStartStopEnabled": flag, "fallbackStreamUrls": { "type": "array", "items": text },
+            "endPointList": list("Endpoint"), "bitrate": number, "width": number, "height": number, "lastError": text,
+        })),
+        "Endpoint": { "allOf": [
+            object(json!({ "endpointUrl": text, "endpointServiceId": text, "status": text, "type": text })),
+            { "$ref": "#/components/schemas/TargetState" },
+        ] },
+        "TargetState": object(json!({
+            "state": { "type": "string", "enum": ["waiting", "connecting", "live", "backoff", "failed", "paused"] },
+            "since": number, "bytesSent": number, "bitrate": number, "accessUnitsSent": number,
+            "accessUnitsDropped": number, "reconnects": number, "lastError": { "type": ["string", "null"] },
+        })),
+        "Restreams": list("Restream"),
+        "Restream": { "allOf": [
+            object(json!({ "name": text, "serverUrl": text, "streamKey": text, "id": text, "paused": flag })),
+            { "$ref": "#/components/schemas/TargetState" },
+        ] },
+        "LiveStreamInput": object(json!({ "name": text, "public": flag, "playerId": text, "restreams": list("Restream") })),
+        "LiveStream": object(json!({
+            "liveStreamId": text, "createdAt": text, "updatedAt": text, "streamKey": text, "name": text, "public": flag,
+            "playerId": text, "broadcasting": flag, "restreams": list("Restream"),
+            "assets": object(json!({ "iframe": text, "player": text, "hls": text, "thumbnail": text })),
+        })),
+        "LiveStreams": object(json!({
+            "data": list("LiveStream"),
+            "pagination": object(json!({
+                "currentPage": number, "pageSize": number, "pagesTotal": number, "itemsTotal": number,
+                "currentPageItems": number,
+                "links": { "type": "array", "items": object(json!({ "rel": text, "uri": text })) },
+            })),
+        })),
+        "ApiKey": object(json!({ "apiKey": text })),
+        "Refresh": object(json!({ "refreshToken": text })),
+        "Token": object(json!({ "token_type": text, "expires_in": number, "access_token": text, "refresh_token": text })),
+        "Answer": object(json!({ "data": {}, "description": text, "status": { "type": "string", "enum": ["SUCCESS", "FAIL"] } })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The routes that a router's source text has, with what it nests them below, as `method path`.
+    fn routes(source: &str, nests: &[(&str, &str)]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut prefix = "";
+        for piece in source
+            .split("\n    let ")
+            .flat_map(|part| part.split("\n    Router"))
+        {
+            let name = piece.split([' ', ':']).next().unwrap();
+            if let Some((_, at)) = nests.iter().find(|(nested, _)| *nested == name) {
+                prefix = at;
+            } else {
+                prefix = if piece.starts_with("::new()") {
+                    ""
+                } else {
+                    prefix
+                };
+            }
+            for route in piece.split(".route(").skip(1) {
+                let path = route.split('"').nth(1).unwrap();
+                let handlers = route.split_once("\",").unwrap().1;
+                let end = handlers
+                    .find("\n        .")
+                    .map_or(handlers, |at| &handlers[..at]);
+                for method in ["get", "post", "put", "patch", "delete"] {
+                    if end.contains(&format!("{method}(")) {
+                        found.insert(format!("{method} {prefix}{path}"));
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_route_is_in_the_document() {
+        let nests = [
+            ("broadcasts", "/{app}/rest/v2/broadcasts"),
+            ("vods", "/{app}/rest/v2/vods"),
+        ];
+        let mut routes = routes(include_str!("antmedia/mod.rs"), &nests);
+        routes.extend(self::routes(include_str!("apivideo/mod.rs"), &[]));
+        assert!(routes.len() > 40, "{routes:#?}");
+        let document = document();
+        let missing: Vec<_> = routes
+            .iter()
+            .filter(|route| {
+                let (method, path) = route.split_once(' ').unwrap();
+                document["paths"][path][method].is_null()
+            })
+            .collect();
+        assert!(missing.is_empty(), "not in the document: {missing:#?}");
+        // And nothing that does not exist, but what is routed by hand.
+        let by_hand = ["Server", "Media", "EvoStream"];
+        for (api, calls) in APIS.iter().filter(|(api, _)| !by_hand.contains(api)) {
+            for call in *calls {
+                let route = format!("{} {}", call.method, call.path);
+                let is_camera = call.path.contains("/ip-camera/");
+                let is_picture = call.path.ends_with("/thumbnail");
+                assert!(
+                    is_camera || is_picture || routes.contains(&route),
+                    "{api}: {route} is no route"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_named_exists() {
+        let document = document();
+        let text = document.to_string();
+        for name in text.split("#/components/schemas/").skip(1) {
+            let name = name.split('"').next().unwrap();
+            assert!(
+                document["components"]["schemas"][name].is_object(),
+                "{name}"
+            );
+        }
+    }
+}
