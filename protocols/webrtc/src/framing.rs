@@ -1,7 +1,7 @@
 //! Packets on a connection: each behind its length in 2 bytes (RFC 4571 section 2), as ICE has it over TCP (RFC 6544
 //! section 3).
 //!
-//! [`Frames`] takes bytes as they come and gives packets; [`write`] makes a frame. What is in a packet tells what it is, as
+//! [`Frames`] takes bytes as they come and gives packets; [`write()`] makes a frame. What is in a packet tells what it is, as
 //! with datagrams.
 
 use bytes::{Buf, Bytes, BytesMut};
