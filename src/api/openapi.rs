@@ -244,6 +244,39 @@ const ANT_MEDIA: &[Call] = &[
     ),
     call(
         "get",
+        "/{app}/rest/v2/broadcasts/{id}/recordings",
+        "What is recorded of a stream from when to when",
+    )
+    .query(&["start", "end"]),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/recordings/export",
+        "A stretch of time out of a stream's recordings, as one MP4",
+    )
+    .query(&["start", "end"]),
+    call(
+        "post",
+        "/{app}/rest/v2/vods/create",
+        "Takes a recording that is uploaded",
+    )
+    .query(&["name"])
+    .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/vods/directory",
+        "Takes the recordings of a directory of the server",
+    )
+    .query(&["directory"])
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/vods/directory",
+        "Forgets what was taken from a directory; its files stay",
+    )
+    .query(&["directory"])
+    .gives("Result"),
+    call(
+        "get",
         "/{app}/rest/v2/vods/list/{offset}/{size}",
         "Recordings",
     )
