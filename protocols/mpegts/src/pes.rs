@@ -96,7 +96,9 @@ impl Header {
             2 => header.pts = time()?,
             _ => {
                 header.pts = time()?;
-                header.dts = time()?;
+                let dts = time()?;
+                // Alone it says nothing.
+                header.dts = header.pts.and(dts);
             }
         }
         if let Some(length) = &mut header.length {

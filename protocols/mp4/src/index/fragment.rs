@@ -1,6 +1,8 @@
 //! What a `moof` says of its samples, with every default resolved.
 
-use mp4_atom::{Decode, Moof, Tfhd, Traf, TrunEntry};
+use crate::boxes::{self, BoxError};
+use bytes::Bytes;
+use mp4_atom::{Atom, Tfdt, Tfhd, Trun, TrunEntry};
 
 /// Most samples of one fragment. More than a thousand a second has no stream.
 const MAX_SAMPLES: usize = 1 << 16;
@@ -29,21 +31,19 @@ pub(super) struct Sample {
 }
 
 /// Reads a `moof` that stands at `at` in a file; its samples have to lie behind it and before `end`.
+///
+/// Only the boxes that are needed are decoded: others may claim entries without number.
 pub(super) fn read(at: u64, end: u64, moof: &[u8]) -> Result<Vec<Run>, String> {
     let body = at.saturating_add(moof.len() as u64);
-    let moof = Moof::decode(&mut &*moof).map_err(|error| error.to_string())?;
-    let count: usize = moof
-        .traf
-        .iter()
-        .flat_map(|traf| &traf.trun)
-        .map(|trun| trun.samples.len())
-        .sum();
-    if count > MAX_SAMPLES {
-        return Err(format!("{count} samples in one fragment"));
-    }
-    let mut runs = Vec::new();
-    for traf in &moof.traf {
-        read_track(at, traf, &mut runs)?;
+    let whole = Bytes::copy_from_slice(moof);
+    let moof = boxes::child(&whole, b"moof").map_err(|error| error.to_string())?;
+    let moof = moof.ok_or("there is no moof")?;
+    let (mut runs, mut count) = (Vec::new(), 0);
+    for found in boxes::children(&moof) {
+        let (kind, traf) = found.map_err(|error| error.to_string())?;
+        if &kind == b"traf" {
+            read_track(at, &traf, &mut runs, &mut count)?;
+        }
     }
     for run in &runs {
         let bytes: u64 = run
@@ -58,20 +58,36 @@ pub(super) fn read(at: u64, end: u64, moof: &[u8]) -> Result<Vec<Run>, String> {
     Ok(runs)
 }
 
-fn read_track(at: u64, traf: &Traf, runs: &mut Vec<Run>) -> Result<(), String> {
-    let time = traf.tfdt.as_ref().ok_or("it does not say when it begins")?;
-    let mut base = time.base_media_decode_time;
-    let origin = traf.tfhd.base_data_offset.unwrap_or(at);
-    for trun in &traf.trun {
+fn read_track(at: u64, traf: &Bytes, runs: &mut Vec<Run>, count: &mut usize) -> Result<(), String> {
+    let wrong = |error: BoxError| error.to_string();
+    let tfhd = boxes::child(traf, b"tfhd").map_err(wrong)?;
+    let tfhd: Tfhd = decode(&tfhd.ok_or("a track is not named")?)?;
+    let tfdt = boxes::child(traf, b"tfdt").map_err(wrong)?;
+    let tfdt: Tfdt = decode(&tfdt.ok_or("it does not say when it begins")?)?;
+    let mut base = tfdt.base_media_decode_time;
+    let origin = tfhd.base_data_offset.unwrap_or(at);
+    for found in boxes::children(traf) {
+        let (kind, body) = found.map_err(wrong)?;
+        if &kind != b"trun" {
+            continue;
+        }
+        // Behind version and flags; without fields of their own, samples take no room in the box.
+        let claimed = body.get(4..).and_then(|rest| rest.first_chunk());
+        let claimed = claimed.map_or(0, |claimed| u32::from_be_bytes(*claimed));
+        *count = count.saturating_add(usize::try_from(claimed).unwrap_or(usize::MAX));
+        if *count > MAX_SAMPLES {
+            return Err(format!("{count} samples in one fragment"));
+        }
+        let trun: Trun = decode(&body)?;
         let offset = trun.data_offset.ok_or("a run does not say where it is")?;
-        let resolve = |entry| resolve(entry, &traf.tfhd);
-        let samples: Vec<Sample> = trun.samples.iter().map(resolve).collect();
+        let entries = trun.samples.into_iter();
+        let samples: Vec<Sample> = entries.map(|entry| resolve(entry, &tfhd)).collect();
         let duration: u64 = samples
             .iter()
             .map(|sample| u64::from(sample.duration))
             .sum();
         runs.push(Run {
-            track: traf.tfhd.track_id,
+            track: tfhd.track_id,
             base,
             at: origin.saturating_add_signed(offset.into()),
             samples,
@@ -79,6 +95,10 @@ fn read_track(at: u64, traf: &Traf, runs: &mut Vec<Run>) -> Result<(), String> {
         base = base.saturating_add(duration);
     }
     Ok(())
+}
+
+fn decode<T: Atom>(body: &Bytes) -> Result<T, String> {
+    T::decode_body(&mut &body[..]).map_err(|error| error.to_string())
 }
 
 fn resolve(entry: TrunEntry, defaults: &Tfhd) -> Sample {
