@@ -9,6 +9,7 @@ pub mod apivideo;
 pub mod evostream;
 pub mod json;
 pub mod openapi;
+pub mod server;
 
 mod metrics;
 mod place;
@@ -43,6 +44,7 @@ pub struct Site {
     management: Router,
     live_streams: Router,
     tokens: Router,
+    own: Router,
     listening: Arc<[Listening]>,
 }
 
@@ -62,6 +64,8 @@ impl Site {
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         let tokens =
             apivideo::tokens(context.clone()).layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
+        let own = server::router(control.clone(), context.clone())
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         Self {
             context,
             protocols: protocols.into(),
@@ -69,6 +73,7 @@ impl Site {
             management,
             live_streams,
             tokens,
+            own,
             listening,
         }
     }
@@ -92,6 +97,7 @@ impl Site {
                 self.manage(request, peer).await
             }
             ["rest", ..] => self.manage(request, peer).await,
+            ["api", "v1", ..] => self.own(request, peer).await,
             ["live-streams", ..] => self.live_streams(request, peer).await,
             ["auth", ..] => {
                 let Ok(response) = self.tokens.clone().call(request.map(Body::new)).await;
@@ -329,6 +335,15 @@ impl Site {
             return self::denied(denied);
         }
         let Ok(response) = self.management.clone().call(request.map(Body::new)).await;
+        response
+    }
+
+    /// A call of the server's own API, if the caller may. No other site's page has business here: no CORS.
+    async fn own(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        if let Err(denied) = self.may_manage(&request, peer) {
+            return server::refusal(StatusCode::FORBIDDEN, &denied.to_string());
+        }
+        let Ok(response) = self.own.clone().call(request.map(Body::new)).await;
         response
     }
 }
