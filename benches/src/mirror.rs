@@ -67,7 +67,9 @@ pub fn run(address: SocketAddr, folder: &Path) -> Result<()> {
 
 /// Writes a file under a name of its own first, so that nobody ever sees half of it.
 fn save(folder: &Path, path: &str, bytes: &[u8]) -> Result<()> {
-    let place = folder.join(path.trim_start_matches('/'));
+    // Each viewer's session is in the query; the file is the same for all.
+    let name = path.split('?').next().unwrap_or(path);
+    let place = folder.join(name.trim_start_matches('/'));
     let draft = place.with_extension("draft");
     let parent = place.parent().unwrap_or(folder);
     std::fs::create_dir_all(parent)

@@ -431,7 +431,7 @@ fn open_to_all_origins(headers: &mut HeaderMap) {
         HeaderValue::from_static("*"),
     );
     let exposed = HeaderValue::from_static(
-        "Content-Length, Content-Range, Date, ETag, Location, Retry-After",
+        "Content-Length, Content-Range, Date, ETag, Link, Location, Retry-After",
     );
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }

@@ -35,7 +35,9 @@ export function installMeter() {
 
   /** Connects to the sound of the element. A capture follows the element: a new source gives it a new track. */
   function listen(element) {
-    if (!captures.has(element) && element.readyState >= 2) captures.set(element, element.captureStream());
+    // Firefox has it under a name of its own.
+    const capture = () => (element.captureStream ?? element.mozCaptureStream).call(element);
+    if (!captures.has(element) && element.readyState >= 2) captures.set(element, capture());
     const track = captures.get(element)?.getAudioTracks().find((one) => one.readyState === 'live');
     if (!track || analyser?.track === track) return;
     analyser?.context.close();

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { unplayable } from '../../src/panel/web/player/codecs.js';
+import { iceServers } from '../../src/panel/web/player/ice.js';
 import { readTarget, withQuery } from '../../src/panel/web/player/params.js';
 import { Pad } from '../../src/panel/web/player/ptz.js';
 import { Session } from '../../src/panel/web/player/session.js';
@@ -29,6 +30,16 @@ test('names that the server refuses are refused here', () => {
     assert.equal(page(`?id=${encodeURIComponent(id)}`).problem, 'bad_id', id);
   }
   assert.equal(page('').problem, 'no_id');
+});
+
+test('servers that the answer names are read', () => {
+  const link = '<turn:t.example:3478?transport=tcp>; rel="ice-server"; username="u"; credential="p,w"; credential-type="password", '
+    + '</next>; rel="next", <stun:s.example>; rel="ice-server"';
+  assert.deepEqual(iceServers(link), [
+    { urls: 'turn:t.example:3478?transport=tcp', username: 'u', credential: 'p,w' },
+    { urls: 'stun:s.example' },
+  ]);
+  assert.deepEqual(iceServers(null), []);
 });
 
 test('a recording is played as a file', () => {

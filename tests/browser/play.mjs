@@ -2,12 +2,13 @@
 //
 //   node play.mjs --url URL [--seconds 8] [--wait-playing 20] [--screenshot FILE] [--expect-text TEXT]
 //                 [--no-audio] [--no-video] [--block-autoplay] [--dark] [--width 1280] [--height 720]
-//                 [--loss 0.03] [--shaka DESCRIPTION] [--low] [--mpegts SOURCE] [--user NAME --password WORD]
+//                 [--loss 0.03] [--rate BITS] [--relayed] [--shaka DESCRIPTION] [--low] [--mpegts SOURCE] [--user NAME --password WORD]
 //                 [--here NAME]
 //
 // Prints one line of JSON; exit status 0 when all checks passed, else 1 and the reason on stderr.
 // With --expect-text it waits for that text to be visible instead, and checks no pictures. --loss is the part of
-// the datagrams of WebRTC that is lost on the way. --shaka puts a page of another player, with that DASH description or
+// the datagrams of WebRTC that is lost on the way, --rate what the way carries in a second; with --relayed the browser takes
+// no way but through a TURN server. --shaka puts a page of another player, with that DASH description or
 // playlist, in place of the one at the URL; --low gives players of DASH the description for low latency; --mpegts has mpegts.js play FLV from SOURCE in the place of what is on the
 // page. With --user the viewer answers so when the browser asks for a login. --here is a name of this
 // machine that the browser does not know to be one.
@@ -35,6 +36,8 @@ async function main() {
     width: 1280,
     height: 720,
     loss: 0,
+    rate: 0,
+    relayed: false,
     shaka: '',
     low: false,
     mpegts: '',
@@ -81,7 +84,8 @@ async function expectText(page, options, consoleErrors) {
 
 async function watch(page, options, consoleErrors) {
   await page.addInitScript(installMeter);
-  if (options.loss > 0) await relay(page, () => options.loss);
+  if (options.relayed) await page.addInitScript(relayed);
+  if (options.loss > 0 || options.rate > 0) await relay(page, () => options.loss, options.rate || undefined);
   if (options.low) {
     const low = (route) => route.continue({ url: route.request().url().replace('.mpd', '_low.mpd') });
     await page.route((url) => url.pathname.endsWith('.mpd') && !url.pathname.endsWith('_low.mpd'), low);
@@ -130,6 +134,15 @@ async function watch(page, options, consoleErrors) {
     consoleErrors,
   };
   return { facts, problem: judge(facts, options) };
+}
+
+/** Runs in the page. */
+function relayed() {
+  window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration) {
+      super({ ...configuration, iceTransportPolicy: 'relay' });
+    }
+  };
 }
 
 /** A page with shaka-player under the URL. */

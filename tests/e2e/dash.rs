@@ -14,6 +14,7 @@ use crate::support::playlist::Media;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
+use crate::webrtc_weather::CLOCK;
 
 const PATH: &str = "/LiveApp/streams/cam/cam.mpd";
 
@@ -190,10 +191,6 @@ fn minutes_without_a_stall_near_the_live_edge() {
 #[test]
 #[ignore = "takes three minutes"]
 fn the_delay_by_a_clock_in_the_picture() {
-    // Bars of a Gray code of the time, which `clock.mjs` reads.
-    const CLOCK: &str = "color=black:size=288x64:rate=30,format=yuv420p,geq=lum=\
-        'st(0,floor(mod(time(0),1000)*100));st(1,pow(2,floor(X/16)));\
-        16+219*mod(floor(ld(0)/ld(1))+floor(ld(0)/ld(1)/2),2)':cb=128:cr=128";
     let server = Server::start();
     let mut ffmpeg = tool("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", CLOCK]);

@@ -77,3 +77,4 @@ mod web;
 mod webrtc;
 mod webrtc_client;
 mod webrtc_publish;
+mod webrtc_weather;

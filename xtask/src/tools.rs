@@ -58,6 +58,7 @@ pub(crate) const BUILD: &[Tool] = &[
 /// What the end-to-end tests need besides, but for the browser (see [`chromium`]) and a newer ffmpeg (see
 /// [`ffmpeg`](crate::ffmpeg)).
 pub(crate) const TEST: &[Tool] = &[
+    tool("coturn", &["coturn"], Present::Program("turnserver")),
     tool("ffmpeg", &["ffmpeg"], Present::Program("ffmpeg")),
     tool("ffprobe", &["ffmpeg"], Present::Program("ffprobe")),
     tool(

@@ -54,7 +54,8 @@ async fn follow(mut client: Client<'_>, path: &str, eye: &Eye<'_>) -> Result<()>
         }
         let (number, part) = media.next_part();
         next = (number, part).max(next);
-        let query = format!("{path}?_HLS_msn={number}&_HLS_part={part}");
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let query = format!("{path}{mark}_HLS_msn={number}&_HLS_part={part}");
         media = Media::parse(&client.text(&query).await?);
     }
 }

@@ -7,7 +7,7 @@
 
 use super::router::Home;
 use super::worker::{Message, Restart};
-use super::{Running, WebRtc, addresses, whep, whip};
+use super::{Running, WebRtc, addresses, ice_servers, whep, whip};
 use crate::adapters::{Context, ServiceRequest, refusal};
 use crate::auth::{Action, Caller};
 use crate::hub::{StreamName, Unavailable};
@@ -147,6 +147,7 @@ impl Asked<'_> {
         headers.extend(HeaderValue::try_from(location).map(|value| (header::LOCATION, value)));
         headers.extend(HeaderValue::try_from(etag(home, 0)).map(|value| (header::ETAG, value)));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        ice_servers::link(&self.adapter.settings.ice_servers, headers);
         response
     }
 }

@@ -15,6 +15,7 @@ mod delay;
 mod formats;
 mod group;
 mod http;
+mod ice_servers;
 mod ingest;
 mod recent;
 mod router;
@@ -37,6 +38,7 @@ use super::{
 use crate::config::{Config, ConfigError, Listen};
 use crate::net::udp::Socket;
 pub use addresses::PublicAddress;
+pub use ice_servers::IceServer;
 use media::Track;
 use router::Router;
 use serde::Deserialize;
@@ -59,6 +61,8 @@ pub struct Settings {
     pub listen: Listen,
     /// Addresses at which players reach that port, beside those of this machine: for servers behind NAT.
     pub public_addresses: Vec<PublicAddress>,
+    /// Servers for STUN and TURN that players and publishers are told of.
+    pub ice_servers: Vec<IceServer>,
     /// Sessions at a time.
     pub max_sessions: usize,
 }
@@ -68,6 +72,7 @@ impl Default for Settings {
         Self {
             listen: Listen(Some(([0u16; 8], 8189).into())),
             public_addresses: Vec::new(),
+            ice_servers: Vec::new(),
             max_sessions: 10_000,
         }
     }
@@ -100,6 +105,10 @@ impl WebRtc {
         if !(1..=1_000_000).contains(&settings.max_sessions) {
             let message = "must lie between 1 and 1000000";
             return Err(config.error("webrtc.max_sessions", message));
+        }
+        if settings.ice_servers.len() > ice_servers::MOST {
+            let message = format!("may be at most {}", ice_servers::MOST);
+            return Err(config.error("webrtc.ice_servers", &message));
         }
         Ok(Self {
             settings,

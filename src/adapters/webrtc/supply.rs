@@ -143,7 +143,8 @@ impl Supply {
             }
             Phase::Follows => true,
             Phase::CatchesUp(waiting, since) => {
-                if begins {
+                // Who takes all of it has what waits in a moment.
+                if begins && viewer != Takes::All {
                     self.passed_over.add(now, waiting.drain(..));
                     *since = now;
                 }
@@ -277,6 +278,19 @@ mod tests {
         assert_eq!(times(&supply.part()), [6]);
         assert!(!supply.is_behind() && supply.part().is_empty());
         assert!(take(&mut supply, &picture(7, 10)));
+    }
+
+    #[test]
+    fn who_begins_at_the_end_of_a_group_misses_none_of_it() {
+        let now = Instant::now();
+        let mut supply = Supply::default();
+        supply.begin(now, (1..4).map(|time| picture(time, PART)).collect());
+        assert_eq!(times(&supply.part()), [1]);
+        assert!(!take(&mut supply, &picture(0, 10)));
+        assert_eq!(supply.skip(now), None);
+        assert_eq!(times(&supply.part()), [2]);
+        assert_eq!(times(&supply.part()), [3]);
+        assert_eq!(times(&supply.part()), [0]);
     }
 
     #[test]

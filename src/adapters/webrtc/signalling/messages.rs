@@ -118,10 +118,6 @@ pub(super) fn pong() -> String {
     json!({ "command": "pong" }).to_string()
 }
 
-pub(super) fn ice_servers() -> String {
-    json!({ "command": "iceServerConfig", "stunServerUri": "" }).to_string()
-}
-
 pub(super) fn track_list(stream: &str) -> String {
     json!({ "command": "trackList", "streamId": stream, "trackList": [] }).to_string()
 }

@@ -12,7 +12,7 @@ use super::http::{Asked, plain};
 use super::router::Home;
 use super::told::{Stage, Told};
 use super::worker::Message;
-use super::{WebRtc, whep, whip};
+use super::{WebRtc, ice_servers, whep, whip};
 use crate::adapters::{Context, ServiceRequest};
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, StreamName, Taken as NameTaken, Viewer};
@@ -157,7 +157,10 @@ impl Connection {
         let id = said.stream_id.as_str();
         let done = match said.command.as_str() {
             "ping" => return vec![messages::pong()],
-            "getIceServerConfig" => return vec![messages::ice_servers()],
+            "getIceServerConfig" => {
+                let servers = &self.adapter.settings.ice_servers;
+                return vec![ice_servers::message(servers).to_string()];
+            }
             "getTrackList" => return vec![messages::track_list(id)],
             "play" => self.play(id).await.map(Some),
             "publish" => self.publish(id).map(Some),

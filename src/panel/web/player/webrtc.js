@@ -2,6 +2,7 @@
 // does not connect in time is left to the next player.
 
 import { ask } from './ask.js';
+import { begin } from './ice.js';
 import { withQuery } from './params.js';
 
 /** Whoever is not connected this long after the answer will not be: no way for UDP, as a rule (ms). */
@@ -174,7 +175,6 @@ async function negotiate(peer, url, signal) {
   const offer = await peer.createOffer();
   // Browsers offer mono unless told otherwise.
   const sdp = offer.sdp.replace(/(a=fmtp:\d+ (?=.*useinbandfec)[^\r\n]*)/g, '$1;stereo=1');
-  await peer.setLocalDescription({ type: 'offer', sdp });
   let response;
   let body;
   try {
@@ -185,7 +185,7 @@ async function negotiate(peer, url, signal) {
   }
   if (response.status !== 201) return { problem: refusal(response, body) };
   const location = new URL(response.headers.get('Location'), response.url);
-  if (!signal.aborted) await peer.setRemoteDescription({ type: 'answer', sdp: body });
+  if (!signal.aborted) await begin(peer, sdp, response, body);
   return { location };
 }
 

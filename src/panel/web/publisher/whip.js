@@ -1,6 +1,7 @@
 // One session by WHIP: an offer is posted, the answer comes back, and what the stream has is sent until somebody stops.
 
 import { ask } from '../player/ask.js';
+import { begin } from '../player/ice.js';
 
 /** Whoever is not connected this long after the answer will not be (ms). */
 const CONNECT = 10_000;
@@ -95,19 +96,18 @@ async function negotiate(peer, url, stream, limit, signal) {
       sendEncodings: isVideo ? [{ maxBitrate: limit }] : [{ maxBitrate: 128_000 }],
     });
   }
-  const offer = await peer.createOffer();
-  await peer.setLocalDescription(offer);
+  const { sdp } = await peer.createOffer();
   let response;
   let body;
   try {
-    response = await ask(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: offer.sdp, signal });
+    response = await ask(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: sdp, signal });
     body = await response.text();
   } catch {
     return { problem: { kind: 'network' } };
   }
   if (response.status !== 201) return { problem: refusal(response, body) };
   const location = new URL(response.headers.get('Location'), response.url);
-  if (!signal.aborted) await peer.setRemoteDescription({ type: 'answer', sdp: body });
+  if (!signal.aborted) await begin(peer, sdp, response, body);
   return { location };
 }
 
