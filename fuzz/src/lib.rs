@@ -103,6 +103,9 @@ pub const TARGETS: &[Target] = &[
     }),
     target("webrtc_framing", webrtc::fuzz::framing),
     target("webrtc_stun", webrtc::fuzz::stun),
+    target("webrtc_turn", |data| {
+        webrtc::fuzz::turn(Instant::now(), data)
+    }),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)
     }),

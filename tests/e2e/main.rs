@@ -29,6 +29,7 @@ mod evostream;
 mod flv;
 mod hls;
 mod hls_codecs;
+mod hls_packager;
 mod hls_playlists;
 mod hls_pull;
 mod hls_readers;

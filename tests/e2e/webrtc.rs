@@ -8,8 +8,8 @@ use crate::support::http::{self, Response};
 use crate::support::media::{packets, probe, publish, publish_for};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::free_udp_port;
-use crate::support::tools::{python, tool};
+use crate::support::tools::python;
+use crate::support::turn::turn_server;
 use crate::support::{limit, seconds, wait_until};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -235,7 +235,8 @@ fn where_no_datagrams_pass_the_page_plays_hls_until_they_do() {
 /// The browser takes no other way, and is told of this one by the server.
 #[test]
 fn a_viewer_comes_through_a_turn_server() {
-    let port = free_udp_port();
+    let folder = tempfile::tempdir().unwrap();
+    let (_turn, port) = turn_server(folder.path());
     let server = Server::with(&[
         "--demo",
         "--set",
@@ -243,35 +244,12 @@ fn a_viewer_comes_through_a_turn_server() {
             "webrtc.ice_servers=[{{ url = \"turn:127.0.0.1:{port}?transport=udp\", username = \"joe\", credential = \"secret\" }}]"
         ),
     ]);
-    let mut turn = tool("turnserver");
-    turn.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech"])
-        .args([
-            "--user",
-            "joe:secret",
-            "--realm",
-            "test",
-            "--log-file",
-            "stdout",
-        ])
-        .args(["--allow-loopback-peers", "--listening-ip", "127.0.0.1"])
-        .args([
-            "--relay-ip",
-            "127.0.0.1",
-            "--listening-port",
-            &port.to_string(),
-        ])
-        .arg("--pidfile")
-        .arg(server.folder().join("turn.pid"))
-        .current_dir(server.folder());
-    let _turn = Peer::start(&mut turn);
     server.wait_live("demo");
     let path = "/LiveApp/play.html?id=demo&playOrder=webrtc";
     let facts = watch(&server, path, &["--seconds", "4", "--relayed"]);
     assert_eq!(facts["player"], "webrtc", "{facts}");
-    assert!(
-        facts["webrtc"]["framesDecoded"].as_f64().unwrap() > 60.0,
-        "{facts}"
-    );
+    let decoded = facts["webrtc"]["framesDecoded"].as_f64().unwrap();
+    assert!(decoded > 60.0, "{facts}");
 }
 
 #[test]

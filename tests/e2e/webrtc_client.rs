@@ -8,6 +8,7 @@ use crate::support::media::{Seen, decode, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::aiortc;
+use crate::support::turn::turn_server;
 use crate::support::{limit, seconds};
 use serde_json::Value;
 use std::process::Command;
@@ -39,6 +40,30 @@ fn one_server_pulls_from_another_and_publishes_to_a_third() {
     third.wait_log(seconds(10), &["WebRTC publisher left", "goodbye"]);
     second.rest("POST", "/cam/stop", "");
     first.wait_log(seconds(10), &["WebRTC viewer left"]);
+}
+
+/// Each through a TURN server, and no other way.
+#[test]
+fn it_pulls_and_publishes_through_a_turn_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Server::start(), Server::start());
+    let (_turn, port) = turn_server(folder.path());
+    let _publisher = publish(&first, "cam", Clip::Standard);
+    let through = |url: String, login: &str| {
+        let url = url.replace("http", "whep");
+        format!("{url}#turn={login}@127.0.0.1:{port}&turn_only=1")
+    };
+    let source = first.url("/LiveApp/whep/cam");
+    pull_as(&second, "wrong", &through(source.clone(), "joe:hidden"));
+    second.wait_log(seconds(20), &["the TURN server refuses the login"]);
+    assert!(!second.log.text().contains("hidden"));
+    pull(&second, &through(source, "joe:secret"));
+    second.wait_live("cam");
+    let whip = first.url("/LiveApp/whip/copy").replace("http", "whip");
+    let whip = format!("{whip}#turn=joe:secret@127.0.0.1:{port}&turn_only=1");
+    add(&second, "cam", &whip);
+    first.wait_live("copy");
+    has_both(&decode(&first.rtsp_url("copy"), 4));
 }
 
 #[test]

@@ -5,7 +5,8 @@
 
 use crate::framing::{self, Frames, MAX_PACKET};
 use crate::sdp::Offer;
-use crate::stun::{Binding, Message, Role};
+use crate::stun::{Binding, Class, Message, Role, attribute};
+use crate::turn::Relay;
 use crate::{
     AudioFormat, Candidate, Certificate, Config, Event, Output, Path, Session, Transport,
     VideoFormat, WallClock, stun,
@@ -36,6 +37,49 @@ pub fn stun(data: &[u8]) {
     assert!(binding.username.len() < data.len());
     assert!(binding.username.starts_with(binding.receiver()));
     assert!(!binding.is_from(certificate().crypto(), "a password that nobody was told"));
+}
+
+/// What a TURN server says, whatever it says, is taken; what goes out is bounded, and what is wrapped comes out as it was.
+/// Each step is a kind, a length and that many bytes; see `Step`.
+pub fn turn(start: Instant, data: &[u8]) {
+    let mut now = start;
+    let mut relay = Relay::new(certificate().clone(), "joe".into(), "secret".into());
+    let mut asked = [0; 12];
+    for step in steps(data) {
+        for round in 0.. {
+            assert!(round < 100, "it asks without end");
+            let Some(question) = relay.poll(now) else {
+                break;
+            };
+            assert!(question.len() < 2_048);
+            if let Some(number) = question.get(8..20) {
+                asked.copy_from_slice(number);
+            }
+        }
+        match step {
+            // An answer to what was asked last, of which the number is all that cannot be made up.
+            Step::Check(bytes) => {
+                let mut message = bytes.to_vec();
+                if let Some(number) = message.get_mut(8..20) {
+                    number.copy_from_slice(&asked);
+                }
+                relay.handle_input(now, &message);
+            }
+            Step::Input(bytes) => {
+                relay.handle_input(now, bytes);
+            }
+            Step::Wait(time) => now += time,
+            Step::Media(bytes) => {
+                let peer = path().remote;
+                let mut wrapped = relay.wrap(peer, bytes);
+                if let Some(kind) = wrapped.first_chunk_mut::<2>() {
+                    *kind = [0x00, 0x17];
+                }
+                assert_eq!(relay.handle_input(now, &wrapped), Some((peer, bytes)));
+            }
+            Step::GoodCheck | Step::Close => relay.permit(now, path().remote.ip()),
+        }
+    }
 }
 
 /// Packets are the same however a connection is cut, and written again they are what was read, but for empty ones.
@@ -247,6 +291,7 @@ fn config(start: Instant) -> Config {
         candidates: vec![Candidate {
             transport: Transport::Udp,
             address: SocketAddr::from(([192, 0, 2, 1], 8_189)),
+            is_relayed: false,
         }],
         video: Some(VideoFormat::H264 {
             profile_level_id: [0x42, 0xc0, 0x1f],
@@ -306,6 +351,19 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let feedback = [
         0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0,
     ];
+    let mut login = Vec::new();
+    stun::begin(Class::Error, 3, [0; 12], &mut login);
+    stun::put(attribute::ERROR_CODE, &[0, 0, 4, 1], &mut login);
+    stun::put(attribute::REALM, b"here", &mut login);
+    stun::put(attribute::NONCE, b"number", &mut login);
+    stun::set_length(&mut login, 0);
+    let relayed = [
+        step(1, &login),
+        step(2, &[]),
+        step(3, b"a packet"),
+        step(4, &[0; 1_000]),
+        step(1, &login),
+    ];
     let handshake = [
         step(2, &[]),
         step(0, &part),
@@ -345,6 +403,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("stun", check),
         ("stun", answer),
+        ("turn", relayed.concat()),
         ("offer", OFFER.as_bytes().to_vec()),
         ("session", handshake.concat()),
         ("session", checks.concat()),
@@ -359,7 +418,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TARGETS: [&str; 5] = ["stun", "offer", "session", "received", "framing"];
+    const TARGETS: [&str; 6] = ["stun", "offer", "session", "received", "framing", "turn"];
 
     fn run(name: &str, data: &[u8]) {
         match name {
@@ -367,6 +426,7 @@ mod tests {
             "offer" => offer(Instant::now(), data),
             "framing" => framing(data),
             "received" => received(Instant::now(), data),
+            "turn" => turn(Instant::now(), data),
             _ => session(Instant::now(), data),
         }
     }

@@ -89,6 +89,8 @@ pub struct Candidate {
     pub transport: Transport,
     /// Address and port.
     pub address: SocketAddr,
+    /// It is at a TURN server, which passes on what comes there.
+    pub is_relayed: bool,
 }
 
 /// What the answer to an offer says of the peer.
@@ -142,13 +144,13 @@ impl Agent {
         }
     }
 
-    /// The full end, which chooses among the addresses of a peer that has answered. What comes and goes has `local` for
-    /// the address of this end; `number` settles who chooses, should the peer want to.
+    /// The full end, which chooses among the addresses of a peer that has answered. What comes and goes has one of
+    /// `local` for the address of this end, the best one first; `number` settles who chooses, should the peer want to.
     pub(crate) fn full(
         now: Instant,
         own: Credentials,
         remote: &Remote,
-        local: SocketAddr,
+        local: &[SocketAddr],
         number: u64,
     ) -> Self {
         let checks = Checks::new(now, &own.ufrag, remote, local, number);
@@ -507,12 +509,12 @@ mod tests {
                 candidates: Vec::new(),
             };
             let server = match server_number {
-                Some(number) => Agent::full(now, two, &back, path(0).local, number),
+                Some(number) => Agent::full(now, two, &back, &[path(0).local], number),
                 None => Agent::new(now, two, &one.ufrag),
             };
             Self {
                 now,
-                client: Agent::full(now, one, &remote, OWN, 100),
+                client: Agent::full(now, one, &remote, &[OWN], 100),
                 server,
                 certificate,
                 open: open.to_vec(),

@@ -18,6 +18,7 @@ pub mod framing;
 pub mod fuzz;
 pub mod sdp;
 pub mod stun;
+pub mod turn;
 
 mod certificate;
 mod dtls;

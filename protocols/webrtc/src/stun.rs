@@ -1,4 +1,5 @@
-//! STUN as far as ICE uses it: Binding requests and their answers (RFC 8489, RFC 8445 section 7).
+//! STUN as far as ICE uses it: Binding requests and their answers (RFC 8489, RFC 8445 section 7), and what messages of
+//! TURN are made of.
 
 use crate::ice::session_name;
 use bytes::BufMut;
@@ -8,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 /// In every message since RFC 3489.
 const MAGIC_COOKIE: u32 = 0x2112_a442;
 
-const HEADER: usize = 20;
+pub(crate) const HEADER: usize = 20;
 
 /// MESSAGE-INTEGRITY: the attribute's header, and an HMAC-SHA1.
 const INTEGRITY: usize = 4 + 20;
@@ -17,16 +18,95 @@ const INTEGRITY: usize = 4 + 20;
 const FINGERPRINT: usize = 4 + 4;
 
 /// Attribute types.
-mod attribute {
-    pub(super) const USERNAME: u16 = 0x0006;
-    pub(super) const MESSAGE_INTEGRITY: u16 = 0x0008;
-    pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
-    pub(super) const PRIORITY: u16 = 0x0024;
-    pub(super) const USE_CANDIDATE: u16 = 0x0025;
-    pub(super) const ERROR_CODE: u16 = 0x0009;
-    pub(super) const FINGERPRINT: u16 = 0x8028;
-    pub(super) const ICE_CONTROLLED: u16 = 0x8029;
-    pub(super) const ICE_CONTROLLING: u16 = 0x802a;
+pub(crate) mod attribute {
+    pub(crate) const USERNAME: u16 = 0x0006;
+    pub(crate) const MESSAGE_INTEGRITY: u16 = 0x0008;
+    pub(crate) const ERROR_CODE: u16 = 0x0009;
+    pub(crate) const LIFETIME: u16 = 0x000d;
+    pub(crate) const XOR_PEER_ADDRESS: u16 = 0x0012;
+    pub(crate) const DATA: u16 = 0x0013;
+    pub(crate) const REALM: u16 = 0x0014;
+    pub(crate) const NONCE: u16 = 0x0015;
+    pub(crate) const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+    pub(crate) const REQUESTED_TRANSPORT: u16 = 0x0019;
+    pub(crate) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
+    pub(crate) const PRIORITY: u16 = 0x0024;
+    pub(crate) const USE_CANDIDATE: u16 = 0x0025;
+    pub(crate) const FINGERPRINT: u16 = 0x8028;
+    pub(crate) const ICE_CONTROLLED: u16 = 0x8029;
+    pub(crate) const ICE_CONTROLLING: u16 = 0x802a;
+}
+
+/// How every message begins (section 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) class: Class,
+    pub(crate) method: u16,
+    pub(crate) transaction: [u8; 12],
+}
+
+impl Head {
+    /// Of a whole message.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub(crate) fn read(message: &[u8]) -> Result<Self, StunError> {
+        let length_error = StunError::Length(message.len());
+        let (head, _) = message.split_first_chunk::<HEADER>().ok_or(length_error)?;
+        let [t0, t1, l0, l1, c0, c1, c2, c3, transaction @ ..] = *head;
+        let kind = u16::from_be_bytes([t0, t1]);
+        if kind & 0xc000 != 0 || u32::from_be_bytes([c0, c1, c2, c3]) != MAGIC_COOKIE {
+            return Err(StunError::NotStun);
+        }
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
+        if HEADER + length != message.len() || length % 4 != 0 {
+            return Err(length_error);
+        }
+        Ok(Self {
+            class: match kind & 0x0110 {
+                0x0000 => Class::Request,
+                0x0010 => Class::Indication,
+                0x0100 => Class::Success,
+                _ => Class::Error,
+            },
+            // The method's bits stand around those of the class.
+            method: kind & 0x000f | (kind & 0x00e0) >> 1 | (kind & 0x3e00) >> 2,
+            transaction,
+        })
+    }
+}
+
+/// Begins a message; [`set_length`] ends it.
+pub(crate) fn begin(class: Class, method: u16, transaction: [u8; 12], out: &mut Vec<u8>) {
+    let class = match class {
+        Class::Request => 0x0000,
+        Class::Indication => 0x0010,
+        Class::Success => 0x0100,
+        Class::Error => 0x0110,
+    };
+    out.put_u16(class | method & 0x000f | (method & 0x0070) << 1 | (method & 0x0f80) << 2);
+    out.put_u16(0);
+    out.put_u32(MAGIC_COOKIE);
+    out.put_slice(&transaction);
+}
+
+/// Where each attribute of a message begins, its type and its value; up to the first that does not fit.
+pub(crate) fn attributes(message: &[u8]) -> impl Iterator<Item = (usize, u16, &[u8])> {
+    let mut at = HEADER;
+    std::iter::from_fn(move || {
+        let (head, rest) = message.get(at..)?.split_first_chunk::<4>()?;
+        let [k0, k1, l0, l1] = *head;
+        let length = usize::from(u16::from_be_bytes([l0, l1]));
+        let found = (at, u16::from_be_bytes([k0, k1]), rest.get(..length)?);
+        at += 4 + length.next_multiple_of(4);
+        Some(found)
+    })
+}
+
+/// The number of an error, of which the hundreds stand in a byte of their own (section 14.8).
+pub(crate) fn error_code(value: &[u8]) -> Option<u16> {
+    let [_, _, class, number] = value.first_chunk::<4>()?;
+    Some(u16::from(class & 7) * 100 + u16::from(*number))
 }
 
 /// What a message is.
@@ -104,30 +184,13 @@ impl<'a> Binding<'a> {
     /// A [`StunError`] that says what is wrong with it.
     pub fn parse(message: &'a [u8]) -> Result<Self, StunError> {
         let length_error = StunError::Length(message.len());
-        let (head, _) = message.split_first_chunk::<HEADER>().ok_or(length_error)?;
-        let [t0, t1, l0, l1, c0, c1, c2, c3, transaction @ ..] = *head;
-        let kind = u16::from_be_bytes([t0, t1]);
-        if kind & 0xc000 != 0 || u32::from_be_bytes([c0, c1, c2, c3]) != MAGIC_COOKIE {
-            return Err(StunError::NotStun);
-        }
-        let length = usize::from(u16::from_be_bytes([l0, l1]));
-        if HEADER + length != message.len() || length % 4 != 0 {
-            return Err(length_error);
-        }
-        let class = match kind & 0x0110 {
-            0x0000 => Class::Request,
-            0x0010 => Class::Indication,
-            0x0100 => Class::Success,
-            _ => Class::Error,
-        };
-        // The method's bits stand around those of the class (section 5).
-        let method = kind & 0x000f | (kind & 0x00e0) >> 1 | (kind & 0x3e00) >> 2;
-        if method != 1 {
-            return Err(StunError::Method(method));
+        let head = Head::read(message)?;
+        if head.method != 1 {
+            return Err(StunError::Method(head.method));
         }
         let mut binding = Self {
-            class,
-            transaction,
+            class: head.class,
+            transaction: head.transaction,
             username: "",
             priority: None,
             use_candidate: false,
@@ -182,13 +245,7 @@ impl<'a> Binding<'a> {
                 let number = value.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
                 self.role = number.map(Role::Controlled);
             }
-            attribute::ERROR_CODE => {
-                // The hundreds stand in a byte of their own (section 14.8).
-                let code = |[_, _, class, number]: &[u8; 4]| {
-                    u16::from(class & 7) * 100 + u16::from(*number)
-                };
-                self.error = value.first_chunk().map(code);
-            }
+            attribute::ERROR_CODE => self.error = error_code(value),
             attribute::XOR_MAPPED_ADDRESS => self.mapped = read_address(value, self.transaction),
             attribute::MESSAGE_INTEGRITY if value.len() == 20 => self.integrity = Some(at),
             _ => {}
@@ -214,7 +271,11 @@ impl<'a> Binding<'a> {
             return false;
         };
         let expected = self.message.get(at + 4..at + INTEGRITY);
-        let actual = integrity_of(crypto, password, self.message.get(..at).unwrap_or_default());
+        let actual = integrity_of(
+            crypto,
+            password.as_bytes(),
+            self.message.get(..at).unwrap_or_default(),
+        );
         match (expected, actual) {
             (Some(expected), Ok(actual)) => rtc_crypto::constant_time_eq(expected, &actual),
             _ => false,
@@ -253,15 +314,12 @@ pub fn write(
     password: &str,
 ) -> Result<Vec<u8>, CryptoError> {
     let mut out = Vec::with_capacity(128);
-    let kind = match message {
-        Message::Request { .. } => 0x0001,
-        Message::Success(_) => 0x0101,
-        Message::RoleConflict => 0x0111,
+    let class = match message {
+        Message::Request { .. } => Class::Request,
+        Message::Success(_) => Class::Success,
+        Message::RoleConflict => Class::Error,
     };
-    out.put_u16(kind);
-    out.put_u16(0);
-    out.put_u32(MAGIC_COOKIE);
-    out.put_slice(&transaction);
+    begin(class, 1, transaction, &mut out);
     match message {
         Message::Request {
             username,
@@ -286,7 +344,7 @@ pub fn write(
         }
         Message::RoleConflict => put(attribute::ERROR_CODE, &[0, 0, 4, 87], &mut out),
     }
-    let integrity = integrity_of(crypto, password, &out)?;
+    let integrity = integrity_of(crypto, password.as_bytes(), &out)?;
     put(attribute::MESSAGE_INTEGRITY, &integrity, &mut out);
     set_length(&mut out, FINGERPRINT);
     let fingerprint = fingerprint_of(&out);
@@ -297,36 +355,25 @@ pub fn write(
 /// A question to a STUN server: where it sees us.
 pub fn question(transaction: [u8; 12]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER);
-    out.put_u16(0x0001);
-    out.put_u16(0);
-    out.put_u32(MAGIC_COOKIE);
-    out.put_slice(&transaction);
+    begin(Class::Request, 1, transaction, &mut out);
     out
 }
 
 /// Where a STUN server sees us, by its answer to the question of this number. Such servers add neither integrity nor
 /// fingerprint.
 pub fn seen_at(answer: &[u8], transaction: [u8; 12]) -> Option<SocketAddr> {
-    let (head, mut rest) = answer.split_first_chunk::<HEADER>()?;
-    let [t0, t1, _, _, c0, c1, c2, c3, number @ ..] = *head;
-    let is_success = [t0, t1] == [1, 1] && u32::from_be_bytes([c0, c1, c2, c3]) == MAGIC_COOKIE;
-    if !is_success || number != transaction {
+    let head = Head::read(answer).ok()?;
+    let is_ours = head.class == Class::Success && head.method == 1;
+    if !is_ours || head.transaction != transaction {
         return None;
     }
-    while let Some((head, after)) = rest.split_first_chunk::<4>() {
-        let [k0, k1, l0, l1] = *head;
-        let length = usize::from(u16::from_be_bytes([l0, l1]));
-        let value = after.get(..length)?;
-        if u16::from_be_bytes([k0, k1]) == attribute::XOR_MAPPED_ADDRESS {
-            return read_address(value, transaction);
-        }
-        rest = after.get(length.next_multiple_of(4)..)?;
-    }
-    None
+    let mut all = attributes(answer);
+    let (.., value) = all.find(|(_, kind, _)| *kind == attribute::XOR_MAPPED_ADDRESS)?;
+    read_address(value, transaction)
 }
 
 /// Appends an attribute, filled up to 4 bytes.
-fn put(kind: u16, value: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn put(kind: u16, value: &[u8], out: &mut Vec<u8>) {
     out.put_u16(kind);
     out.put_u16(value.len() as u16);
     out.put_slice(value);
@@ -334,7 +381,7 @@ fn put(kind: u16, value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Sets the length in the header to what is there and `more` bytes.
-fn set_length(message: &mut [u8], more: usize) {
+pub(crate) fn set_length(message: &mut [u8], more: usize) {
     let length = (message.len() + more).saturating_sub(HEADER) as u16;
     if let Some(field) = message.get_mut(2..4) {
         field.copy_from_slice(&length.to_be_bytes());
@@ -343,13 +390,13 @@ fn set_length(message: &mut [u8], more: usize) {
 
 /// The HMAC over what stands before MESSAGE-INTEGRITY, with the length as if that ended the message
 /// (section 14.5).
-fn integrity_of(
+pub(crate) fn integrity_of(
     crypto: &dyn RTCCrypto,
-    password: &str,
+    key: &[u8],
     before: &[u8],
 ) -> Result<[u8; 20], CryptoError> {
     let length = (before.len() + INTEGRITY).saturating_sub(HEADER) as u16;
-    let mut mac = crypto.new_hmac(HmacAlgorithm::Sha1, password.as_bytes())?;
+    let mut mac = crypto.new_hmac(HmacAlgorithm::Sha1, key)?;
     let mut out = [0; 20];
     let parts = [
         before.get(..2).unwrap_or_default(),
@@ -397,7 +444,7 @@ fn mask(transaction: [u8; 12]) -> [u8; 16] {
     mask
 }
 
-fn address_bytes(address: SocketAddr, transaction: [u8; 12]) -> Vec<u8> {
+pub(crate) fn address_bytes(address: SocketAddr, transaction: [u8; 12]) -> Vec<u8> {
     let mut out = Vec::with_capacity(20);
     let ip = address.ip().to_canonical();
     out.put_slice(&[0, if ip.is_ipv4() { 1 } else { 2 }]);
@@ -413,7 +460,7 @@ fn xor_into(octets: &[u8], transaction: [u8; 12], out: &mut Vec<u8>) {
     out.extend(octets.iter().zip(mask(transaction)).map(|(a, b)| a ^ b));
 }
 
-fn read_address(value: &[u8], transaction: [u8; 12]) -> Option<SocketAddr> {
+pub(crate) fn read_address(value: &[u8], transaction: [u8; 12]) -> Option<SocketAddr> {
     let (head, octets) = value.split_first_chunk::<4>()?;
     let [_, family, p0, p1] = *head;
     let port = u16::from_be_bytes([p0, p1]) ^ (MAGIC_COOKIE >> 16) as u16;

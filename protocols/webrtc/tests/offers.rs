@@ -28,6 +28,7 @@ fn config(profile_level_id: [u8; 3]) -> Config {
             .map(|address| Candidate {
                 transport: Transport::Udp,
                 address: address.parse().unwrap(),
+                is_relayed: false,
             })
             .to_vec(),
         video: Some(VideoFormat::H264 { profile_level_id }),

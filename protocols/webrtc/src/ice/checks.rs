@@ -38,7 +38,6 @@ pub(super) struct Checks {
     username: String,
     password: String,
     role: Role,
-    local: SocketAddr,
     pairs: Vec<Pair>,
     /// Not before this is anything sent.
     pace: Instant,
@@ -67,37 +66,34 @@ pub(super) struct Shown {
 }
 
 impl Checks {
-    /// Of these addresses of the peer, as the end that chooses.
+    /// From each of `local` to the peer's addresses, as the end that chooses; what is first there is preferred.
     pub(super) fn new(
         now: Instant,
         own: &str,
         remote: &Remote,
-        local: SocketAddr,
+        local: &[SocketAddr],
         number: u64,
     ) -> Self {
         let mut checks = Self {
             username: format!("{}:{own}", remote.ufrag),
             password: remote.password.clone(),
             role: Role::Controlling(number),
-            local,
             pairs: Vec::new(),
             pace: now,
             choose_at: None,
             chosen: None,
         };
-        for candidate in &remote.candidates {
-            let path = checks.path(candidate.address);
-            checks.add(now, path, candidate.priority);
+        for (rank, local) in local.iter().enumerate() {
+            for candidate in &remote.candidates {
+                let path = Path {
+                    transport: super::Transport::Udp,
+                    local: *local,
+                    remote: candidate.address,
+                };
+                checks.add(now, path, candidate.priority >> rank.min(31));
+            }
         }
         checks
-    }
-
-    const fn path(&self, remote: SocketAddr) -> Path {
-        Path {
-            transport: super::Transport::Udp,
-            local: self.local,
-            remote,
-        }
     }
 
     /// A check came over this path: it is checked in the other direction too.

@@ -159,10 +159,14 @@ pub(crate) fn write_candidates(out: &mut String, candidates: &[Candidate]) -> st
         let (ip, port) = (address.ip().to_canonical(), address.port());
         match candidate.transport {
             Transport::Udp => {
-                let priority = 126 << 24 | preference << 8 | 255;
+                let (kind, preferred) = match candidate.is_relayed {
+                    true => ("relay raddr 0.0.0.0 rport 0", 0),
+                    false => ("host", 126),
+                };
+                let priority = preferred << 24 | preference << 8 | 255;
                 write!(
                     out,
-                    "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ host\r\n"
+                    "a=candidate:{foundation} 1 udp {priority} {ip} {port} typ {kind}\r\n"
                 )?;
             }
             Transport::Tcp => {

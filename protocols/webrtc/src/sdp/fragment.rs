@@ -108,6 +108,7 @@ mod tests {
         let candidates = [Transport::Udp, Transport::Tcp].map(|transport| Candidate {
             transport,
             address: ([198, 51, 100, 1], 39_132).into(),
+            is_relayed: false,
         });
         let expected = "a=ice-lite\r\na=group:BUNDLE 0 1\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
             a=mid:0\r\na=ice-ufrag:us\r\na=ice-pwd:secret\r\n\

@@ -100,15 +100,15 @@ impl Invitation {
         Ok((invitation, offer))
     }
 
-    /// Takes the answer. Of the peer's addresses those are tried that `may_be_tried`; what comes and goes has `local` for
-    /// this end's address.
+    /// Takes the answer. Of the peer's addresses those are tried that `may_be_tried`; what comes and goes has one of
+    /// `local` for this end's address, the best one first.
     ///
     /// # Errors
     /// An [`OfferError`] that says what of it does not suit.
     pub fn accept(
         self,
         answer: &str,
-        local: SocketAddr,
+        local: &[SocketAddr],
         may_be_tried: impl Fn(SocketAddr) -> bool,
         now: Instant,
     ) -> Result<Session, OfferError> {

@@ -1,11 +1,13 @@
 //! A session's packets, on a socket of its own.
 
 use super::address::Address;
+use super::relay::Relayed;
 use super::resource::Resource;
 use crate::adapters::Context;
 use crate::adapters::webrtc::addresses::interfaces;
 use crate::adapters::webrtc::worker::batch;
 use crate::net::udp::{Datagram, Socket};
+use std::cell::RefCell;
 use std::future::pending;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -28,6 +30,7 @@ pub(super) struct Link {
     pub(super) session: Session,
     socket: Socket,
     buffer: Vec<u8>,
+    relayed: Option<Relayed>,
     due: Option<Instant>,
     /// Dropped last, so that the server hears goodbye before.
     _resource: Resource,
@@ -65,6 +68,17 @@ impl Link {
             let seen = seen_at(&socket, &mut buffer, server).await;
             candidates.extend(seen.map(udp));
         }
+        let mut relayed = None;
+        if let Some(turn) = &address.turn {
+            let relayed = relayed.insert(Relayed::open(turn, context, &socket, &mut buffer).await?);
+            if address.turn_only {
+                candidates.clear();
+            }
+            candidates.push(Candidate {
+                is_relayed: true,
+                ..udp(relayed.address)
+            });
+        }
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let config = Config {
             certificate: Certificate::generate().map_err(|error| error.to_string())?,
@@ -78,13 +92,27 @@ impl Link {
         };
         let (invitation, offer) = invite(config).map_err(|error| error.to_string())?;
         let made = Resource::make(address, offer, &context.policy, &context.connector).await?;
-        let may_be_tried = |peer: SocketAddr| context.policy.check(peer.ip()).is_ok();
-        let local = socket.address();
-        let session = invitation.accept(&made.answer, local, may_be_tried, Instant::now());
+        let own = (!address.turn_only).then(|| socket.address());
+        let relay = relayed.as_ref().map(|relayed| relayed.address);
+        let locals: Vec<SocketAddr> = own.into_iter().chain(relay).collect();
+        let peers = RefCell::new(Vec::new());
+        let may_be_tried = |peer: SocketAddr| {
+            let may = context.policy.check(peer.ip()).is_ok();
+            if may {
+                peers.borrow_mut().push(peer);
+            }
+            may
+        };
+        let session = invitation.accept(&made.answer, &locals, may_be_tried, Instant::now());
+        let peers = peers.into_inner();
+        if let Some(relayed) = &mut relayed {
+            peers.iter().for_each(|peer| relayed.permit(*peer));
+        }
         Ok(Self {
             session: session.map_err(|error| format!("the server's answer: {error}"))?,
             socket,
             buffer,
+            relayed,
             due: Some(Instant::now()),
             _resource: made,
         })
@@ -96,23 +124,45 @@ impl Link {
             session,
             socket,
             buffer,
+            relayed,
             due,
             ..
         } = self;
+        let relay_due = match relayed.as_mut().map(|relayed| relayed.go_on(socket)) {
+            Some(Ok(due)) => due,
+            // The session ends by itself, if that was its way.
+            Some(Err(error)) => {
+                tracing::warn!(error, "a way of WebRTC is lost");
+                *relayed = None;
+                None
+            }
+            None => None,
+        };
+        let next = (*due).into_iter().chain(relay_due).min();
         let deadline = async {
-            match due {
-                Some(due) => sleep_until((*due).into()).await,
+            match next {
+                Some(due) => sleep_until(due.into()).await,
                 None => pending().await,
             }
         };
         let local = socket.address();
         let take = |datagram: Datagram| {
+            let mut way = (local, datagram.source, &datagram.bytes[..]);
+            if let Some(relayed) = relayed.as_mut()
+                && let Some(passed_on) = relayed.take(&datagram)
+            {
+                let Some((peer, packet)) = passed_on else {
+                    return;
+                };
+                way = (relayed.address, peer, packet);
+            }
+            let (local, remote, packet) = way;
             let path = Path {
                 transport: Transport::Udp,
                 local,
-                remote: datagram.source,
+                remote,
             };
-            session.handle_input(datagram.at, path, &datagram.bytes);
+            session.handle_input(datagram.at, path, packet);
         };
         let received = tokio::select! {
             biased;
@@ -134,9 +184,14 @@ impl Link {
             match self.session.poll_output() {
                 Output::Event(event) => return Some(event),
                 // A full socket loses it, as a network would.
-                Output::Transmit(transmit) => {
-                    self.socket.send(&batch(&transmit), 0);
-                }
+                Output::Transmit(transmit) => match &mut self.relayed {
+                    Some(relayed) if relayed.address == transmit.path.local => {
+                        relayed.send(&self.socket, &transmit);
+                    }
+                    _ => {
+                        self.socket.send(&batch(&transmit), 0);
+                    }
+                },
                 Output::Timeout(due) => {
                     self.due = due;
                     return None;
@@ -151,6 +206,9 @@ impl Drop for Link {
         self.session.close(Instant::now());
         // What is said at the end is said once, and may get lost.
         while self.next().is_some() {}
+        if let Some(relayed) = &mut self.relayed {
+            relayed.give_back(&self.socket);
+        }
     }
 }
 
@@ -158,6 +216,7 @@ const fn udp(address: SocketAddr) -> Candidate {
     Candidate {
         transport: Transport::Udp,
         address,
+        is_relayed: false,
     }
 }
 

@@ -23,6 +23,7 @@ fn config(now: Instant, address: SocketAddr) -> Config {
         candidates: vec![Candidate {
             transport: Transport::Udp,
             address,
+            is_relayed: false,
         }],
         video: Some(VideoFormat::H264 {
             profile_level_id: [0x64, 0, 0x28],
@@ -43,7 +44,9 @@ impl Ends {
         let now = Instant::now();
         let (invitation, offer) = invites(config(now, CLIENT)).unwrap();
         let (server, answer) = answers(&offer, &config(now, SERVER), now).unwrap();
-        let client = invitation.accept(&answer, CLIENT, |_| true, now).unwrap();
+        let client = invitation
+            .accept(&answer, &[CLIENT], |_| true, now)
+            .unwrap();
         Self {
             now,
             client,
@@ -178,7 +181,9 @@ fn addresses_that_may_not_be_tried_are_not() {
     let now = Instant::now();
     let (invitation, offer) = Invitation::play(config(now, CLIENT)).unwrap();
     let (_, answer) = Session::answer(&offer, &config(now, SERVER), now).unwrap();
-    let mut client = invitation.accept(&answer, CLIENT, |_| false, now).unwrap();
+    let mut client = invitation
+        .accept(&answer, &[CLIENT], |_| false, now)
+        .unwrap();
     client.handle_timeout(now);
     assert!(matches!(client.poll_output(), Output::Timeout(_)));
 }
@@ -189,7 +194,9 @@ fn an_answer_that_begins_the_handshake_is_waited_for() {
     let (invitation, offer) = Invitation::play(config(now, CLIENT)).unwrap();
     let (_, answer) = Session::answer(&offer, &config(now, SERVER), now).unwrap();
     let active = answer.replace("a=setup:passive", "a=setup:active");
-    let client = invitation.accept(&active, CLIENT, |_| true, now).unwrap();
+    let client = invitation
+        .accept(&active, &[CLIENT], |_| true, now)
+        .unwrap();
     assert_eq!(client.end, srtp::From::DtlsServer);
 }
 
@@ -199,7 +206,7 @@ fn an_answer_without_anything_in_it_is_refused() {
     let (invitation, _) = Invitation::play(config(now, CLIENT)).unwrap();
     let refused = invitation.accept(
         "v=0\r\nm=video 0 UDP/TLS/RTP/SAVPF 96\r\n",
-        CLIENT,
+        &[CLIENT],
         |_| true,
         now,
     );
