@@ -13,6 +13,8 @@ pub mod auth;
 
 pub mod net;
 
+pub mod hooks;
+
 pub mod segment;
 
 pub mod record;

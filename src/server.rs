@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
 use crate::adapters::{self, Context, Listening, Muxers, Protocol};
+use crate::api::hooks::Announcer;
 use crate::api::{Site, evostream};
 use crate::auth::Auth;
 use crate::bridge::Bridges;
@@ -8,6 +9,7 @@ use crate::config::{self, Config, ConfigError, Listen};
 use crate::control::Control;
 use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
+use crate::hooks::Courier;
 use crate::hub::Hub;
 use crate::net::policy::Policy;
 use crate::net::tls::{Connector, Identity, TlsError};
@@ -26,6 +28,9 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Time that recordings have to be completed when the server shuts down.
 const FINISH_RECORDINGS: Duration = Duration::from_secs(3);
+
+/// Time that webhooks have after all that, when the server shuts down.
+const LAST_HOOKS: Duration = Duration::from_secs(1);
 
 /// Why the server cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +118,12 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         &general.data_dir.join("thumbnails"),
         general.on_demand,
     )?;
+    let door = evostream::Door::new(control.clone(), context.clone());
+    let hooks = general.hooks.clone();
+    let courier = Courier::new(hooks.clone(), context.policy, context.connector.clone());
+    let hub = &context.hub;
+    let announcer = Announcer::new(&control, hub, door.clone(), courier.clone(), hooks);
+    tokio::spawn(announcer.run());
     control.recover_recordings().await?;
     control.number_all().await?;
     control.start_targets();
@@ -121,6 +132,9 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     tokio::spawn(control.clone().keep_recordings_in_bounds());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
+    if general.hooks.cameras {
+        tokio::spawn(control.clone().follow_cameras());
+    }
     tokio::spawn(context.muxers.clone().follow(context.hub.clone()));
     tokio::spawn(identity.follow());
 
@@ -142,7 +156,6 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         }
         all_listening.extend(listening);
     }
-    let door = evostream::Door::new(control.clone(), context.clone());
     let usual = config::EvoStream::default();
     let at = general.evostream;
     if let Some(listener) = listen_if_free("evostream.listen", at.listen, usual.listen)? {
@@ -163,6 +176,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         context.clone(),
         protocols.clone(),
         control.clone(),
+        courier.clone(),
         all_listening,
     );
     if let Some(listener) = https {
@@ -182,6 +196,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
             }
         }
     }
+    control.tell_started();
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -194,6 +209,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         tokio::time::sleep(FAREWELL).await;
         control.recordings_done(FINISH_RECORDINGS).await;
     }
+    courier.done(LAST_HOOKS, || control.has_news()).await;
     Ok(())
 }
 

@@ -44,6 +44,7 @@ fn every_key_of_the_configuration_is_documented() {
         "evostream",
         "sources",
         "record",
+        "hooks",
         "network",
         "rtmp",
         "rtmps",

@@ -57,6 +57,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Every protocol: its name, which is its table in the configuration, and how it is made from that.
 pub const ALL: &[(&str, Build)] = &[
@@ -355,6 +356,8 @@ impl Feed {
 pub struct Progress {
     /// Since when.
     live: OnceLock<(Instant, SystemTime)>,
+    /// Cancelled then.
+    went_live: CancellationToken,
     access_units: AtomicU64,
     bytes: AtomicU64,
     skipped: AtomicU64,
@@ -406,8 +409,14 @@ impl Rate {
 impl Progress {
     /// The far side takes media from now on.
     pub fn set_live(&self) {
-        self.live
-            .get_or_init(|| (Instant::now(), SystemTime::now()));
+        if self.live.set((Instant::now(), SystemTime::now())).is_ok() {
+            self.went_live.cancel();
+        }
+    }
+
+    /// Completes when the far side takes media.
+    pub async fn has_gone_live(&self) {
+        self.went_live.cancelled().await;
     }
 
     /// Whether the far side takes media.

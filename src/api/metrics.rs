@@ -3,6 +3,7 @@
 use crate::adapters::Connection;
 use crate::control::supervisor::{Phase, SourcePhase};
 use crate::control::targets::TargetTotals;
+use crate::hooks;
 use crate::hub::{Hub, Missed};
 use crate::telemetry;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub(super) fn render(
     sources: &BTreeMap<SourcePhase, usize>,
     connections: &[(&'static str, Connection)],
     targets: &TargetTotals,
+    hooks: &hooks::Counts,
 ) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -133,6 +135,7 @@ pub(super) fn render(
         );
     }
     pushed(&mut text, targets);
+    told(&mut text, hooks);
     measured(&mut text, connections);
     text
 }
@@ -179,6 +182,31 @@ fn pushed(text: &mut String, targets: &TargetTotals) {
         metric(text, name, "gauge", help);
         line(text, name, "", value);
     }
+}
+
+/// Webhooks.
+fn told(text: &mut String, hooks: &hooks::Counts) {
+    metric(
+        text,
+        "webhooks_total",
+        "counter",
+        "Webhooks by what became of them.",
+    );
+    for (fate, count) in [
+        ("sent", hooks.sent),
+        ("failed", hooks.failed),
+        ("dropped", hooks.dropped),
+    ] {
+        line(
+            text,
+            "webhooks_total",
+            &format!("{{result=\"{fate}\"}}"),
+            count,
+        );
+    }
+    let help = "Webhooks that wait, or are under way.";
+    metric(text, "webhooks_waiting", "gauge", help);
+    line(text, "webhooks_waiting", "", hooks.waiting);
 }
 
 /// Connections that are measured, by protocol and by what they do: counts are those of all that exist, of everything

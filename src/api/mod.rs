@@ -7,6 +7,7 @@
 pub mod antmedia;
 pub mod apivideo;
 pub mod evostream;
+pub mod hooks;
 pub mod json;
 pub mod openapi;
 pub mod server;
@@ -18,6 +19,7 @@ mod target_status;
 use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
 use crate::auth::{Action, Caller, Denied};
 use crate::control::Control;
+use crate::hooks::Courier;
 use crate::hub::Unavailable;
 use crate::net::file;
 use crate::net::http::Handler;
@@ -41,6 +43,7 @@ pub struct Site {
     context: Arc<Context>,
     protocols: Arc<[Arc<dyn Protocol>]>,
     control: Control,
+    courier: Courier,
     management: Router,
     live_streams: Router,
     tokens: Router,
@@ -54,6 +57,7 @@ impl Site {
         context: Arc<Context>,
         protocols: Vec<Arc<dyn Protocol>>,
         control: Control,
+        courier: Courier,
         listening: Vec<Listening>,
     ) -> Self {
         let listening: Arc<[Listening]> = listening.into();
@@ -70,6 +74,7 @@ impl Site {
             context,
             protocols: protocols.into(),
             control,
+            courier,
             management,
             live_streams,
             tokens,
@@ -98,7 +103,7 @@ impl Site {
             }
             ["rest", ..] => self.manage(request, peer).await,
             ["api", "v1", ..] => self.own(request, peer).await,
-            ["live-streams", ..] => self.live_streams(request, peer).await,
+            ["live-streams" | "webhooks", ..] => self.live_streams(request, peer).await,
             ["auth", ..] => {
                 let Ok(response) = self.tokens.clone().call(request.map(Body::new)).await;
                 response
@@ -155,6 +160,7 @@ impl Site {
             &self.control.source_phases(),
             &self.control.connections(),
             &self.control.target_totals(),
+            &self.courier.counts(),
         )));
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response

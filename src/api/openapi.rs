@@ -378,6 +378,15 @@ const API_VIDEO: &[Call] = &[
         "Removes it",
     )
     .status(204),
+    call("get", "/webhooks", "Webhooks, in pages")
+        .query(&["events", "currentPage", "pageSize"])
+        .gives("Webhooks"),
+    call("post", "/webhooks", "Registers a webhook")
+        .body("WebhookInput")
+        .gives("Webhook")
+        .status(201),
+    call("get", "/webhooks/{id}", "One webhook").gives("Webhook"),
+    call("delete", "/webhooks/{id}", "Forgets it").status(204),
     call("post", "/auth/api-key", "A token for a key")
         .body("ApiKey")
         .gives("Token"),
@@ -496,13 +505,21 @@ fn schemas() -> Value {
             "playerId": text, "broadcasting": flag, "restreams": list("Restream"),
             "assets": object(json!({ "iframe": text, "player": text, "hls": text, "thumbnail": text })),
         })),
+        "Pagination": object(json!({
+            "currentPage": number, "pageSize": number, "pagesTotal": number, "itemsTotal": number,
+            "currentPageItems": number,
+            "links": { "type": "array", "items": object(json!({ "rel": text, "uri": text })) },
+        })),
         "LiveStreams": object(json!({
-            "data": list("LiveStream"),
-            "pagination": object(json!({
-                "currentPage": number, "pageSize": number, "pagesTotal": number, "itemsTotal": number,
-                "currentPageItems": number,
-                "links": { "type": "array", "items": object(json!({ "rel": text, "uri": text })) },
-            })),
+            "data": list("LiveStream"), "pagination": { "$ref": "#/components/schemas/Pagination" },
+        })),
+        "WebhookInput": object(json!({ "events": { "type": "array", "items": text }, "url": text })),
+        "Webhook": object(json!({
+            "webhookId": text, "createdAt": text, "events": { "type": "array", "items": text }, "url": text,
+            "signatureSecret": text,
+        })),
+        "Webhooks": object(json!({
+            "data": list("Webhook"), "pagination": { "$ref": "#/components/schemas/Pagination" },
         })),
         "ApiKey": object(json!({ "apiKey": text })),
         "Refresh": object(json!({ "refreshToken": text })),

@@ -5,10 +5,12 @@
 //! with [`Config::section`], so that this module knows no protocol.
 
 pub mod duration;
+pub mod hooks;
 pub mod record;
 
 mod source;
 
+pub use hooks::Hooks;
 pub use record::Record;
 pub use source::{Overrides, load};
 
@@ -69,6 +71,8 @@ pub struct General {
     pub on_demand: OnDemand,
     /// Recordings.
     pub record: Record,
+    /// Webhooks.
+    pub hooks: Hooks,
     /// Certificates.
     pub tls: Tls,
     /// The API of EvoStream.
@@ -337,6 +341,7 @@ impl Default for General {
             network: Network::default(),
             on_demand: OnDemand::default(),
             record: Record::default(),
+            hooks: Hooks::default(),
             tls: Tls::default(),
             evostream: EvoStream::default(),
         }
@@ -530,6 +535,7 @@ impl General {
         self.segments.check()?;
         self.sources.check()?;
         self.record.check()?;
+        self.hooks.check()?;
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),
             (None, Some(_)) => return Err(("tls.key", "needs tls.certificate as well".into())),

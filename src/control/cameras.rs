@@ -1,7 +1,9 @@
 //! Broadcasts that are cameras: what is known of each is kept from one request to the next, and whoever sets one in
 //! motion need not come back to stop it.
 
+use super::news::What;
 use super::{Broadcast, Control};
+use crate::adapters::onvif::events::Event;
 use crate::adapters::onvif::ptz::{Motion, Vector};
 use crate::adapters::onvif::{Camera, CameraError, Source, SourceError};
 use crate::hub::StreamName;
@@ -12,6 +14,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::MutexGuard;
 use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How often is looked which cameras there are.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A camera is asked no more often than this for what it has noticed.
+const BETWEEN: Duration = Duration::from_millis(200);
+
+/// One that does not tell is asked again after this, and later and later up to [`LAST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What a camera calls a state that it only repeats, because somebody new asks.
+const INITIALIZED: &str = "Initialized";
 
 /// Why a camera did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +158,60 @@ impl Control {
                 self.connect_camera(&url)?.stream().await?;
                 Ok(())
             }
+        }
+    }
+
+    /// Tells what cameras notice. Runs for ever.
+    pub async fn follow_cameras(self) {
+        let mut watched: HashMap<StreamName, (String, DropGuard)> = HashMap::new();
+        loop {
+            let wanted: HashMap<StreamName, String> = self
+                .lock()
+                .iter()
+                .filter_map(|(name, broadcast)| Some((name.clone(), camera_url(broadcast).ok()?)))
+                .collect();
+            watched.retain(|name, (url, _)| wanted.get(name) == Some(url));
+            for (name, url) in wanted {
+                watched.entry(name.clone()).or_insert_with(|| {
+                    let stop = CancellationToken::new();
+                    let watch = self.clone().watch_camera(name, url.clone());
+                    let watch = stop.clone().run_until_cancelled_owned(watch);
+                    tokio::spawn(watch);
+                    (url, stop.drop_guard())
+                });
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn watch_camera(self, name: StreamName, url: String) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let failure = match self.connect_camera(&url) {
+                Ok(mut camera) => loop {
+                    match camera.events().await {
+                        Ok(events) => {
+                            pause = FIRST_PAUSE;
+                            let is_news =
+                                |event: &Event| event.operation.as_deref() != Some(INITIALIZED);
+                            for event in events.into_iter().filter(is_news) {
+                                self.outlet()
+                                    .tell(What::Noticed(name.clone(), event.into()));
+                            }
+                        }
+                        Err(error) => break error.to_string(),
+                    }
+                    sleep(BETWEEN).await;
+                },
+                Err(error) => error.to_string(),
+            };
+            if pause == FIRST_PAUSE {
+                tracing::warn!(stream = %name, error = failure, "the camera does not tell what it notices");
+            } else {
+                tracing::debug!(stream = %name, error = failure, "the camera does not tell what it notices");
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(LAST_PAUSE);
         }
     }
 

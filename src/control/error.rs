@@ -1,5 +1,6 @@
 //! Why a request is refused.
 
+use crate::hooks::AddressError;
 use crate::hub::{NameError, StreamName};
 use crate::net::policy::Refused;
 use crate::store::StoreError;
@@ -34,6 +35,12 @@ pub enum ControlError {
     /// What is no URL that can be pushed to, in words.
     #[error("{0}")]
     Place(String),
+    /// Where events are to be sent cannot be used.
+    #[error(transparent)]
+    Hook(#[from] AddressError),
+    /// There are as many webhooks as there may be.
+    #[error("there are {0} webhooks, as many as there may be")]
+    HooksFull(usize),
     /// There is no picture in what was sent.
     #[error("the file is no picture: JPEG, PNG and WebP are known")]
     Picture,

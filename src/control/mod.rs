@@ -10,6 +10,7 @@ mod cameras;
 mod demand;
 mod endpoint;
 mod error;
+pub mod news;
 mod numbers;
 pub mod pictures;
 pub mod recordings;
@@ -18,6 +19,7 @@ mod sources;
 pub mod supervisor;
 pub mod targets;
 mod view;
+pub mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ use crate::hub::{Change, Hub, StreamName};
 use crate::store::{self, Store, StoreError};
 use cameras::Cameras;
 use demand::Demand;
+use news::{Told, What};
 use numbers::Numbers;
 use pictures::Pictures;
 use recordings::{Place, Recordings, vod};
@@ -47,6 +50,7 @@ use supervisor::Supervisor;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use webhooks::Webhooks;
 
 /// Most broadcasts that are kept.
 const MAX_BROADCASTS: usize = 100_000;
@@ -71,6 +75,7 @@ struct Shared {
     numbers: Numbers,
     pictures: Pictures,
     keys: StreamKeys,
+    webhooks: Webhooks,
     /// By application.
     settings: Mutex<BTreeMap<String, AppSettings>>,
     settings_changed: Notify,
@@ -114,9 +119,14 @@ impl Control {
             }
         }
         let pictures = Pictures::new(pictures);
-        let recordings = Recordings::new(recordings, &store)?;
+        let recordings = Recordings::new(recordings, &store, supervisor.outlet().clone())?;
         let numbers = Numbers::new(&store)?;
-        let settings = store.all(store::Kind::Settings)?.into_iter().collect();
+        let webhooks = Webhooks::new(&store)?;
+        let settings: BTreeMap<String, AppSettings> =
+            store.all(store::Kind::Settings)?.into_iter().collect();
+        for (app, settings) in &settings {
+            supervisor.limit_retries(app, settings.endpoint_republish_limit);
+        }
         let broadcasts = Mutex::new(broadcasts);
         let writing = tokio::sync::Mutex::default();
         Ok(Self {
@@ -133,6 +143,7 @@ impl Control {
                 numbers,
                 pictures,
                 keys,
+                webhooks,
                 settings: Mutex::new(settings),
                 settings_changed: Notify::new(),
                 writing,
@@ -147,10 +158,12 @@ impl Control {
     }
 
     async fn follow(self, mut changes: Receiver<Change>) {
+        let mut told = Told::default();
         loop {
             match changes.recv().await {
                 Ok(Change::Published(stream)) => {
                     tracing::info!(stream = %stream.name(), "stream published");
+                    self.tell_life(&mut told, &stream);
                     self.mark(stream.name(), |broadcast| {
                         broadcast.started = Some(SystemTime::now());
                         self.settle(stream.name(), broadcast);
@@ -160,6 +173,7 @@ impl Control {
                 }
                 Ok(Change::Ended(stream, reason)) => {
                     tracing::info!(stream = %stream.name(), ?reason, "stream ended");
+                    told.forget(&stream);
                     self.forget_passing(stream.name());
                     self.mark(stream.name(), |broadcast| {
                         self.settle(stream.name(), broadcast);
@@ -171,7 +185,9 @@ impl Control {
                 }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "too many changes of streams at once");
+                    told.forget_ended();
                     for stream in self.shared.hub.list() {
+                        self.tell_life(&mut told, &stream);
                         self.record_if_asked(&stream);
                     }
                     self.settle_all().await;
@@ -193,6 +209,7 @@ impl Control {
         mut broadcast: Broadcast,
     ) -> Result<View, ControlError> {
         self.check_addresses(&broadcast)?;
+        self.check_hook(broadcast.notes.listener_hook_url.as_deref())?;
         let _writing = self.shared.writing.lock().await;
         let known = self.lock().get(&name).cloned();
         let is_known = known.as_ref().is_some_and(|known| !known.implied);
@@ -282,6 +299,7 @@ impl Control {
         // Somebody cares for it now.
         changed.implied = false;
         self.check_addresses(&changed)?;
+        self.check_hook(patch.notes.listener_hook_url.as_deref())?;
         let sources = changed.sources();
         let moves = sources != sources_before;
         if moves && self.shared.supervisor.state(name).is_some() {
@@ -331,6 +349,7 @@ impl Control {
 
     /// Ends every source and stream, for the end of the process, and writes down that it did.
     pub async fn shut_down(&self) {
+        self.outlet().tell(What::Stopping);
         self.shared.supervisor.stop_all();
         self.shared.hub.close();
         self.settle_all().await;

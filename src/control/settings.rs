@@ -17,6 +17,25 @@ pub struct AppSettings {
     pub start_stream_fetcher_automatically: bool,
     /// Every source is connected anew each so many seconds; 0 for never.
     pub restart_stream_fetcher_period: u32,
+    /// Where its webhooks go, unless a broadcast names a place of its own.
+    #[serde(rename = "listenerHookURL", skip_serializing_if = "Option::is_none")]
+    pub listener_hook_url: Option<String>,
+    /// How often a webhook that failed is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_retry_count: Option<u32>,
+    /// The pause before each of them, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_retry_delay: Option<u64>,
+    /// How webhooks are written: as JSON, or as `application/x-www-form-urlencoded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_content_type: Option<String>,
+    /// Each live stream's state is told each so many milliseconds; never where that is not more than 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook_stream_status_update_period_ms: Option<i64>,
+    /// After so many retries in a row an endpoint that has failed is given up until its stream begins again; one is never
+    /// where that is less than 0, or not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint_republish_limit: Option<i64>,
     /// What is kept for whoever wrote it, and means nothing to the server.
     #[serde(flatten)]
     pub others: Map<String, Value>,
@@ -31,13 +50,17 @@ impl Control {
     /// Puts settings in the place of those before. They hold from now on.
     ///
     /// # Errors
-    /// When they cannot be kept.
+    /// When the webhook cannot be used, or they cannot be kept.
     pub async fn set_settings(&self, app: &str, settings: AppSettings) -> Result<(), ControlError> {
+        self.check_hook(settings.listener_hook_url.as_deref())?;
         let _writing = self.shared.writing.lock().await;
         self.shared
             .store
             .put(store::Kind::Settings, app, &settings)
             .await?;
+        self.shared
+            .supervisor
+            .limit_retries(app, settings.endpoint_republish_limit);
         self.lock_settings().insert(app.to_owned(), settings);
         self.shared.settings_changed.notify_one();
         Ok(())
@@ -85,6 +108,17 @@ impl Control {
                 tracing::error!(stream = %name, %error, "cannot start a source again");
             }
         }
+    }
+
+    /// How often the state of live streams is told, by application, where it is.
+    pub fn status_periods(&self) -> BTreeMap<String, Duration> {
+        let settings = self.lock_settings();
+        let periods = settings.iter().filter_map(|(app, settings)| {
+            let millis = settings.webhook_stream_status_update_period_ms?;
+            let millis = u64::try_from(millis).ok().filter(|millis| *millis > 0)?;
+            Some((app.clone(), Duration::from_millis(millis)))
+        });
+        periods.collect()
     }
 
     fn lock_settings(&self) -> MutexGuard<'_, BTreeMap<String, AppSettings>> {

@@ -414,7 +414,7 @@ impl Control {
         let once = endpoint.once.then(CancellationToken::new);
         let guard = once.clone().map(CancellationToken::drop_guard);
         let supervisor = &self.shared.supervisor;
-        supervisor.start_target(name, &endpoint.id, &endpoint.url, protocol, guard);
+        supervisor.start_target(name, endpoint, protocol, guard);
         if let Some(over) = once {
             let (control, name, id) = (self.clone(), name.clone(), endpoint.id.clone());
             tokio::spawn(async move {

@@ -31,4 +31,4 @@ pub use reader::{Item, Reader};
 pub use registry::{Change, Hub, Offline, Settings, Takeover};
 pub use skips::{Missed, Skips};
 pub use stream::{Ended, Origin, Packets, Snapshot, Stream, TrackSet};
-pub use viewers::{Viewer, Viewers};
+pub use viewers::{Viewer, Viewers, Viewing};

@@ -3,7 +3,7 @@
 use super::demand::Offers;
 use super::ring::Bounds;
 use super::stream::Origin;
-use super::{Ended, Publisher, Stream, StreamName, Taken};
+use super::{Ended, Publisher, Stream, StreamName, Taken, Viewers, Viewing};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,9 @@ use tokio::sync::{Notify, broadcast};
 
 /// Changes that may wait for a slow listener; one that is further behind is told so and looks for itself.
 const CHANGES: usize = 1_024;
+
+/// As [`CHANGES`], of viewers.
+const VIEWING: usize = 4_096;
 
 /// When a second publisher of a name replaces the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -90,6 +93,7 @@ pub(super) struct Register {
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
+    viewing: broadcast::Sender<Viewing>,
     /// Streams end because the server does.
     is_closing: AtomicBool,
     /// Notified when a stream has a publisher, and when somebody is turned away.
@@ -105,6 +109,7 @@ impl Hub {
             streams: Mutex::default(),
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
+            viewing: broadcast::Sender::new(VIEWING),
             is_closing: AtomicBool::new(false),
             appeared: Notify::new(),
             offers: Offers::default(),
@@ -156,7 +161,8 @@ impl Hub {
                     return Err(Taken::Full(streams.len()));
                 }
                 let settings = &register.settings;
-                let stream = Stream::new(name.clone(), settings, origin.clone(), number);
+                let viewers = Viewers::new(register.viewing.clone());
+                let stream = Stream::new(name.clone(), settings, origin.clone(), number, viewers);
                 let stream = Arc::new(stream);
                 streams.insert(name.clone(), stream.clone());
                 stream
@@ -220,6 +226,11 @@ impl Hub {
     /// Whether streams end because the server does: it may be there again soon.
     pub fn is_closing(&self) -> bool {
         self.register.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Viewers that come and go from now on.
+    pub fn viewing(&self) -> broadcast::Receiver<Viewing> {
+        self.register.viewing.subscribe()
     }
 
     /// What happens from now on.

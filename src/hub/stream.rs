@@ -244,6 +244,7 @@ impl Stream {
         settings: &Settings,
         origin: Origin,
         publisher: u64,
+        viewers: Viewers,
     ) -> Self {
         let now = Instant::now();
         let state = State {
@@ -287,7 +288,7 @@ impl Stream {
             state: Mutex::new(state),
             changed: Notify::new(),
             wanted: Notify::new(),
-            viewers: Viewers::default(),
+            viewers,
             skips: Skips::default(),
             offline: settings
                 .offline

@@ -1,16 +1,37 @@
 //! Who watches a stream, counted by protocol.
 
-use super::Stream;
+use super::{Stream, StreamName};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::broadcast;
+
+/// A viewer has come or gone.
+#[derive(Clone, Debug)]
+pub struct Viewing {
+    /// What is watched.
+    pub stream: StreamName,
+    /// By which protocol.
+    pub protocol: &'static str,
+    /// It has come.
+    pub has_come: bool,
+}
 
 /// Viewers of one stream by protocol.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Viewers {
     counts: Mutex<BTreeMap<&'static str, usize>>,
+    /// Where it is told who comes and goes, while anybody wants to know.
+    told: broadcast::Sender<Viewing>,
 }
 
 impl Viewers {
+    pub(super) fn new(told: broadcast::Sender<Viewing>) -> Self {
+        Self {
+            counts: Mutex::default(),
+            told,
+        }
+    }
+
     /// Present viewers.
     pub fn by_protocol(&self) -> BTreeMap<&'static str, usize> {
         self.counts
@@ -33,6 +54,18 @@ impl Viewers {
         let count = counts.entry(protocol).or_default();
         *count = change(*count);
     }
+
+    fn tell(&self, stream: &StreamName, protocol: &'static str, has_come: bool) {
+        if self.told.receiver_count() > 0 {
+            let stream = stream.clone();
+            // That nobody hears any more is no fault.
+            let _ = self.told.send(Viewing {
+                stream,
+                protocol,
+                has_come,
+            });
+        }
+    }
 }
 
 /// One viewer, counted as long as this value lives.
@@ -46,6 +79,7 @@ impl Viewer {
     /// Counts a viewer of `stream` by `protocol`.
     pub fn new(stream: Arc<Stream>, protocol: &'static str) -> Self {
         stream.viewers().change(protocol, |count| count + 1);
+        stream.viewers().tell(stream.name(), protocol, true);
         Self { stream, protocol }
     }
 
@@ -57,8 +91,8 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.stream
-            .viewers()
-            .change(self.protocol, |count| count.saturating_sub(1));
+        let viewers = self.stream.viewers();
+        viewers.change(self.protocol, |count| count.saturating_sub(1));
+        viewers.tell(self.stream.name(), self.protocol, false);
     }
 }

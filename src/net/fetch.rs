@@ -1,6 +1,6 @@
 //! Getting something over HTTP: one request, redirects followed, and the body as it comes ([`get`]) or all of it
 //! ([`whole`], on a connection that may serve again, [`Idle`]). Or any one request as it is, with whatever is answered
-//! ([`exchange`]).
+//! ([`exchange`]), or the status of it alone ([`send`]).
 //!
 //! Every server on the way is judged by the [`Policy`] when it is connected to, the ones that redirects name
 //! too. What the body is, is for the caller, who looks at its content type and its first bytes.
@@ -338,6 +338,16 @@ pub async fn exchange(
     Ok(hyper::Response::from_parts(head, read.freeze()))
 }
 
+/// Sends one request to the host of `url`: the status of the answer, for the rest of which nobody waits. Redirects are not
+/// followed.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn send(url: &Url, request: Request<Body>, ask: &Ask<'_>) -> Result<StatusCode, String> {
+    let (answer, _connection) = connect(url, request, ask).await?;
+    Ok(answer.status())
+}
+
 async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, Failure> {
     let mut url = url.clone();
     for _ in 0..=MAX_REDIRECTS {
@@ -458,11 +468,13 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     })
 }
 
-fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
+/// A request without anything that its purpose asks for: who is asked, who asks, and user and password where these stand
+/// in the URL. None where the URL cannot be asked for over HTTP.
+pub fn bare(method: Method, url: &Url, body: Body) -> Option<Request<Body>> {
     let target = &url[Position::BeforePath..Position::AfterQuery];
     let place = &url[Position::BeforeHost..Position::AfterPort];
     let mut request = Request::builder()
-        .method(Method::GET)
+        .method(method)
         .uri(target.parse::<Uri>().ok()?)
         .header(header::HOST, place)
         .header(
@@ -470,9 +482,6 @@ fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
             concat!("Millstream/", env!("CARGO_PKG_VERSION")),
         )
         .header(header::ACCEPT, "*/*");
-    if ask.idle.is_none() {
-        request = request.header(header::CONNECTION, "close");
-    }
     if !url.username().is_empty() || url.password().is_some() {
         let decoded = |text| percent_encoding::percent_decode_str(text).collect::<Vec<u8>>();
         let mut login = decoded(url.username());
@@ -482,16 +491,25 @@ fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
         value.set_sensitive(true);
         request = request.header(header::AUTHORIZATION, value);
     }
+    request.body(body).ok()
+}
+
+fn request(url: &Url, ask: &Ask<'_>) -> Option<Request<Body>> {
+    let mut request = bare(Method::GET, url, Body::empty())?;
+    let own = request.headers_mut();
+    if ask.idle.is_none() {
+        own.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some((offset, length)) = ask.range {
         let last = offset.checked_add(length)?.checked_sub(1)?;
-        request = request.header(header::RANGE, format!("bytes={offset}-{last}"));
+        let range = HeaderValue::try_from(format!("bytes={offset}-{last}")).ok()?;
+        own.insert(header::RANGE, range);
     } else if ask.accepts_gzip {
-        request = request.header(header::ACCEPT_ENCODING, "gzip");
+        own.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
     if let Some(cookies) = ask.cookies.and_then(|cookies| cookies.for_host(url)) {
-        request = request.header(header::COOKIE, cookies);
+        own.insert(header::COOKIE, cookies);
     }
-    let mut request = request.body(Body::empty()).ok()?;
     let is_home = ask
         .home
         .is_none_or(|home| home.host_str() == url.host_str());

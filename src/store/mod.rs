@@ -25,6 +25,8 @@ pub enum Kind {
     Settings,
     /// The last number that was given.
     Numbers,
+    /// Webhooks that were registered, by ID.
+    Webhooks,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             Self::Vods => TableDefinition::new("vods"),
             Self::Settings => TableDefinition::new("settings"),
             Self::Numbers => TableDefinition::new("numbers"),
+            Self::Webhooks => TableDefinition::new("webhooks"),
         }
     }
 }

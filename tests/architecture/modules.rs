@@ -5,12 +5,13 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
 /// The modules of `src`, lowest first. A module uses those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 18] = [
     "hub",
     "config",
     "telemetry",
     "auth",
     "net",
+    "hooks",
     "segment",
     "record",
     "bridge",

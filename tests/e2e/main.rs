@@ -75,6 +75,7 @@ mod starting;
 mod support;
 mod times;
 mod web;
+mod webhooks;
 mod webrtc;
 mod webrtc_client;
 mod webrtc_publish;

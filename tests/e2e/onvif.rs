@@ -41,7 +41,7 @@ fn simulator(server: &Server, rtsp_port: u16) -> (Peer, u16) {
 
 /// A camera with these quirks that names a stream of that port.
 #[track_caller]
-fn odd(server: &Server, port: u16, rtsp_port: u16, quirks: &[&str]) -> (Peer, u16) {
+pub(crate) fn odd(server: &Server, port: u16, rtsp_port: u16, quirks: &[&str]) -> (Peer, u16) {
     let (port, url) = (
         port.to_string(),
         format!("rtsp://127.0.0.1:{rtsp_port}/cam"),

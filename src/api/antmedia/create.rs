@@ -108,9 +108,9 @@ pub(super) async fn create(
     {
         Ok(view) => Json(Object::new(view, host(&headers), &shared.rtmp_port)).into_response(),
         Err(ControlError::Exists(_)) => id_in_use(),
-        Err(error @ ControlError::Address(_)) => {
-            refusal(StatusCode::BAD_REQUEST, &error.to_string())
-        }
+        Err(
+            error @ (ControlError::Address(_) | ControlError::Hook(_) | ControlError::Place(_)),
+        ) => refusal(StatusCode::BAD_REQUEST, &error.to_string()),
         Err(error) => control_failure(&error),
     }
 }

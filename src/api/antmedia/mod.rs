@@ -8,6 +8,7 @@ mod connections;
 mod create;
 mod endpoints;
 mod envelope;
+pub(super) mod hooks;
 mod recording;
 mod routes;
 mod settings;

@@ -22,6 +22,12 @@ struct Query {
     name: Option<String>,
     sort_by: SortBy,
     is_descending: bool,
+    pages: Pages,
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pages {
     page: usize,
     size: usize,
     /// What is not about pages, for links to other pages.
@@ -35,15 +41,16 @@ enum SortBy {
     Updated,
 }
 
+/// A page of a list.
 #[derive(Serialize)]
-struct List {
-    data: Vec<LiveStream>,
+pub(super) struct List<T> {
+    data: Vec<T>,
     pagination: Pagination,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Pagination {
+pub(super) struct Pagination {
     current_page: usize,
     page_size: usize,
     pages_total: usize,
@@ -68,13 +75,11 @@ pub(super) async fn list(
     let mut views = shared.control.list(app.map_or("", String::as_str));
     views.retain(|view| query.wants(view));
     query.sort(&mut views);
-    let total = views.len();
-    let first = query.size.saturating_mul(query.page - 1);
     let site = site(&headers, shared.secure_port);
-    let page = views.into_iter().skip(first).take(query.size);
-    let data: Vec<_> = page.map(|view| LiveStream::new(view, &site)).collect();
-    let pagination = query.pagination(total, data.len());
-    Ok(Json(List { data, pagination }).into_response())
+    let list = query
+        .pages
+        .list("/live-streams", views, |view| LiveStream::new(view, &site));
+    Ok(Json(list).into_response())
 }
 
 impl Query {
@@ -85,18 +90,12 @@ impl Query {
             name: None,
             sort_by: SortBy::Created,
             is_descending: true,
-            page: 1,
-            size: PAGE,
-            others: Vec::new(),
+            pages: Pages::default(),
         };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
-            let number = |limit: usize, detail| {
-                let number = value
-                    .parse()
-                    .ok()
-                    .filter(|number| (1..=limit).contains(number));
-                number.ok_or_else(|| Problem::query(&key, detail))
-            };
+            if query.pages.take(&key, &value)? {
+                continue;
+            }
             match &*key {
                 "streamKey" => query.stream_key = Some(value.to_string()),
                 "name" => query.name = Some(value.to_lowercase()),
@@ -118,17 +117,9 @@ impl Query {
                         _ => return Err(Problem::query(&key, "This value should be asc or desc.")),
                     };
                 }
-                "currentPage" => {
-                    query.page = number(usize::MAX, "This value should be 1 or more.")?;
-                    continue;
-                }
-                "pageSize" => {
-                    query.size = number(MAX_PAGE, "This value should lie between 1 and 100.")?;
-                    continue;
-                }
                 _ => continue,
             }
-            query.others.push((key.into_owned(), value.into_owned()));
+            query.pages.keep(&key, &value);
         }
         Ok(query)
     }
@@ -162,12 +153,65 @@ impl Query {
             views.reverse();
         }
     }
+}
 
-    fn pagination(&self, items: usize, on_page: usize) -> Pagination {
+impl Default for Pages {
+    fn default() -> Self {
+        Self {
+            page: 1,
+            size: PAGE,
+            others: Vec::new(),
+        }
+    }
+}
+
+impl Pages {
+    /// Takes a parameter of the query, if it is about pages.
+    pub(super) fn take(&mut self, key: &str, value: &str) -> Result<bool, Problem> {
+        let (number, limit, detail) = match key {
+            "currentPage" => (
+                &mut self.page,
+                usize::MAX,
+                "This value should be 1 or more.",
+            ),
+            "pageSize" => (
+                &mut self.size,
+                MAX_PAGE,
+                "This value should lie between 1 and 100.",
+            ),
+            _ => return Ok(false),
+        };
+        let read = value.parse().ok();
+        let read = read.filter(|read| (1..=limit).contains(read));
+        *number = read.ok_or_else(|| Problem::query(key, detail))?;
+        Ok(true)
+    }
+
+    /// Another parameter, which links to other pages have as well.
+    pub(super) fn keep(&mut self, key: &str, value: &str) {
+        self.others.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// The page, of all that there is at `path`.
+    pub(super) fn list<A, T>(
+        &self,
+        path: &str,
+        all: Vec<A>,
+        object: impl FnMut(A) -> T,
+    ) -> List<T> {
+        let total = all.len();
+        let first = self.size.saturating_mul(self.page - 1);
+        let page = all.into_iter().skip(first).take(self.size);
+        let data: Vec<T> = page.map(object).collect();
+        let pagination = self.pagination(path, total, data.len());
+        List { data, pagination }
+    }
+
+    fn pagination(&self, path: &str, items: usize, on_page: usize) -> Pagination {
         let pages = items.div_ceil(self.size).max(1);
         let mut links = Vec::new();
         let mut link = |rel, page| {
-            let mut uri = format!("/live-streams?currentPage={page}&pageSize={}", self.size);
+            let mut uri = format!("{path}?currentPage={page}&pageSize={}", self.size);
             for (key, value) in &self.others {
                 let pair = form_urlencoded::Serializer::new(String::new())
                     .append_pair(key, value)
@@ -205,7 +249,7 @@ mod tests {
     fn pages_are_linked() {
         let rels = |text: &str, items| {
             let query = Query::read(text).unwrap();
-            let pagination = query.pagination(items, 0);
+            let pagination = query.pages.pagination("/live-streams", items, 0);
             let rels = pagination.links.iter();
             let rels: Vec<_> = rels
                 .map(|link| format!("{}={}", link.rel, link.uri))

@@ -10,6 +10,7 @@ mod restreams;
 mod routes;
 mod thumbnail;
 mod tokens;
+pub(super) mod webhooks;
 
 pub use problem::Problem;
 pub use thumbnail::FILE as PICTURE;
@@ -40,7 +41,7 @@ struct Shared {
     secure_port: Option<u16>,
 }
 
-/// All of `/live-streams`. Whether the caller may is not asked here.
+/// All of `/live-streams` and `/webhooks`. Whether the caller may is not asked here.
 pub fn router(control: Control, context: Arc<Context>, listening: &[Listening]) -> Router {
     let mut secure = listening.iter();
     let secure = secure.find(|listening| listening.protocol == SECURE);
@@ -68,6 +69,11 @@ pub fn router(control: Control, context: Arc<Context>, listening: &[Listening]) 
             get(restreams::read)
                 .patch(restreams::update)
                 .delete(restreams::remove),
+        )
+        .route("/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::read).delete(webhooks::delete),
         )
         .fallback(async || Problem::no_such_call())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

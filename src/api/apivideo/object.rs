@@ -106,7 +106,7 @@ pub(super) fn server_and_key(endpoint: &Endpoint) -> (String, String) {
 }
 
 /// `2023-06-19T09:11:20+00:00`.
-fn atom(time: SystemTime) -> String {
+pub(super) fn atom(time: SystemTime) -> String {
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.replace('Z', "+00:00")
 }

@@ -6,6 +6,7 @@
 mod answer;
 pub mod command;
 mod configs;
+mod events;
 mod functions;
 pub mod http;
 pub mod lines;
@@ -16,6 +17,7 @@ mod uri;
 
 pub use answer::Answer;
 pub use command::Command;
+pub use events::Sink;
 
 use crate::adapters::Context;
 use crate::control::{Control, ControlError};

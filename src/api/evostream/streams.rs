@@ -5,7 +5,7 @@ use super::{Door, Result, pull, push, refused};
 use crate::control::View;
 use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
-use crate::hub::Snapshot;
+use crate::hub::{Snapshot, StreamName};
 use media::Kind;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
@@ -133,11 +133,11 @@ fn not_found(call: &Call) -> String {
 fn object(door: &Door, live: &Live) -> Value {
     match live {
         Live::In(view, stream) => inbound(door, view, stream),
-        Live::Out(view, target) => outbound(door, view, target),
+        Live::Out(view, target) => outbound(door, &view.name, target),
     }
 }
 
-fn inbound(door: &Door, view: &View, stream: &Snapshot) -> Value {
+pub(super) fn inbound(door: &Door, view: &View, stream: &Snapshot) -> Value {
     let origin = &stream.origin;
     let far = origin.address.parse::<SocketAddr>().ok();
     let outs = view.targets.iter();
@@ -167,11 +167,11 @@ fn inbound(door: &Door, view: &View, stream: &Snapshot) -> Value {
     object.into()
 }
 
-fn outbound(door: &Door, view: &View, target: &TargetView) -> Value {
-    let settings = push::object(door, &view.name, &target.endpoint);
+pub(super) fn outbound(door: &Door, name: &StreamName, target: &TargetView) -> Value {
+    let settings = push::object(door, name, &target.endpoint);
     let state = &target.state;
     let scheme = settings["targetUri"]["scheme"].as_str();
-    let mut object = common(&view.name, scheme.unwrap_or_default(), "ON", state.since);
+    let mut object = common(name, scheme.unwrap_or_default(), "ON", state.since);
     let of_target = |key: &str| settings["targetUri"][key].clone();
     let own = json!({
         "bandwidth": state.bits_per_second() / 1_000,
@@ -194,7 +194,7 @@ fn outbound(door: &Door, view: &View, target: &TargetView) -> Value {
 
 /// What streams have in both directions.
 fn common(
-    name: &crate::hub::StreamName,
+    name: &StreamName,
     protocol: &str,
     direction: &str,
     since: SystemTime,

@@ -16,6 +16,7 @@ pub use library::{ImportError, Upload, UploadError};
 pub use running::Paused;
 pub use timeline::{Recorded, Timeline};
 
+use super::news::{Outlet, What};
 use super::{Control, ControlError};
 use crate::config::Record;
 use crate::hub::{Stream, StreamName};
@@ -67,6 +68,7 @@ pub(super) struct Recordings {
     running: Arc<Mutex<HashMap<StreamName, Running>>>,
     vods: Arc<Mutex<BTreeMap<String, Vod>>>,
     exports: Arc<Semaphore>,
+    outlet: Outlet,
 }
 
 #[derive(Clone, Debug)]
@@ -79,7 +81,7 @@ struct Running {
 
 impl Recordings {
     /// With what the store knows.
-    pub(super) fn new(place: Place, store: &Store) -> Result<Self, StoreError> {
+    pub(super) fn new(place: Place, store: &Store, outlet: Outlet) -> Result<Self, StoreError> {
         let vods: BTreeMap<String, Vod> = store.all(store::Kind::Vods)?.into_iter().collect();
         Ok(Self {
             place,
@@ -87,6 +89,7 @@ impl Recordings {
             running: Arc::default(),
             vods: Arc::new(Mutex::new(vods)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
+            outlet,
         })
     }
 
@@ -250,7 +253,9 @@ impl Recordings {
         vod.duration = finished.duration;
         vod.spans = finished.spans.clone();
         vod.bytes = finished.bytes;
-        self.keep(&vod).await
+        self.keep(&vod).await?;
+        self.outlet.tell(What::Recorded(vod.into()));
+        Ok(())
     }
 
     fn path(&self, vod: &Vod) -> PathBuf {

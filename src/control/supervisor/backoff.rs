@@ -9,7 +9,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(900);
 const LAST_RETRY: Duration = Duration::from_secs(15);
 
 /// A source that ran for so long was well: its next retry is a first one again.
-const WELL_AFTER: Duration = Duration::from_secs(10);
+pub(super) const WELL_AFTER: Duration = Duration::from_secs(10);
 
 /// Pauses that double, with jitter so that many sources of one host do not knock together.
 #[derive(Debug, Default)]

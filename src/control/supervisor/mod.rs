@@ -13,6 +13,8 @@ pub use attempt::Route;
 pub use sources::{SourcePhase, State};
 pub use targets::{Phase, Sent, TargetState};
 
+use super::Endpoint;
+use super::news::Outlet;
 use crate::adapters::{Context, Protocol, Target};
 use crate::config;
 use crate::hub::StreamName;
@@ -22,7 +24,7 @@ use jobs::Jobs;
 use sources::Source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use targets::Pushing;
+use targets::{Limits, Pushing};
 use tokio_util::sync::DropGuard;
 
 /// Keeps sources and targets running. Clones share them.
@@ -34,6 +36,8 @@ pub struct Supervisor {
     sources: Jobs<StreamName, State>,
     /// By stream and the target's ID.
     targets: Jobs<(StreamName, String), TargetState>,
+    limits: Limits,
+    outlet: Outlet,
 }
 
 impl Supervisor {
@@ -45,7 +49,20 @@ impl Supervisor {
             gates: Gates::new(settings.connecting_per_host),
             sources: Jobs::default(),
             targets: Jobs::default(),
+            limits: Limits::default(),
+            outlet: Outlet::default(),
         }
+    }
+
+    /// Where it is told what happens.
+    pub const fn outlet(&self) -> &Outlet {
+        &self.outlet
+    }
+
+    /// From now on, targets of an application's streams are given up after so many retries in a row, until the next stream
+    /// of their name. None, or less than 0: never.
+    pub fn limit_retries(&self, app: &str, limit: Option<i64>) {
+        self.limits.set(app, limit);
     }
 
     /// What may be connected to.
@@ -67,6 +84,7 @@ impl Supervisor {
             gates: self.gates.clone(),
             settings: self.settings,
             once,
+            outlet: self.outlet.clone(),
         };
         self.sources.start(name.clone(), |state| source.keep(state))
     }
@@ -94,24 +112,25 @@ impl Supervisor {
         phases
     }
 
-    /// Pushes the stream `name` to `url` whenever it is live. False when the stream has a target of that ID
+    /// Pushes the stream `name` to a target whenever it is live. False when the stream has a target of that ID
     /// already. With `once`, it is pushed one time; `once` is dropped when that is over.
     pub fn start_target(
         &self,
         name: &StreamName,
-        id: &str,
-        url: &str,
+        endpoint: &Endpoint,
         protocol: Arc<dyn Protocol>,
         once: Option<DropGuard>,
     ) -> bool {
         let pushing = Pushing {
             protocol,
-            url: url.to_owned(),
+            endpoint: endpoint.clone(),
             context: self.context.clone(),
             name: name.clone(),
             once,
+            limits: self.limits.clone(),
+            outlet: self.outlet.clone(),
         };
-        let key = (name.clone(), id.to_owned());
+        let key = (name.clone(), endpoint.id.clone());
         self.targets.start(key, |state| pushing.keep(state))
     }
 

@@ -9,6 +9,7 @@ use super::targets::SHOWN;
 use super::turns::Turns;
 use crate::adapters::Target;
 use crate::config;
+use crate::control::news::{Outlet, What};
 use crate::net::redacted::Redacted;
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -53,6 +54,7 @@ pub(super) struct Source {
     pub(super) settings: config::Sources,
     /// One attempt is made, at the first URL; dropped when that is over.
     pub(super) once: Option<DropGuard>,
+    pub(super) outlet: Outlet,
 }
 
 impl Source {
@@ -179,6 +181,10 @@ impl Source {
             Some(_) => SourcePhase::Connecting,
             None => SourcePhase::Pausing,
         };
+        if is_news {
+            self.outlet
+                .tell(What::SourceFailed(stream.clone(), error.clone()));
+        }
         state.last_error = Some(error);
         if failed.live.is_some() {
             state.lost = Some(now);

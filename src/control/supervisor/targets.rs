@@ -1,10 +1,14 @@
 //! Targets: one runs while its stream is live, and is connected again until that ends.
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, WELL_AFTER};
 use super::jobs::lock;
 use crate::adapters::{Context, Feed, Progress, Protocol};
+use crate::control::Endpoint;
+use crate::control::news::{Outlet, TargetNews, What};
+use crate::control::targets::TargetView;
 use crate::hub::{Stream, StreamName};
 use crate::net::redacted::Redacted;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -12,6 +16,10 @@ use tokio_util::sync::DropGuard;
 
 /// A target that was tried once and failed is shown for so long, with the reason.
 pub(super) const SHOWN: Duration = Duration::from_secs(10);
+
+/// A target that was connected again in vain so often in a row is told of as failed, where its application does not say
+/// how often it may be. It goes on being tried.
+const TOLD_AFTER: u32 = 3;
 
 /// Number of the last attempt at any target.
 static LAST_RUN: AtomicU64 = AtomicU64::new(0);
@@ -189,14 +197,54 @@ impl TargetState {
     }
 }
 
+/// How often in a row targets are connected again in vain, by application, where there is a limit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Limits(Arc<Mutex<HashMap<String, u32>>>);
+
+impl Limits {
+    /// None, or less than 0: for ever.
+    pub(super) fn set(&self, app: &str, limit: Option<i64>) {
+        let mut limits = lock(&self.0);
+        match limit.filter(|limit| *limit >= 0) {
+            Some(limit) => {
+                let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+                limits.insert(app.to_owned(), limit);
+            }
+            None => drop(limits.remove(app)),
+        }
+    }
+
+    fn of(&self, app: &str) -> Option<u32> {
+        lock(&self.0).get(app).copied()
+    }
+}
+
 /// A target to be kept running.
 pub(super) struct Pushing {
     pub(super) protocol: Arc<dyn Protocol>,
-    pub(super) url: String,
+    pub(super) endpoint: Endpoint,
     pub(super) context: Arc<Context>,
     pub(super) name: StreamName,
     /// It is tried once; dropped when that is over.
     pub(super) once: Option<DropGuard>,
+    pub(super) limits: Limits,
+    pub(super) outlet: Outlet,
+}
+
+/// The far side takes the stream: told now, and that it no longer does when this is dropped.
+struct Taking<'a>(&'a Pushing, &'a Mutex<TargetState>);
+
+impl<'a> Taking<'a> {
+    fn new(pushing: &'a Pushing, state: &'a Mutex<TargetState>) -> Self {
+        pushing.tell(state, TargetNews::Live);
+        Self(pushing, state)
+    }
+}
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.tell(self.1, TargetNews::Ended);
+    }
 }
 
 impl Pushing {
@@ -219,6 +267,8 @@ impl Pushing {
 
     async fn push_while_live(&self, stream: &Arc<Stream>, state: &Mutex<TargetState>) {
         let mut backoff = Backoff::default();
+        // In a row, without having been well in between.
+        let mut failures = 0u32;
         loop {
             let progress = Arc::new(Progress::default());
             let feed = Feed {
@@ -227,8 +277,8 @@ impl Pushing {
                 progress: progress.clone(),
             };
             lock(state).begin_attempt(&progress);
-            let pushed = self.protocol.push(&self.url, &feed).await;
-            let target = Redacted(&self.url);
+            let pushed = self.push(&feed, state).await;
+            let target = Redacted(&self.endpoint.url);
             let error = match pushed {
                 _ if stream.ended().is_some() => return,
                 Ok(()) => "the target ended".to_owned(),
@@ -238,10 +288,23 @@ impl Pushing {
             if self.once.is_some() {
                 tracing::warn!(stream = %name, %target, %error, "target failed, and is not tried again");
                 lock(state).fail(Phase::Failed, error);
+                self.tell(state, TargetNews::Failed);
                 return tokio::time::sleep(SHOWN).await;
             }
             // Time spent connecting is no sign of being well.
             let ran = progress.ran();
+            if ran.is_some_and(|ran| ran >= WELL_AFTER) {
+                failures = 0;
+            }
+            failures = failures.saturating_add(1);
+            let limit = self.limits.of(name.app());
+            if limit.is_some_and(|limit| failures > limit) {
+                tracing::warn!(stream = %name, %target, %error, failures, "target failed as often as it may, and is not tried again before the next stream");
+                lock(state).fail(Phase::Failed, error);
+                self.tell(state, TargetNews::Failed);
+                stream.end().await;
+                return;
+            }
             let pause = backoff.next(ran.unwrap_or_default(), rand::random());
             if ran.is_some() || lock(state).last_error.as_deref() != Some(&error) {
                 tracing::warn!(stream = %name, %target, %error, retry_in = ?pause, "target failed");
@@ -249,10 +312,34 @@ impl Pushing {
                 tracing::debug!(stream = %name, %target, %error, retry_in = ?pause, "target failed again");
             }
             lock(state).fail(Phase::Backoff, error);
+            if limit.is_none() && failures == TOLD_AFTER + 1 {
+                self.tell(state, TargetNews::Failed);
+            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stream.end() => return,
             }
         }
+    }
+
+    /// One attempt. That the far side takes the stream is told while it lasts.
+    async fn push(&self, feed: &Feed, state: &Mutex<TargetState>) -> Result<(), String> {
+        let mut pushing = self.protocol.push(&self.endpoint.url, feed);
+        tokio::select! {
+            biased;
+            () = feed.progress.has_gone_live() => {}
+            pushed = &mut pushing => return pushed,
+        }
+        let _taking = Taking::new(self, state);
+        pushing.await
+    }
+
+    fn tell(&self, state: &Mutex<TargetState>, news: TargetNews) {
+        let mut state = lock(state).clone();
+        state.note_live();
+        let endpoint = self.endpoint.clone();
+        let view = TargetView { endpoint, state };
+        self.outlet
+            .tell(What::Target(self.name.clone(), view.into(), news));
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod failover;
 mod kept;
+mod news;
 mod operations;
 mod pushing;
 mod recording;
