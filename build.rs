@@ -1,8 +1,8 @@
-//! Makes the web assets that the server embeds: the pages of `src/panel/web`, and hls.js and dash.js as the lock file pins
-//! them, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
+//! Makes the web assets that the server embeds: the pages of `src/panel/web`, the panel bundled by Vite, and hls.js and
+//! dash.js, all packages as the lock file pins them, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
 //!
-//! Nothing outside `OUT_DIR` is written. npm is only asked when the lock file has changed; the file that is
-//! taken from a package is copied, the rest removed. The list is an expression of type `&[Asset]` for
+//! Nothing outside `OUT_DIR` is written. npm is only asked when the lock file or the panel's sources have changed; what is
+//! taken from packages, and the bundle, are copied, the rest removed. The list is an expression of type `&[Asset]` for
 //! `include!`; the `Asset` it names belongs to the module that includes it.
 
 use std::error::Error;
@@ -17,8 +17,23 @@ use flate2::write::GzEncoder;
 
 /// Where the pages are.
 const WEB: &str = "src/panel/web";
-/// What belongs to npm and is not served.
-const NPM_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
+/// What belongs to npm and Vite and is not served.
+const NPM_FILES: [&str; 5] = [
+    "package.json",
+    "package-lock.json",
+    ".npmrc",
+    "tsconfig.json",
+    "vite.config.mjs",
+];
+/// The panel's sources, and what Vite makes of them with the path each is served under.
+const PANEL: &str = "panel";
+const BUNDLE: [(&str, &str); 2] = [
+    ("panel.js", "assets/panel.js"),
+    ("panel.css", "assets/panel.css"),
+];
+/// Where npm puts packages, and where Vite puts what it makes.
+const MODULES: &str = "node_modules";
+const DIST: &str = "dist";
 /// What is taken from npm packages, and the path it is served under. The light build of hls.js lacks separate
 /// audio renditions, which every stream of this server has. That of dash.js lacks encryption and offline play, which none
 /// has.
@@ -52,7 +67,13 @@ fn make_assets() -> Result<()> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let web = root.join(WEB);
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={WEB}");
+    // The folder itself would tell of what an editor's own `npm install` brings.
+    for entry in fs::read_dir(&web)? {
+        let name = entry?.file_name();
+        if name != MODULES && name != DIST {
+            println!("cargo::rerun-if-changed={WEB}/{}", name.display());
+        }
+    }
 
     let packages = out.join("npm");
     fetch_packages(&web, &packages)?;
@@ -76,6 +97,10 @@ fn make_assets() -> Result<()> {
         };
         assets.push(Asset::make(&made, path, &fs::read(&file)?)?);
     }
+    for (source, path) in BUNDLE {
+        let content = fs::read(packages.join("taken").join(source))?;
+        assets.push(Asset::make(&made, path.to_owned(), &content)?);
+    }
     for (source, path) in FROM_NPM {
         let mut content = fs::read(packages.join("taken").join(source))?;
         if path.ends_with(".mjs") {
@@ -88,13 +113,14 @@ fn make_assets() -> Result<()> {
     Ok(())
 }
 
-/// Leaves what [`FROM_NPM`] names under `packages/taken`, for the lock file as it is now.
+/// Leaves what [`FROM_NPM`] and [`BUNDLE`] name under `packages/taken`, for lock file and sources as they are now.
 fn fetch_packages(web: &Path, packages: &Path) -> Result<()> {
     let wanted = fingerprint(web)?;
     let stamp = packages.join("done");
     let taken = packages.join("taken");
     let complete = FROM_NPM
         .iter()
+        .chain(&BUNDLE)
         .all(|(source, _)| taken.join(source).is_file());
     if complete && fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
         return Ok(());
@@ -106,8 +132,20 @@ fn fetch_packages(web: &Path, packages: &Path) -> Result<()> {
     for name in NPM_FILES {
         fs::copy(web.join(name), packages.join(name))?;
     }
-    run_npm(packages)?;
-    let modules = packages.join("node_modules");
+    let sources = web.join(PANEL);
+    for file in files(&sources)? {
+        let copy = packages.join(PANEL).join(file.strip_prefix(&sources)?);
+        fs::create_dir_all(copy.parent().ok_or("a source has no folder")?)?;
+        fs::copy(file, copy)?;
+    }
+    run_npm(packages, &INSTALL, "fetch the packages of the lock file")?;
+    run_npm(packages, &["run", "--silent", "build"], "build the panel")?;
+    for (source, _) in BUNDLE {
+        fs::create_dir_all(&taken)?;
+        fs::copy(packages.join(DIST).join(source), taken.join(source))
+            .map_err(|error| format!("the panel's {source}: {error}"))?;
+    }
+    let modules = packages.join(MODULES);
     for (source, _) in FROM_NPM {
         let target = taken.join(source);
         fs::create_dir_all(target.parent().ok_or("a package's file has no folder")?)?;
@@ -121,24 +159,35 @@ fn fetch_packages(web: &Path, packages: &Path) -> Result<()> {
 
 /// Changes whenever npm has to be asked again.
 fn fingerprint(web: &Path) -> Result<String> {
-    let mut text = fs::read_to_string(web.join("package-lock.json"))?;
-    for (source, _) in FROM_NPM {
+    let mut text = String::new();
+    let of_npm = NPM_FILES.iter().map(|name| web.join(name));
+    for file in of_npm.chain(files(&web.join(PANEL))?) {
+        let name = file.strip_prefix(web)?.display();
+        writeln!(text, "{name} {:032x}", hash(&fs::read(&file)?))?;
+    }
+    for (source, _) in FROM_NPM.iter().chain(&BUNDLE) {
         writeln!(text, "{source}")?;
     }
     Ok(text)
 }
 
-fn run_npm(folder: &Path) -> Result<()> {
+/// What npm says beyond this is how to call it.
+const MAX_SAID: usize = 4_000;
+
+/// How packages are fetched: what the lock file says, and nothing of theirs runs.
+const INSTALL: [&str; 6] = [
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    "--loglevel=error",
+];
+
+fn run_npm(folder: &Path, arguments: &[&str], what: &str) -> Result<()> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let result = Command::new(npm)
-        .args([
-            "ci",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--prefer-offline",
-            "--loglevel=error",
-        ])
+        .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
         .output();
@@ -146,7 +195,7 @@ fn run_npm(folder: &Path) -> Result<()> {
         Ok(output) => output,
         Err(error) => {
             return Err(format!(
-                "npm is needed to build the play page, and could not be started ({error}): \
+                "npm is needed to build the pages, and could not be started ({error}): \
                  install Node.js with npm 9 or newer, or run `cargo xtask`, which does it"
             )
             .into());
@@ -155,16 +204,23 @@ fn run_npm(folder: &Path) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(format!(
-        "npm ci could not fetch the packages of {WEB}/package-lock.json: {}",
-        said.trim()
-    )
-    .into())
+    // tsc tells what is wrong with the sources on its standard output.
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said);
+    let said: String = said.trim().chars().take(MAX_SAID).collect();
+    Err(format!("npm could not {what} of {WEB}: {said}").into())
 }
 
-/// Every page file below `folder`, in a stable order.
-fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Every page file, in a stable order.
+fn pages(web: &Path) -> Result<Vec<PathBuf>> {
+    let all = files(web)?.into_iter();
+    Ok(all
+        .filter(|file| !file.starts_with(web.join(PANEL)))
+        .collect())
+}
+
+/// Every file below `folder` but those of npm, in a stable order.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -172,7 +228,7 @@ fn pages(folder: &Path) -> Result<Vec<PathBuf>> {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name == "node_modules" || NPM_FILES.contains(&name.as_ref()) {
+            if [MODULES, DIST].contains(&&*name) || NPM_FILES.contains(&name.as_ref()) {
                 continue;
             }
             if entry.file_type()?.is_dir() {

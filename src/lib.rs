@@ -27,6 +27,8 @@ pub mod store;
 
 pub mod adapters;
 
+pub mod inspect;
+
 pub mod control;
 
 pub mod panel;

@@ -68,7 +68,7 @@ impl Site {
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         let tokens =
             apivideo::tokens(context.clone()).layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
-        let own = server::router(control.clone(), context.clone())
+        let own = server::router(control.clone(), context.clone(), listening.clone())
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         Self {
             context,

@@ -56,9 +56,10 @@ impl Call {
 }
 
 /// The APIs, each with its calls.
-static APIS: [(&str, &[Call]); 5] = [
+static APIS: [(&str, &[Call]); 6] = [
     ("Server", SERVER),
     ("Media", MEDIA),
+    ("Millstream", MILLSTREAM),
     ("Ant Media", ANT_MEDIA),
     ("api.video", API_VIDEO),
     ("EvoStream", EVOSTREAM),
@@ -95,6 +96,36 @@ const MEDIA: &[Call] = &[
     )
     .status(201),
     call("get", "/{app}/websocket", "Ant Media's signalling"),
+];
+
+const MILLSTREAM: &[Call] = &[
+    call("get", "/api/v1/version", "What this server is"),
+    call(
+        "get",
+        "/api/v1/streams",
+        "Every stream with all that is known of it",
+    )
+    .query(&["app"])
+    .gives("Streams"),
+    call("get", "/api/v1/streams/{app}/{id}", "One stream").gives("Stream"),
+    call(
+        "get",
+        "/api/v1/events",
+        "What changes in streams, as server-sent events",
+    ),
+    call("get", "/api/v1/log", "The log, as server-sent events").query(&["level", "text", "after"]),
+    call(
+        "post",
+        "/api/v1/probe",
+        "What is in a source, and what can carry it",
+    )
+    .body("Source"),
+    call(
+        "get",
+        "/api/v1/doctor",
+        "What stands in the way of a server that works",
+    )
+    .gives("Report"),
 ];
 
 const ANT_MEDIA: &[Call] = &[
@@ -521,6 +552,24 @@ fn schemas() -> Value {
         "Webhooks": object(json!({
             "data": list("Webhook"), "pagination": { "$ref": "#/components/schemas/Pagination" },
         })),
+        "Streams": list("Stream"),
+        "Stream": object(json!({
+            "app": text, "id": text, "title": { "type": ["string", "null"] }, "type": text, "status": text,
+            "temporary": flag, "onDemand": flag, "recording": flag, "record": { "type": ["boolean", "null"] },
+            "created": number, "started": { "type": ["integer", "null"] }, "bFrames": { "type": ["boolean", "null"] },
+            "camera": flag, "publisher": {}, "tracks": { "type": "array", "items": {} }, "source": {},
+            "targets": { "type": "array", "items": {} },
+            "now": object(json!({
+                "bitrate": number, "speed": { "type": "number" }, "receivedBytes": number, "packetsLost": number,
+                "gop": { "type": ["number", "null"] }, "viewers": {}, "timeRepairs": {}, "targets": {},
+            })),
+        })),
+        "Source": object(json!({ "url": text })),
+        "Report": object(json!({
+            "time": number, "version": text,
+            "checks": { "type": "array", "items": object(json!({ "check": text, "detail": text,
+                "state": { "type": "string", "enum": ["ok", "warning", "problem"] } })) },
+        })),
         "ApiKey": object(json!({ "apiKey": text })),
         "Refresh": object(json!({ "refreshToken": text })),
         "Token": object(json!({ "token_type": text, "expires_in": number, "access_token": text, "refresh_token": text })),
@@ -575,6 +624,16 @@ mod tests {
         ];
         let mut routes = routes(include_str!("antmedia/mod.rs"), &nests);
         routes.extend(self::routes(include_str!("apivideo/mod.rs"), &[]));
+        for source in [
+            include_str!("server/mod.rs"),
+            include_str!("server/doctor.rs"),
+            include_str!("server/events.rs"),
+            include_str!("server/log.rs"),
+            include_str!("server/probe.rs"),
+            include_str!("server/streams.rs"),
+        ] {
+            routes.extend(self::routes(source, &[]));
+        }
         assert!(routes.len() > 40, "{routes:#?}");
         let document = document();
         let missing: Vec<_> = routes

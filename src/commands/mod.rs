@@ -9,9 +9,7 @@ pub mod probe;
 pub mod remux;
 
 mod bar;
-mod describe;
 mod session;
-mod watch;
 
 use session::Session;
 

@@ -139,6 +139,16 @@ struct Statistics {
     gop_micros: Option<i64>,
     rate: Rate,
     packets: Packets,
+    order: Order,
+}
+
+/// In which order the pictures of one publisher come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    /// The latest presentation time so far, in ticks.
+    latest: Option<i64>,
+    /// One came that was earlier.
+    is_reordered: bool,
 }
 
 /// What came in the last whole window of [`RATE_WINDOW`] and in the present one, from one publisher.
@@ -196,6 +206,8 @@ pub struct Snapshot {
     pub is_cut: bool,
     /// Longest distance between two random access points so far.
     pub gop: Option<Duration>,
+    /// Pictures have come in another order than they are shown in: there are B-frames.
+    pub is_reordered: bool,
     /// Packets of the sources so far that count them.
     pub packets: Packets,
     /// Repairs of time.
@@ -280,6 +292,7 @@ impl Stream {
                 gop_micros: None,
                 rate: Rate::default(),
                 packets: Packets::default(),
+                order: Order::default(),
             },
             last_push: now,
         };
@@ -366,6 +379,7 @@ impl Stream {
             gop: statistics
                 .gop_micros
                 .map(|gop| Timebase::MICROS.duration(gop)),
+            is_reordered: statistics.order.is_reordered,
             repairs: state.timeline.repairs(),
             requests: state.feedback.requests(),
             ring_bytes: state.ring.bytes(),
@@ -445,6 +459,7 @@ impl Stream {
         state.origin = origin;
         state.timeline.new_source();
         state.statistics.rate = Rate::default();
+        state.statistics.order = Order::default();
         state.last_push = Instant::now();
         true
     }
@@ -538,6 +553,9 @@ impl Stream {
             state.feedback.answered();
         }
         state.count(&unit, micros, role == Role::Start);
+        if arrival.leads {
+            state.statistics.order.take(unit.pts);
+        }
         state.ring.push(Slot {
             unit: Arc::new(unit),
             tracks,
@@ -728,6 +746,13 @@ impl State {
             let longest = statistics.gop_micros.unwrap_or(0);
             statistics.gop_micros = Some(longest.max(gop));
         }
+    }
+}
+
+impl Order {
+    fn take(&mut self, pts: i64) {
+        self.is_reordered |= self.latest.is_some_and(|latest| pts < latest);
+        self.latest = self.latest.max(Some(pts));
     }
 }
 

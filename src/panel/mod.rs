@@ -21,7 +21,7 @@ static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 /// What a page may do: run and load what is ours, and be shown in the frames of other sites if it is the
 /// player.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors ";
+    media-src 'self' blob:; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors ";
 
 /// The file of that path, `index.html` for an empty one.
 pub fn asset<B>(request: &Request<B>, path: &str) -> Response<Body> {

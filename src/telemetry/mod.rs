@@ -1,13 +1,19 @@
-//! What the server says of itself: its log, and the count of panics that were contained.
+//! What the server says of itself: its log, the last lines of it, and the count of panics that were contained.
+
+mod recent;
+
+pub use recent::{Line, Recent, recent};
 
 use crate::config::{ConfigError, Log, LogFormat};
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Starts logging to standard error and counting panics. To be called once.
+/// Starts logging to standard error, keeping the last lines and counting panics. To be called once.
 ///
 /// # Errors
 /// When the level is not a filter.
@@ -18,8 +24,17 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let started = match log.format {
-        LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder
+            .with_target(false)
+            .finish()
+            .with(recent::Keeper)
+            .try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .finish()
+            .with(recent::Keeper)
+            .try_init(),
     };
     started.map_err(|error| ConfigError(format!("log: {error}")))?;
     let default = std::panic::take_hook();

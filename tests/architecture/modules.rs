@@ -18,6 +18,7 @@ const ORDER: [&str; 18] = [
     "transport",
     "store",
     "adapters",
+    "inspect",
     "control",
     "panel",
     "api",

@@ -58,8 +58,6 @@ test('a codec is named only when no variant can be played in full', () => {
 
 test('every text that the pages ask for exists', () => {
   const read = (name) => readFileSync(new URL(`../../src/panel/web/${name}`, import.meta.url), 'utf8');
-  for (const [, key] of read('index.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.landing[key], 'string', key);
-  for (const [, key] of read('index.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.landing[key], key);
   for (const [, key] of read('play.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.player[key], key);
   for (const [, key] of read('publish.html').matchAll(/data-text="(\w+)"/g)) assert.equal(typeof texts.publisher[key], 'string', key);
   for (const [, key] of read('publish.js').matchAll(/texts\.(?!js\b)(\w+)/g)) assert.ok(texts.publisher[key], key);

@@ -3,7 +3,7 @@
 
 use crate::support::clips::Clip;
 use crate::support::limit;
-use crate::support::media::{publish, start_publishing};
+use crate::support::media::publish;
 use crate::support::peer::{Finished, Peer};
 use crate::support::seconds;
 use crate::support::server::Server;
@@ -365,19 +365,6 @@ fn who_pauses_goes_on_from_there_until_the_live_edge_is_asked_for() {
         assert!(expected.contains(&seen_again), "{out}");
         assert!(live < before + 4.0, "{out}");
     }
-}
-
-#[test]
-fn the_landing_page_lists_what_is_live() {
-    let server = Server::start();
-    expect(&server, "/", "Nothing is live at the moment");
-    let _publisher = start_publishing(&server, "front-door", Clip::Standard);
-    server.wait_live("front-door");
-    let facts = expect(&server, "/", "front-door");
-    assert!(
-        facts["text"].as_str().unwrap().contains("rtmp://"),
-        "{facts}"
-    );
 }
 
 /// Plays a page and gives what was seen.

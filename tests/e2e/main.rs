@@ -45,6 +45,7 @@ mod mpegts;
 mod mpegts_multicast;
 mod network;
 mod onvif;
+mod panel;
 mod probe;
 mod publish_and_play;
 mod publishers;

@@ -32,7 +32,7 @@ fn start(folder: &Path, script: &str, arguments: &[&str]) -> (Peer, u16) {
 }
 
 #[track_caller]
-fn simulator(server: &Server, rtsp_port: u16) -> (Peer, u16) {
+pub(crate) fn simulator(server: &Server, rtsp_port: u16) -> (Peer, u16) {
     let folder = onvif_simulator();
     let folder = folder.to_str().unwrap();
     let arguments = [folder, "0", &rtsp_port.to_string(), "admin", "pass#1"];

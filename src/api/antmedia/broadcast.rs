@@ -330,7 +330,7 @@ impl Object {
     }
 }
 
-pub(super) const fn status_text(status: Status) -> &'static str {
+pub(in crate::api) const fn status_text(status: Status) -> &'static str {
     match status {
         Status::Created => "created",
         Status::Preparing => "preparing",
@@ -357,7 +357,7 @@ fn lost_ratio(packets: Packets) -> f64 {
     packets.lost as f64 / packets.received.saturating_add(packets.lost) as f64
 }
 
-pub(super) fn millis(time: SystemTime) -> u64 {
+pub(in crate::api) fn millis(time: SystemTime) -> u64 {
     whole_millis(
         time.duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default(),

@@ -14,6 +14,7 @@ mod routes;
 mod settings;
 mod vods;
 
+pub(super) use broadcast::{millis, status_text};
 pub use envelope::refusal;
 
 use crate::adapters::Listening;

@@ -282,6 +282,12 @@ impl Recordings {
 }
 
 impl Control {
+    /// Where recordings go, and how many bytes have room there.
+    pub async fn recordings_room(&self) -> (PathBuf, std::io::Result<u64>) {
+        let recordings = &self.shared.recordings;
+        (recordings.place.folder.clone(), recordings.room().await)
+    }
+
     /// Completes recordings that a killed server left. To be called before streams come.
     ///
     /// # Errors

@@ -115,6 +115,27 @@ impl Files {
     }
 }
 
+/// What people ask of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// It is no longer valid then.
+    pub until: SystemTime,
+    /// Nobody else vouches for it.
+    pub is_self_signed: bool,
+}
+
+impl Validity {
+    /// Of a certificate in DER; none where it cannot be read.
+    pub(super) fn of(der: &[u8]) -> Option<Self> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+        let until = u64::try_from(certificate.validity().not_after.timestamp());
+        Some(Self {
+            until: SystemTime::UNIX_EPOCH + Duration::from_secs(until.ok()?),
+            is_self_signed: certificate.issuer() == certificate.subject(),
+        })
+    }
+}
+
 /// A self-signed certificate with its key, kept nowhere.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! The certificate that listeners show, and following its files.
 
-use super::certificate::{self, Files, TlsError};
+use super::certificate::{self, Files, TlsError, Validity};
 use super::provider;
 use crate::config::Tls;
 use rustls::ServerConfig;
@@ -53,6 +53,12 @@ impl Certificate {
     pub fn temporary() -> Result<Self, TlsError> {
         let certified = certificate::temporary()?;
         Ok(Self(Arc::new(Shown(RwLock::new(Arc::new(certified))))))
+    }
+
+    /// Until when it is valid, and who vouches for it; none where it cannot be read.
+    pub fn validity(&self) -> Option<Validity> {
+        let shown = self.0.0.read().unwrap_or_else(PoisonError::into_inner);
+        Validity::of(shown.end_entity_cert().ok()?)
     }
 
     /// What a listener needs, for clients of these protocols (ALPN), the best first; none for any.

@@ -6,31 +6,37 @@ use std::time::Duration;
 
 /// What has been seen of each track.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
-    pub(super) tracks: Vec<Seen>,
+pub struct Watch {
+    /// In the order of their IDs.
+    pub tracks: Vec<Seen>,
 }
 
 /// What has been seen of a track.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) track: Track,
-    pub(super) units: u64,
-    pub(super) bytes: u64,
+pub struct Seen {
+    /// As it was declared last.
+    pub track: Track,
+    /// Access units.
+    pub units: u64,
+    /// Their payloads' bytes.
+    pub bytes: u64,
     /// Earliest and latest decoding time, in microseconds.
     reach: Option<(i64, i64)>,
-    /// The latest presentation time so far, and whether one came that was earlier.
+    /// The latest presentation time so far.
     latest_pts: Option<i64>,
-    pub(super) is_reordered: bool,
+    /// Whether one came that was earlier: there are B-frames.
+    pub is_reordered: bool,
     /// The last random access point: its time in microseconds, and units since.
     last_start: Option<(i64, u64)>,
-    pub(super) starts: u64,
+    /// Random access points.
+    pub starts: u64,
     /// Shortest and longest distance between two: time and units.
-    pub(super) gops: Option<[(Duration, u64); 2]>,
+    pub gops: Option<[(Duration, u64); 2]>,
 }
 
 impl Watch {
     /// The tracks of what follows.
-    pub(super) fn set_tracks(&mut self, set: &TrackSet) {
+    pub fn set_tracks(&mut self, set: &TrackSet) {
         for track in &set.tracks {
             match self
                 .tracks
@@ -45,7 +51,7 @@ impl Watch {
     }
 
     /// The next unit.
-    pub(super) fn push(&mut self, unit: &AccessUnit) {
+    pub fn push(&mut self, unit: &AccessUnit) {
         let seen = self
             .tracks
             .iter_mut()
@@ -57,7 +63,7 @@ impl Watch {
 
     /// Whether more would say nothing new: every track of pictures has shown how far its random access points are
     /// apart, twice.
-    pub(super) fn has_seen_enough(&self) -> bool {
+    pub fn has_seen_enough(&self) -> bool {
         let tracks = self.tracks.iter();
         let mut pictures = tracks.filter(|seen| seen.track.kind() == Kind::Video);
         pictures.all(|seen| seen.starts > 2)
@@ -107,7 +113,7 @@ impl Seen {
     }
 
     /// From the first to the last unit.
-    pub(super) fn length(&self) -> Duration {
+    pub fn length(&self) -> Duration {
         let length = self
             .reach
             .map_or(0, |(first, last)| last.saturating_sub(first));
@@ -115,13 +121,13 @@ impl Seen {
     }
 
     /// Units per second.
-    pub(super) fn rate(&self) -> Option<f64> {
+    pub fn rate(&self) -> Option<f64> {
         let seconds = self.length().as_secs_f64();
         (seconds > 0.0 && self.units > 1).then(|| (self.units - 1) as f64 / seconds)
     }
 
     /// Bits per second of the payloads.
-    pub(super) fn bitrate(&self) -> Option<u64> {
+    pub fn bitrate(&self) -> Option<u64> {
         // The last unit lasts as long as the others.
         let length = self.length().as_secs_f64() * self.units as f64;
         let length = length / self.units.saturating_sub(1) as f64;

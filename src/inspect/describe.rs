@@ -4,7 +4,7 @@ use media::Codec;
 use media::codec::{av1, h264, h265};
 
 /// Profile and level, as `High 3.1`, where the codec has them.
-pub(super) fn profile(codec: &Codec) -> Option<String> {
+pub fn profile(codec: &Codec) -> Option<String> {
     Some(match codec {
         Codec::H264(config) => h264_profile(&config.video),
         Codec::H265(config) => h265_profile(&config.video),
