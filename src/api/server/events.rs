@@ -166,3 +166,46 @@ async fn listen(State(shared): State<Shared>) -> Response {
         Some((said, (None, changes, place)))
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_new_is_told() {
+        let stream = |title: &str, viewers| {
+            let now = Now::with_viewers("hls", viewers);
+            (Settled::titled(title), now)
+        };
+        let all = |streams: &[(&str, (Settled, Now))]| {
+            let streams = streams.iter().cloned();
+            let streams = streams.map(|(name, stream)| (name.to_owned(), stream));
+            streams.collect::<BTreeMap<_, _>>()
+        };
+        let before = all(&[
+            ("a/same", stream("same", 1)),
+            ("a/watched", stream("watched", 1)),
+            ("a/named", stream("before", 1)),
+            ("a/gone", stream("gone", 1)),
+        ]);
+        let after = all(&[
+            ("a/same", stream("same", 1)),
+            ("a/watched", stream("watched", 2)),
+            ("a/named", stream("after", 1)),
+            ("a/new", stream("new", 0)),
+        ]);
+        assert_eq!(change(&before, &before), None);
+        let told = change(&before, &after).unwrap();
+        let told = std::str::from_utf8(&told).unwrap();
+        let data = told.strip_prefix("event: change\ndata: ").unwrap();
+        let data: serde_json::Value = serde_json::from_str(data.trim_end()).unwrap();
+        let keys = |field: &str| {
+            let object = data[field].as_object().unwrap();
+            object.keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(keys("streams"), ["a/named", "a/new"]);
+        assert_eq!(keys("now"), ["a/new", "a/watched"]);
+        assert_eq!(data["gone"], serde_json::json!(["a/gone"]));
+        assert_eq!(data["now"]["a/watched"]["viewers"]["hls"], 2);
+    }
+}

@@ -309,3 +309,35 @@ async fn read(State(shared): State<Shared>, Path((app, id)): Path<(String, Strin
         None => refusal(StatusCode::NOT_FOUND, "there is no such stream"),
     }
 }
+
+#[cfg(test)]
+impl Settled {
+    pub(super) fn titled(title: &str) -> Self {
+        let name = StreamName::new("a", title).unwrap();
+        settled(View {
+            name,
+            broadcast: crate::control::Broadcast {
+                name: Some(title.to_owned()),
+                ..Default::default()
+            },
+            temporary: false,
+            status: crate::control::Status::Created,
+            stream: None,
+            viewers: BTreeMap::new(),
+            source: None,
+            pulled: false,
+            targets: Vec::new(),
+            recording: false,
+        })
+    }
+}
+
+#[cfg(test)]
+impl Now {
+    pub(super) fn with_viewers(protocol: &'static str, count: usize) -> Self {
+        Self {
+            viewers: [(protocol, count)].into(),
+            ..Self::default()
+        }
+    }
+}

@@ -139,6 +139,15 @@ export interface Timeline {
   gaps: { start: number; end: number }[];
 }
 
+export interface Connection {
+  protocol: string;
+  id: number;
+  state: string;
+  remoteAddr: string;
+  /** Named by their units: ms_rtt, packets_received_loss, mbps_receive_rate, and others. */
+  figures: Record<string, number>;
+}
+
 export interface Check {
   check: string;
   state: 'ok' | 'warning' | 'problem';

@@ -196,6 +196,12 @@ export const texts = {
     camera: 'Camera',
     temporary: 'It is here while somebody publishes it, and cannot be edited.',
     recordings: 'Recordings',
+    connections: 'Connections',
+    connectionStates: { publish: 'publishes', read: 'watches', source: 'source', target: 'restream' } as Record<string, string>,
+    roundTrip: (ms: number) => `round trip ${ms.toFixed(0)} ms`,
+    lossRate: (percent: number) => `${percent.toFixed(2)} % lost on the way`,
+    retransmitted: (n: number) => `${n} packets sent again`,
+    droppedLate: (n: number) => `${n} packets came too late`,
   },
 
   form: {

@@ -7,7 +7,7 @@ import { CameraCard } from '../camera';
 import { bytes, describe, moment, nameOf, roughly, stateOf, viewersOf } from '../format';
 import { Graph } from '../graph';
 import { beat, known, may, server, streams } from '../live';
-import type { Stream } from '../model';
+import type { Connection, Stream } from '../model';
 import { canStart, deleteStream, isRecorded, isRunning, record, startStream, stopStream } from '../operations';
 import { Picture } from '../picture';
 import { go, to } from '../route';
@@ -19,6 +19,8 @@ import { type Address, embedCode, playPage, publishing, watching } from '../urls
 const copy = texts.stream;
 /** Key frames further apart are worth a word, in seconds. */
 const LONG_GOP = 4;
+/** Connections that are listed. */
+const SHOWN = 20;
 
 export function StreamPage({ app, id }: { app: string; id: string }) {
   const stream = streams.value.get(`${app}/${id}`);
@@ -50,6 +52,7 @@ export function StreamPage({ app, id }: { app: string; id: string }) {
           {stream.source && stream.source.urls.length > 0 && <Sources stream={stream} />}
           <Targets stream={stream} />
           {stream.camera && <CameraCard app={app} id={id} />}
+          <Connections stream={stream} />
         </div>
       </div>
       <Addresses stream={stream} />
@@ -169,6 +172,33 @@ function Sources({ stream }: { stream: Stream }) {
         ))}
       </ol>
       {source.lastError && <p class="why bad">{source.lastError}</p>}
+    </Card>
+  );
+}
+
+/** Those that are measured: what the way to and from the far end does to the stream. */
+function Connections({ stream }: { stream: Stream }) {
+  const path = `${broadcast(stream.app, stream.id)}/connections`;
+  const turn = Math.floor(beat.value / 5);
+  const { value } = useAnswer((signal) => call<Connection[]>('GET', path, undefined, signal), `${path} ${turn}`);
+  if (!value || value.length === 0) return null;
+  return (
+    <Card title={copy.connections}>
+      <ul class="tracks">
+        {value.slice(0, SHOWN).map(({ protocol, id, state, remoteAddr, figures }) => {
+          const loss = figures.packets_received_loss_rate ?? figures.packets_send_loss_rate;
+          const again = figures.packets_retrans ?? 0;
+          const late = figures.packets_received_drop ?? 0;
+          const words = [
+            figures.ms_rtt === undefined ? '' : copy.roundTrip(figures.ms_rtt),
+            loss === undefined ? '' : copy.lossRate(loss),
+            again > 0 ? copy.retransmitted(again) : '',
+            late > 0 ? copy.droppedLate(late) : '',
+          ];
+          return <li key={`${protocol} ${id}`}><span class="chip">{copy.connectionStates[state] ?? state}</span> {protocol} · {remoteAddr}<span class="soft block">{words.filter(Boolean).join(' · ')}</span></li>;
+        })}
+      </ul>
+      {value.length > SHOWN && <p class="soft">… {value.length - SHOWN}</p>}
     </Card>
   );
 }
