@@ -9,8 +9,6 @@ pub mod config;
 
 pub mod telemetry;
 
-pub mod auth;
-
 pub mod net;
 
 pub mod hooks;
@@ -24,6 +22,8 @@ pub mod bridge;
 pub mod transport;
 
 pub mod store;
+
+pub mod auth;
 
 pub mod adapters;
 

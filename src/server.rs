@@ -3,7 +3,7 @@
 use crate::adapters::{self, Context, Listening, Muxers, Protocol};
 use crate::api::hooks::Announcer;
 use crate::api::{Site, evostream};
-use crate::auth::Auth;
+use crate::auth::{AccountError, Auth};
 use crate::bridge::Bridges;
 use crate::config::{self, Config, ConfigError, Listen};
 use crate::control::Control;
@@ -49,6 +49,9 @@ pub enum ServerError {
     /// What must survive a restart cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The first account cannot be made.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// There is no certificate, or it cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
@@ -84,13 +87,13 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     let store = Store::open(&general.data_dir)?;
     let identity = Identity::open(&general.tls, &general.data_dir)?;
     let settings = general.streams.settings();
+    let auth = Auth::open(general, &store)?;
+    let configured = general.auth.admin_password.as_ref();
+    let first = auth.accounts().make_first(configured).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let context = Arc::new(Context {
         hub: Hub::new(settings),
-        auth: Auth::new(general.auth.tokens.clone()).with_logins(
-            general.auth.publishers.clone(),
-            general.auth.players.clone(),
-        ),
+        auth,
         applications: config.applications(),
         shards: Shards::start(if general.streams.shards == 0 {
             cores
@@ -181,13 +184,17 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     );
     if let Some(listener) = https {
         let tls = context.certificate.server_config(&https::PROTOCOLS);
-        let (site, limit) = (site.clone(), general.https.max_connections);
+        let (site, limit) = (site.clone().over_tls(), general.https.max_connections);
         tokio::spawn(https::serve(listener, tls.into(), site, limit));
     }
     if let Some(listener) = http {
         let address = listener.local_addr()?;
         tokio::spawn(http::serve(listener, site, general.http.max_connections));
         greet(address, &protocols, &context);
+    }
+    if let Some((account, password)) = first {
+        // The one time that it can be read; it is no secret from who reads the log of a first start.
+        tracing::warn!("sign in as {account} with the password {password} (it is not shown again)");
     }
     for protocol in &protocols {
         for (name, url) in protocol.standing_sources(&context.applications) {
@@ -205,6 +212,7 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     tracing::info!("shutting down");
     let had_streams = !context.hub.list().is_empty();
     control.shut_down().await;
+    context.auth.audit().settle().await;
     if had_streams {
         tokio::time::sleep(FAREWELL).await;
         control.recordings_done(FINISH_RECORDINGS).await;

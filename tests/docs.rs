@@ -75,6 +75,7 @@ fn every_key_of_the_configuration_is_documented() {
 fn every_configuration_shown_is_a_good_one() {
     let documents = [
         include_str!("../README.md"),
+        include_str!("../docs/guide/access.md"),
         include_str!("../docs/guide/recording.md"),
         include_str!("../docs/ref/config.md"),
     ];

@@ -2,22 +2,25 @@
 //!
 //! Media files below `/APP/streams/` and the services of protocols go to the adapters, pages to the panel, `/APP/rest/` to the Ant Media
 //! API ([`antmedia`]), `/live-streams` to that of api.video ([`apivideo`]). All management over HTTP passes one check, here;
-//! that of [`evostream`] has ports of its own, and passes the same.
+//! that of [`evostream`] has ports of its own, and passes the same. How much of it a caller may, `rights` says by the call;
+//! from answers to those who may only look, [`masking`] takes the secrets.
 
 pub mod antmedia;
 pub mod apivideo;
 pub mod evostream;
 pub mod hooks;
 pub mod json;
+pub mod masking;
 pub mod openapi;
 pub mod server;
 
 mod metrics;
 mod place;
+mod rights;
 mod target_status;
 
 use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
-use crate::auth::{Action, Caller, Denied};
+use crate::auth::{Action, Caller, Denied, Identity, Origin, Role, Visit};
 use crate::control::Control;
 use crate::hooks::Courier;
 use crate::hub::Unavailable;
@@ -49,9 +52,20 @@ pub struct Site {
     tokens: Router,
     own: Router,
     listening: Arc<[Listening]>,
+    /// Whether requests come by TLS.
+    secure: bool,
 }
 
 impl Site {
+    /// The same, for requests that come by TLS.
+    #[must_use]
+    pub fn over_tls(self) -> Self {
+        Self {
+            secure: true,
+            ..self
+        }
+    }
+
     /// Over these parts of the server.
     pub fn new(
         context: Arc<Context>,
@@ -80,14 +94,18 @@ impl Site {
             tokens,
             own,
             listening,
+            secure: false,
         }
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let auth = &self.context.auth;
+        let origin = auth.origin(peer, self.secure, request.headers());
+        let peer = origin.address;
         let path = request.uri().path();
         match path {
             "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
-            "/metrics" => return self.metrics(&request, peer),
+            "/metrics" => return self.metrics(&request, origin),
             "/server.json" => return self.description(),
             "/openapi.json" => return Json(openapi::document()).into_response(),
             _ => {}
@@ -99,11 +117,11 @@ impl Site {
                 self.file(request, peer, app, file).await
             }
             [app, "rest", _] if self.context.applications.contains(app) => {
-                self.manage(request, peer).await
+                self.manage(request, origin).await
             }
-            ["rest", ..] => self.manage(request, peer).await,
-            ["api", "v1", ..] => self.own(request, peer).await,
-            ["live-streams" | "webhooks", ..] => self.live_streams(request, peer).await,
+            ["rest", ..] => self.manage(request, origin).await,
+            ["api", "v1", ..] => self.own(request, origin).await,
+            ["live-streams" | "webhooks", ..] => self.live_streams(request, origin).await,
             ["auth", ..] => {
                 let Ok(response) = self.tokens.clone().call(request.map(Body::new)).await;
                 response
@@ -151,8 +169,8 @@ impl Site {
         response
     }
 
-    fn metrics(&self, request: &Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        if let Err(denied) = self.may_manage(request, peer) {
+    fn metrics(&self, request: &Request<Incoming>, origin: Origin) -> Response<Body> {
+        if let Err(denied) = self.may_manage(request, origin) {
             return self::denied(denied);
         }
         let mut response = Response::new(Body::from(metrics::render(
@@ -169,15 +187,44 @@ impl Site {
         response
     }
 
-    fn may_manage(&self, request: &Request<Incoming>, peer: SocketAddr) -> Result<(), Denied> {
-        let caller = Caller {
-            protocol: "http",
-            address: peer,
+    /// The one check of management over HTTP: who it is, if they may do this.
+    fn may_manage(&self, request: &Request<Incoming>, origin: Origin) -> Result<Identity, Denied> {
+        let method = request.method();
+        let identity = self.context.auth.identify(&Visit {
+            origin,
             headers: Some(request.headers()),
-            query: request.uri().query(),
-            proof: None,
-        };
-        self.context.auth.check(Action::Manage, caller)
+            takes_cookies: true,
+            // Another page of this machine may open a WebSocket, and read what it says.
+            changes: rights::changes(method) || request.headers().contains_key(header::UPGRADE),
+        })?;
+        let needed = rights::needed(method, request.uri().path());
+        if identity.role < needed {
+            return Err(Denied::Role(needed));
+        }
+        Ok(identity)
+    }
+
+    /// A management request of somebody who may: what changes something is noted, and those who may only look are shown
+    /// no secrets.
+    async fn managed(
+        &self,
+        mut router: Router,
+        mut request: Request<Body>,
+        identity: Identity,
+    ) -> Response<Body> {
+        let change = rights::changes(request.method())
+            .then(|| format!("{} {}", request.method(), request.uri().path()));
+        request.extensions_mut().insert(identity.clone());
+        let Ok(response) = router.call(request).await;
+        if let Some(change) = change {
+            let status = response.status();
+            let audit = self.context.auth.audit();
+            audit.add(&identity, &change, status.as_u16()).await;
+        }
+        match identity.role {
+            Role::Viewer => masking::masked(response).await,
+            _ => response,
+        }
     }
 
     /// A media file: the first adapter that knows it answers.
@@ -331,40 +378,64 @@ impl Site {
     }
 
     /// A management request, if the caller may.
-    async fn manage(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn manage(&self, request: Request<Incoming>, origin: Origin) -> Response<Body> {
         if request.method() == Method::OPTIONS {
             let mut response = preflight();
             open_to_all_origins(response.headers_mut());
             return response;
         }
-        if let Err(denied) = self.may_manage(&request, peer) {
-            return self::denied(denied);
+        match self.may_manage(&request, origin) {
+            Ok(identity) => {
+                let (router, request) = (self.management.clone(), request.map(Body::new));
+                self.managed(router, request, identity).await
+            }
+            Err(denied) => self::denied(denied),
         }
-        let Ok(response) = self.management.clone().call(request.map(Body::new)).await;
-        response
     }
 
     /// A call of the server's own API, if the caller may. No other site's page has business here: no CORS.
-    async fn own(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        if let Err(denied) = self.may_manage(&request, peer) {
-            return server::refusal(StatusCode::FORBIDDEN, &denied.to_string());
-        }
-        let Ok(response) = self.own.clone().call(request.map(Body::new)).await;
+    async fn own(&self, request: Request<Incoming>, origin: Origin) -> Response<Body> {
+        let signs_in = server::signs_in(request.method(), request.uri().path());
+        let identity = match self.may_manage(&request, origin) {
+            Ok(identity) => Some(identity),
+            Err(_) if signs_in => None,
+            Err(denied) => return server::denied(denied),
+        };
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(origin);
+        let mut router = self.own.clone();
+        let mut response = match identity.filter(|_| !signs_in) {
+            Some(identity) => self.managed(router, request, identity).await,
+            None => {
+                let Ok(response) = router.call(request).await;
+                response
+            }
+        };
+        let no_store = HeaderValue::from_static("no-store");
+        response
+            .headers_mut()
+            .entry(header::CACHE_CONTROL)
+            .or_insert(no_store);
         response
     }
 }
 
 impl Site {
     /// A call of the API of api.video, if the caller may.
-    async fn live_streams(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn live_streams(&self, request: Request<Incoming>, origin: Origin) -> Response<Body> {
         let mut response = if request.method() == Method::OPTIONS {
             preflight()
-        } else if self.may_manage(&request, peer).is_err() {
-            apivideo::unauthorized()
         } else {
-            let mut router = self.live_streams.clone();
-            let Ok(response) = router.call(request.map(Body::new)).await;
-            response
+            match self.may_manage(&request, origin) {
+                Ok(identity) => {
+                    let (router, request) = (self.live_streams.clone(), request.map(Body::new));
+                    self.managed(router, request, identity).await
+                }
+                Err(denied @ (Denied::Role(_) | Denied::Forged)) => {
+                    apivideo::forbidden(&denied.to_string())
+                }
+                Err(_) => apivideo::unauthorized(),
+            }
         };
         open_to_all_origins(response.headers_mut());
         response

@@ -56,8 +56,9 @@ impl Call {
 }
 
 /// The APIs, each with its calls.
-static APIS: [(&str, &[Call]); 6] = [
+static APIS: [(&str, &[Call]); 7] = [
     ("Server", SERVER),
+    ("Access", ACCESS),
     ("Media", MEDIA),
     ("Millstream", MILLSTREAM),
     ("Ant Media", ANT_MEDIA),
@@ -75,6 +76,42 @@ const SERVER: &[Call] = &[
     ),
     call("get", "/server.json", "Version, applications, listeners"),
     call("get", "/openapi.json", "This document"),
+];
+
+/// Who may manage, and who did.
+const ACCESS: &[Call] = &[
+    call("get", "/api/v1/session", "Who one is").gives("Session"),
+    call("post", "/api/v1/session", "Signs in")
+        .body("Credentials")
+        .gives("Session"),
+    call("delete", "/api/v1/session", "Signs out").status(204),
+    call("get", "/api/v1/accounts", "The accounts").gives("Accounts"),
+    call("post", "/api/v1/accounts", "Makes an account")
+        .body("AccountInput")
+        .gives("Account")
+        .status(201),
+    call("get", "/api/v1/accounts/{name}", "One account").gives("Account"),
+    call(
+        "patch",
+        "/api/v1/accounts/{name}",
+        "Changes role or password",
+    )
+    .body("AccountChange")
+    .gives("Account"),
+    call("delete", "/api/v1/accounts/{name}", "Forgets an account").status(204),
+    call("get", "/api/v1/tokens", "The tokens of programs").gives("ApiTokens"),
+    call(
+        "post",
+        "/api/v1/tokens",
+        "Makes a token, which is shown this once",
+    )
+    .body("ApiTokenInput")
+    .gives("ApiToken")
+    .status(201),
+    call("delete", "/api/v1/tokens/{id}", "Makes a token worthless").status(204),
+    call("get", "/api/v1/audit", "Who changed what, the newest first")
+        .query(&["limit", "before"])
+        .gives("Audit"),
 ];
 
 const MEDIA: &[Call] = &[
@@ -455,15 +492,16 @@ pub fn document() -> Value {
         "info": {
             "title": "Millstream",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Management is answered to callers on the server's machine, and to tokens.",
+            "description": "Management is answered to accounts that have signed in, to tokens, and to callers on the server's machine.",
         },
         "tags": tags.collect::<Vec<_>>(),
-        "security": [{ "token": [] }, { "key": [] }, {}],
+        "security": [{ "token": [] }, { "key": [] }, { "session": [] }, {}],
         "paths": paths,
         "components": {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer" },
                 "key": { "type": "http", "scheme": "basic" },
+                "session": { "type": "apiKey", "in": "cookie", "name": "millstream" },
             },
             "schemas": schemas(),
         },
@@ -502,11 +540,74 @@ fn content(schema: &str) -> Value {
 }
 
 fn schemas() -> Value {
+    let mut all = compatible_schemas();
+    if let (Some(all), Value::Object(own)) = (all.as_object_mut(), own_schemas()) {
+        all.extend(own);
+    }
+    all
+}
+
+fn list(of: &str) -> Value {
+    json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } })
+}
+
+fn object(properties: Value) -> Value {
+    json!({ "type": "object", "properties": properties })
+}
+
+/// Those of the server's own API.
+fn own_schemas() -> Value {
     let text = json!({ "type": "string" });
     let flag = json!({ "type": "boolean" });
     let number = json!({ "type": "integer" });
-    let list = |of: &str| json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } });
-    let object = |properties: Value| json!({ "type": "object", "properties": properties });
+    let role = json!({ "type": "string", "enum": ["viewer", "operator", "admin"] });
+    json!({
+        "Streams": list("Stream"),
+        "Stream": object(json!({
+            "app": text, "id": text, "title": { "type": ["string", "null"] }, "type": text, "status": text,
+            "temporary": flag, "onDemand": flag, "recording": flag, "record": { "type": ["boolean", "null"] },
+            "created": number, "started": { "type": ["integer", "null"] }, "bFrames": { "type": ["boolean", "null"] },
+            "camera": flag, "publisher": {}, "tracks": { "type": "array", "items": {} }, "source": {},
+            "targets": { "type": "array", "items": {} },
+            "now": object(json!({
+                "bitrate": number, "speed": { "type": "number" }, "receivedBytes": number, "packetsLost": number,
+                "gop": { "type": ["number", "null"] }, "viewers": {}, "timeRepairs": {}, "targets": {},
+            })),
+        })),
+        "Source": object(json!({ "url": text })),
+        "Report": object(json!({
+            "time": number, "version": text,
+            "checks": { "type": "array", "items": object(json!({ "check": text, "detail": text,
+                "state": { "type": "string", "enum": ["ok", "warning", "problem"] } })) },
+        })),
+        "Credentials": object(json!({ "name": text, "password": text })),
+        "Session": object(json!({
+            "name": { "type": ["string", "null"] }, "role": role,
+            "via": { "type": "string", "enum": ["session", "token", "local"] },
+        })),
+        "Accounts": list("Account"),
+        "Account": object(json!({
+            "name": text, "role": role, "created": number, "passwordChanged": number, "sessions": number,
+        })),
+        "AccountInput": object(json!({ "name": text, "password": text, "role": role })),
+        "AccountChange": object(json!({ "role": role, "password": text, "oldPassword": text })),
+        "ApiTokens": list("ApiToken"),
+        "ApiToken": object(json!({
+            "id": text, "name": text, "role": role, "created": number, "expires": { "type": ["integer", "null"] },
+            "token": text,
+        })),
+        "ApiTokenInput": object(json!({ "name": text, "role": role, "expires": { "type": ["integer", "null"] } })),
+        "Audit": { "type": "array", "items": object(json!({
+            "number": number, "time": number, "who": { "type": ["string", "null"] }, "via": text, "from": text,
+            "action": text, "status": number,
+        })) },
+    })
+}
+
+fn compatible_schemas() -> Value {
+    let text = json!({ "type": "string" });
+    let flag = json!({ "type": "boolean" });
+    let number = json!({ "type": "integer" });
     json!({
         "Result": object(json!({ "success": flag, "message": text, "dataId": text, "errorId": number })),
         "Number": object(json!({ "number": number })),
@@ -551,24 +652,6 @@ fn schemas() -> Value {
         })),
         "Webhooks": object(json!({
             "data": list("Webhook"), "pagination": { "$ref": "#/components/schemas/Pagination" },
-        })),
-        "Streams": list("Stream"),
-        "Stream": object(json!({
-            "app": text, "id": text, "title": { "type": ["string", "null"] }, "type": text, "status": text,
-            "temporary": flag, "onDemand": flag, "recording": flag, "record": { "type": ["boolean", "null"] },
-            "created": number, "started": { "type": ["integer", "null"] }, "bFrames": { "type": ["boolean", "null"] },
-            "camera": flag, "publisher": {}, "tracks": { "type": "array", "items": {} }, "source": {},
-            "targets": { "type": "array", "items": {} },
-            "now": object(json!({
-                "bitrate": number, "speed": { "type": "number" }, "receivedBytes": number, "packetsLost": number,
-                "gop": { "type": ["number", "null"] }, "viewers": {}, "timeRepairs": {}, "targets": {},
-            })),
-        })),
-        "Source": object(json!({ "url": text })),
-        "Report": object(json!({
-            "time": number, "version": text,
-            "checks": { "type": "array", "items": object(json!({ "check": text, "detail": text,
-                "state": { "type": "string", "enum": ["ok", "warning", "problem"] } })) },
         })),
         "ApiKey": object(json!({ "apiKey": text })),
         "Refresh": object(json!({ "refreshToken": text })),
@@ -623,14 +706,18 @@ mod tests {
             ("vods", "/{app}/rest/v2/vods"),
         ];
         let mut routes = routes(include_str!("antmedia/mod.rs"), &nests);
-        routes.extend(self::routes(include_str!("apivideo/mod.rs"), &[]));
         for source in [
+            include_str!("apivideo/mod.rs"),
             include_str!("server/mod.rs"),
             include_str!("server/doctor.rs"),
             include_str!("server/events.rs"),
             include_str!("server/log.rs"),
             include_str!("server/probe.rs"),
             include_str!("server/streams.rs"),
+            include_str!("server/session.rs"),
+            include_str!("server/accounts.rs"),
+            include_str!("server/tokens.rs"),
+            include_str!("server/audit.rs"),
         ] {
             routes.extend(self::routes(source, &[]));
         }

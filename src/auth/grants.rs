@@ -23,6 +23,15 @@ enum Use {
     Refresh,
 }
 
+/// What a grant was given for; it is worth no more than that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// A token of the configuration.
+    Configured,
+    /// The API token of that ID.
+    Token(String),
+}
+
 /// A token to manage with, and one to get the next pair with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -41,7 +50,7 @@ impl std::fmt::Debug for Grant {
 /// The tokens that were given. They end with the process.
 #[derive(Default)]
 pub(super) struct Grants {
-    given: Mutex<HashMap<String, (Use, Instant)>>,
+    given: Mutex<HashMap<String, (Use, Instant, Holder)>>,
 }
 
 impl std::fmt::Debug for Grants {
@@ -51,47 +60,47 @@ impl std::fmt::Debug for Grants {
 }
 
 impl Grants {
-    pub(super) fn give(&self, now: Instant) -> Grant {
+    pub(super) fn give(&self, holder: &Holder, now: Instant) -> Grant {
         let grant = Grant {
             access: token(),
             refresh: token(),
         };
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.retain(|_, (_, until)| *until > now);
+        given.retain(|_, (_, until, _)| *until > now);
         while given.len() + 2 > MAX_GRANTS {
-            let first = given.iter().min_by_key(|(_, (_, until))| *until);
+            let first = given.iter().min_by_key(|(_, (_, until, _))| *until);
             let Some(first) = first.map(|(token, _)| token.clone()) else {
                 break;
             };
             given.remove(&first);
         }
-        given.insert(grant.access.clone(), (Use::Access, now + LIFETIME));
+        given.insert(
+            grant.access.clone(),
+            (Use::Access, now + LIFETIME, holder.clone()),
+        );
         given.insert(
             grant.refresh.clone(),
-            (Use::Refresh, now + REFRESH_LIFETIME),
+            (Use::Refresh, now + REFRESH_LIFETIME, holder.clone()),
         );
         grant
     }
 
-    /// Whether a token is one to manage with.
-    pub(super) fn is_good(&self, token: &[u8], now: Instant) -> bool {
-        let Ok(token) = std::str::from_utf8(token) else {
-            return false;
-        };
+    /// What a token to manage with was given for.
+    pub(super) fn holder(&self, token: &[u8], now: Instant) -> Option<Holder> {
+        let token = std::str::from_utf8(token).ok()?;
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = given.get(token);
-        known.is_some_and(|(purpose, until)| *purpose == Use::Access && *until > now)
+        let (purpose, until, holder) = given.get(token)?;
+        (*purpose == Use::Access && *until > now).then(|| holder.clone())
     }
 
-    /// Another pair for a refresh token, which is worth nothing afterwards.
-    pub(super) fn renew(&self, token: &str, now: Instant) -> Option<Grant> {
-        let known = {
-            let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-            let (purpose, until) = given.get(token).copied()?;
-            let is_good = purpose == Use::Refresh && until > now;
-            is_good.then(|| given.remove(token))?
-        };
-        known.map(|_| self.give(now))
+    /// What a refresh token was given for. It is worth nothing afterwards.
+    pub(super) fn redeem(&self, token: &str, now: Instant) -> Option<Holder> {
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let (purpose, until, _) = given.get(token)?;
+        if *purpose != Use::Refresh || *until <= now {
+            return None;
+        }
+        given.remove(token).map(|(_, _, holder)| holder)
     }
 }
 
@@ -107,29 +116,33 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_use_and_its_time() {
         let (grants, now) = (Grants::default(), Instant::now());
-        let first = grants.give(now);
-        assert!(grants.is_good(first.access.as_bytes(), now));
-        assert!(!grants.is_good(first.refresh.as_bytes(), now));
-        assert!(!grants.is_good(b"", now) && !grants.is_good(&[0xff], now));
-        assert!(!grants.is_good(first.access.as_bytes(), now + LIFETIME));
-        assert_eq!(grants.renew(&first.access, now), None);
-        let second = grants.renew(&first.refresh, now + LIFETIME).unwrap();
-        assert!(grants.is_good(second.access.as_bytes(), now + LIFETIME));
+        let holder = Holder::Token("a".into());
+        let is_good = |token: &str, now| grants.holder(token.as_bytes(), now).is_some();
+        let first = grants.give(&holder, now);
+        assert_eq!(
+            grants.holder(first.access.as_bytes(), now),
+            Some(holder.clone())
+        );
+        assert!(!is_good(&first.refresh, now));
+        assert!(!is_good("", now) && grants.holder(&[0xff], now).is_none());
+        assert!(!is_good(&first.access, now + LIFETIME));
+        assert_eq!(grants.redeem(&first.access, now), None);
+        assert_eq!(grants.redeem(&first.refresh, now + LIFETIME * 50), None);
+        assert_eq!(grants.redeem(&first.refresh, now + LIFETIME), Some(holder));
         // It is good once.
-        assert_eq!(grants.renew(&first.refresh, now + LIFETIME), None);
-        assert_eq!(grants.renew(&second.refresh, now + LIFETIME * 50), None);
+        assert_eq!(grants.redeem(&first.refresh, now + LIFETIME), None);
     }
 
     #[test]
     fn their_number_is_bounded() {
         let (grants, now) = (Grants::default(), Instant::now());
-        let first = grants.give(now);
+        let first = grants.give(&Holder::Configured, now);
         let mut last = first.clone();
         for number in 0..MAX_GRANTS as u64 {
-            last = grants.give(now + Duration::from_millis(number + 1));
+            last = grants.give(&Holder::Configured, now + Duration::from_millis(number + 1));
         }
         assert!(grants.given.lock().unwrap().len() <= MAX_GRANTS);
-        assert!(!grants.is_good(first.access.as_bytes(), now));
-        assert!(grants.is_good(last.access.as_bytes(), now));
+        assert!(grants.holder(first.access.as_bytes(), now).is_none());
+        assert!(grants.holder(last.access.as_bytes(), now).is_some());
     }
 }

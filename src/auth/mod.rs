@@ -2,34 +2,54 @@
 //!
 //! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
 //! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP; or by who has the
-//! stream's key ([`StreamKeys`]). Management is answered to a token of the configuration, which may come as Bearer or as
-//! the user of Basic, to one that was given for it ([`Grant`]), or to a local caller: from a loopback address, with a
-//! loopback name in `Host`, through no proxy, and not from another site's page.
+//! stream's key ([`StreamKeys`]). Management is answered to an [`Identity`]: an account that has signed in
+//! ([`Auth::sign_in`]), a token, of the configuration or made here ([`ApiTokens`]), which may come as Bearer or as the user
+//! of Basic, one that was given for such a token ([`Grant`]), or a local caller: from a loopback address, with a loopback
+//! name in `Host`, through no proxy, and not from another site's page. How much of it an identity may, its [`Role`] says.
 
+mod accounts;
+mod audit;
+mod cookie;
+mod digest;
 mod grants;
 mod keys;
+mod origin;
+mod password;
+mod role;
+mod sessions;
+mod sign_in;
+mod throttle;
+mod tokens;
 
+pub use accounts::{AccountError, AccountView, Accounts};
+pub use audit::{Audit, Entry};
 pub use grants::{Grant, LIFETIME};
 pub use keys::{KEYED_APP, StreamKeys};
+pub use origin::Origin;
+pub use role::{Identity, Role, Via};
+pub use sign_in::{SignInError, SignedIn};
+pub use tokens::{ApiTokens, TokenError, TokenView};
 
-use crate::config::{Login, Secret};
+use crate::config::{self, Cidr, Login, Secret};
+use crate::store::{Store, StoreError};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use grants::Grants;
+use digest::same;
+use grants::{Grants, Holder};
 use percent_encoding::percent_decode_str;
-use std::net::{IpAddr, SocketAddr};
+use sessions::Sessions;
+use std::net::SocketAddr;
 use std::time::Instant;
+use throttle::Throttle;
 
-/// What someone wants to do.
+/// What someone wants to do with media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action<'a> {
     /// Publish the stream of that application and ID.
     Publish(&'a str, &'a str),
     /// Play the stream of that application and ID.
     Play(&'a str, &'a str),
-    /// Read or change what the server does.
-    Manage,
 }
 
 /// Who wants it, as far as the protocol tells.
@@ -53,11 +73,24 @@ pub trait Proof: std::fmt::Debug {
     fn proves(&self, user: &str, password: &str) -> bool;
 }
 
+/// Someone who wants to manage.
+#[derive(Clone, Copy, Debug)]
+pub struct Visit<'a> {
+    /// Where they come from.
+    pub origin: Origin,
+    /// The headers, where the protocol has them.
+    pub headers: Option<&'a HeaderMap>,
+    /// Whether a cookie counts here. It goes to every port of a host, whoever listens there.
+    pub takes_cookies: bool,
+    /// Whether something changes by what they want.
+    pub changes: bool,
+}
+
 /// The answer is no, for this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Not local, and no token.
-    #[error("management needs a token, or a caller on this machine")]
+    /// Not local, not signed in, and no token.
+    #[error("management needs a signed-in account, a token, or a caller on this machine")]
     NotLocal,
     /// A token that is not among ours.
     #[error("the token is not valid")]
@@ -65,6 +98,12 @@ pub enum Denied {
     /// No login, or none of ours.
     #[error("this needs a user and a password")]
     Login,
+    /// Signed in, but it may be another site's page that asks.
+    #[error("with a cookie, changes need X-Requested-With: millstream, from a page of this server")]
+    Forged,
+    /// It takes more than they have.
+    #[error("this needs the role {0}")]
+    Role(Role),
 }
 
 /// Answers who may do what.
@@ -73,12 +112,18 @@ pub struct Auth {
     tokens: Vec<Secret>,
     publishers: Vec<Login>,
     players: Vec<Login>,
+    proxies: Vec<Cidr>,
     keys: StreamKeys,
     grants: Grants,
+    accounts: Accounts,
+    api_tokens: ApiTokens,
+    audit: Audit,
+    sessions: Sessions,
+    throttle: Throttle,
 }
 
 impl Auth {
-    /// With these tokens for management.
+    /// With these tokens for management, and nothing that is kept.
     pub fn new(tokens: Vec<Secret>) -> Self {
         Self {
             tokens,
@@ -86,20 +131,23 @@ impl Auth {
         }
     }
 
-    /// The keys of streams.
-    pub const fn keys(&self) -> &StreamKeys {
-        &self.keys
-    }
-
-    /// Tokens for whoever has one of the configuration.
-    pub fn grant(&self, token: &str) -> Option<Grant> {
-        let is_known = self.is_token(token.as_bytes());
-        is_known.then(|| self.grants.give(Instant::now()))
-    }
-
-    /// The next tokens for whoever has the refresh token of the last.
-    pub fn renew(&self, refresh: &str) -> Option<Grant> {
-        self.grants.renew(refresh, Instant::now())
+    /// As configured, with the accounts and tokens that the store holds.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub fn open(general: &config::General, store: &Store) -> Result<Self, StoreError> {
+        let config = &general.auth;
+        Ok(Self {
+            tokens: config.tokens.clone(),
+            publishers: config.publishers.clone(),
+            players: config.players.clone(),
+            proxies: general.http.trusted_proxies.clone(),
+            accounts: Accounts::open(store.clone())?,
+            api_tokens: ApiTokens::open(store.clone())?,
+            audit: Audit::open(store.clone())?,
+            sessions: Sessions::new(config.session_idle, config.session_lifetime),
+            ..Self::default()
+        })
     }
 
     /// With these logins for who publishes and who plays; none for anyone.
@@ -112,43 +160,141 @@ impl Auth {
         }
     }
 
+    /// The keys of streams.
+    pub const fn keys(&self) -> &StreamKeys {
+        &self.keys
+    }
+
+    /// The accounts of people.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The tokens of programs.
+    pub const fn api_tokens(&self) -> &ApiTokens {
+        &self.api_tokens
+    }
+
+    /// Who changed what.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Where a request comes from that came from `peer`.
+    pub fn origin(&self, peer: SocketAddr, secure: bool, headers: &HeaderMap) -> Origin {
+        Origin::new(peer, secure, headers, &self.proxies)
+    }
+
+    /// Tokens for whoever has one that stays.
+    pub fn grant(&self, token: &str) -> Option<Grant> {
+        let holder = self.holder(token.as_bytes())?;
+        Some(self.grants.give(&holder, Instant::now()))
+    }
+
+    /// The next tokens for whoever has the refresh token of the last.
+    pub fn renew(&self, refresh: &str) -> Option<Grant> {
+        let now = Instant::now();
+        let holder = self.grants.redeem(refresh, now)?;
+        self.worth(&holder)?;
+        Some(self.grants.give(&holder, now))
+    }
+
     /// Whether `caller` may do `action`.
     ///
     /// # Errors
     /// Why not.
     pub fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
-        match action {
-            Action::Publish(..) => media(&self.publishers, caller),
-            Action::Play(..) => media(&self.players, caller),
-            Action::Manage => self.manage(caller),
-        }
+        let (logins, needed) = match action {
+            Action::Publish(..) => (&self.publishers, Role::Operator),
+            Action::Play(..) => (&self.players, Role::Viewer),
+        };
+        media(logins, caller).or_else(|denied| {
+            // Who is signed in sees on the pages what is there.
+            let session = caller.headers.and_then(cookie::either);
+            let account = session.and_then(|session| self.account_of(session));
+            let may = account.is_some_and(|account| account.role >= needed);
+            may.then_some(()).ok_or(denied)
+        })
     }
 
-    fn manage(&self, caller: Caller<'_>) -> Result<(), Denied> {
-        let Some(headers) = caller.headers else {
+    /// Who it is that wants to manage.
+    ///
+    /// # Errors
+    /// Why they may not at all.
+    pub fn identify(&self, visit: &Visit<'_>) -> Result<Identity, Denied> {
+        let address = visit.origin.address.ip();
+        let identity = |name, role, via| Identity {
+            name,
+            role,
+            via,
+            address,
+        };
+        let Some(headers) = visit.headers else {
             // A protocol without headers goes through no proxy that would tell of itself.
-            let is_near = caller.address.ip().to_canonical().is_loopback();
-            return is_near.then_some(()).ok_or(Denied::NotLocal);
+            let is_near = address.to_canonical().is_loopback();
+            let local = is_near.then(|| identity(None, Role::Admin, Via::Local));
+            return local.ok_or(Denied::NotLocal);
         };
         if headers.contains_key(header::AUTHORIZATION) {
-            let given = headers.get(header::AUTHORIZATION);
-            let token = given.and_then(|value| bearer(value.as_bytes()));
-            let is_known = token.is_some_and(|token| {
-                self.is_token(token) || self.grants.is_good(token, Instant::now())
-            });
-            // Clients of api.video send their key so.
-            let key = basic(headers).filter(|(_, password)| password.is_empty());
-            let has_key = key.is_some_and(|(key, _)| self.is_token(key.as_bytes()));
-            return (is_known || has_key).then_some(()).ok_or(Denied::Token);
+            let (name, role) = self.by_token(headers).ok_or(Denied::Token)?;
+            return Ok(identity(name, role, Via::Token));
         }
-        let is_near = is_local(caller.address, headers);
-        is_near.then_some(()).ok_or(Denied::NotLocal)
+        let session = cookie::session(headers, visit.origin.secure);
+        let session = session.filter(|_| visit.takes_cookies);
+        if let Some(account) = session.and_then(|session| self.account_of(session)) {
+            let is_ours = origin::is_same_origin(headers) && origin::is_ours(headers);
+            if visit.changes && !is_ours {
+                return Err(Denied::Forged);
+            }
+            return Ok(identity(Some(account.name), account.role, Via::Session));
+        }
+        let is_unsaid = visit.changes && origin::is_unsaid(headers);
+        let is_near = origin::is_local(visit.origin.address, headers) && !is_unsaid;
+        let local = is_near.then(|| identity(None, Role::Admin, Via::Local));
+        local.ok_or(Denied::NotLocal)
     }
 
-    /// Whether a token is one of the configuration.
-    fn is_token(&self, token: &[u8]) -> bool {
+    /// The account that a session is of.
+    fn account_of(&self, session: &[u8]) -> Option<AccountView> {
+        let name = self.sessions.account(session, Instant::now())?;
+        self.accounts.get(&name)
+    }
+
+    /// The name and role of the token that a request has.
+    fn by_token(&self, headers: &HeaderMap) -> Option<(Option<String>, Role)> {
+        let given = headers.get(header::AUTHORIZATION)?;
+        let token = bearer(given.as_bytes());
+        let holder = token.and_then(|token| {
+            let holder = self.holder(token);
+            holder.or_else(|| self.grants.holder(token, Instant::now()))
+        });
+        let holder = holder.or_else(|| {
+            // Clients of api.video send their key so.
+            let (key, _) = basic(headers).filter(|(_, password)| password.is_empty())?;
+            self.holder(key.as_bytes())
+        });
+        self.worth(&holder?)
+    }
+
+    /// Whose token that is, of those that stay.
+    fn holder(&self, token: &[u8]) -> Option<Holder> {
         let mut tokens = self.tokens.iter();
-        tokens.any(|known| same(known.reveal().as_bytes(), token))
+        if tokens.any(|known| same(known.reveal().as_bytes(), token)) {
+            return Some(Holder::Configured);
+        }
+        let token = self.api_tokens.find(token)?;
+        Some(Holder::Token(token.id))
+    }
+
+    /// The name and role of who holds something.
+    fn worth(&self, holder: &Holder) -> Option<(Option<String>, Role)> {
+        match holder {
+            Holder::Configured => Some((None, Role::Admin)),
+            Holder::Token(id) => {
+                let token = self.api_tokens.get(id)?;
+                Some((Some(token.name), token.role))
+            }
+        }
     }
 }
 
@@ -218,56 +364,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
     (!token.is_empty()).then_some(token)
 }
 
-/// Compares in a time that depends on the lengths alone.
-fn same(known: &[u8], given: &[u8]) -> bool {
-    known.len() == given.len() && known.iter().zip(given).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
-}
-
-/// Headers that a proxy adds: the caller behind it may be anyone.
-const FORWARDING: [&str; 7] = [
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
-];
-
-fn is_local(address: SocketAddr, headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let forwarded = FORWARDING.iter().any(|name| headers.contains_key(*name))
-        || headers
-            .keys()
-            .any(|name| name.as_str().starts_with("x-forwarded-"));
-    let same_site = matches!(text("sec-fetch-site"), None | Some("same-origin" | "none"));
-    // `null`, the origin of sandboxed pages and files, is no loopback name.
-    let local_origin = text("origin").is_none_or(|origin| {
-        origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| is_loopback_name(authority))
-    });
-    address.ip().to_canonical().is_loopback()
-        && !forwarded
-        && same_site
-        && local_origin
-        && text("host").is_some_and(is_loopback_name)
-}
-
-/// Whether `host[:port]` names this machine whatever a name server says.
-fn is_loopback_name(authority: &str) -> bool {
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    let host = host.to_ascii_lowercase();
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,17 +380,19 @@ mod tests {
                 )
             })
             .collect();
-        let address = address.parse().unwrap();
-        auth.check(
-            Action::Manage,
-            Caller {
-                protocol: "http",
-                address,
-                headers: Some(&headers),
-                query: None,
-                proof: None,
-            },
-        )
+        let origin = Origin {
+            address: address.parse().unwrap(),
+            secure: false,
+        };
+        let visit = Visit {
+            origin,
+            headers: Some(&headers),
+            takes_cookies: true,
+            changes: true,
+        };
+        auth.identify(&visit).map(|identity| {
+            assert_eq!(identity.role, Role::Admin);
+        })
     }
 
     #[derive(Debug)]

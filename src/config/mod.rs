@@ -8,8 +8,10 @@ pub mod duration;
 pub mod hooks;
 pub mod record;
 
+mod cidr;
 mod source;
 
+pub use cidr::Cidr;
 pub use hooks::Hooks;
 pub use record::Record;
 pub use source::{Overrides, load};
@@ -108,6 +110,8 @@ pub struct Http {
     pub listen: Listen,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Proxies of which it is believed where a request comes from.
+    pub trusted_proxies: Vec<Cidr>,
 }
 
 /// Table `[https]`.
@@ -121,9 +125,17 @@ pub struct Https {
 }
 
 /// Table `[auth]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
+    /// The password of the account `admin` that the first start makes, or its Argon2 hash.
+    pub admin_password: Option<Secret>,
+    /// A session that was not used for so long is over.
+    #[serde(with = "duration")]
+    pub session_idle: Duration,
+    /// A session is over after so long in any case.
+    #[serde(with = "duration")]
+    pub session_lifetime: Duration,
     /// Bearer tokens that may manage the server from anywhere, at least 16 characters each.
     pub tokens: Vec<Secret>,
     /// Who may publish; empty for anyone.
@@ -358,6 +370,19 @@ impl Default for EvoStream {
     }
 }
 
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            admin_password: None,
+            session_idle: Duration::from_hours(24),
+            session_lifetime: Duration::from_hours(24 * 30),
+            tokens: Vec::new(),
+            publishers: Vec::new(),
+            players: Vec::new(),
+        }
+    }
+}
+
 impl Default for Segments {
     fn default() -> Self {
         Self {
@@ -387,6 +412,7 @@ impl Default for Http {
         Self {
             listen: Listen(Some(SocketAddr::from(([0u16; 8], 5080)))),
             max_connections: 20_000,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -504,6 +530,29 @@ impl Segments {
     }
 }
 
+impl Auth {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self.tokens.iter().any(|token| token.reveal().len() < 16) {
+            return Err(("auth.tokens", "a token needs at least 16 characters".into()));
+        }
+        let password = self.admin_password.as_ref().map(Secret::reveal);
+        if password.is_some_and(|password| !(8..=256).contains(&password.len())) {
+            let message = "a password has 8 to 256 bytes";
+            return Err(("auth.admin_password", message.into()));
+        }
+        let minute = Duration::from_secs(60);
+        if !(minute..=Duration::from_hours(24 * 365)).contains(&self.session_lifetime) {
+            let message = "must lie between 1m and 365d";
+            return Err(("auth.session_lifetime", message.into()));
+        }
+        if !(minute..=self.session_lifetime).contains(&self.session_idle) {
+            let message = "must lie between 1m and auth.session_lifetime";
+            return Err(("auth.session_idle", message.into()));
+        }
+        Ok(())
+    }
+}
+
 impl Sources {
     fn check(&self) -> Result<(), (&'static str, String)> {
         let seconds = |least, most| Duration::from_secs(least)..=Duration::from_secs(most);
@@ -541,15 +590,7 @@ impl General {
             (None, Some(_)) => return Err(("tls.key", "needs tls.certificate as well".into())),
             _ => {}
         }
-        if self
-            .auth
-            .tokens
-            .iter()
-            .any(|token| token.reveal().len() < 16)
-        {
-            return Err(("auth.tokens", "a token needs at least 16 characters".into()));
-        }
-        Ok(())
+        self.auth.check()
     }
 }
 

@@ -27,6 +27,12 @@ pub enum Kind {
     Numbers,
     /// Webhooks that were registered, by ID.
     Webhooks,
+    /// Accounts by name.
+    Accounts,
+    /// API tokens by ID.
+    Tokens,
+    /// What was changed by whom, by place in a circle.
+    Audit,
 }
 
 impl Kind {
@@ -37,6 +43,9 @@ impl Kind {
             Self::Settings => TableDefinition::new("settings"),
             Self::Numbers => TableDefinition::new("numbers"),
             Self::Webhooks => TableDefinition::new("webhooks"),
+            Self::Accounts => TableDefinition::new("accounts"),
+            Self::Tokens => TableDefinition::new("tokens"),
+            Self::Audit => TableDefinition::new("audit"),
         }
     }
 }

@@ -5,11 +5,10 @@ use crate::tokens::{Kind, Token, tokens};
 use std::collections::BTreeSet;
 
 /// The modules of `src`, lowest first. A module uses those before it.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "hub",
     "config",
     "telemetry",
-    "auth",
     "net",
     "hooks",
     "segment",
@@ -17,6 +16,7 @@ const ORDER: [&str; 18] = [
     "bridge",
     "transport",
     "store",
+    "auth",
     "adapters",
     "inspect",
     "control",
@@ -209,7 +209,7 @@ mod tests {
             ("src/lib.rs", "use crate::api; pub mod api;"),
             (
                 "src/net/gop.rs",
-                "use crate::auth::Name; use crate::{config::Hub, hub::{self, stream::*}};",
+                "use crate::telemetry::Name; use crate::{config::Hub, hub::{self, stream::*}};",
             ),
             (
                 "src/hub/gop.rs",
@@ -263,8 +263,8 @@ mod tests {
             ),
             (
                 "src/auth/mod.rs",
-                "fn f() -> crate::net::A { g() }",
-                "crate::net::A: ",
+                "fn f() -> crate::control::A { g() }",
+                "crate::control::A: ",
             ),
             (
                 "src/hub/gop.rs",

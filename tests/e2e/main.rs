@@ -11,6 +11,7 @@
     reason = "what cannot be done here is a failed test"
 )]
 
+mod access;
 mod addresses;
 mod apivideo;
 mod bad_input;

@@ -1,5 +1,6 @@
 //! The broadcast object on the wire: every field of Ant Media's, null where there is nothing.
 
+use crate::api::masking;
 use crate::api::target_status::TargetStatus;
 use crate::control::broadcast::Notes;
 use crate::control::supervisor::Phase;
@@ -60,6 +61,30 @@ impl Request {
             notes: self.notes,
             ..Broadcast::default()
         }
+    }
+
+    /// Without what only comes back as it is shown to those who may not see it.
+    pub(super) fn unmasked(mut self, kept: &Broadcast) -> Self {
+        for (field, given, kept) in [
+            ("streamUrl", &mut self.stream_url, &kept.stream_url),
+            ("ipAddr", &mut self.ip_addr, &kept.ip_addr),
+            ("password", &mut self.password, &kept.password),
+        ] {
+            let kept = kept.as_deref().unwrap_or_default();
+            if given
+                .as_deref()
+                .is_some_and(|given| masking::is_shown_for(field, given, kept))
+            {
+                *given = None;
+            }
+        }
+        let fallbacks = self.fallback_stream_urls.iter_mut().flatten();
+        for (given, kept) in fallbacks.zip(&kept.fallback_urls) {
+            if masking::is_shown_for("streamUrl", given, kept) {
+                given.clone_from(kept);
+            }
+        }
+        self
     }
 
     pub(super) fn into_patch(self) -> Patch {

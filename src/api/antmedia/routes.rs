@@ -47,6 +47,7 @@ pub(super) async fn update(
         return Outcome::failure(format!("Broadcast with streamId: {id} does not exist"))
             .into_response();
     };
+    let request = request.unmasked(&view.broadcast);
     let pulled = view.broadcast.kind.is_pulled();
     if pulled
         && request

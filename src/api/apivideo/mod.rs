@@ -104,6 +104,11 @@ pub fn unauthorized() -> Response<Body> {
     response
 }
 
+/// The caller may not do this.
+pub fn forbidden(detail: &str) -> Response<Body> {
+    Problem::forbidden(detail).into_response()
+}
+
 impl Shared {
     /// The live stream of that ID.
     fn find(&self, id: &str) -> Result<View, Problem> {

@@ -83,6 +83,15 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", title)
     }
 
+    /// Whoever it is may not do this.
+    pub(super) fn forbidden(detail: &str) -> Self {
+        let title = "The credentials are not enough for this.";
+        Self {
+            detail: Some(detail.to_owned()),
+            ..Self::new(StatusCode::FORBIDDEN, "forbidden", title)
+        }
+    }
+
     /// There is nothing of that ID.
     pub(super) fn not_found(name: &str) -> Self {
         let title = "The requested resource was not found.";

@@ -3,6 +3,7 @@
 use super::object::{Restream, server_and_key};
 use super::routes::object;
 use super::{Problem, Shared};
+use crate::api::masking;
 use crate::api::place::{self, Form};
 use crate::control::targets::{TargetPatch, TargetView};
 use crate::control::{Endpoint, View};
@@ -19,6 +20,32 @@ const MAX_PROBLEMS: usize = 20;
 
 /// What is wrong with an RTMP URL that has no application.
 const NO_APP: &str = "Missing app name: [rtmp|rtmps]://[host]/[app name].";
+
+/// Puts back what only comes as it is shown to those who may not see it, of restreams that are known by that.
+pub(super) fn unmask_all(list: &mut Value, known: &[TargetView]) {
+    for restream in list.as_array_mut().into_iter().flatten() {
+        let Value::Object(restream) = restream else {
+            continue;
+        };
+        let name = restream.get("name").and_then(Value::as_str);
+        let mut known = known.iter().map(|view| &view.endpoint);
+        if let Some(known) = known.find(|known| known.name.as_deref() == name) {
+            let known = known.clone();
+            unmask(restream, &known);
+        }
+    }
+}
+
+fn unmask(restream: &mut Map<String, Value>, known: &Endpoint) {
+    let (server, key) = server_and_key(known);
+    for (field, kept) in [("serverUrl", server), ("streamKey", key)] {
+        if let Some(Value::String(given)) = restream.get_mut(field)
+            && masking::is_shown_for(field, given, &kept)
+        {
+            *given = kept;
+        }
+    }
+}
 
 /// Reads a list of restreams; what is wrong with it is added to the problems.
 pub(super) fn read_all(
@@ -173,7 +200,8 @@ pub(super) async fn update(
 ) -> Result<Response<Body>, Problem> {
     let view = shared.find(&id)?;
     let known = target(&view, &restream)?;
-    let given = object(&body)?;
+    let mut given = object(&body)?;
+    unmask(&mut given, &known.endpoint);
     let paused = match given.get("paused") {
         None => None,
         Some(Value::Bool(paused)) => Some(*paused),

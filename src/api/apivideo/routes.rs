@@ -1,6 +1,6 @@
 //! Live streams: made, read, changed, removed, completed.
 
-use super::restreams::read_all;
+use super::restreams::{read_all, unmask_all};
 use super::{Problem, Shared};
 use crate::api::json;
 use crate::control::broadcast::Notes;
@@ -30,8 +30,11 @@ struct Wish {
 
 impl Wish {
     /// Everything that is wrong with the body is told at once.
-    fn read(shared: &Shared, body: &[u8], needs_name: bool) -> Result<Self, Problem> {
-        let object = object(body)?;
+    fn read(
+        shared: &Shared,
+        object: &Map<String, Value>,
+        needs_name: bool,
+    ) -> Result<Self, Problem> {
         let mut problems = Vec::new();
         let name = match object.get("name") {
             None if needs_name => {
@@ -117,7 +120,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Body>, Problem> {
-    let wish = Wish::read(&shared, &body, true)?;
+    let wish = Wish::read(&shared, &object(&body)?, true)?;
     let app = shared.context.applications.names().first();
     let id = format!("li{}", random(ID));
     let name = StreamName::new(app.map_or("", String::as_str), &id).map_err(ControlError::Name)?;
@@ -154,7 +157,11 @@ pub(super) async fn update(
     body: Bytes,
 ) -> Result<Response<Body>, Problem> {
     let view = shared.find(&id)?;
-    let wish = Wish::read(&shared, &body, false)?;
+    let mut object = object(&body)?;
+    if let Some(restreams) = object.get_mut("restreams") {
+        unmask_all(restreams, &view.targets);
+    }
+    let wish = Wish::read(&shared, &object, false)?;
     let patch = Patch {
         name: wish.name.clone(),
         notes: wish.notes(),

@@ -1,5 +1,6 @@
 //! Answers: `{"data": …, "description": …, "status": …}`, with `/` written as `\/`.
 
+use crate::api::masking;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::Formatter;
@@ -43,6 +44,11 @@ impl Answer {
             fields.insert("responseId".to_owned(), id);
         }
         self
+    }
+
+    /// Without its secrets.
+    pub(super) fn mask(&mut self) {
+        masking::mask(&mut self.value);
     }
 
     /// As it is sent, on one line.

@@ -1,7 +1,8 @@
 //! Commands over HTTP: `GET /FUNCTION?params=BASE64`, answered with status 200 whatever they come to.
 
 use super::{Answer, Command, Door};
-use crate::auth::{Action, Caller};
+use crate::api::rights;
+use crate::auth::{Denied, Role, Visit};
 use crate::net::http::Handler;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -13,26 +14,45 @@ pub const MAX_CONNECTIONS: usize = 256;
 
 impl Handler for Door {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let query = request.uri().query();
-        let caller = Caller {
-            protocol: "evostream",
-            address: peer,
+        let function = request.uri().path().trim_matches('/');
+        let needed = rights::of_function(function);
+        let changes = needed > Role::Viewer;
+        let auth = &self.context.auth;
+        let identity = auth.identify(&Visit {
+            origin: auth.origin(peer, false, request.headers()),
             headers: Some(request.headers()),
-            query,
-            proof: None,
+            // What changes something is a GET here, and a cookie is for the panel's port.
+            takes_cookies: false,
+            changes,
+        });
+        let enough = |role| match role < needed {
+            true => Err(Denied::Role(needed)),
+            false => Ok(()),
         };
-        if let Err(denied) = self.context.auth.check(Action::Manage, caller) {
-            return respond(StatusCode::FORBIDDEN, &Answer::failure(denied.to_string()));
-        }
+        let identity = identity.and_then(|identity| enough(identity.role).map(|()| identity));
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(denied) => {
+                return respond(StatusCode::FORBIDDEN, &Answer::failure(denied.to_string()));
+            }
+        };
         if request.method() != Method::GET {
             let answer = Answer::failure("Functions are called with GET");
             return respond(StatusCode::METHOD_NOT_ALLOWED, &answer);
         }
-        let function = request.uri().path().trim_matches('/');
-        let mut pairs = query.unwrap_or_default().split('&');
+        let mut pairs = request.uri().query().unwrap_or_default().split('&');
         let params = pairs.find_map(|pair| pair.strip_prefix("params="));
         let command = Command::of_url(function, params.unwrap_or_default());
-        respond(StatusCode::OK, &self.answer(command).await)
+        let mut answer = self.answer(command).await;
+        if changes {
+            auth.audit()
+                .add(&identity, function, StatusCode::OK.as_u16())
+                .await;
+        }
+        if identity.role == Role::Viewer {
+            answer.mask();
+        }
+        respond(StatusCode::OK, &answer)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use super::command::{Command, CommandError, MAX_TEXT};
 use super::{Answer, Door};
-use crate::auth::{Action, Caller};
+use crate::api::rights;
+use crate::auth::{Origin, Role, Visit};
 use crate::net::listen;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -104,16 +105,20 @@ pub async fn serve(listener: TcpListener, door: Door) {
 }
 
 async fn serve_one(mut socket: TcpStream, address: SocketAddr, door: &Door) -> std::io::Result<()> {
-    let caller = Caller {
-        protocol: "evostream",
+    let origin = Origin {
         address,
-        headers: None,
-        query: None,
-        proof: None,
+        secure: false,
     };
-    if let Err(denied) = door.context.auth.check(Action::Manage, caller) {
-        return send(&mut socket, &Answer::failure(denied.to_string())).await;
-    }
+    let identity = door.context.auth.identify(&Visit {
+        origin,
+        headers: None,
+        takes_cookies: false,
+        changes: true,
+    });
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(denied) => return send(&mut socket, &Answer::failure(denied.to_string())).await,
+    };
     let mut lines = Lines::default();
     let mut buffer = [0; READ_BUFFER];
     loop {
@@ -124,7 +129,18 @@ async fn serve_one(mut socket: TcpStream, address: SocketAddr, door: &Door) -> s
         lines.push(buffer.get(..count).unwrap_or_default());
         while let Some(line) = lines.pull() {
             match line {
-                Line::Command(command) => send(&mut socket, &door.answer(command).await).await?,
+                Line::Command(command) => {
+                    let function = command.as_ref().ok();
+                    let function = function.map(|command| command.function.clone());
+                    let answer = door.answer(command).await;
+                    if let Some(function) = function
+                        && rights::of_function(&function) > Role::Viewer
+                    {
+                        let audit = door.context.auth.audit();
+                        audit.add(&identity, &function, 200).await;
+                    }
+                    send(&mut socket, &answer).await?;
+                }
                 Line::Over(why) => return send(&mut socket, &Answer::failure(why)).await,
             }
         }
