@@ -124,6 +124,16 @@ mod tests {
     }
 
     #[test]
+    fn the_panel_is_small() {
+        let compressed = |path| {
+            let asset = ASSETS.iter().find(|asset| asset.path == path);
+            asset.and_then(|asset| asset.gzip).unwrap().len()
+        };
+        let sizes = ["assets/panel.js", "assets/panel.css"].map(compressed);
+        assert!(sizes.iter().sum::<usize>() < 64 << 10, "{sizes:?}");
+    }
+
+    #[test]
     fn what_the_browser_has_is_not_sent_again() {
         let response = get("play.html", &[]);
         let etag = response.headers()[header::ETAG].clone();

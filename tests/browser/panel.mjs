@@ -60,7 +60,7 @@ async function sources(page) {
   await press(page, 'Check the source');
   await see(page, '.found', 'That works');
   await see(page, '.found', 'H264');
-  await see(page, '.found', 'Plays by');
+  await see(page, '.found', 'Goes to');
   await accessible(page, 'a source');
   await shoot(page, 'source');
   await press(page, 'Add and start');

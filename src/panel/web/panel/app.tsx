@@ -14,7 +14,7 @@ import { Settings } from './pages/settings';
 import { SignIn } from './pages/signin';
 import { StreamPage } from './pages/stream';
 import { Streams } from './pages/streams';
-import { route, to } from './route';
+import { go, route, to } from './route';
 import { texts } from './texts';
 import { Icon, type IconName, Toasts } from './ui';
 
@@ -96,7 +96,7 @@ function Section(): ComponentChildren {
     case 'health':
       return <Health />;
     case 'accounts':
-      return <Accounts />;
+      return may('admin') ? <Accounts /> : <Streams />;
     default:
       return <Streams />;
   }
@@ -123,6 +123,7 @@ function Who() {
   const leave = async () => {
     token.set(null);
     if (who.via === 'session') await call('DELETE', 'api/v1/session').catch(() => undefined);
+    go('streams');
     await learnSession();
   };
   return (

@@ -40,6 +40,9 @@ export const local = (ms: number): string => {
   return at.toISOString().slice(0, 19);
 };
 
+/** What people call a protocol. */
+export const protocol = (name: string): string => texts.protocols[name] ?? name;
+
 export const nameOf = (stream: { title: string | null; id: string }): string => stream.title || stream.id;
 export const viewersOf = (stream: Stream): number => Object.values(stream.now.viewers).reduce((sum, count) => sum + count, 0);
 

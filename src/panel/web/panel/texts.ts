@@ -251,8 +251,8 @@ export const texts = {
     probing: 'Looking into it, up to 10 s…',
     probed: 'That works',
     problem: 'Nothing came',
-    carriedBy: 'Plays by',
-    notBy: (name: string, why: string) => `Not by ${name}: ${why}`,
+    carriedBy: 'Goes to',
+    notBy: (name: string, why: string) => `Not to ${name}: ${why}`,
     addSource: 'Add and start',
     added: (name: string) => `“${name}” is added.`,
     discover: 'Auto Discover',
@@ -412,6 +412,24 @@ export const texts = {
     rebootTitle: 'Restart the camera?',
     fixed: 'This camera cannot be moved.',
   },
+
+  /** What the server calls protocols and forms, and what people call them. */
+  protocols: {
+    dash: 'DASH',
+    demo: 'test stream',
+    flv: 'HTTP-FLV',
+    hls: 'HLS',
+    mp4: 'recordings',
+    mpegts: 'MPEG-TS',
+    onvif: 'ONVIF',
+    rtmp: 'RTMP',
+    rtmps: 'RTMPS',
+    rtsp: 'RTSP',
+    rtsps: 'RTSPS',
+    srt: 'SRT',
+    web: 'HTTP',
+    webrtc: 'WebRTC',
+  } as Record<string, string>,
 
   units: {
     viewers: (n: number) => plural(n, 'viewer', 'viewers'),

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { broadcast, broadcasts, call, here, part, words } from '../api';
 import { Profiles } from '../camera';
-import { bits, describe } from '../format';
+import { bits, describe, protocol as protocolName } from '../format';
 import { may, server, streams } from '../live';
 import type { Device, Probed, Profile } from '../model';
 import { record } from '../operations';
@@ -213,7 +213,7 @@ function Source() {
 function Found({ probed }: { probed: Probed }) {
   return (
     <div class="found">
-      <p><Badge tone="live">{copy.probed}</Badge> {probed.protocol}{probed.bitrate ? ` · ${bits(probed.bitrate)}` : ''}</p>
+      <p><Badge tone="live">{copy.probed}</Badge> {protocolName(probed.protocol)}{probed.bitrate ? ` · ${bits(probed.bitrate)}` : ''}</p>
       <ul class="tracks">
         {probed.tracks.map((track) => {
           const outputs = Object.entries(track.outputs);
@@ -226,8 +226,8 @@ function Found({ probed }: { probed: Probed }) {
           return (
             <li key={track.id}>
               <span class="chip">{track.kind}</span> {describe(track)}{more && `, ${more}`}
-              {carried.length > 0 && <span class="soft block">{copy.carriedBy} {carried.join(', ')}</span>}
-              {outputs.filter(([, output]) => !output.carries).map(([name, output]) => <span key={name} class="soft block">{copy.notBy(name, output.reason ?? '')}</span>)}
+              {carried.length > 0 && <span class="soft block">{copy.carriedBy} {carried.map(protocolName).join(', ')}</span>}
+              {outputs.filter(([, output]) => !output.carries).map(([name, output]) => <span key={name} class="soft block">{copy.notBy(protocolName(name), output.reason ?? '')}</span>)}
             </li>
           );
         })}

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { broadcast, call } from '../api';
 import { CameraCard } from '../camera';
-import { bytes, describe, moment, nameOf, roughly, stateOf, viewersOf } from '../format';
+import { bytes, describe, moment, nameOf, protocol, roughly, stateOf, viewersOf } from '../format';
 import { Graph } from '../graph';
 import { beat, known, may, server, streams } from '../live';
 import type { Connection, Stream } from '../model';
@@ -114,8 +114,8 @@ function Facts({ stream }: { stream: Stream }) {
   const repairs = Object.entries(now.timeRepairs);
   const rows: [string, ComponentChildren][] = [];
   if (stream.publisher) {
-    const { protocol, address, agent } = stream.publisher;
-    rows.push([copy.publisher, [protocol, address, agent].filter(Boolean).join(' · ')]);
+    const { protocol: name, address, agent } = stream.publisher;
+    rows.push([copy.publisher, [protocol(name), address, agent].filter(Boolean).join(' · ')]);
   }
   if (isLive && stream.started) rows.push([copy.since, `${moment(stream.started)} (${roughly(Date.now() - stream.started)})`]);
   if (stream.bFrames !== null) rows.push([copy.bFrames, stream.bFrames ? <span class="why bad">{copy.withB}</span> : copy.withoutB]);
@@ -151,8 +151,8 @@ function Viewers({ stream }: { stream: Stream }) {
     <Card title={copy.viewers} aside={<span class="big">{total}</span>}>
       {all.length === 0 ? <p class="soft">{copy.noViewers}</p> : (
         <ul class="bars">
-          {all.map(([protocol, count]) => (
-            <li key={protocol}><span>{protocol}</span><meter min={0} max={total} value={count} aria-label={protocol} /><span>{count}</span></li>
+          {all.map(([name, count]) => (
+            <li key={name}><span>{protocol(name)}</span><meter min={0} max={total} value={count} aria-label={protocol(name)} /><span>{count}</span></li>
           ))}
         </ul>
       )}
@@ -185,7 +185,7 @@ function Connections({ stream }: { stream: Stream }) {
   return (
     <Card title={copy.connections}>
       <ul class="tracks">
-        {value.slice(0, SHOWN).map(({ protocol, id, state, remoteAddr, figures }) => {
+        {value.slice(0, SHOWN).map(({ protocol: name, id, state, remoteAddr, figures }) => {
           const loss = figures.packets_received_loss_rate ?? figures.packets_send_loss_rate;
           const again = figures.packets_retrans ?? 0;
           const late = figures.packets_received_drop ?? 0;
@@ -195,7 +195,7 @@ function Connections({ stream }: { stream: Stream }) {
             again > 0 ? copy.retransmitted(again) : '',
             late > 0 ? copy.droppedLate(late) : '',
           ];
-          return <li key={`${protocol} ${id}`}><span class="chip">{copy.connectionStates[state] ?? state}</span> {protocol} · {remoteAddr}<span class="soft block">{words.filter(Boolean).join(' · ')}</span></li>;
+          return <li key={`${name} ${id}`}><span class="chip">{copy.connectionStates[state] ?? state}</span> {protocol(name)} · {remoteAddr}<span class="soft block">{words.filter(Boolean).join(' · ')}</span></li>;
         })}
       </ul>
       {value.length > SHOWN && <p class="soft">… {value.length - SHOWN}</p>}

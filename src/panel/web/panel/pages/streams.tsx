@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from 'preact/hooks';
 import { words } from '../api';
-import { bits, nameOf, stateOf, summary, viewersOf } from '../format';
+import { bits, nameOf, protocol, stateOf, summary, viewersOf } from '../format';
 import { Spark } from '../graph';
 import { known, may, streams } from '../live';
 import type { Kind, Stream } from '../model';
@@ -187,7 +187,7 @@ function Row({ stream, chosen, onChosen, onPlay, onDelete }: RowProps) {
   const name = nameOf(stream);
   const state = stateOf(stream);
   const count = viewersOf(stream);
-  const byProtocol = Object.entries(stream.now.viewers).map(([protocol, n]) => `${protocol} ${n}`).join(', ');
+  const byProtocol = Object.entries(stream.now.viewers).map(([name, n]) => `${protocol(name)} ${n}`).join(', ');
   const isLive = stream.status === 'broadcasting';
   return (
     <li class={`row ${state.tone}`} data-stream={stream.key}>
