@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Parser, Subcommand};
-use millstream::commands::{CommandError, discover, probe, remux};
+use millstream::commands::{CommandError, discover, export, import, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
 use millstream::{adapters, api, server, telemetry};
 use std::path::PathBuf;
@@ -33,6 +33,10 @@ enum Command {
     Discover(Discover),
     /// Check a configuration and say what is wrong with it.
     CheckConfig(ConfigArguments),
+    /// Take over streams, sources and targets of mediamtx.yml, go2rtc.yaml, or what export has written.
+    Import(Import),
+    /// Print all that the APIs have made, for import. It holds secrets.
+    Export(Export),
     /// Print the description of the HTTP APIs (OpenAPI).
     Openapi,
 }
@@ -103,6 +107,48 @@ struct Discover {
     json: bool,
 }
 
+impl Serve {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = load(self.config.clone())?;
+        if let Some(folder) = &self.data_dir {
+            config.general.data_dir.clone_from(folder);
+        }
+        if let Some(format) = self.log_format {
+            config.general.log.format = format;
+        }
+        if let Some(level) = &self.log_level {
+            config.general.log.level.clone_from(level);
+        }
+        if self.demo {
+            config.set("demo", "enabled", true);
+        }
+        Ok(config)
+    }
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Import {
+    /// mediamtx.yml, go2rtc.yaml or what export has written; which of them is told by its content.
+    file: PathBuf,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Data folder of the server that is to have the streams. It must not run.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print them as tables for the configuration file instead.
+    #[arg(long)]
+    toml: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Export {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Data folder of the server. It must not run; one that does gives the same at /api/v1/state.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
@@ -112,6 +158,8 @@ fn main() -> ExitCode {
         Some(Command::Remux(arguments)) => remux(arguments),
         Some(Command::Discover(arguments)) => discover(&arguments),
         Some(Command::CheckConfig(arguments)) => check(arguments),
+        Some(Command::Import(arguments)) => import(arguments),
+        Some(Command::Export(arguments)) => export(arguments),
         Some(Command::Openapi) => Ok(openapi()),
     };
     match result {
@@ -124,22 +172,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Serve) -> Result<ExitCode, ConfigError> {
-    let mut config = load(arguments.config)?;
-    if let Some(folder) = arguments.data_dir {
-        config.general.data_dir = folder;
-    }
-    if let Some(format) = arguments.log_format {
-        config.general.log.format = format;
-    }
-    if let Some(level) = arguments.log_level {
-        config.general.log.level = level;
-    }
-    if arguments.demo {
-        config.set("demo", "enabled", true);
-    }
+    let file = arguments.config.config.clone();
+    let load = Box::new(move || arguments.load());
+    let config = load()?;
     telemetry::start(&config.general.log)?;
     let protocols = server::protocols(&config)?;
-    match server::run(&config, protocols) {
+    match server::run(&config, protocols, server::Origin { file, load }) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
             complain(&error.to_string());
@@ -217,6 +255,43 @@ fn command(
             ExitCode::FAILURE
         }
     })
+}
+
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+fn export(arguments: Export) -> Result<ExitCode, ConfigError> {
+    let config = with_folder(arguments.config, arguments.data_dir)?;
+    let text = export::run(&config).map_err(|error| ConfigError(error.to_string()))?;
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn with_folder(
+    arguments: ConfigArguments,
+    data_dir: Option<PathBuf>,
+) -> Result<Config, ConfigError> {
+    let mut config = load(arguments)?;
+    if let Some(folder) = data_dir {
+        config.general.data_dir = folder;
+    }
+    Ok(config)
+}
+
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+fn import(arguments: Import) -> Result<ExitCode, ConfigError> {
+    let config = with_folder(arguments.config, arguments.data_dir)?;
+    let runtime = tokio::runtime::Runtime::new();
+    let runtime = runtime.map_err(|error| ConfigError(format!("cannot start: {error}")))?;
+    let run = import::run(&config, &arguments.file, arguments.toml);
+    match runtime.block_on(run) {
+        Ok((text, whole)) => {
+            print!("{text}");
+            Ok(match whole {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            })
+        }
+        Err(error) => Err(ConfigError(error.to_string())),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what a command says is its output")]

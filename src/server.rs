@@ -1,25 +1,32 @@
 //! Puts the parts together, runs them, and takes them down in order.
 
-use crate::adapters::{self, Context, Listening, Muxers, Protocol};
+mod listeners;
+mod reload;
+
+use crate::adapters::{self, Context, Muxers, Protocol};
+use crate::api::evostream;
 use crate::api::hooks::Announcer;
-use crate::api::{Site, evostream};
 use crate::auth::{AccountError, Auth};
 use crate::bridge::Bridges;
-use crate::config::{self, Config, ConfigError, Listen};
-use crate::control::Control;
+use crate::config::{Config, ConfigError, Loads, StaticStream};
 use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
+use crate::control::{Control, ControlError, check_static_streams};
 use crate::hooks::Courier;
-use crate::hub::Hub;
+use crate::hub::{Hub, StreamName};
 use crate::net::policy::Policy;
+use crate::net::shard::Shards;
 use crate::net::tls::{Connector, Identity, TlsError};
-use crate::net::{http, https, listen, shard::Shards};
 use crate::store::{Store, StoreError};
+use crate::telemetry::Systemd;
+use listeners::Listeners;
+use reload::Reload;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -55,34 +62,75 @@ pub enum ServerError {
     /// There is no certificate, or it cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// A stream of the configuration cannot be made.
+    #[error(transparent)]
+    Stream(#[from] ControlError),
+    /// What was good a moment ago.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
 }
 
-/// Every protocol with its configuration.
+/// Where the configuration comes from, to be read again.
+pub struct Origin {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// Reads all of it: the file, the environment, the command line.
+    pub load: Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Origin")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Every protocol with its configuration. Whether they can pull and push what the configuration wants is asked too.
 ///
 /// # Errors
-/// What is wrong with a protocol's table.
+/// What is wrong with a protocol's table, or with a stream.
 pub fn protocols(config: &Config) -> Result<Vec<Arc<dyn Protocol>>, ConfigError> {
-    adapters::ALL
+    let protocols: Result<Vec<_>, _> = adapters::ALL
         .iter()
         .map(|(_, build)| build(config))
-        .collect()
+        .collect();
+    let protocols = protocols?;
+    check_static_streams(&protocols, config)?;
+    Ok(protocols)
+}
+
+/// The streams that the configuration makes.
+fn static_streams(config: &Config) -> Result<BTreeMap<StreamName, StaticStream>, ConfigError> {
+    let streams = config.static_streams()?.into_iter();
+    Ok(streams
+        .map(|(name, (_, stream))| (name, stream.clone()))
+        .collect())
 }
 
 /// Runs the server until it is asked to end by SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot start.
-pub fn run(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), ServerError> {
+pub fn run(
+    config: &Config,
+    protocols: Vec<Arc<dyn Protocol>>,
+    origin: Origin,
+) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(serve(config, protocols));
+    let result = runtime.block_on(serve(config, protocols, origin));
     // What still runs is a disk write at most, which the store survives.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(), ServerError> {
+async fn serve(
+    config: &Config,
+    protocols: Vec<Arc<dyn Protocol>>,
+    origin: Origin,
+) -> Result<(), ServerError> {
     let general = &config.general;
     let store = Store::open(&general.data_dir)?;
     let identity = Identity::open(&general.tls, &general.data_dir)?;
@@ -91,8 +139,9 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     let configured = general.auth.admin_password.as_ref();
     let first = auth.accounts().make_first(configured).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let hub = Hub::new(settings);
     let context = Arc::new(Context {
-        hub: Hub::new(settings),
+        hub: hub.clone(),
         auth,
         applications: config.applications(),
         shards: Shards::start(if general.streams.shards == 0 {
@@ -100,11 +149,10 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         } else {
             general.streams.shards
         })?,
-        bounds: settings.bounds,
         policy: Policy::new(general.network),
         certificate: identity.certificate(),
         connector: Connector::new(general.tls.roots.as_deref())?,
-        bridges: Bridges::new(Handle::current(), settings.bounds),
+        bridges: Bridges::new(Handle::current(), hub),
         muxers: Muxers::new(&general.segments),
         protocols: protocols.clone(),
     });
@@ -123,12 +171,13 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     )?;
     let door = evostream::Door::new(control.clone(), context.clone());
     let hooks = general.hooks.clone();
-    let courier = Courier::new(hooks.clone(), context.policy, context.connector.clone());
+    let courier = Courier::new(hooks.clone(), context.policy.clone(), context.connector.clone());
     let hub = &context.hub;
-    let announcer = Announcer::new(&control, hub, door.clone(), courier.clone(), hooks);
+    let announcer = Announcer::new(&control, hub, door, courier.clone(), hooks);
     tokio::spawn(announcer.run());
     control.recover_recordings().await?;
     control.number_all().await?;
+    control.set_static_streams(&static_streams(config)?).await?;
     control.start_targets();
     control.start_sources();
     tokio::spawn(control.clone().restart_periodically());
@@ -139,57 +188,25 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
         tokio::spawn(control.clone().follow_cameras());
     }
     tokio::spawn(context.muxers.clone().follow(context.hub.clone()));
+    let certificate = identity.files();
     tokio::spawn(identity.follow());
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
 
-    let mut all_listening = Vec::new();
-    for protocol in &protocols {
-        let listening =
-            protocol
-                .clone()
-                .listen(context.clone())
-                .map_err(|failed| ServerError::Listen {
-                    key: format!("{}.{}", protocol.name(), failed.key),
-                    error: failed.error,
-                })?;
-        for Listening { protocol, address } in &listening {
-            tracing::info!(%protocol, %address, "listening");
-        }
-        all_listening.extend(listening);
-    }
-    let usual = config::EvoStream::default();
-    let at = general.evostream;
-    if let Some(listener) = listen_if_free("evostream.listen", at.listen, usual.listen)? {
-        let address = listener.local_addr()?;
-        tracing::info!(protocol = %"evostream", %address, "listening");
-        let serving = http::serve(listener, door.clone(), evostream::http::MAX_CONNECTIONS);
-        tokio::spawn(serving);
-    }
-    let (key, at, usual) = ("evostream.cli_listen", at.cli_listen, usual.cli_listen);
-    if let Some(listener) = listen_if_free(key, at, usual)? {
-        let address = listener.local_addr()?;
-        tracing::info!(protocol = %"evostream-cli", %address, "listening");
-        tokio::spawn(evostream::lines::serve(listener, door));
-    }
-    let http = listener("http", general.http.listen, &mut all_listening)?;
-    let https = listener("https", general.https.listen, &mut all_listening)?;
-    let site = Site::new(
+    let loads = Loads::new(origin.file.clone());
+    let mut listeners = Listeners::new(
         context.clone(),
         protocols.clone(),
         control.clone(),
         courier.clone(),
-        all_listening,
+        loads.clone(),
     );
-    if let Some(listener) = https {
-        let tls = context.certificate.server_config(&https::PROTOCOLS);
-        let (site, limit) = (site.clone().over_tls(), general.https.max_connections);
-        tokio::spawn(https::serve(listener, tls.into(), site, limit));
+    if let Some(error) = listeners.open(config, None).await.into_iter().next() {
+        return Err(error);
     }
-    if let Some(listener) = http {
-        let address = listener.local_addr()?;
-        tokio::spawn(http::serve(listener, site, general.http.max_connections));
+    if let Some(address) = listeners.http() {
         greet(address, &protocols, &context);
     }
     if let Some((account, password)) = first {
@@ -205,11 +222,31 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     }
     control.tell_started();
 
+    let systemd = Arc::new(Systemd::from_environment());
+    systemd.ready();
+    let watched = systemd.clone();
+    tokio::spawn(async move { watched.watch().await });
+    let reload = Reload {
+        systemd: systemd.clone(),
+        origin,
+        started: config.clone(),
+        config: config.clone(),
+        context: context.clone(),
+        control: control.clone(),
+        protocols,
+        listeners,
+        certificate,
+        loads,
+        waiting: BTreeSet::new(),
+        waiting_of_protocols: BTreeSet::new(),
+    };
+    tokio::spawn(reload.follow(hangup));
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("shutting down");
+    systemd.stopping();
     let had_streams = !context.hub.list().is_empty();
     control.shut_down().await;
     context.auth.audit().settle().await;
@@ -219,53 +256,6 @@ async fn serve(config: &Config, protocols: Vec<Arc<dyn Protocol>>) -> Result<(),
     }
     courier.done(LAST_HOOKS, || control.has_news()).await;
     Ok(())
-}
-
-/// Listens for what belongs to no one protocol.
-fn listener(
-    name: &'static str,
-    listen: Listen,
-    all: &mut Vec<Listening>,
-) -> Result<Option<TcpListener>, ServerError> {
-    let Some(address) = listen.0 else {
-        return Ok(None);
-    };
-    let listener = open(&format!("{name}.listen"), address)?;
-    let address = listener.local_addr()?;
-    tracing::info!(protocol = %name, %address, "listening");
-    all.push(Listening {
-        protocol: name,
-        address,
-    });
-    Ok(Some(listener))
-}
-
-fn open(key: &str, address: SocketAddr) -> Result<TcpListener, ServerError> {
-    listen::tcp(address).map_err(|error| ServerError::Listen {
-        key: key.to_owned(),
-        error,
-    })
-}
-
-/// As [`open`]; but an address that nobody has chosen is done without where another server has it.
-fn listen_if_free(
-    key: &str,
-    address: Listen,
-    usual: Listen,
-) -> Result<Option<TcpListener>, ServerError> {
-    let Some(wanted) = address.0 else {
-        return Ok(None);
-    };
-    match open(key, wanted) {
-        Ok(listener) => Ok(Some(listener)),
-        Err(ServerError::Listen { error, .. })
-            if address == usual && error.kind() == io::ErrorKind::AddrInUse =>
-        {
-            tracing::warn!(%error, "{key}: not listening, as another program does");
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Says what to try.

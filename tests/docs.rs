@@ -54,6 +54,7 @@ fn every_key_of_the_configuration_is_documented() {
         "rtsps",
         "webrtc",
         "demo",
+        "stream.ID",
     ] {
         for key in keys(table) {
             let full = if table.is_empty() {

@@ -122,8 +122,6 @@ pub struct Context {
     pub applications: Applications,
     /// Threads for fan-out.
     pub shards: Shards,
-    /// Bounds of memory per stream and reader.
-    pub bounds: Bounds,
     /// What may be connected to.
     pub policy: Policy,
     /// What listeners for TLS show.
@@ -136,6 +134,13 @@ pub struct Context {
     pub muxers: Muxers,
     /// All protocols, for one that only finds out which other has the stream.
     pub protocols: Vec<Arc<dyn Protocol>>,
+}
+
+impl Context {
+    /// Bounds of memory for what begins now.
+    pub fn bounds(&self) -> Bounds {
+        self.hub.bounds()
+    }
 }
 
 /// Who pulls a URL.
@@ -179,11 +184,24 @@ pub trait Protocol: Send + Sync + 'static {
     /// Its name, as in [`ALL`].
     fn name(&self) -> &'static str;
 
-    /// Opens its listeners and serves them from now on.
+    /// Opens its listeners and serves them from now on. After [`Protocol::adopt`], moves those whose addresses have
+    /// changed; connections that exist go on.
     ///
     /// # Errors
     /// When an address cannot be taken.
-    fn listen(self: Arc<Self>, _context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
+    fn listen(
+        self: Arc<Self>,
+        _context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Has its table be what it is in `config`, for what begins from now on. Returns the keys of the table that have
+    /// changed and hold from the next start of the server on.
+    ///
+    /// # Errors
+    /// What is wrong with the table. Then nothing has changed.
+    fn adopt(&self, _config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         Ok(Vec::new())
     }
 

@@ -9,7 +9,7 @@ use super::FileRequest;
 use super::storing::Storing;
 use crate::config::Segments;
 use crate::hub::{
-    Change, Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer,
+    Change, Current, Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer,
 };
 use crate::segment::{Segmenter, Settings, Snapshot};
 use axum::http::{Method, header};
@@ -42,11 +42,32 @@ pub(super) const SESSION: &str = "{session}";
 /// The streams that are being cut, by name.
 #[derive(Clone, Debug)]
 pub struct Muxers {
+    cut: Current<Cut>,
+    muxers: Arc<Mutex<HashMap<StreamName, Arc<Muxer>>>>,
+}
+
+/// How streams are cut that begin to be.
+#[derive(Clone, Debug)]
+struct Cut {
     settings: Settings,
     linger: Duration,
     /// Where segments go that are too many for memory.
     folder: Option<PathBuf>,
-    muxers: Arc<Mutex<HashMap<StreamName, Arc<Muxer>>>>,
+}
+
+impl Cut {
+    fn new(config: &Segments) -> Self {
+        Self {
+            settings: Settings::new(config),
+            linger: config.linger,
+            folder: config.folder.clone(),
+        }
+    }
+
+    /// Players ask for news once in a target duration.
+    fn viewer_gone(&self) -> Duration {
+        VIEWER_GONE.max(self.settings.max_segment * 2)
+    }
 }
 
 /// One stream that is being cut.
@@ -94,11 +115,14 @@ impl Muxers {
     /// None yet.
     pub fn new(config: &Segments) -> Self {
         Self {
-            settings: Settings::new(config),
-            linger: config.linger,
-            folder: config.folder.clone(),
+            cut: Current::new(Cut::new(config)),
             muxers: Arc::default(),
         }
+    }
+
+    /// Streams that begin to be cut from now on are cut so.
+    pub fn set(&self, config: &Segments) {
+        self.cut.set(Cut::new(config));
     }
 
     /// The muxer that a request is for, as soon as its stream is ready, started if there is none; counts the
@@ -148,16 +172,14 @@ impl Muxers {
         muxer
     }
 
-    /// Has all streams cut from their beginning on, if players can go back. Runs for ever then.
+    /// Has all streams cut from their beginning on, while players can go back. Runs for ever.
     pub async fn follow(self, hub: Hub) {
-        if self.settings.window.is_zero() {
-            return;
-        }
         let mut changes = hub.changes();
         loop {
             match changes.recv().await {
-                Ok(Change::Published(stream)) => drop(self.muxer(&stream)),
+                Ok(Change::Published(stream)) if self.is_kept() => drop(self.muxer(&stream)),
                 Ok(_) => {}
+                Err(RecvError::Lagged(_)) if !self.is_kept() => {}
                 Err(RecvError::Lagged(_)) => {
                     for stream in hub.list() {
                         self.muxer(&stream);
@@ -168,9 +190,8 @@ impl Muxers {
         }
     }
 
-    /// Players ask for news once in a target duration.
-    fn viewer_gone(&self) -> Duration {
-        VIEWER_GONE.max(self.settings.max_segment * 2)
+    fn is_kept(&self) -> bool {
+        !self.cut.get().settings.window.is_zero()
     }
 
     fn start(&self, stream: Arc<Stream>) -> Arc<Muxer> {
@@ -194,14 +215,15 @@ impl Muxers {
     async fn run(self, muxer: Arc<Muxer>, snapshots: watch::Sender<Arc<Snapshot>>) {
         let name = muxer.stream.name().clone();
         tracing::debug!(stream = %name, "cutting into segments");
-        let mut segmenter = Segmenter::new(self.settings, first_number());
-        let mut storing = Storing::new(self.folder.clone());
+        let cut = self.cut.get();
+        let mut segmenter = Segmenter::new(cut.settings, first_number());
+        let mut storing = Storing::new(cut.folder.clone());
         let mut reader = Reader::new(muxer.stream.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut version = 0;
         let mut ended = false;
-        let is_kept = !self.settings.window.is_zero();
-        while muxer.prune(self.viewer_gone()) < self.linger || (is_kept && !ended) {
+        let is_kept = !cut.settings.window.is_zero();
+        while muxer.prune(cut.viewer_gone()) < cut.linger || (is_kept && !ended) {
             storing.begin(&segmenter);
             let item = tokio::select! {
                 item = reader.next(), if !ended => item,
@@ -243,7 +265,7 @@ impl Muxers {
             };
             if changed {
                 version += 1;
-                let snapshot = Snapshot::of(&segmenter, &self.settings, version, ended);
+                let snapshot = Snapshot::of(&segmenter, &cut.settings, version, ended);
                 snapshots.send_replace(Arc::new(snapshot));
             }
         }

@@ -21,9 +21,10 @@ mod target_status;
 
 use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
 use crate::auth::{Action, Caller, Denied, Identity, Origin, Role, Visit};
+use crate::config::Loads;
 use crate::control::Control;
 use crate::hooks::Courier;
-use crate::hub::Unavailable;
+use crate::hub::{Current, Unavailable};
 use crate::net::file;
 use crate::net::http::Handler;
 use crate::panel;
@@ -73,6 +74,7 @@ impl Site {
         control: Control,
         courier: Courier,
         listening: Vec<Listening>,
+        loads: Loads,
     ) -> Self {
         let listening: Arc<[Listening]> = listening.into();
         let management =
@@ -83,6 +85,7 @@ impl Site {
         let tokens =
             apivideo::tokens(context.clone()).layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         let own = server::router(control.clone(), context.clone(), listening.clone())
+            .merge(server::configuration::router(loads))
             .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY));
         Self {
             context,
@@ -159,7 +162,7 @@ impl Site {
         let description = serde_json::json!({
             "name": "Millstream",
             "version": env!("CARGO_PKG_VERSION"),
-            "applications": self.context.applications.names(),
+            "applications": *self.context.applications.names(),
             "listeners": listeners,
         });
         let mut response = Json(description).into_response();
@@ -442,9 +445,9 @@ impl Site {
     }
 }
 
-impl Handler for Site {
+impl Handler for Current<Site> {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        self.answer(request, peer).await
+        self.get().answer(request, peer).await
     }
 }
 

@@ -76,6 +76,14 @@ const SERVER: &[Call] = &[
     ),
     call("get", "/server.json", "Version, applications, listeners"),
     call("get", "/openapi.json", "This document"),
+    call("get", "/api/v1/state", "All that the APIs have made"),
+    call("post", "/api/v1/state", "Makes what is not there"),
+    call("put", "/api/v1/state", "Makes all be as it says"),
+    call(
+        "get",
+        "/api/v1/configuration",
+        "What became of reading the configuration",
+    ),
 ];
 
 /// Who may manage, and who did.
@@ -615,7 +623,7 @@ fn compatible_schemas() -> Value {
         "Broadcast": object(json!({
             "streamId": text, "name": text, "status": text, "type": text, "streamUrl": text, "ipAddr": text,
             "username": text, "password": text, "autoStartStopEnabled": flag, "fallbackStreamUrls": { "type": "array", "items": text },
-            "endPointList": list("Endpoint"), "bitrate": number, "width": number, "height": number, "lastError": text,
+            "endPointList": list("Endpoint"), "bitrate": number, "width": number, "height": number, "lastError": text, "madeBy": text,
         })),
         "Endpoint": { "allOf": [
             object(json!({ "endpointUrl": text, "endpointServiceId": text, "status": text, "type": text })),

@@ -13,9 +13,9 @@ const EXCEPTIONS: [(&str, &str, Role); 17] = [
     ("", "/api/v1/tokens/**", Role::Admin),
     ("", "/api/v1/audit/**", Role::Admin),
     ("", "/api/v1/settings/**", Role::Admin),
-    ("", "/api/v1/config/**", Role::Admin),
+    ("", "/api/v1/configuration/**", Role::Admin),
     ("", "/api/v1/reload/**", Role::Admin),
-    ("", "/api/v1/import/**", Role::Admin),
+    ("", "/api/v1/state/**", Role::Admin),
     ("", "/api/v1/webhooks/**", Role::Admin),
     ("", "/api/v1/hooks/**", Role::Admin),
     // With the secrets that they are signed with.
@@ -145,6 +145,9 @@ mod tests {
             ("GET", "/api/v1/tokens", Admin),
             ("DELETE", "/api/v1/tokens/abc", Admin),
             ("GET", "/api/v1/audit", Admin),
+            ("GET", "/api/v1/configuration", Admin),
+            ("GET", "/api/v1/state", Admin),
+            ("PUT", "/api/v1/state", Admin),
             ("GET", "/api/v1/log", Operator),
             ("PROPFIND", "/live-streams", Operator),
         ] {

@@ -31,6 +31,7 @@ pub use sign_in::{SignInError, SignedIn};
 pub use tokens::{ApiTokens, TokenError, TokenView};
 
 use crate::config::{self, Cidr, Login, Secret};
+use crate::hub::Current;
 use crate::store::{Store, StoreError};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -109,10 +110,8 @@ pub enum Denied {
 /// Answers who may do what.
 #[derive(Debug, Default)]
 pub struct Auth {
-    tokens: Vec<Secret>,
-    publishers: Vec<Login>,
-    players: Vec<Login>,
-    proxies: Vec<Cidr>,
+    known: Current<config::Auth>,
+    proxies: Current<Vec<Cidr>>,
     keys: StreamKeys,
     grants: Grants,
     accounts: Accounts,
@@ -125,8 +124,12 @@ pub struct Auth {
 impl Auth {
     /// With these tokens for management, and nothing that is kept.
     pub fn new(tokens: Vec<Secret>) -> Self {
-        Self {
+        let known = config::Auth {
             tokens,
+            ..config::Auth::default()
+        };
+        Self {
+            known: Current::new(known),
             ..Self::default()
         }
     }
@@ -138,10 +141,8 @@ impl Auth {
     pub fn open(general: &config::General, store: &Store) -> Result<Self, StoreError> {
         let config = &general.auth;
         Ok(Self {
-            tokens: config.tokens.clone(),
-            publishers: config.publishers.clone(),
-            players: config.players.clone(),
-            proxies: general.http.trusted_proxies.clone(),
+            known: Current::new(config.clone()),
+            proxies: Current::new(general.http.trusted_proxies.clone()),
             accounts: Accounts::open(store.clone())?,
             api_tokens: ApiTokens::open(store.clone())?,
             audit: Audit::open(store.clone())?,
@@ -150,14 +151,22 @@ impl Auth {
         })
     }
 
+    /// Other tokens, logins and proxies, from now on. Who is connected stays.
+    pub fn set(&self, general: &config::General) {
+        self.known.set(general.auth.clone());
+        self.proxies.set(general.http.trusted_proxies.clone());
+    }
+
     /// With these logins for who publishes and who plays; none for anyone.
     #[must_use]
     pub fn with_logins(self, publishers: Vec<Login>, players: Vec<Login>) -> Self {
-        Self {
+        let known = self.known.get();
+        self.known.set(config::Auth {
             publishers,
             players,
-            ..self
-        }
+            ..(*known).clone()
+        });
+        self
     }
 
     /// The keys of streams.
@@ -182,7 +191,7 @@ impl Auth {
 
     /// Where a request comes from that came from `peer`.
     pub fn origin(&self, peer: SocketAddr, secure: bool, headers: &HeaderMap) -> Origin {
-        Origin::new(peer, secure, headers, &self.proxies)
+        Origin::new(peer, secure, headers, &self.proxies.get())
     }
 
     /// Tokens for whoever has one that stays.
@@ -204,9 +213,10 @@ impl Auth {
     /// # Errors
     /// Why not.
     pub fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
+        let known = self.known.get();
         let (logins, needed) = match action {
-            Action::Publish(..) => (&self.publishers, Role::Operator),
-            Action::Play(..) => (&self.players, Role::Viewer),
+            Action::Publish(..) => (&known.publishers, Role::Operator),
+            Action::Play(..) => (&known.players, Role::Viewer),
         };
         media(logins, caller).or_else(|denied| {
             // Who is signed in sees on the pages what is there.
@@ -278,7 +288,8 @@ impl Auth {
 
     /// Whose token that is, of those that stay.
     fn holder(&self, token: &[u8]) -> Option<Holder> {
-        let mut tokens = self.tokens.iter();
+        let known = self.known.get();
+        let mut tokens = known.tokens.iter();
         if tokens.any(|known| same(known.reveal().as_bytes(), token)) {
             return Some(Holder::Configured);
         }

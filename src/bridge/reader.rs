@@ -9,8 +9,7 @@
 
 use super::output::{Output, Place};
 use super::task;
-use crate::hub::ring::Bounds;
-use crate::hub::{self, Item, Stream, TrackSet};
+use crate::hub::{self, Hub, Item, Stream, TrackSet};
 use media::{Codec, Kind};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -26,7 +25,7 @@ pub struct Bridges {
 #[derive(Debug)]
 struct Register {
     runtime: Handle,
-    bounds: Bounds,
+    hub: Hub,
     /// By the address of the stream, which a living bridge keeps.
     running: Mutex<HashMap<usize, Weak<Bridge>>>,
 }
@@ -39,13 +38,13 @@ struct Bridge {
 }
 
 impl Bridges {
-    /// No bridge yet. Their tasks run on `runtime`, from wherever readers come; `bounds` are those of the
-    /// hub's streams.
-    pub fn new(runtime: Handle, bounds: Bounds) -> Self {
+    /// No bridge yet. Their tasks run on `runtime`, from wherever readers come; bounds of memory are
+    /// those that the hub has for streams.
+    pub fn new(runtime: Handle, hub: Hub) -> Self {
         Self {
             register: Arc::new(Register {
                 runtime,
-                bounds,
+                hub,
                 running: Mutex::default(),
             }),
         }
@@ -83,7 +82,7 @@ impl Bridges {
         }
         running.retain(|_, bridge| bridge.strong_count() > 0);
         let stop = CancellationToken::new();
-        let output = Arc::new(Output::new(register.bounds));
+        let output = Arc::new(Output::new(register.hub.bounds()));
         let reader = hub::Reader::new(stream.clone());
         register
             .runtime

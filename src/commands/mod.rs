@@ -1,10 +1,13 @@
-//! Commands that end: what is in a source ([`probe`]), copying one stream from anywhere to anywhere ([`remux`]), and
-//! which cameras there are ([`discover`]).
+//! Commands that end: what is in a source ([`probe`]), copying one stream from anywhere to anywhere ([`remux`]), which
+//! cameras there are ([`discover`]), taking over what another server has ([`import`]), and
+//! writing down what this one has ([`export`]).
 //!
 //! Those that work on a stream use the sources, the hub and the targets of the server, which are the same code; only the hub is set up so
 //! that readers are waited for ([`Offline`](crate::hub::Offline)), and files are an adapter more.
 
 pub mod discover;
+pub mod export;
+pub mod import;
 pub mod probe;
 pub mod remux;
 

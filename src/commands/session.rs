@@ -75,17 +75,17 @@ impl Session {
         let mut protocols = protocols.map_err(|error| CommandError::Unusable(error.to_string()))?;
         let report = Arc::<Report>::default();
         protocols.push(Arc::new(Files::new(report.clone())));
+        let hub = Hub::new(settings);
         let context = Context {
-            hub: Hub::new(settings),
+            hub: hub.clone(),
             auth: Auth::new(Vec::new()),
             applications: config.applications(),
             shards: Shards::start(1).map_err(|error| failed(&error))?,
-            bounds: settings.bounds,
             policy: Policy::new(general.network),
             certificate: Certificate::temporary().map_err(|error| failed(&error))?,
             connector: Connector::new(general.tls.roots.as_deref())
                 .map_err(|error| failed(&error))?,
-            bridges: Bridges::new(Handle::current(), settings.bounds),
+            bridges: Bridges::new(Handle::current(), hub),
             muxers: Muxers::new(&general.segments),
             protocols: protocols.clone(),
         };

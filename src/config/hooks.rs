@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 /// Table `[hooks]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hooks {
     /// Where Ant Media's events go where neither the broadcast nor its application names a place; it may hold a secret.

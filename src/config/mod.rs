@@ -9,17 +9,22 @@ pub mod hooks;
 pub mod record;
 
 mod cidr;
+mod loads;
 mod source;
+mod stream;
 
 pub use cidr::Cidr;
 pub use hooks::Hooks;
+pub use loads::{Load, Loads};
 pub use record::Record;
 pub use source::{Overrides, load};
+pub use stream::StaticStream;
 
 use crate::hub::ring::Bounds;
-use crate::hub::{Applications, Settings, Takeover};
+use crate::hub::{Applications, Settings, StreamName, Takeover};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +68,8 @@ pub struct General {
     pub auth: Auth,
     /// Bounds and rules of every stream.
     pub streams: Streams,
+    /// Streams that the file makes, by `APP/ID`, or `ID` in the default application.
+    pub stream: BTreeMap<String, StaticStream>,
     /// How streams are cut for HLS and DASH.
     pub segments: Segments,
     /// How sources are kept running.
@@ -82,7 +89,7 @@ pub struct General {
 }
 
 /// Table `[log]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// `text` or `json`.
@@ -103,7 +110,7 @@ pub enum LogFormat {
 }
 
 /// Table `[http]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Address to listen on; empty for none.
@@ -115,7 +122,7 @@ pub struct Http {
 }
 
 /// Table `[https]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Https {
     /// Address to listen on; empty for none.
@@ -125,7 +132,7 @@ pub struct Https {
 }
 
 /// Table `[auth]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Auth {
     /// The password of the account `admin` that the first start makes, or its Argon2 hash.
@@ -185,7 +192,7 @@ impl std::fmt::Debug for Login {
 }
 
 /// Table `[streams]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Streams {
     /// Most streams at a time.
@@ -210,7 +217,7 @@ pub struct Streams {
 }
 
 /// Table `[segments]`: how a stream is cut, once, for HLS and DASH.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Segments {
     /// A segment ends at the first random access point after this long.
@@ -237,7 +244,7 @@ pub struct Segments {
 
 /// Table `[network]`: what sources, targets and whatever else is named by a URL may be. Metadata addresses of
 /// clouds are refused in any case.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// This machine.
@@ -247,7 +254,7 @@ pub struct Network {
 }
 
 /// Table `[on_demand]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct OnDemand {
     /// How long a source goes on without a viewer.
@@ -260,7 +267,7 @@ pub struct OnDemand {
 }
 
 /// Table `[tls]`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
     /// File with the server's certificate and those between it and a root.
@@ -272,7 +279,7 @@ pub struct Tls {
 }
 
 /// Table `[evostream]`: the API of EvoStream.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvoStream {
     /// Address to answer HTTP on; empty for none.
@@ -282,7 +289,7 @@ pub struct EvoStream {
 }
 
 /// Table `[sources]`.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sources {
     /// A source that has sent nothing for so long is connected again.
@@ -348,6 +355,7 @@ impl Default for General {
             https: Https::default(),
             auth: Auth::default(),
             streams: Streams::default(),
+            stream: BTreeMap::new(),
             segments: Segments::default(),
             sources: Sources::default(),
             network: Network::default(),
@@ -595,6 +603,27 @@ impl General {
 }
 
 impl Config {
+    /// The streams that the file makes, by name, each with its key there.
+    ///
+    /// # Errors
+    /// A name that breaks the rules, or that two of them have.
+    pub fn static_streams(
+        &self,
+    ) -> Result<BTreeMap<StreamName, (&str, &StaticStream)>, ConfigError> {
+        let applications = self.applications();
+        let mut streams = BTreeMap::new();
+        for (key, stream) in &self.general.stream {
+            let error = |words: &str| self.error(&format!("stream.{key}"), words);
+            let name = applications.resolve(key);
+            let name = name.map_err(|broken| error(&broken.to_string()))?;
+            let before = streams.insert(name, (key.as_str(), stream));
+            if let Some((other, _)) = before {
+                return Err(error(&format!("is the same stream as {other}")));
+            }
+        }
+        Ok(streams)
+    }
+
     /// Sets a key in the table of a protocol, over everything else.
     pub fn set(&mut self, name: &str, key: &str, value: impl Into<toml::Value>) {
         let section = self
@@ -604,6 +633,11 @@ impl Config {
         if let Some(section) = section.as_table_mut() {
             section.insert(key.to_owned(), value.into());
         }
+    }
+
+    /// Whether the tables of a protocol are the same in both.
+    pub fn has_same_section(&self, other: &Self, name: &str) -> bool {
+        self.sections.get(name) == other.sections.get(name)
     }
 
     /// An error about a key, with where it was set.

@@ -16,7 +16,7 @@ const SMALLEST: u64 = 1 << 20;
 const WORDS: [&str; 3] = ["app", "id", "time"];
 
 /// Table `[record]`. What belongs to a stream can be said for all and, in `rules`, for some.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
     /// Folder of the recordings; without, `recordings` in `data_dir`.
@@ -52,7 +52,7 @@ pub struct Record {
 }
 
 /// What differs for some streams. What is not said is as for all.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// `APP/ID`, with `*` for any letters.

@@ -151,11 +151,13 @@ fn build(mut table: Table, protocols: &[&str], origins: &Origins) -> Result<Conf
     general
         .check()
         .map_err(|(key, message)| origins.place(key, &message))?;
-    Ok(Config {
+    let config = Config {
         general,
         sections,
         origins: origins.clone(),
-    })
+    };
+    config.static_streams()?;
+    Ok(config)
 }
 
 /// The line, from 1, on which the byte at an offset stands.
@@ -169,39 +171,47 @@ fn line_at(text: &str, offset: usize) -> usize {
 
 /// The line, from 1, that assigns a dotted key or opens its table.
 fn line_of_key(text: &str, key: &str) -> Option<usize> {
-    let parts: Vec<&str> = key
-        .split('.')
-        .map(|part| part.split('[').next().unwrap_or(part))
-        .collect();
+    let key = without_indices(key);
     let mut table = String::new();
     let mut found = None;
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         let name = if let Some(header) = line.strip_prefix('[') {
-            table = header
-                .trim_start_matches('[')
-                .split(']')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_owned();
+            let header = header.trim_start_matches('[').split(']').next();
+            table = unquoted(header.unwrap_or_default());
             table.clone()
         } else if let Some((name, _)) = line.split_once('=') {
-            let name = name.trim();
+            let name = unquoted(name);
             if table.is_empty() {
-                name.to_owned()
+                name
             } else {
                 format!("{table}.{name}")
             }
         } else {
             continue;
         };
-        let name: Vec<&str> = name.split('.').collect();
+        let rest = key.strip_prefix(name.as_str());
+        let is_beginning = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         // The longest beginning of the key that a line names is nearest to it.
-        if parts.starts_with(&name) && found.is_none_or(|(length, _)| name.len() > length) {
+        if is_beginning && found.is_none_or(|(length, _)| name.len() > length) {
             found = Some((name.len(), number));
         }
     }
     found.map(|(_, number)| number)
+}
+
+/// A key of the file as it is named in messages.
+fn unquoted(key: &str) -> String {
+    key.trim().replace(['"', '\''], "")
+}
+
+/// A key without places in lists: `a[1].b` is `a.b`.
+fn without_indices(key: &str) -> String {
+    let mut parts = key.split('[');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.split_once(']').map_or("", |(_, rest)| rest));
+    }
+    text
 }
 
 /// A value in its type; errors as (dotted key, message). `more` are keys that exist besides those of the type.
@@ -214,7 +224,9 @@ pub(super) fn typed<T: DeserializeOwned>(
         let message = error.into_inner().to_string();
         let message = message.lines().next().unwrap_or_default();
         // The name of a type of ours means nothing to who writes the file.
-        let message = match message.split_once("expected struct ") {
+        let of_table = message.split_once("expected struct ");
+        let of_table = of_table.or_else(|| message.split_once("expected a map"));
+        let message = match of_table {
             Some((before, _)) => format!("{before}expected a table"),
             None if key.contains('.') => nearest(message, &[]),
             None => nearest(message, more),
@@ -387,6 +399,23 @@ mod tests {
                 "applications = [\"a/b\"]\n",
                 "FILE:1: applications: the name may hold ASCII letters",
             ),
+            (
+                "[stream.\"live/cam.1\"]\nrecord = true\nsorce = \"x\"\n",
+                "FILE:3: stream.live/cam.1.sorce: unknown key `sorce`; did you mean `source`?",
+            ),
+            (
+                "[stream.a]\nsource = 7\n",
+                "FILE:2: stream.a.source: invalid type: integer `7`, expected a URL or a list of URLs",
+            ),
+            (
+                "[stream.\"a b\"]\n",
+                "FILE:1: stream.a b: the name may hold ASCII letters",
+            ),
+            (
+                "[stream.a]\n[stream.'LiveApp/a']\n",
+                "stream.a: is the same stream as LiveApp/a",
+            ),
+            ("[stream.'other/a']\n", "FILE:1: stream.other/a: "),
             (
                 "[tls]\nkey = \"key.pem\"\n",
                 "FILE:2: tls.key: needs tls.certificate as well",

@@ -88,6 +88,8 @@ pub struct Broadcast {
     /// Its source is tried once, and none of it is kept.
     #[serde(skip)]
     pub once: bool,
+    /// The configuration file makes it, and says what it is.
+    pub by_file: bool,
     /// Nobody made it: it is there for its targets, which wait for a stream of that name, and goes with the last.
     pub implied: bool,
     /// Who has it may publish the broadcast, without its name.
@@ -168,6 +170,7 @@ impl Default for Broadcast {
             number: 0,
             standing: false,
             once: false,
+            by_file: false,
             implied: false,
             stream_key: None,
             updated: None,

@@ -220,7 +220,7 @@ impl Control {
         let source = Source::parse(url)?;
         Ok(Camera::new(
             source,
-            context.policy,
+            context.policy.clone(),
             context.connector.clone(),
         ))
     }

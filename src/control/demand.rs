@@ -6,7 +6,7 @@
 
 use super::{Broadcast, Control, ControlError};
 use crate::config::OnDemand;
-use crate::hub::{HOLD, StreamName};
+use crate::hub::{Current, HOLD, StreamName};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// The sources that run on demand, each with the task that will stop it.
 #[derive(Debug)]
 pub(super) struct Demand {
-    settings: OnDemand,
+    settings: Current<OnDemand>,
     /// Locked while a source is started or stopped, so that neither is done on old news of the other.
     watched: Mutex<HashMap<StreamName, AbortHandle>>,
 }
@@ -36,7 +36,7 @@ struct Run {
 impl Demand {
     pub(super) fn new(settings: OnDemand) -> Self {
         Self {
-            settings,
+            settings: Current::new(settings),
             watched: Mutex::default(),
         }
     }
@@ -46,9 +46,10 @@ impl Demand {
     }
 
     /// Whether it is wanted without a viewer.
-    pub(super) const fn is_standing(&self, broadcast: &Broadcast) -> bool {
-        let restreamed = self.settings.restreams && !broadcast.endpoints.is_empty();
-        let recorded = self.settings.recordings && matches!(broadcast.record, Some(true));
+    pub(super) fn is_standing(&self, broadcast: &Broadcast) -> bool {
+        let settings = self.settings.get();
+        let restreamed = settings.restreams && !broadcast.endpoints.is_empty();
+        let recorded = settings.recordings && matches!(broadcast.record, Some(true));
         restreamed || recorded
     }
 }
@@ -96,6 +97,16 @@ impl Control {
                     self.shared.hub.turn_away(&name);
                 }
             }
+        }
+    }
+
+    /// Other rules for sources on demand, from now on.
+    pub async fn set_on_demand(&self, settings: OnDemand) {
+        self.shared.demand.settings.set(settings);
+        let names: Vec<StreamName> = self.lock().keys().cloned().collect();
+        for name in names {
+            let _writing = self.shared.writing.lock().await;
+            self.reconsider(&name);
         }
     }
 
@@ -174,7 +185,7 @@ impl Control {
     fn watch(&self, name: &StreamName) -> AbortHandle {
         let (control, name) = (self.clone(), name.clone());
         let watch = async move {
-            let mut run = Run::new(control.shared.demand.settings.linger, Instant::now());
+            let mut run = Run::new(control.shared.demand.settings.get().linger, Instant::now());
             let mut tick = tokio::time::interval(TICK);
             loop {
                 tick.tick().await;

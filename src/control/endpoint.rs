@@ -18,6 +18,8 @@ pub struct Endpoint {
     pub name: Option<String>,
     /// It stands still until somebody lets it go on.
     pub paused: bool,
+    /// The configuration file says that it is there.
+    pub by_file: bool,
     /// It is tried once and then forgotten, and not kept over a restart.
     #[serde(skip)]
     pub once: bool,

@@ -14,6 +14,9 @@ pub enum ControlError {
     /// There is a broadcast or a stream of that name.
     #[error("{0} exists already")]
     Exists(StreamName),
+    /// It is what the configuration file says.
+    #[error("{0} is made by the configuration file: change it there")]
+    ByFile(StreamName),
     /// There is none.
     #[error("there is no {0}")]
     Unknown(StreamName),
@@ -41,6 +44,9 @@ pub enum ControlError {
     /// There are as many webhooks as there may be.
     #[error("there are {0} webhooks, as many as there may be")]
     HooksFull(usize),
+    /// A document is not what it should be, in words.
+    #[error("{0}")]
+    Document(String),
     /// There is no picture in what was sent.
     #[error("the file is no picture: JPEG, PNG and WebP are known")]
     Picture,

@@ -16,6 +16,8 @@ pub mod pictures;
 pub mod recordings;
 pub mod settings;
 mod sources;
+pub mod state;
+mod static_streams;
 pub mod supervisor;
 pub mod targets;
 mod view;
@@ -28,11 +30,13 @@ pub use broadcast::{Broadcast, Kind, Patch};
 pub use cameras::{CameraFailure, Handle};
 pub use endpoint::Endpoint;
 pub use error::ControlError;
+pub use static_streams::{check as check_static_streams, imported};
+pub use targets::check_place as check_target;
 pub use view::{Status, View};
 
 use crate::adapters::Protocol;
 use crate::auth::StreamKeys;
-use crate::config::OnDemand;
+use crate::config::{self, OnDemand};
 use crate::hub::{Change, Hub, StreamName};
 use crate::store::{self, Store, StoreError};
 use cameras::Cameras;
@@ -106,6 +110,10 @@ impl Control {
             {
                 Some(Ok(name)) => {
                     broadcast.cut_off = broadcast.live;
+                    if broadcast.by_file {
+                        // The file wants it to run, whoever stopped it before.
+                        broadcast.wanted = None;
+                    }
                     if broadcast.implied && broadcast.endpoints.is_empty() {
                         // It was there for targets that were to be tried once.
                         continue;
@@ -244,6 +252,11 @@ impl Control {
         store.put(kind, name.as_str(), broadcast).await
     }
 
+    /// Other rules for sources, from now on.
+    pub fn set_sources(&self, settings: config::Sources) {
+        self.shared.supervisor.set(settings);
+    }
+
     /// One broadcast.
     pub fn get(&self, name: &StreamName) -> Option<View> {
         let kept = self.lock().get(name).cloned();
@@ -284,7 +297,7 @@ impl Control {
     /// has changed, and not disturbed otherwise.
     ///
     /// # Errors
-    /// When there is none, it would be pulled from a forbidden address or runs and could not be pulled any
+    /// When there is none, the file makes it, it would be pulled from a forbidden address or runs and could not be pulled any
     /// more, or it cannot be kept.
     pub async fn update(&self, name: &StreamName, patch: &Patch) -> Result<(), ControlError> {
         let _writing = self.shared.writing.lock().await;
@@ -293,6 +306,7 @@ impl Control {
             .get(name)
             .cloned()
             .ok_or_else(|| ControlError::Unknown(name.clone()))?;
+        refuse_by_file(name, &changed)?;
         let sources_before = changed.sources();
         patch.apply(&mut changed);
         changed.updated = Some(SystemTime::now());
@@ -317,12 +331,12 @@ impl Control {
     /// Stops a broadcast and forgets it.
     ///
     /// # Errors
-    /// When there is none, or the store cannot be written.
+    /// When there is none, the file makes it, or the store cannot be written.
     pub async fn delete(&self, name: &StreamName) -> Result<(), ControlError> {
         let _writing = self.shared.writing.lock().await;
-        if self.get(name).is_none() {
-            return Err(ControlError::Unknown(name.clone()));
-        }
+        let known = self.get(name);
+        let known = known.ok_or_else(|| ControlError::Unknown(name.clone()))?;
+        refuse_by_file(name, &known.broadcast)?;
         self.shared
             .store
             .remove(store::Kind::Broadcasts, name.as_str())
@@ -414,5 +428,13 @@ impl Control {
             .broadcasts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the configuration file makes is changed there.
+fn refuse_by_file(name: &StreamName, broadcast: &Broadcast) -> Result<(), ControlError> {
+    match broadcast.by_file {
+        true => Err(ControlError::ByFile(name.clone())),
+        false => Ok(()),
     }
 }

@@ -47,6 +47,11 @@ impl Control {
         self.lock_settings().get(app).cloned().unwrap_or_default()
     }
 
+    /// The settings of all applications that have some.
+    pub(super) fn all_settings(&self) -> BTreeMap<String, AppSettings> {
+        self.lock_settings().clone()
+    }
+
     /// Puts settings in the place of those before. They hold from now on.
     ///
     /// # Errors

@@ -2,10 +2,11 @@
 
 use super::supervisor::{Route, SourcePhase};
 use super::{Broadcast, Control, ControlError, View};
-use crate::adapters::{Connection, puller};
+use crate::adapters::{Connection, Protocol, puller};
 use crate::hub::StreamName;
 use crate::net::policy::Refused;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 impl Control {
@@ -19,11 +20,14 @@ impl Control {
                 && !broadcast.sources().is_empty();
             let is_asked =
                 broadcast.standing || self.settings(name.app()).start_stream_fetcher_automatically;
-            if starts
-                && is_asked
-                && let Err(error) = self.start_source(&name)
-            {
-                tracing::error!(stream = %name, %error, "cannot start a source");
+            if !starts || !is_asked {
+                continue;
+            }
+            match self.start_source(&name) {
+                Ok(()) | Err(ControlError::Active(_)) => {}
+                Err(error) => {
+                    tracing::error!(stream = %name, %error, "cannot start a source");
+                }
             }
         }
     }
@@ -112,6 +116,7 @@ impl Control {
             let _writing = self.shared.writing.lock().await;
             let kept = self.lock().get(name).cloned();
             let kept = kept.ok_or_else(|| ControlError::Unknown(name.clone()))?;
+            super::refuse_by_file(name, &kept)?;
             if !kept.endpoints.is_empty() {
                 let left = Broadcast {
                     implied: true,
@@ -178,10 +183,7 @@ impl Control {
             return Err(ControlError::NoSource(name.clone()));
         }
         let route = |url: &String| {
-            let protocol = puller(&self.shared.protocols, url).ok_or_else(|| {
-                let scheme = url.split(':').next().unwrap_or_default();
-                ControlError::Scheme(scheme.to_ascii_lowercase())
-            })?;
+            let protocol = pulled_by(&self.shared.protocols, url)?;
             let url = url.clone();
             Ok(Route { url, protocol })
         };
@@ -214,4 +216,15 @@ impl Control {
             Err(error) => tracing::error!(stream = %name, %error, "cannot forget a source"),
         }
     }
+}
+
+/// The protocol that pulls a URL.
+pub(super) fn pulled_by(
+    protocols: &[Arc<dyn Protocol>],
+    url: &str,
+) -> Result<Arc<dyn Protocol>, ControlError> {
+    puller(protocols, url).ok_or_else(|| {
+        let scheme = url.split(':').next().unwrap_or_default();
+        ControlError::Scheme(scheme.to_ascii_lowercase())
+    })
 }

@@ -7,6 +7,7 @@ use super::supervisor::{Phase, Sent, TargetState};
 use super::{Broadcast, Control, ControlError, Endpoint};
 use crate::adapters::Protocol;
 use crate::hub::StreamName;
+use crate::net::policy::Policy;
 use crate::store;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 /// Most targets of one stream.
-const MAX_TARGETS: usize = 1_000;
+pub(super) const MAX_TARGETS: usize = 1_000;
 
 /// Longest URL of a target, in bytes.
 const MAX_URL: usize = 8_192;
@@ -113,12 +114,10 @@ impl Control {
     /// When there is no such broadcast or target, or that cannot be kept.
     pub async fn remove_target(&self, name: &StreamName, id: &str) -> Result<(), ControlError> {
         self.change_asked(name, |broadcast| {
-            let before = broadcast.endpoints.len();
-            broadcast.endpoints.retain(|endpoint| endpoint.id != id);
-            if broadcast.endpoints.len() == before {
-                return Err(ControlError::UnknownTarget(name.clone()));
-            }
-            Ok(())
+            let place = broadcast.endpoints.iter().position(|known| known.id == id);
+            let place = place.ok_or_else(|| ControlError::UnknownTarget(name.clone()))?;
+            let removed = broadcast.endpoints.remove(place);
+            refuse_by_file(name, &removed)
         })
         .await?;
         self.shared.supervisor.stop_target(name, id);
@@ -150,6 +149,9 @@ impl Control {
             let endpoint = all.find(|endpoint| endpoint.id == id);
             let endpoint = endpoint.ok_or_else(|| ControlError::UnknownTarget(name.clone()))?;
             before = Some(endpoint.clone());
+            if patch.place.is_some() || patch.name.is_some() {
+                refuse_by_file(name, endpoint)?;
+            }
             if let Some((url, said)) = patch.place {
                 (endpoint.url, endpoint.said) = (url, said);
             }
@@ -241,7 +243,8 @@ impl Control {
                 broadcast.endpoints.push(endpoint);
             }
             gone = before;
-            Ok(())
+            gone.iter()
+                .try_for_each(|endpoint| refuse_by_file(name, endpoint))
         })
         .await?;
         for endpoint in &gone {
@@ -256,16 +259,7 @@ impl Control {
     /// # Errors
     /// Why not.
     pub fn check_target(&self, url: &str) -> Result<(), ControlError> {
-        if url.len() > MAX_URL
-            || url.contains(|letter: char| letter.is_whitespace() || letter.is_control())
-        {
-            return Err(ControlError::Place(
-                "the URL is too long, or holds white space".to_owned(),
-            ));
-        }
-        let protocol = self.pusher(url)?;
-        self.shared.supervisor.policy().check_url(url)?;
-        protocol.check_push(url).map_err(ControlError::Place)
+        check_place(&self.shared.protocols, self.shared.supervisor.policy(), url)
     }
 
     /// All targets together.
@@ -400,13 +394,17 @@ impl Control {
         Ok(())
     }
 
-    async fn identified(&self, wish: Endpoint) -> Result<Endpoint, ControlError> {
+    pub(super) async fn identified(&self, wish: Endpoint) -> Result<Endpoint, ControlError> {
         let number = self.numbers(1).await?.start;
         let id = new_id();
         Ok(Endpoint { id, number, ..wish })
     }
 
-    fn run_target(&self, name: &StreamName, endpoint: &Endpoint) -> Result<(), ControlError> {
+    pub(super) fn run_target(
+        &self,
+        name: &StreamName,
+        endpoint: &Endpoint,
+    ) -> Result<(), ControlError> {
         if endpoint.paused {
             return Ok(());
         }
@@ -440,12 +438,41 @@ impl Control {
     }
 
     fn pusher(&self, url: &str) -> Result<Arc<dyn Protocol>, ControlError> {
-        let scheme = url.split(':').next().unwrap_or_default();
-        let scheme = scheme.to_ascii_lowercase();
-        let mut protocols = self.shared.protocols.iter();
-        let found = protocols.find(|protocol| protocol.pushes(&scheme));
-        found.cloned().ok_or(ControlError::PushScheme(scheme))
+        pushed_by(&self.shared.protocols, url)
     }
+}
+
+/// The protocol that pushes to a URL.
+fn pushed_by(
+    protocols: &[Arc<dyn Protocol>],
+    url: &str,
+) -> Result<Arc<dyn Protocol>, ControlError> {
+    let scheme = url.split(':').next().unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
+    let mut protocols = protocols.iter();
+    let found = protocols.find(|protocol| protocol.pushes(&scheme));
+    found.cloned().ok_or(ControlError::PushScheme(scheme))
+}
+
+/// Whether a URL can be pushed to, as far as its text tells.
+///
+/// # Errors
+/// Why not.
+pub fn check_place(
+    protocols: &[Arc<dyn Protocol>],
+    policy: &Policy,
+    url: &str,
+) -> Result<(), ControlError> {
+    if url.len() > MAX_URL
+        || url.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    {
+        return Err(ControlError::Place(
+            "the URL is too long, or holds white space".to_owned(),
+        ));
+    }
+    let protocol = pushed_by(protocols, url)?;
+    policy.check_url(url)?;
+    protocol.check_push(url).map_err(ControlError::Place)
 }
 
 fn add(
@@ -463,7 +490,15 @@ fn add(
     Ok(())
 }
 
+/// What the configuration file says is changed there.
+fn refuse_by_file(name: &StreamName, endpoint: &Endpoint) -> Result<(), ControlError> {
+    match endpoint.by_file {
+        true => Err(ControlError::ByFile(name.clone())),
+        false => Ok(()),
+    }
+}
+
 /// As Ant Media Server makes them.
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     format!("custom{}", super::vod::random_text(6))
 }

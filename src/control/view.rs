@@ -52,6 +52,17 @@ pub struct View {
     pub recording: bool,
 }
 
+impl View {
+    /// Who made it, in one word: `file`, `api`, or `publisher` where nobody asked for it.
+    pub const fn made_by(&self) -> &'static str {
+        match self.temporary {
+            true => "publisher",
+            false if self.broadcast.by_file => "file",
+            false => "api",
+        }
+    }
+}
+
 impl Control {
     pub(super) fn view(&self, name: &StreamName, broadcast: Broadcast) -> View {
         let stream = self.shared.hub.get(name);

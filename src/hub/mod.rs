@@ -8,6 +8,7 @@
 pub mod ring;
 pub mod timeline;
 
+mod current;
 mod demand;
 mod feedback;
 mod name;
@@ -22,6 +23,7 @@ mod viewers;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use current::Current;
 pub use demand::{HOLD, Interest, Opened, Unavailable};
 pub use feedback::Requests;
 pub use name::{Applications, MAX_PART, NameError, StreamName};

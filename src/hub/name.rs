@@ -1,6 +1,7 @@
 //! Names of streams. Whatever text a peer sends becomes a [`StreamName`] here or nowhere; nothing else
 //! turns text into a key or a path.
 
+use super::Current;
 use std::fmt;
 use std::sync::Arc;
 
@@ -87,10 +88,10 @@ impl fmt::Debug for StreamName {
     }
 }
 
-/// The applications that exist, and with them the way from a peer's path to a name.
+/// The applications that exist, and with them the way from a peer's path to a name. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Applications {
-    names: Vec<String>,
+    names: Current<Vec<String>>,
 }
 
 impl Applications {
@@ -103,24 +104,31 @@ impl Applications {
             return Err(NameError::Empty);
         }
         names.iter().try_for_each(|name| check_part(name))?;
-        Ok(Self { names })
+        Ok(Self {
+            names: Current::new(names),
+        })
     }
 
     /// The applications of a server without configuration.
     pub fn standard() -> Self {
         Self {
-            names: vec!["LiveApp".into(), "live".into()],
+            names: Current::new(vec!["LiveApp".into(), "live".into()]),
         }
     }
 
     /// All, the default one first.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    pub fn names(&self) -> Arc<Vec<String>> {
+        self.names.get()
+    }
+
+    /// Those of `other` exist from now on, and no more.
+    pub fn replace(&self, other: &Self) {
+        self.names.set(other.names().to_vec());
     }
 
     /// Whether there is one of that name.
     pub fn contains(&self, app: &str) -> bool {
-        self.names.iter().any(|name| name == app)
+        self.names().iter().any(|name| name == app)
     }
 
     /// The stream that `APP/ID` or, in the default application, `ID` means. Slashes at the ends are ignored.
@@ -129,10 +137,11 @@ impl Applications {
     /// A broken rule, or an application that does not exist.
     pub fn resolve(&self, path: &str) -> Result<StreamName, NameError> {
         let path = path.trim_matches('/');
+        let names = self.names();
         let (app, id) = match path.split_once('/') {
             Some((_, rest)) if rest.contains('/') => return Err(NameError::Depth),
             Some(parts) => parts,
-            None => (self.names.first().map_or("", String::as_str), path),
+            None => (names.first().map_or("", String::as_str), path),
         };
         let name = StreamName::new(app, id)?;
         if self.contains(app) {

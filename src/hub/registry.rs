@@ -3,7 +3,7 @@
 use super::demand::Offers;
 use super::ring::Bounds;
 use super::stream::Origin;
-use super::{Ended, Publisher, Stream, StreamName, Taken, Viewers, Viewing};
+use super::{Current, Ended, Publisher, Stream, StreamName, Taken, Viewers, Viewing};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ pub struct Hub {
 /// What publishers need of the hub after they have their stream.
 #[derive(Debug)]
 pub(super) struct Register {
-    settings: Settings,
+    settings: Current<Settings>,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
@@ -105,7 +105,7 @@ impl Hub {
     /// An empty hub.
     pub fn new(settings: Settings) -> Self {
         let register = Register {
-            settings,
+            settings: Current::new(settings),
             streams: Mutex::default(),
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
@@ -140,12 +140,13 @@ impl Hub {
         own: Option<u64>,
     ) -> Result<Publisher, Taken> {
         let register = &self.register;
+        let settings = register.settings.get();
         let number = register.next_publisher.fetch_add(1, Ordering::Relaxed);
         let mut streams = register.lock();
         let known = streams.get(name);
         if let Some(silence) = known.and_then(|stream| stream.silence()) {
-            let replace = match register.settings.takeover {
-                Takeover::Silent => silence >= register.settings.silence,
+            let replace = match settings.takeover {
+                Takeover::Silent => silence >= settings.silence,
                 Takeover::Always => true,
                 Takeover::Never => false,
             };
@@ -157,12 +158,11 @@ impl Hub {
         let stream = match known.filter(|stream| stream.continue_with(number, origin.clone())) {
             Some(stream) => stream.clone(),
             None => {
-                if known.is_none() && streams.len() >= register.settings.max_streams {
+                if known.is_none() && streams.len() >= settings.max_streams {
                     return Err(Taken::Full(streams.len()));
                 }
-                let settings = &register.settings;
                 let viewers = Viewers::new(register.viewing.clone());
-                let stream = Stream::new(name.clone(), settings, origin.clone(), number, viewers);
+                let stream = Stream::new(name.clone(), &settings, origin.clone(), number, viewers);
                 let stream = Arc::new(stream);
                 streams.insert(name.clone(), stream.clone());
                 stream
@@ -174,9 +174,19 @@ impl Hub {
         Ok(Publisher::new(stream, register.clone(), number))
     }
 
+    /// Bounds of memory for what begins now.
+    pub fn bounds(&self) -> Bounds {
+        self.register.settings.get().bounds
+    }
+
+    /// Other settings, for streams and publishers that come from now on.
+    pub fn set_settings(&self, settings: Settings) {
+        self.register.settings.set(settings);
+    }
+
     /// Whether streams are worked on rather than watched ([`Settings::offline`]).
     pub fn is_offline(&self) -> bool {
-        self.register.settings.offline.is_some()
+        self.register.settings.get().offline.is_some()
     }
 
     /// The stream of that name, if it exists now.
@@ -264,7 +274,7 @@ impl Register {
         self.tell(Change::Interrupted(stream.clone()));
         let (register, stream) = (self.clone(), stream.clone());
         let grace = async move {
-            tokio::time::sleep(register.settings.grace).await;
+            tokio::time::sleep(register.settings.get().grace).await;
             register.finish(&stream, publisher, Ended::Finished);
         };
         // Without a runtime the process is on its way out, and its streams with it.

@@ -45,7 +45,11 @@ pub trait Handler: Clone + Send + Sync + 'static {
 
 /// Serves connections from `listener` for ever, at most `max_connections` at a time; more wait in the
 /// system's queue.
-pub async fn serve<H: Handler + Unpin>(listener: TcpListener, handler: H, max_connections: usize) {
+pub async fn serve<H: Handler + Unpin>(
+    listener: Arc<TcpListener>,
+    handler: H,
+    max_connections: usize,
+) {
     let places = Arc::new(Semaphore::new(max_connections));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {

@@ -44,7 +44,7 @@ const MAX_SEND: usize = 256 << 10;
 
 /// Serves connections from `listener` for ever, at most `max_connections` at a time; more wait in the system's queue.
 pub async fn serve<H: Handler + Unpin>(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: TlsAcceptor,
     handler: H,
     max_connections: usize,

@@ -1,5 +1,6 @@
 //! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
 
+pub mod accepting;
 pub mod fanout;
 pub mod fetch;
 pub mod file;

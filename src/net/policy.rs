@@ -8,6 +8,7 @@
 
 use super::listen;
 use crate::config::Network;
+use crate::hub::Current;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -49,10 +50,10 @@ const METADATA_V6: [Ipv6Addr; 5] = [
     Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),   // Scaleway
 ];
 
-/// Which addresses may be connected to.
-#[derive(Clone, Copy, Debug)]
+/// Which addresses may be connected to. Clones share it.
+#[derive(Clone, Debug)]
 pub struct Policy {
-    network: Network,
+    network: Current<Network>,
 }
 
 /// What an address is, where that is why it was refused.
@@ -126,8 +127,15 @@ pub enum ConnectError {
 
 impl Policy {
     /// As configured.
-    pub const fn new(network: Network) -> Self {
-        Self { network }
+    pub fn new(network: Network) -> Self {
+        Self {
+            network: Current::new(network),
+        }
+    }
+
+    /// Other networks may be connected to from now on.
+    pub fn set(&self, network: Network) {
+        self.network.set(network);
     }
 
     /// Whether an address may be connected to.
@@ -136,6 +144,7 @@ impl Policy {
     /// Why not.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         let refuse = |class| Err(Refused { address, class });
+        let network = self.network.get();
         // Several forms of IPv6 addresses lead to an IPv4 address.
         let inner = embedded_v4(address);
         if METADATA_V4.iter().any(|known| inner == Some(*known))
@@ -144,10 +153,10 @@ impl Policy {
             return refuse(Class::Metadata);
         }
         let meant = inner.map_or(address, IpAddr::V4);
-        if !self.network.loopback && (meant.is_loopback() || meant.is_unspecified()) {
+        if !network.loopback && (meant.is_loopback() || meant.is_unspecified()) {
             return refuse(Class::Loopback);
         }
-        if !self.network.private && is_private(meant) {
+        if !network.private && is_private(meant) {
             return refuse(Class::Private);
         }
         Ok(())
@@ -296,7 +305,7 @@ mod tests {
         Policy::new(Network { loopback, private })
     }
 
-    fn class(policy: Policy, address: &str) -> Option<Class> {
+    fn class(policy: &Policy, address: &str) -> Option<Class> {
         let refused = policy.check(address.parse().unwrap()).err();
         refused.map(|refused| refused.class)
     }
@@ -317,12 +326,12 @@ mod tests {
             "2002:a9fe:a9fe::1",
             "::ffff:100.100.100.200",
         ] {
-            let found = class(policy(true, true), address);
+            let found = class(&policy(true, true), address);
             assert_eq!(found, Some(Class::Metadata), "{address}");
         }
         // Where cameras live.
         for address in ["169.254.1.20", "169.254.169.253", "fe80::1", "100.100.1.1"] {
-            assert_eq!(class(policy(true, true), address), None, "{address}");
+            assert_eq!(class(&policy(true, true), address), None, "{address}");
         }
     }
 
@@ -346,15 +355,15 @@ mod tests {
             (Class::Private, "fec0::1"),
         ];
         for (expected, address) in cases {
-            let strict = class(policy(false, false), address);
+            let strict = class(&policy(false, false), address);
             assert_eq!(strict, Some(expected), "{address}");
-            assert_eq!(class(policy(true, true), address), None, "{address}");
-            let half = class(policy(true, false), address);
+            assert_eq!(class(&policy(true, true), address), None, "{address}");
+            let half = class(&policy(true, false), address);
             let other = (expected == Class::Private).then_some(Class::Private);
             assert_eq!(half, other, "{address}");
         }
         for address in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2001:db8::1"] {
-            assert_eq!(class(policy(false, false), address), None, "{address}");
+            assert_eq!(class(&policy(false, false), address), None, "{address}");
         }
     }
 
@@ -391,7 +400,7 @@ mod tests {
         assert_eq!(refused.unwrap_err().class, Class::Loopback);
     }
 
-    async fn resolved(policy: Policy, answer: &[&str]) -> Result<Vec<String>, String> {
+    async fn resolved(policy: &Policy, answer: &[&str]) -> Result<Vec<String>, String> {
         let addresses: Vec<SocketAddr> = answer
             .iter()
             .map(|address| SocketAddr::new(address.parse().unwrap(), 554))
@@ -406,7 +415,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_judged_by_their_addresses() {
-        let lax = policy(true, true);
+        let lax = &policy(true, true);
         let refused = resolved(lax, &["169.254.169.254"]).await.unwrap_err();
         assert_eq!(
             refused,
@@ -416,7 +425,7 @@ mod tests {
         // What may be connected to is, whatever stands beside it.
         let mixed = resolved(lax, &["fd00:ec2::254", "10.0.0.1"]).await;
         assert_eq!(mixed.unwrap(), ["10.0.0.1"]);
-        let strict = resolved(policy(true, false), &["10.0.0.1"]).await;
+        let strict = resolved(&policy(true, false), &["10.0.0.1"]).await;
         assert!(strict.unwrap_err().contains("network.private"));
         let nothing = resolved(lax, &[]).await.unwrap_err();
         assert_eq!(nothing, "cannot find cam.example: it has no address");

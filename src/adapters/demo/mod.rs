@@ -57,6 +57,12 @@ impl Protocol for Demo {
         "demo"
     }
 
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        let after: Settings = config.section("demo")?;
+        let waits = after.enabled != self.settings.enabled;
+        Ok(waits.then_some("enabled").into_iter().collect())
+    }
+
     fn pulls(&self, scheme: &str) -> bool {
         scheme == "demo"
     }
@@ -96,10 +102,8 @@ impl Protocol for Demo {
     }
 
     fn standing_sources(&self, applications: &Applications) -> Vec<(StreamName, String)> {
-        let app = applications
-            .names()
-            .first()
-            .filter(|_| self.settings.enabled);
+        let names = applications.names();
+        let app = names.first().filter(|_| self.settings.enabled);
         let name = app.and_then(|app| StreamName::new(app, "demo").ok());
         name.map(|name| (name, "demo:".to_owned()))
             .into_iter()

@@ -130,7 +130,7 @@ async fn play(
             return;
         };
         tracing::info!(stream = %viewer.stream().name(), %address, is_websocket, "playing by HTTP-FLV");
-        let bounds = context.bounds;
+        let bounds = context.bounds();
         let start = move || async move {
             if is_websocket {
                 let mut peer = WebSocket::new(head, &beginning);

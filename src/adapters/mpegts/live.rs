@@ -57,7 +57,7 @@ pub(super) async fn answer(
     }
     let body = if watches {
         let viewer = Viewer::new(stream.clone(), "mpegts");
-        let reader = packagings.reader(stream, context.bounds);
+        let reader = packagings.reader(stream, context.bounds());
         body(reader, viewer, request.peer.to_string())
     } else {
         Body::empty()

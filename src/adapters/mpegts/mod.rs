@@ -74,7 +74,7 @@ impl Protocol for Mpegts {
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let address = Address::parse(url).map_err(|error| error.to_string())?;
-            let reader = self.packagings.reader(&feed.stream, feed.context.bounds);
+            let reader = self.packagings.reader(&feed.stream, feed.context.bounds());
             send::push(&address, feed, reader).await
         })
     }

@@ -38,7 +38,7 @@ async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let source = Source::parse(url).map_err(|error| words(&error))?;
     let context = &target.context;
-    let mut camera = Camera::new(source, context.policy, context.connector.clone());
+    let mut camera = Camera::new(source, context.policy.clone(), context.connector.clone());
     let stream = camera.stream().await.map_err(|error| words(&error))?;
     let found = puller(&context.protocols, &stream);
     // It would come back here without end.

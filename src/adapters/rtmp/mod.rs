@@ -11,7 +11,8 @@ mod source;
 
 use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target, not_carried};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
-use crate::net::listen;
+use crate::hub::Current;
+use crate::net::accepting::Accepting;
 use media::Track;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -47,8 +48,8 @@ pub struct Rtmp {
     /// `rtmp` or `rtmps`: the table, and the scheme of URLs.
     name: &'static str,
     is_secure: bool,
-    listen: Listen,
-    settings: Settings,
+    settings: Current<Settings>,
+    accepting: Accepting,
 }
 
 impl Rtmp {
@@ -57,7 +58,7 @@ impl Rtmp {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
-        Self::of(config, "rtmp", false, 1935)
+        Ok(Self::of("rtmp", Self::settings(config, "rtmp")?))
     }
 
     /// Over TLS, with the settings of its table.
@@ -65,27 +66,25 @@ impl Rtmp {
     /// # Errors
     /// What is wrong with them.
     pub fn secure(config: &Config) -> Result<Self, ConfigError> {
-        Self::of(config, "rtmps", true, 1936)
+        Ok(Self::of("rtmps", Self::settings(config, "rtmps")?))
     }
 
-    fn of(
-        config: &Config,
-        name: &'static str,
-        is_secure: bool,
-        port: u16,
-    ) -> Result<Self, ConfigError> {
+    fn settings(config: &Config, name: &str) -> Result<Settings, ConfigError> {
         let settings: Settings = config.section(name)?;
         if !CONNECTIONS.contains(&settings.max_connections) {
             let key = format!("{name}.max_connections");
             return Err(config.error(&key, CONNECTIONS_RULE));
         }
-        let everywhere = Listen(Some(([0u16; 8], port).into()));
-        Ok(Self {
+        Ok(settings)
+    }
+
+    fn of(name: &'static str, settings: Settings) -> Self {
+        Self {
             name,
-            is_secure,
-            listen: settings.listen.unwrap_or(everywhere),
-            settings,
-        })
+            is_secure: name == "rtmps",
+            settings: Current::new(settings),
+            accepting: Accepting::default(),
+        }
     }
 }
 
@@ -100,20 +99,32 @@ impl Protocol for Rtmp {
         (self.name == "rtmp").then_some(carried)
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
-        let Some(address) = self.listen.0 else {
-            return Ok(Vec::new());
-        };
-        let listener = listen::tcp(address)?;
-        let listening = Listening {
-            protocol: self.name,
-            address: listener.local_addr()?,
-        };
-        let tls = self
-            .is_secure
-            .then(|| TlsAcceptor::from(context.certificate.server_config(&[])));
-        tokio::spawn(server::serve(listener, tls, self.settings.clone(), context));
-        Ok(vec![listening])
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move {
+            let settings = self.settings.get();
+            let port = if self.is_secure { 1936 } else { 1935 };
+            let everywhere = Listen(Some(([0u16; 8], port).into()));
+            let wanted = settings.listen.unwrap_or(everywhere);
+            let tls = self
+                .is_secure
+                .then(|| TlsAcceptor::from(context.certificate.server_config(&[])));
+            let settings = Settings::clone(&settings);
+            let serve = |listener| server::serve(listener, tls, settings, context);
+            let address = self.accepting.at(wanted.0, serve).await?;
+            let listening = address.map(|address| Listening {
+                protocol: self.name,
+                address,
+            });
+            Ok(listening.into_iter().collect())
+        })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        self.settings.set(Self::settings(config, self.name)?);
+        Ok(Vec::new())
     }
 
     fn pulls(&self, scheme: &str) -> bool {

@@ -30,7 +30,7 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves connections for ever, a bounded number at a time.
 pub(super) async fn serve(
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
     settings: Settings,
     context: Arc<Context>,
@@ -236,7 +236,7 @@ impl Connection {
             ..
         } = self;
         tracing::info!(stream = %viewer.stream().name(), %address, "playing by RTMP");
-        let bounds = context.bounds;
+        let bounds = context.bounds();
         let socket = socket.detach()?;
         let tracks = viewer.stream().snapshot().tracks;
         let form = Form::of(&request.connect, &tracks);

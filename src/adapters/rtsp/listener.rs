@@ -36,7 +36,7 @@ pub(super) struct Shared {
 }
 
 /// Serves connections for ever.
-pub(super) async fn serve(listener: TcpListener, max_connections: usize, shared: Shared) {
+pub(super) async fn serve(listener: Arc<TcpListener>, max_connections: usize, shared: Shared) {
     let places = Arc::new(Semaphore::new(max_connections));
     let tunnels = Arc::new(Tunnels::default());
     loop {

@@ -35,7 +35,8 @@ mod wire;
 
 use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target, not_carried};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
-use crate::net::listen;
+use crate::hub::Current;
+use crate::net::accepting::Accepting;
 use futures_util::FutureExt;
 use listener::Shared;
 use media::Track;
@@ -44,7 +45,7 @@ use serde::Deserialize;
 use sockets::Sockets;
 use source::Source;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 
@@ -118,14 +119,18 @@ impl Default for SecureSettings {
 /// The adapter; cameras of both schemes are its own.
 #[derive(Debug)]
 pub struct Rtsp {
-    settings: Settings,
+    settings: Current<Settings>,
+    accepting: Accepting,
+    /// For datagrams, once it listens.
+    sockets: OnceLock<Option<Arc<Sockets>>>,
     multicast: Option<Arc<Multicast>>,
 }
 
 /// The listener over TLS. Packets go on its connections alone: in datagrams they would not be encrypted.
 #[derive(Debug)]
 pub struct Rtsps {
-    settings: SecureSettings,
+    settings: Current<SecureSettings>,
+    accepting: Accepting,
 }
 
 impl Rtsp {
@@ -134,6 +139,22 @@ impl Rtsp {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let (settings, range) = Self::settings(config)?;
+        let Settings {
+            multicast_port: port,
+            multicast_ttl: ttl,
+            ..
+        } = settings;
+        let multicast = range.map(|range| Arc::new(Multicast::new(range, port, ttl)));
+        Ok(Self {
+            settings: Current::new(settings),
+            accepting: Accepting::default(),
+            sockets: OnceLock::new(),
+            multicast,
+        })
+    }
+
+    fn settings(config: &Config) -> Result<(Settings, Option<Range>), ConfigError> {
         let settings: Settings = config.section("rtsp")?;
         let range = Duration::from_secs(1)..=Duration::from_secs(60);
         if !range.contains(&settings.timeout) {
@@ -145,7 +166,6 @@ impl Rtsp {
         let Settings {
             multicast_range: range,
             multicast_port: port,
-            multicast_ttl: ttl,
             ..
         } = &settings;
         if port % 2 != 0 || !(1..=multicast::MAX_PORT).contains(port) {
@@ -159,11 +179,27 @@ impl Rtsp {
                 Some(range.map_err(|rule| config.error("rtsp.multicast_range", rule))?)
             }
         };
-        let multicast = range.map(|range| Arc::new(Multicast::new(range, *port, *ttl)));
-        Ok(Self {
-            settings,
-            multicast,
-        })
+        Ok((settings, range))
+    }
+
+    /// The sockets for datagrams, which are opened once.
+    fn sockets(&self, settings: &Settings) -> Result<Option<Arc<Sockets>>, ListenError> {
+        if let Some(open) = self.sockets.get() {
+            return Ok(open.clone());
+        }
+        let sockets = settings.udp_listen.0.map(Sockets::bind).transpose();
+        let sockets = sockets.map_err(|error| ListenError {
+            key: "udp_listen",
+            error,
+        })?;
+        let sockets = sockets.map(Arc::new);
+        if let Some(sockets) = &sockets {
+            for socket in [&sockets.rtp, &sockets.rtcp] {
+                socket.set_multicast_ttl(settings.multicast_ttl)?;
+            }
+            tokio::spawn(sockets.clone().receive());
+        }
+        Ok(self.sockets.get_or_init(|| sockets).clone())
     }
 }
 
@@ -173,11 +209,18 @@ impl Rtsps {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            settings: Current::new(Self::settings(config)?),
+            accepting: Accepting::default(),
+        })
+    }
+
+    fn settings(config: &Config) -> Result<SecureSettings, ConfigError> {
         let settings: SecureSettings = config.section("rtsps")?;
         if !CONNECTIONS.contains(&settings.max_connections) {
             return Err(config.error("rtsps.max_connections", CONNECTIONS_RULE));
         }
-        Ok(Self { settings })
+        Ok(settings)
     }
 }
 
@@ -186,25 +229,33 @@ impl Protocol for Rtsps {
         "rtsps"
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
-        let Some(address) = self.settings.listen.0 else {
-            return Ok(Vec::new());
-        };
-        let listener = listen::tcp(address)?;
-        let listening = Listening {
-            protocol: "rtsps",
-            address: listener.local_addr()?,
-        };
-        let shared = Shared {
-            tls: Some(TlsAcceptor::from(context.certificate.server_config(&[]))),
-            context,
-            sockets: None,
-            multicast: None,
-            publisher_timeout: self.settings.publisher_timeout,
-        };
-        let max_connections = self.settings.max_connections;
-        tokio::spawn(listener::serve(listener, max_connections, shared));
-        Ok(vec![listening])
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move {
+            let settings = self.settings.get();
+            let shared = Shared {
+                tls: Some(TlsAcceptor::from(context.certificate.server_config(&[]))),
+                context,
+                sockets: None,
+                multicast: None,
+                publisher_timeout: settings.publisher_timeout,
+            };
+            let max_connections = settings.max_connections;
+            let serve = |listener| listener::serve(listener, max_connections, shared);
+            let address = self.accepting.at(settings.listen.0, serve).await?;
+            let listening = address.map(|address| Listening {
+                protocol: "rtsps",
+                address,
+            });
+            Ok(listening.into_iter().collect())
+        })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        self.settings.set(Self::settings(config)?);
+        Ok(Vec::new())
     }
 }
 
@@ -217,41 +268,59 @@ impl Protocol for Rtsp {
         Some(not_carried(cutter::carries(&track.codec), track))
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
-        let Some(address) = self.settings.listen.0 else {
-            return Ok(Vec::new());
-        };
-        let listener = listen::tcp(address)?;
-        let mut listening = vec![Listening {
-            protocol: "rtsp",
-            address: listener.local_addr()?,
-        }];
-        let sockets = self.settings.udp_listen.0.map(Sockets::bind).transpose();
-        let sockets = sockets.map_err(|error| ListenError {
-            key: "udp_listen",
-            error,
-        })?;
-        let sockets = sockets.map(Arc::new);
-        if let Some(sockets) = &sockets {
-            for (protocol, socket) in [("rtp", &sockets.rtp), ("rtcp", &sockets.rtcp)] {
-                let address = socket.address();
-                listening.push(Listening { protocol, address });
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move {
+            let settings = self.settings.get();
+            let sockets = match settings.listen.0 {
+                Some(_) => self.sockets(&settings)?,
+                None => None,
+            };
+            let mut listening = Vec::new();
+            if let Some(sockets) = &sockets {
+                for (protocol, socket) in [("rtp", &sockets.rtp), ("rtcp", &sockets.rtcp)] {
+                    let address = socket.address();
+                    listening.push(Listening { protocol, address });
+                }
             }
-            for socket in [&sockets.rtp, &sockets.rtcp] {
-                socket.set_multicast_ttl(self.settings.multicast_ttl)?;
+            let shared = Shared {
+                context,
+                tls: None,
+                multicast: self.multicast.clone().filter(|_| sockets.is_some()),
+                sockets,
+                publisher_timeout: settings.publisher_timeout,
+            };
+            let max_connections = settings.max_connections;
+            let serve = |listener| listener::serve(listener, max_connections, shared);
+            let address = self.accepting.at(settings.listen.0, serve).await?;
+            if let Some(address) = address {
+                let protocol = "rtsp";
+                listening.insert(0, Listening { protocol, address });
             }
-            tokio::spawn(sockets.clone().receive());
-        }
-        let shared = Shared {
-            context,
-            tls: None,
-            multicast: self.multicast.clone().filter(|_| sockets.is_some()),
-            sockets,
-            publisher_timeout: self.settings.publisher_timeout,
-        };
-        let max_connections = self.settings.max_connections;
-        tokio::spawn(listener::serve(listener, max_connections, shared));
-        Ok(listening)
+            Ok(listening)
+        })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        let before = self.settings.get();
+        let (after, _) = Self::settings(config)?;
+        let of_datagrams = [
+            ("udp_listen", before.udp_listen != after.udp_listen),
+            (
+                "multicast_range",
+                before.multicast_range != after.multicast_range,
+            ),
+            (
+                "multicast_port",
+                before.multicast_port != after.multicast_port,
+            ),
+            ("multicast_ttl", before.multicast_ttl != after.multicast_ttl),
+        ];
+        self.settings.set(after);
+        let changed = of_datagrams.iter().filter(|(_, has_changed)| *has_changed);
+        Ok(changed.map(|(key, _)| *key).collect())
     }
 
     fn pushes(&self, scheme: &str) -> bool {
@@ -266,7 +335,7 @@ impl Protocol for Rtsp {
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;
-            sink::push(&source, feed, self.settings.timeout).await
+            sink::push(&source, feed, self.settings.get().timeout).await
         })
     }
 
@@ -277,7 +346,7 @@ impl Protocol for Rtsp {
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;
-            let pulling = client::pull(&source, target, self.settings.timeout);
+            let pulling = client::pull(&source, target, self.settings.get().timeout);
             // A panic at what a camera sends is logged and counted, and ends this attempt alone: the camera is
             // tried again.
             AssertUnwindSafe(pulling)

@@ -162,7 +162,7 @@ impl Client {
         } = offered;
         tracing::info!(stream = %viewer.stream().name(), %address, "playing by RTSP");
         let (socket, session) = self.connection.into_parts()?;
-        let bounds = context.bounds;
+        let bounds = context.bounds();
         let start = move || async move {
             let stream = viewer.stream().clone();
             let cutter = Cutter::new(&stream, &sections, player::MAX_PAYLOAD);

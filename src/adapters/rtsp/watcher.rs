@@ -142,7 +142,7 @@ impl Client {
             stream: offered.viewer.stream().clone(),
             sections: offered.sections.clone(),
             sockets,
-            bounds: self.shared.context.bounds,
+            bounds: self.shared.context.bounds(),
         }
     }
 

@@ -38,9 +38,13 @@ impl Port {
     }
 
     async fn admit(self: &Arc<Self>, call: &Call) -> Result<(), Refused> {
+        if self.closing.is_cancelled() {
+            let words = "publishers and players are taken at another address now";
+            return Err((Reject::CLOSE, words.to_owned()));
+        }
         let request = &call.request;
         let Wish { name, publishes } = self.wish(request)?;
-        let options = self.terms.of(&name, publishes);
+        let options = self.terms.get().of(&name, publishes);
         // Who does not know the passphrase starts no source, and replaces nobody.
         self.judge(request.id, &options).map_err(refused)?;
         let peer = request.peer;

@@ -20,6 +20,7 @@ mod terms;
 
 use super::{BoxFuture, Connection, Context, Feed, ListenError, Listening, Protocol, Target};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, Secret, duration};
+use crate::hub::Current;
 use crate::net::udp::Socket;
 use crate::transport::Packagings;
 use connections::Connections;
@@ -27,9 +28,11 @@ use media::Track;
 use port::Port;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use terms::Terms;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Table `[srt]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -86,10 +89,21 @@ impl Default for Settings {
 /// The adapter.
 #[derive(Debug)]
 pub struct Srt {
-    settings: Settings,
-    terms: Arc<Terms>,
+    settings: Current<Settings>,
+    terms: Current<Terms>,
+    open: Mutex<Option<Open>>,
     packagings: Arc<Packagings>,
     connections: Arc<Connections>,
+}
+
+/// A port that takes callers.
+#[derive(Debug)]
+struct Open {
+    /// The address that was asked for.
+    wanted: SocketAddr,
+    address: SocketAddr,
+    /// It takes no more; its connections go on. So it is when this is dropped.
+    _closing: DropGuard,
 }
 
 impl Srt {
@@ -98,18 +112,24 @@ impl Srt {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let (settings, terms) = Self::settings(config)?;
+        Ok(Self {
+            settings: Current::new(settings),
+            terms: Current::new(terms),
+            open: Mutex::default(),
+            packagings: Arc::default(),
+            connections: Arc::default(),
+        })
+    }
+
+    fn settings(config: &Config) -> Result<(Settings, Terms), ConfigError> {
         let settings: Settings = config.section("srt")?;
         if !CONNECTIONS.contains(&settings.max_connections) {
             return Err(config.error("srt.max_connections", CONNECTIONS_RULE));
         }
         let terms = Terms::new(&settings, &config.applications());
         let terms = terms.map_err(|(key, message)| config.error(&key, &message))?;
-        Ok(Self {
-            settings,
-            terms: Arc::new(terms),
-            packagings: Arc::default(),
-            connections: Arc::default(),
-        })
+        Ok((settings, terms))
     }
 }
 
@@ -122,17 +142,45 @@ impl Protocol for Srt {
         Some(Packagings::carries(track))
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
-        let Some(address) = self.settings.listen.0 else {
-            return Ok(Vec::new());
-        };
-        let socket = Socket::bind(address)?;
-        let listening = Listening {
-            protocol: "srt",
-            address: socket.address(),
-        };
-        tokio::spawn(Port::new(&self, socket, context).serve());
-        Ok(vec![listening])
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move {
+            let wanted = self.settings.get().listen.0;
+            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            match wanted {
+                None => *open = None,
+                Some(wanted) if open.as_ref().is_some_and(|open| open.wanted == wanted) => {}
+                Some(wanted) => {
+                    let socket = Socket::bind(wanted)?;
+                    let closing = CancellationToken::new();
+                    let address = socket.address();
+                    let port = Port::new(&self, socket, context, closing.clone());
+                    tokio::spawn(port.serve());
+                    *open = Some(Open {
+                        wanted,
+                        address,
+                        _closing: closing.drop_guard(),
+                    });
+                }
+            }
+            let listening = open.as_ref().map(|open| Listening {
+                protocol: "srt",
+                address: open.address,
+            });
+            Ok(listening.into_iter().collect())
+        })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        let before = self.settings.get();
+        let (after, terms) = Self::settings(config)?;
+        let is_kept = before.listen == after.listen;
+        let waits = is_kept && before.max_connections != after.max_connections;
+        self.settings.set(after);
+        self.terms.set(terms);
+        Ok(waits.then_some("max_connections").into_iter().collect())
     }
 
     fn pulls(&self, scheme: &str) -> bool {
@@ -148,7 +196,7 @@ impl Protocol for Srt {
     }
 
     fn check_push(&self, url: &str) -> Result<(), String> {
-        let address = address::Address::parse(url, self.terms.latency());
+        let address = address::Address::parse(url, self.terms.get().latency());
         address.map(drop).map_err(|error| error.to_string())
     }
 

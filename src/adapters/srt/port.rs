@@ -1,11 +1,12 @@
 //! The port that publishers and players share: which connection a datagram is for, and who calls.
 
-use super::Srt;
 use super::connections::Connections;
 use super::inbox::Inbox;
 use super::link::{Input, Link, PAUSE};
 use super::terms::Terms;
+use super::{Settings, Srt};
 use crate::adapters::Context;
+use crate::hub::Current;
 use crate::net::inflow::Inflow;
 use crate::net::udp::{Arrivals, Batch, Socket};
 use crate::transport::Packagings;
@@ -14,19 +15,25 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// System calls after which connections are told that they have datagrams, however many more are there.
 const CALLS: u32 = 16;
+
+/// How often a port that takes no more callers looks whether it has connections.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// The port.
 pub(super) struct Port {
     socket: Arc<Socket>,
     state: Mutex<State>,
-    pub(super) terms: Arc<Terms>,
+    pub(super) terms: Current<Terms>,
     pub(super) packagings: Arc<Packagings>,
     pub(super) connections: Arc<Connections>,
-    pub(super) publisher_timeout: Duration,
+    pub(super) settings: Current<Settings>,
     pub(super) context: Arc<Context>,
+    /// Another port takes callers now.
+    pub(super) closing: CancellationToken,
 }
 
 struct State {
@@ -47,9 +54,14 @@ pub(super) struct Place {
 }
 
 impl Port {
-    pub(super) fn new(srt: &Srt, socket: Socket, context: Arc<Context>) -> Arc<Self> {
+    pub(super) fn new(
+        srt: &Srt,
+        socket: Socket,
+        context: Arc<Context>,
+        closing: CancellationToken,
+    ) -> Arc<Self> {
         let limits = Limits {
-            connections: srt.settings.max_connections,
+            connections: srt.settings.get().max_connections,
             ..Limits::default()
         };
         Arc::new(Self {
@@ -61,13 +73,27 @@ impl Port {
             terms: srt.terms.clone(),
             packagings: srt.packagings.clone(),
             connections: srt.connections.clone(),
-            publisher_timeout: srt.settings.publisher_timeout,
+            settings: srt.settings.clone(),
             context,
+            closing,
         })
     }
 
-    /// Serves for ever.
+    /// Serves until another port takes callers, and the last connection of this one is over.
     pub(super) async fn serve(self: Arc<Self>) {
+        let over = async {
+            self.closing.cancelled().await;
+            while !self.state().inboxes.is_empty() {
+                tokio::time::sleep(CLOSING).await;
+            }
+        };
+        tokio::select! {
+            () = over => {}
+            () = self.clone().receive() => {}
+        }
+    }
+
+    async fn receive(self: Arc<Self>) {
         let mut inflow = Inflow::new(self.socket.clone(), Duration::ZERO);
         // Connections that have datagrams and have not been told: once is cheaper than for each.
         let (mut untold, mut calls) = (Vec::new(), 0);

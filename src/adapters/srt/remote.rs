@@ -22,7 +22,8 @@ const REQUESTS: usize = 8;
 
 /// Pulls until the far side ends, or fails.
 pub(super) async fn pull(srt: &Srt, url: &str, target: &Target) -> Result<(), String> {
-    let address = Address::parse(url, srt.terms.latency()).map_err(|error| error.to_string())?;
+    let address =
+        Address::parse(url, srt.terms.get().latency()).map_err(|error| error.to_string())?;
     if address.mode == Mode::Listener {
         target.listening();
     }
@@ -61,7 +62,8 @@ pub(super) async fn pull(srt: &Srt, url: &str, target: &Target) -> Result<(), St
 
 /// Pushes until the stream ends, or the connection.
 pub(super) async fn push(srt: &Srt, url: &str, to: &Feed) -> Result<(), String> {
-    let address = Address::parse(url, srt.terms.latency()).map_err(|error| error.to_string())?;
+    let address =
+        Address::parse(url, srt.terms.get().latency()).map_err(|error| error.to_string())?;
     let (carried, refused) = Packagings::carried(&to.stream.snapshot().tracks);
     if carried.is_empty() {
         let refused = refused.join(", ");
@@ -76,7 +78,7 @@ pub(super) async fn push(srt: &Srt, url: &str, to: &Feed) -> Result<(), String> 
     let mut entry = srt
         .connections
         .enter(to.stream.name(), "target", link.peer());
-    let reader = srt.packagings.reader(&to.stream, to.context.bounds);
+    let reader = srt.packagings.reader(&to.stream, to.context.bounds());
     let tell = |told: Told<'_>| match told {
         Told::Sent(units, bytes) => to.progress.sent(units as u64, bytes as u64),
         Told::Skipped(skip) => {

@@ -22,6 +22,7 @@ pub(super) async fn publish(port: Arc<Port>, place: Place, mut link: Link, publi
     // The intake gets it with the first access unit that players can begin with.
     let mut publisher = Some(publisher);
     let mut intake = Intake::new(ProgramSelection::First, address.to_string());
+    let timeout = port.settings.get().publisher_timeout;
     let mut heard = Instant::now();
     let reason = loop {
         let pumped = link.pump();
@@ -51,7 +52,7 @@ pub(super) async fn publish(port: Arc<Port>, place: Place, mut link: Link, publi
             }
             Err(reason) => break reason.to_string(),
         }
-        if heard.elapsed() > port.publisher_timeout {
+        if heard.elapsed() > timeout {
             break "it sent nothing for too long".to_owned();
         }
         let Some(publisher) = intake.publisher().or(publisher.as_ref()) else {
@@ -106,7 +107,7 @@ pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Open
     let (name, address) = (stream.name(), link.peer());
     tracing::info!(stream = %name, %address, "playing by SRT");
     let mut entry = port.connections.enter(name, "read", address);
-    let reader = port.packagings.reader(stream, port.context.bounds);
+    let reader = port.packagings.reader(stream, port.context.bounds());
     let tell = |told: Told<'_>| {
         if let Told::Skipped(skip) = told {
             stream.note_skip("srt", &address, skip);

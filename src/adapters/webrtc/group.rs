@@ -155,7 +155,7 @@ async fn serve(shard: Rc<Shard>, group: Rc<Group>) {
 async fn run(shard: &Shard, group: &Group) -> &'static str {
     let mut reader = shard.shared.bridges.reader(&group.stream);
     let mut cutter = Cutter::default();
-    let max_bytes = shard.shared.bounds.reader_bytes;
+    let max_bytes = shard.shared.hub.bounds().reader_bytes;
     loop {
         let item = tokio::select! {
             biased;

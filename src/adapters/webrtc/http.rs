@@ -109,7 +109,7 @@ impl Asked<'_> {
     /// What a session is made with, for now without media to send.
     pub(super) fn config(&self) -> Config {
         let (headers, peer) = (&self.request.headers, self.request.peer);
-        let public = &self.adapter.settings.public_addresses;
+        let public = &self.adapter.settings.get().public_addresses;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         Config {
             certificate: self.running.certificate.clone(),
@@ -147,7 +147,7 @@ impl Asked<'_> {
         headers.extend(HeaderValue::try_from(location).map(|value| (header::LOCATION, value)));
         headers.extend(HeaderValue::try_from(etag(home, 0)).map(|value| (header::ETAG, value)));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        ice_servers::link(&self.adapter.settings.ice_servers, headers);
+        ice_servers::link(&self.adapter.settings.get().ice_servers, headers);
         response
     }
 }

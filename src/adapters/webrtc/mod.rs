@@ -36,6 +36,7 @@ use super::{
     Target,
 };
 use crate::config::{Config, ConfigError, Listen};
+use crate::hub::Current;
 use crate::net::udp::Socket;
 pub use addresses::PublicAddress;
 pub use ice_servers::IceServer;
@@ -81,7 +82,7 @@ impl Default for Settings {
 /// The adapter.
 #[derive(Debug)]
 pub struct WebRtc {
-    settings: Settings,
+    settings: Current<Settings>,
     /// Set once it listens.
     running: OnceLock<Running>,
 }
@@ -101,6 +102,13 @@ impl WebRtc {
     /// # Errors
     /// What is wrong with them.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            settings: Current::new(Self::settings(config)?),
+            running: OnceLock::new(),
+        })
+    }
+
+    fn settings(config: &Config) -> Result<Settings, ConfigError> {
         let settings: Settings = config.section("webrtc")?;
         if !(1..=1_000_000).contains(&settings.max_sessions) {
             let message = "must lie between 1 and 1000000";
@@ -110,10 +118,57 @@ impl WebRtc {
             let message = format!("may be at most {}", ice_servers::MOST);
             return Err(config.error("webrtc.ice_servers", &message));
         }
-        Ok(Self {
-            settings,
-            running: OnceLock::new(),
-        })
+        Ok(settings)
+    }
+
+    fn open(&self, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
+        let settings = self.settings.get();
+        let Some(address) = settings.listen.0 else {
+            return Ok(Vec::new());
+        };
+        if let Some(running) = self.running.get() {
+            return Ok(vec![Listening {
+                protocol: "webrtc",
+                address: running.socket.address(),
+            }]);
+        }
+        let (socket, listener) = tcp::bind(address)?;
+        let socket = Arc::new(socket);
+        let listening = Listening {
+            protocol: "webrtc",
+            address: socket.address(),
+        };
+        let max_sessions = settings.max_sessions;
+        let router = Arc::new(Router::new(max_sessions));
+        let (mut workers, mut starts) = (Vec::new(), Vec::new());
+        for _ in 0..context.shards.count() {
+            let (messages, inbox) = mpsc::channel(QUEUE);
+            workers.push(messages);
+            let shared = worker::Shared {
+                socket: socket.clone(),
+                router: router.clone(),
+                bridges: context.bridges.clone(),
+                hub: context.hub.clone(),
+            };
+            starts.push(move || worker::run(shared, inbox));
+        }
+        let running = Running {
+            certificate: Certificate::generate().map_err(io::Error::other)?,
+            socket: socket.clone(),
+            router: router.clone(),
+            workers,
+        };
+        // Nothing else listens at the same time: it would have found the address taken.
+        let _ = self.running.set(running);
+        tokio::spawn(async move {
+            for start in starts {
+                context.shards.spawn(start).await;
+            }
+            let max = 2 * max_sessions.min(Semaphore::MAX_PERMITS / 2);
+            tokio::spawn(tcp::accept(listener, router.clone(), max));
+            router::receive(&socket, &router).await;
+        });
+        Ok(vec![listening])
     }
 }
 
@@ -126,47 +181,26 @@ impl Protocol for WebRtc {
         Some(formats::carries(track, reordered).map_err(|reason| reason.to_string()))
     }
 
-    fn listen(self: Arc<Self>, context: Arc<Context>) -> Result<Vec<Listening>, ListenError> {
-        let Some(address) = self.settings.listen.0 else {
-            return Ok(Vec::new());
-        };
-        let (socket, listener) = tcp::bind(address)?;
-        let socket = Arc::new(socket);
-        let listening = Listening {
-            protocol: "webrtc",
-            address: socket.address(),
-        };
-        let max_sessions = self.settings.max_sessions;
-        let router = Arc::new(Router::new(max_sessions));
-        let (mut workers, mut starts) = (Vec::new(), Vec::new());
-        for _ in 0..context.shards.count() {
-            let (messages, inbox) = mpsc::channel(QUEUE);
-            workers.push(messages);
-            let shared = worker::Shared {
-                socket: socket.clone(),
-                router: router.clone(),
-                bridges: context.bridges.clone(),
-                bounds: context.bounds,
-            };
-            starts.push(move || worker::run(shared, inbox));
-        }
-        let running = Running {
-            certificate: Certificate::generate().map_err(io::Error::other)?,
-            socket: socket.clone(),
-            router: router.clone(),
-            workers,
-        };
-        // The server lets each protocol listen once.
-        let _ = self.running.set(running);
-        tokio::spawn(async move {
-            for start in starts {
-                context.shards.spawn(start).await;
-            }
-            let max = 2 * max_sessions.min(Semaphore::MAX_PERMITS / 2);
-            tokio::spawn(tcp::accept(listener, router.clone(), max));
-            router::receive(&socket, &router).await;
-        });
-        Ok(vec![listening])
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move { self.open(context) })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        let before = self.settings.get();
+        let after = Self::settings(config)?;
+        let of_all = [
+            ("listen", before.listen != after.listen),
+            ("max_sessions", before.max_sessions != after.max_sessions),
+        ];
+        self.settings.set(after);
+        let is_open = self.running.get().is_some();
+        let changed = of_all
+            .iter()
+            .filter(|(_, has_changed)| is_open && *has_changed);
+        Ok(changed.map(|(key, _)| *key).collect())
     }
 
     fn pulls(&self, scheme: &str) -> bool {

@@ -9,8 +9,7 @@ use super::tcp::Link;
 use super::told::Told;
 use super::ways::Ways;
 use crate::bridge::Bridges;
-use crate::hub::Viewer;
-use crate::hub::ring::Bounds;
+use crate::hub::{Hub, Viewer};
 use crate::net::udp::{Batch, Datagram, Socket};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -77,7 +76,7 @@ pub(super) struct Shared {
     pub(super) socket: Arc<Socket>,
     pub(super) router: Arc<Router>,
     pub(super) bridges: Bridges,
-    pub(super) bounds: Bounds,
+    pub(super) hub: Hub,
 }
 
 /// One shard's sessions and groups.

@@ -101,7 +101,7 @@ impl Request {
     }
 }
 
-/// The broadcast object. Names and defaults are Ant Media's, `originAdress` included, but for the last four,
+/// The broadcast object. Names and defaults are Ant Media's, `originAdress` included, but for the last five,
 /// which are ours.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +192,8 @@ pub(super) struct Object {
     active_source: Option<usize>,
     /// Why the source is not live, in words.
     last_error: Option<String>,
+    /// `file`, `api` or `publisher`.
+    made_by: &'static str,
 }
 
 /// An endpoint on the wire. Ours is what its [`TargetStatus`] tells beyond the one word.
@@ -231,6 +233,7 @@ impl Object {
     /// A view of a broadcast; `host` is the name by which the caller reached the server, without port, and
     /// `rtmp_port` what stands behind it in a URL for publishing by RTMP.
     pub(super) fn new(view: View, host: &str, rtmp_port: &str) -> Self {
+        let made_by = view.made_by();
         let View {
             name,
             broadcast,
@@ -350,6 +353,7 @@ impl Object {
             fallback_stream_urls: broadcast.fallback_urls,
             active_source: source.as_ref().map(|source| source.url),
             last_error: source.and_then(|source| source.last_error),
+            made_by,
             stream_id: name.id().to_owned(),
         }
     }

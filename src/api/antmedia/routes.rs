@@ -306,7 +306,7 @@ pub(super) async fn version() -> Response<Body> {
 }
 
 pub(super) async fn applications(State(shared): State<Shared>) -> Response<Body> {
-    Json(json!({ "applications": shared.applications.names() })).into_response()
+    Json(json!({ "applications": *shared.applications.names() })).into_response()
 }
 
 pub(super) async fn liveness(headers: HeaderMap) -> Response<Body> {

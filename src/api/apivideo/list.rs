@@ -71,7 +71,8 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     let query = Query::read(query.as_deref().unwrap_or_default())?;
-    let app = shared.context.applications.names().first();
+    let names = shared.context.applications.names();
+    let app = names.first();
     let mut views = shared.control.list(app.map_or("", String::as_str));
     views.retain(|view| query.wants(view));
     query.sort(&mut views);

@@ -112,7 +112,8 @@ pub fn forbidden(detail: &str) -> Response<Body> {
 impl Shared {
     /// The live stream of that ID.
     fn find(&self, id: &str) -> Result<View, Problem> {
-        let app = self.context.applications.names().first();
+        let names = self.context.applications.names();
+        let app = names.first();
         let name = app.and_then(|app| StreamName::new(app, id).ok());
         let view = name.and_then(|name| self.control.get(&name));
         let view = view.filter(|view| view.broadcast.stream_key.is_some());

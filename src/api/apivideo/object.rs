@@ -23,6 +23,8 @@ pub(super) struct LiveStream {
     broadcasting: bool,
     assets: Assets,
     restreams: Vec<Restream>,
+    /// Ours: `file`, `api` or `publisher`.
+    made_by: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +52,7 @@ pub(super) struct Restream {
 impl LiveStream {
     /// With addresses at `site`, which is `http://HOST`.
     pub(super) fn new(view: View, site: &str) -> Self {
+        let made_by = view.made_by();
         let broadcast = view.broadcast;
         let (app, id) = (view.name.app(), view.name.id());
         let player = format!("{site}/{app}/play.html?id={id}");
@@ -75,6 +78,7 @@ impl LiveStream {
             broadcasting: view.status == Status::Broadcasting,
             assets,
             restreams: view.targets.iter().map(Restream::new).collect(),
+            made_by,
         }
     }
 }

@@ -121,7 +121,8 @@ pub(super) async fn create(
     body: Bytes,
 ) -> Result<Response<Body>, Problem> {
     let wish = Wish::read(&shared, &object(&body)?, true)?;
-    let app = shared.context.applications.names().first();
+    let names = shared.context.applications.names();
+    let app = names.first();
     let id = format!("li{}", random(ID));
     let name = StreamName::new(app.map_or("", String::as_str), &id).map_err(ControlError::Name)?;
     let broadcast = Broadcast {

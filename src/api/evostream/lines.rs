@@ -86,7 +86,7 @@ impl Lines {
 }
 
 /// Serves connections for ever, a bounded number at a time.
-pub async fn serve(listener: TcpListener, door: Door) {
+pub async fn serve(listener: Arc<TcpListener>, door: Door) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let (socket, address) = listen::accept(&listener).await;

@@ -3,6 +3,8 @@
 //! One file a subject, each with a router of its own that is merged here. Errors are `{"error": TEXT}` with the status that
 //! fits.
 
+pub mod configuration;
+
 mod accounts;
 mod audit;
 mod doctor;
@@ -11,6 +13,7 @@ mod log;
 mod probe;
 mod session;
 mod sse;
+mod state;
 mod streams;
 mod tokens;
 
@@ -61,6 +64,7 @@ pub fn router(control: Control, context: Arc<Context>, listening: Arc<[Listening
         .merge(accounts::router())
         .merge(tokens::router())
         .merge(audit::router())
+        .merge(state::router())
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such call") })
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not by this method")

@@ -82,16 +82,16 @@ async fn look(server: &Arc<Context>, protocol: &dyn Protocol, url: &str) -> Resu
         offline: Some(Offline::default()),
         ..Settings::default()
     };
+    let hub = Hub::new(settings);
     let context = Context {
-        hub: Hub::new(settings),
+        hub: hub.clone(),
         auth: Auth::default(),
         applications: server.applications.clone(),
         shards: Shards::start(1).map_err(|error| error.to_string())?,
-        bounds,
-        policy: server.policy,
+        policy: server.policy.clone(),
         certificate: server.certificate.clone(),
         connector: server.connector.clone(),
-        bridges: Bridges::new(Handle::current(), bounds),
+        bridges: Bridges::new(Handle::current(), hub),
         muxers: Muxers::clone(&server.muxers),
         protocols: server.protocols.clone(),
     };

@@ -2,7 +2,6 @@
 
 use super::tools::*;
 use crate::bridge::{Bridges, Reader};
-use crate::hub::ring::Bounds;
 use crate::hub::{Ended, Hub, Item, Origin, Publisher, Settings, StreamName};
 use bytes::Bytes;
 use media::codec::g711::Law;
@@ -59,7 +58,7 @@ fn setup() -> (Publisher, Bridges, Vec<AccessUnit>) {
     let track = g711_track(Law::A, 8_000, 1);
     publisher.set_track(video()).unwrap();
     publisher.set_track(track.clone()).unwrap();
-    let bridges = Bridges::new(Handle::current(), Bounds::default());
+    let bridges = Bridges::new(Handle::current(), hub);
     (publisher, bridges, g711_units(&track, 50, sine(400.0)))
 }
 
@@ -236,7 +235,7 @@ async fn a_stopped_stream_ends_for_readers_of_the_bridge() {
     let publisher = publish(&hub);
     let track = g711_track(Law::A, 8_000, 1);
     publisher.set_track(track.clone()).unwrap();
-    let bridges = Bridges::new(Handle::current(), Bounds::default());
+    let bridges = Bridges::new(Handle::current(), hub.clone());
     let mut reader = bridges.reader(publisher.stream());
     let sound = g711_units(&track, 100, sine(400.0));
     for unit in &sound[..50] {

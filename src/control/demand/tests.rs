@@ -100,20 +100,19 @@ impl Server {
             linger: LINGER,
             ..settings
         };
+        let hub = Hub::new(Settings::default());
         let context = Arc::new(Context {
-            hub: Hub::new(Settings::default()),
+            hub: hub.clone(),
             auth: Auth::new(Vec::new()),
             applications: Applications::standard(),
             shards: Shards::start(1).unwrap(),
-            bounds: Settings::default().bounds,
             policy: Policy::new(Network::default()),
             certificate: crate::net::tls::tests::certificate(),
             connector: Connector::new(None).unwrap(),
-            bridges: Bridges::new(Handle::current(), Settings::default().bounds),
+            bridges: Bridges::new(Handle::current(), hub.clone()),
             muxers: Muxers::new(&Segments::default()),
             protocols: Vec::new(),
         });
-        let hub = context.hub.clone();
         let control = Control::new(
             hub.clone(),
             store.clone(),

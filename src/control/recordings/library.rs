@@ -84,7 +84,7 @@ impl Upload {
     /// # Errors
     /// When there are too many, or the disk says no.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
-        let settings = &self.recordings.place.settings;
+        let settings = self.recordings.place.settings.get();
         self.vod.bytes = self.vod.bytes.saturating_add(bytes.len() as u64);
         if self.vod.bytes > settings.upload_bytes {
             return Err(UploadError::TooLong);
@@ -227,7 +227,8 @@ impl Recordings {
     /// The folder as it is, if it may be imported.
     fn allowed(&self, folder: &str) -> Result<PathBuf, ImportError> {
         let folder = std::fs::canonicalize(folder).map_err(|_| ImportError::NotAllowed)?;
-        let mut allowed = self.place.settings.import.iter();
+        let settings = self.place.settings.get();
+        let mut allowed = settings.import.iter();
         let is_allowed = allowed.any(|root| {
             let root = std::fs::canonicalize(root);
             root.is_ok_and(|root| folder.starts_with(root))

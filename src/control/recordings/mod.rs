@@ -19,7 +19,8 @@ pub use timeline::{Recorded, Timeline};
 use super::news::{Outlet, What};
 use super::{Control, ControlError};
 use crate::config::Record;
-use crate::hub::{Stream, StreamName};
+use crate::config::record::Plan;
+use crate::hub::{Current, Stream, StreamName};
 use crate::record::host::{Host, Machine};
 use crate::record::{Finished, finish, name};
 use crate::store::{self, Store, StoreError};
@@ -44,7 +45,7 @@ pub struct Place {
     /// The folder of all.
     pub folder: PathBuf,
     /// What is recorded, how files are cut, and how long they are kept.
-    pub settings: Arc<Record>,
+    pub settings: Current<Record>,
     /// The disk and the clock.
     pub host: Arc<dyn Host>,
 }
@@ -54,7 +55,7 @@ impl Place {
     pub fn new(folder: PathBuf, settings: Record) -> Self {
         Self {
             folder,
-            settings: Arc::new(settings),
+            settings: Current::new(settings),
             host: Arc::new(Machine),
         }
     }
@@ -91,6 +92,11 @@ impl Recordings {
             exports: Arc::new(Semaphore::new(EXPORTS)),
             outlet,
         })
+    }
+
+    /// How a stream is recorded that begins to be.
+    pub(super) fn plan(&self, name: &StreamName) -> Plan {
+        self.place.settings.get().plan(name)
     }
 
     pub(super) fn is_running(&self, name: &StreamName) -> bool {
@@ -142,7 +148,7 @@ impl Recordings {
             let files = Files {
                 recordings: &recordings,
                 name: &name,
-                plan: recordings.place.settings.plan(&name),
+                plan: recordings.plan(&name),
                 title,
                 chosen,
                 waits,
@@ -166,7 +172,7 @@ impl Recordings {
     }
 
     /// Ends a recording and waits until its file is complete.
-    async fn stop(&self, name: &StreamName) -> Result<Option<Begun>, ControlError> {
+    pub(super) async fn stop(&self, name: &StreamName) -> Result<Option<Begun>, ControlError> {
         let running = lock(&self.running).get(name).cloned();
         let Some(mut running) = running.filter(|running| !running.stop.is_cancelled()) else {
             return Err(ControlError::RecordingState(name.clone()));
@@ -288,6 +294,15 @@ impl Control {
         (recordings.place.folder.clone(), recordings.room().await)
     }
 
+    /// Other rules for recordings, for those that begin from now on; how long they are kept holds for all at once. Streams
+    /// that are live begin to be recorded where that is the rule now.
+    pub fn set_record(&self, settings: Record) {
+        self.shared.recordings.place.settings.set(settings);
+        for stream in self.shared.hub.list() {
+            self.record_if_asked(&stream);
+        }
+    }
+
     /// Completes recordings that a killed server left. To be called before streams come.
     ///
     /// # Errors
@@ -335,7 +350,7 @@ impl Control {
     pub(super) fn record_if_asked(&self, stream: &Arc<Stream>) {
         let kept = self.lock().get(stream.name()).cloned();
         let recordings = self.shared.recordings.clone();
-        let rule = || recordings.place.settings.plan(stream.name()).always;
+        let rule = || recordings.plan(stream.name()).always;
         let asked = kept.as_ref().and_then(|broadcast| broadcast.record);
         if !asked.unwrap_or_else(rule) {
             return;

@@ -62,7 +62,7 @@ fn surplus(vods: &[Vod], settings: &Record, now: SystemTime, missing: u64) -> BT
 impl Recordings {
     /// Room below which recordings that paused stay so, in bytes.
     fn enough(&self) -> u64 {
-        let free_bytes = self.place.settings.free_bytes;
+        let free_bytes = self.place.settings.get().free_bytes;
         free_bytes
             .saturating_add(free_bytes / 4)
             .saturating_add(MORE_ROOM)
@@ -82,7 +82,7 @@ impl Recordings {
 
     /// Deletes what is not to be kept.
     pub(super) async fn clean(&self) {
-        let settings = &self.place.settings;
+        let settings = self.place.settings.get();
         let mut missing = 0;
         if settings.make_room
             && let Ok(room) = self.room().await
@@ -92,7 +92,7 @@ impl Recordings {
             missing = wanted.saturating_sub(room);
         }
         let vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
-        let gone = surplus(&vods, settings, self.place.host.now(), missing);
+        let gone = surplus(&vods, &settings, self.place.host.now(), missing);
         for vod in vods.iter().filter(|vod| gone.contains(&vod.key())) {
             tracing::info!(
                 app = vod.app,
@@ -109,21 +109,22 @@ impl Recordings {
 impl Control {
     /// Deletes recordings that are not to be kept. Runs for ever.
     pub async fn keep_recordings_in_bounds(self) {
-        let settings = &self.shared.recordings.place.settings;
-        let by_rule = settings.rules.iter().any(Rule::deletes);
-        if !by_rule
-            && !settings.make_room
-            && settings.total_bytes == 0
-            && settings.keep.is_zero()
-            && settings.keep_bytes == 0
-        {
-            return;
-        }
         loop {
-            self.shared.recordings.clean().await;
+            if deletes(&self.shared.recordings.place.settings.get()) {
+                self.shared.recordings.clean().await;
+            }
             tokio::time::sleep(PERIOD).await;
         }
     }
+}
+
+/// Whether anything is ever deleted.
+fn deletes(settings: &Record) -> bool {
+    settings.rules.iter().any(Rule::deletes)
+        || settings.make_room
+        || settings.total_bytes > 0
+        || !settings.keep.is_zero()
+        || settings.keep_bytes > 0
 }
 
 #[cfg(test)]

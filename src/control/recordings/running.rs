@@ -68,7 +68,7 @@ impl Files<'_> {
             duration: self.plan.duration,
             bytes: self.plan.bytes,
             aligned: self.plan.aligned,
-            free_bytes: place.settings.free_bytes,
+            free_bytes: place.settings.get().free_bytes,
         };
         let mut recorder = Recorder::new(place.host.clone(), stream, limits);
         let mut first = Some(first);

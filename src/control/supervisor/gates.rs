@@ -7,6 +7,7 @@
 
 use super::jobs::lock;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
@@ -14,7 +15,7 @@ use url::Url;
 /// The turns of all hosts. Clones share them.
 #[derive(Clone, Debug)]
 pub(super) struct Gates {
-    per_host: usize,
+    per_host: Arc<AtomicUsize>,
     /// Of the hosts that somebody connects to or waits for.
     hosts: Arc<Mutex<HashMap<String, Weak<Host>>>>,
 }
@@ -36,9 +37,14 @@ pub(super) struct Turn {
 impl Gates {
     pub(super) fn new(per_host: usize) -> Self {
         Self {
-            per_host,
+            per_host: Arc::new(AtomicUsize::new(per_host)),
             hosts: Arc::default(),
         }
+    }
+
+    /// So many at hosts that somebody connects to from now on.
+    pub(super) fn set(&self, per_host: usize) {
+        self.per_host.store(per_host, Ordering::Relaxed);
     }
 
     /// Waits for a turn to connect to the host of `url`. Whoever has one gives it up in bounded time, so that
@@ -68,9 +74,10 @@ impl Gates {
             return Some(known);
         }
         hosts.retain(|_, host| host.strong_count() > 0);
+        let per_host = self.per_host.load(Ordering::Relaxed);
         let new = Arc::new(Host {
-            turns: Arc::new(Semaphore::new(self.per_host)),
-            for_hopeless: Arc::new(Semaphore::new(self.per_host.saturating_sub(1).max(1))),
+            turns: Arc::new(Semaphore::new(per_host)),
+            for_hopeless: Arc::new(Semaphore::new(per_host.saturating_sub(1).max(1))),
         });
         hosts.insert(name, Arc::downgrade(&new));
         Some(new)

@@ -17,7 +17,7 @@ use super::Endpoint;
 use super::news::Outlet;
 use crate::adapters::{Context, Protocol, Target};
 use crate::config;
-use crate::hub::StreamName;
+use crate::hub::{Current, StreamName};
 use crate::net::policy::Policy;
 use gates::Gates;
 use jobs::Jobs;
@@ -31,7 +31,7 @@ use tokio_util::sync::DropGuard;
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     context: Arc<Context>,
-    settings: config::Sources,
+    settings: Current<config::Sources>,
     gates: Gates,
     sources: Jobs<StreamName, State>,
     /// By stream and the target's ID.
@@ -45,7 +45,7 @@ impl Supervisor {
     pub fn new(context: Arc<Context>, settings: config::Sources) -> Self {
         Self {
             context,
-            settings,
+            settings: Current::new(settings),
             gates: Gates::new(settings.connecting_per_host),
             sources: Jobs::default(),
             targets: Jobs::default(),
@@ -65,6 +65,12 @@ impl Supervisor {
         self.limits.set(app, limit);
     }
 
+    /// Other rules for sources, from now on.
+    pub fn set(&self, settings: config::Sources) {
+        self.settings.set(settings);
+        self.gates.set(settings.connecting_per_host);
+    }
+
     /// What may be connected to.
     pub fn policy(&self) -> &Policy {
         &self.context.policy
@@ -82,7 +88,7 @@ impl Supervisor {
             target: Target::new(self.context.clone(), name.clone()),
             routes,
             gates: self.gates.clone(),
-            settings: self.settings,
+            settings: self.settings.clone(),
             once,
             outlet: self.outlet.clone(),
         };

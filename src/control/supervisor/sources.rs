@@ -10,6 +10,7 @@ use super::turns::Turns;
 use crate::adapters::Target;
 use crate::config;
 use crate::control::news::{Outlet, What};
+use crate::hub::Current;
 use crate::net::redacted::Redacted;
 use std::sync::{Arc, Mutex};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -51,7 +52,7 @@ pub(super) struct Source {
     /// At least one.
     pub(super) routes: Vec<Route>,
     pub(super) gates: Gates,
-    pub(super) settings: config::Sources,
+    pub(super) settings: Current<config::Sources>,
     /// One attempt is made, at the first URL; dropped when that is over.
     pub(super) once: Option<DropGuard>,
     pub(super) outlet: Outlet,
@@ -94,7 +95,7 @@ impl Source {
                         }
                         first_at = turns.not_before(0, now);
                         if is_live(&fallback) {
-                            first_at = first_at.max(now + self.settings.probe);
+                            first_at = first_at.max(now + self.settings.get().probe);
                         } else if fallback.is_none() && fallback_at.is_none() {
                             fallback_at = turns.next(0, now);
                         }
@@ -103,7 +104,7 @@ impl Source {
                 step = step_of(&mut fallback) => match (step, &fallback) {
                     (Step::Live(publisher), Some(live)) => {
                         went_live(&state, live.url, publisher);
-                        first_at = first_at.max(Instant::now() + self.settings.probe);
+                        first_at = first_at.max(Instant::now() + self.settings.get().probe);
                     }
                     (Step::Failed(error), Some(failed)) => {
                         let (url, now) = (failed.url, Instant::now());
@@ -143,7 +144,7 @@ impl Source {
             _ => self.target.again(),
         };
         let target = target.behind_its_end(turns.is_over(url));
-        let (gates, silence) = (self.gates.clone(), self.settings.silence);
+        let (gates, silence) = (self.gates.clone(), self.settings.get().silence);
         let hopeful = turns.is_hopeful(url);
         Some(Attempt::new(url, route, target, gates, hopeful, silence))
     }

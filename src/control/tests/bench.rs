@@ -7,7 +7,7 @@ use crate::config::{Network, OnDemand, Record, Segments, Sources};
 use crate::control::recordings::Place;
 use crate::control::supervisor::{State, Supervisor};
 use crate::control::{Broadcast, Control, Kind, Status};
-use crate::hub::{Applications, Hub, Origin, Settings, StreamName};
+use crate::hub::{Applications, Current, Hub, Origin, Settings, StreamName};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use crate::net::tls::Connector;
@@ -209,7 +209,7 @@ impl Bench {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let place = Place {
             folder: "/recordings".into(),
-            settings: Arc::new(settings),
+            settings: Current::new(settings),
             host: Arc::new(disk.clone()),
         };
         let store = Store::open(folder.path()).unwrap();
@@ -229,11 +229,10 @@ impl Bench {
             auth: Auth::new(Vec::new()),
             applications: Applications::standard(),
             shards: Shards::start(1).unwrap(),
-            bounds: Settings::default().bounds,
             policy: Policy::new(Network::default()),
             certificate: crate::net::tls::tests::certificate(),
             connector: Connector::new(None).unwrap(),
-            bridges: Bridges::new(Handle::current(), Settings::default().bounds),
+            bridges: Bridges::new(Handle::current(), hub.clone()),
             muxers: Muxers::new(&Segments::default()),
             protocols: Vec::new(),
         });

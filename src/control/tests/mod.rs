@@ -8,4 +8,6 @@ mod operations;
 mod pushing;
 mod recording;
 mod running;
+mod state;
+mod static_streams;
 mod targets;

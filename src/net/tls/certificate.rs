@@ -1,6 +1,7 @@
 //! A certificate with its key: read from files, or made.
 
 use super::provider;
+use crate::config::Tls;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -72,7 +73,7 @@ pub enum TlsError {
 
 /// Where a certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Files {
+pub struct Files {
     /// The server's certificate and those between it and a root, in PEM.
     pub(super) certificate: PathBuf,
     /// The key of the first, in PEM: PKCS #8, PKCS #1 or SEC 1.
@@ -80,6 +81,33 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Those that are configured; where there are none, those in `data_dir`, which are made if that is the first time.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn of(settings: &Tls, data_dir: &Path) -> Result<Self, TlsError> {
+        if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
+            return Ok(Self {
+                certificate: certificate.clone(),
+                key: key.clone(),
+            });
+        }
+        let files = Self {
+            certificate: data_dir.join("tls-certificate.pem"),
+            key: data_dir.join("tls-key.pem"),
+        };
+        files.make_if_missing()?;
+        Ok(files)
+    }
+
+    /// Whether both can be read and belong together.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.load().map(drop)
+    }
+
     /// Reads both.
     ///
     /// # Errors

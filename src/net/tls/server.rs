@@ -3,6 +3,7 @@
 use super::certificate::{self, Files, TlsError, Validity};
 use super::provider;
 use crate::config::Tls;
+use crate::hub::Current;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -18,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The files of the server's certificate and key.
 #[derive(Debug)]
 pub struct Identity {
-    files: Files,
+    files: Current<Files>,
     certificate: Certificate,
     /// The files as they were when they were last read.
     seen: Stamp,
@@ -83,27 +84,19 @@ impl Identity {
     /// # Errors
     /// When there is no certificate in the end.
     pub fn open(settings: &Tls, data_dir: &Path) -> Result<Self, TlsError> {
-        let files = match (&settings.certificate, &settings.key) {
-            (Some(certificate), Some(key)) => Files {
-                certificate: certificate.clone(),
-                key: key.clone(),
-            },
-            _ => {
-                let files = Files {
-                    certificate: data_dir.join("tls-certificate.pem"),
-                    key: data_dir.join("tls-key.pem"),
-                };
-                files.make_if_missing()?;
-                files
-            }
-        };
+        let files = Files::of(settings, data_dir)?;
         let seen = stamp(&files);
         let certified = files.load()?;
         Ok(Self {
-            files,
+            files: Current::new(files),
             certificate: Certificate(Arc::new(Shown(RwLock::new(Arc::new(certified))))),
             seen,
         })
+    }
+
+    /// The files, to be replaced by others.
+    pub fn files(&self) -> Current<Files> {
+        self.files.clone()
     }
 
     /// The certificate, whatever it will be.
@@ -130,17 +123,18 @@ impl Identity {
 
     /// Reads the files again if they have changed.
     pub(super) fn look(&mut self) {
-        let now = stamp(&self.files);
+        let files = self.files.get();
+        let now = stamp(&files);
         if now == self.seen {
             return;
         }
         self.seen = now;
-        match self.files.load() {
+        match files.load() {
             Ok(certified) => {
                 let shown = self.certificate.0.0.write();
                 *shown.unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
                 tracing::info!(
-                    certificate = %self.files.certificate.display(),
+                    certificate = %files.certificate.display(),
                     "new connections are shown the changed certificate"
                 );
             }

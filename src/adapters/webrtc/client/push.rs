@@ -81,7 +81,7 @@ impl Publishing<'_> {
                         continue;
                     };
                     self.recent
-                        .remember(&sample, self.feed.context.bounds.reader_bytes);
+                        .remember(&sample, self.feed.context.bounds().reader_bytes);
                     let takes = match self.link.session.is_exceeded(now) {
                         true => Takes::Nothing,
                         false => Takes::All,

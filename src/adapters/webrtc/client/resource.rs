@@ -53,7 +53,7 @@ impl Resource {
             check: address.at.check.clone(),
             authorization: address.authorization.clone(),
             home: address.at.url.clone(),
-            policy: *policy,
+            policy: policy.clone(),
             connector: connector.clone(),
         };
         let mut url = address.at.url.clone();

@@ -158,7 +158,7 @@ impl Connection {
         let done = match said.command.as_str() {
             "ping" => return vec![messages::pong()],
             "getIceServerConfig" => {
-                let servers = &self.adapter.settings.ice_servers;
+                let servers = &self.adapter.settings.get().ice_servers;
                 return vec![ice_servers::message(servers).to_string()];
             }
             "getTrackList" => return vec![messages::track_list(id)],

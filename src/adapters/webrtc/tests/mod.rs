@@ -8,7 +8,6 @@ use super::formats;
 use super::router::{Home, Router};
 use super::worker::{Shared, Start};
 use crate::bridge::Bridges;
-use crate::hub::ring::Bounds;
 use crate::hub::{Hub, Origin, Publisher, Settings, Stream, StreamName, TrackSet, Viewer};
 use crate::net::udp::Socket;
 use bytes::Bytes;
@@ -96,12 +95,12 @@ pub(super) fn publisher(tracks: &[Track]) -> (Hub, Publisher) {
 
 /// What a shard of its own works with.
 pub(super) fn shared() -> Shared {
-    let bounds = Bounds::default();
+    let hub = Hub::new(Settings::default());
     Shared {
         socket: Arc::new(Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap()),
         router: Arc::new(Router::new(100)),
-        bridges: Bridges::new(Handle::current(), bounds),
-        bounds,
+        bridges: Bridges::new(Handle::current(), hub.clone()),
+        hub,
     }
 }
 

@@ -14,17 +14,15 @@ use axum::http::{HeaderName, Response, StatusCode, header};
 
 /// A server of two sessions at most, over that hub.
 fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
-    let bounds = Bounds::default();
     let context = Arc::new(Context {
         hub: hub.clone(),
         auth: Auth::new(Vec::new()),
         applications: Applications::standard(),
         shards: Shards::start(2).unwrap(),
-        bounds,
         policy: Policy::new(Network::default()),
         certificate: crate::net::tls::tests::certificate(),
         connector: Connector::new(None).unwrap(),
-        bridges: Bridges::new(Handle::current(), bounds),
+        bridges: Bridges::new(Handle::current(), hub.clone()),
         muxers: Muxers::new(&Segments::default()),
         protocols: Vec::new(),
     });
@@ -37,7 +35,7 @@ fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
     };
     let config = load(None, &overrides, &["webrtc"]).unwrap();
     let adapter = Arc::new(WebRtc::new(&config).unwrap());
-    adapter.clone().listen(context.clone()).unwrap();
+    adapter.open(context.clone()).unwrap();
     (adapter, context)
 }
 
