@@ -171,7 +171,11 @@ async fn serve(
     )?;
     let door = evostream::Door::new(control.clone(), context.clone());
     let hooks = general.hooks.clone();
-    let courier = Courier::new(hooks.clone(), context.policy.clone(), context.connector.clone());
+    let courier = Courier::new(
+        hooks.clone(),
+        context.policy.clone(),
+        context.connector.clone(),
+    );
     let hub = &context.hub;
     let announcer = Announcer::new(&control, hub, door, courier.clone(), hooks);
     tokio::spawn(announcer.run());

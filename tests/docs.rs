@@ -72,12 +72,59 @@ fn every_key_of_the_configuration_is_documented() {
     assert_eq!(missing, [""; 0], "not in docs/ref/config.md");
 }
 
+/// Keys of the tables of docs/ref/config.md, with the defaults that are written as values.
+fn documented() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut default = None;
+    for line in include_str!("../docs/ref/config.md").lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        if cells.first() == Some(&"key") {
+            default = cells.iter().position(|cell| *cell == "default");
+            continue;
+        }
+        let key = cells[0]
+            .strip_prefix('`')
+            .and_then(|key| key.strip_suffix('`'));
+        let cell = default.and_then(|at| cells.get(at).copied());
+        let value = cell.map(|cell| cell.trim_matches('`'));
+        let is_value = |value: &&str| {
+            value.starts_with(['"', '['])
+                || value.parse::<i64>().is_ok()
+                || matches!(*value, "true" | "false")
+        };
+        if let (true, Some(key), Some(value)) =
+            (line.starts_with("| `"), key, value.filter(is_value))
+        {
+            all.push((key.to_owned(), value.to_owned()));
+        }
+        if line.is_empty() {
+            default = None;
+        }
+    }
+    all
+}
+
+#[test]
+fn every_documented_key_exists_and_takes_its_default() {
+    let documented = documented();
+    assert!(documented.len() > 70, "{documented:?}");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_millstream"));
+    check.arg("check-config");
+    for (key, value) in &documented {
+        check.args(["--set", &format!("{key}={value}")]);
+    }
+    let output = check.output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{complaint}{documented:?}");
+}
+
 #[test]
 fn every_configuration_shown_is_a_good_one() {
     let documents = [
         include_str!("../README.md"),
         include_str!("../docs/guide/access.md"),
         include_str!("../docs/guide/recording.md"),
+        include_str!("../docs/guide/systemd.md"),
         include_str!("../docs/ref/config.md"),
     ];
     let blocks = documents

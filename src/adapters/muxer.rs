@@ -88,7 +88,15 @@ type Made = Arc<dyn Any + Send + Sync>;
 #[derive(Debug)]
 struct Viewers {
     last_request: Instant,
-    seen: HashMap<(&'static str, Key), (Instant, Viewer)>,
+    seen: HashMap<(&'static str, Key), Seen>,
+}
+
+/// A viewer, when it was seen last, and from where it came.
+#[derive(Debug)]
+struct Seen {
+    last: Instant,
+    viewer: Viewer,
+    address: IpAddr,
 }
 
 /// By what a viewer is known.
@@ -343,16 +351,28 @@ impl Muxer {
         let peer = (protocol, Key::Peer(request.peer.ip(), player(request)));
         let session = session(request).filter(|_| visit == Visit::Follow);
         let key = session.map_or(peer, |session| (protocol, Key::Session(session)));
-        if let Some((seen, _)) = viewers.seen.get_mut(&key) {
-            *seen = now;
+        if let Some(seen) = viewers.seen.get_mut(&key) {
+            seen.last = now;
             return;
         }
         // Who has a session from now on has been counted without it before.
-        let known = viewers.seen.remove(&peer).map(|(_, viewer)| viewer);
-        let new = || Viewer::new(self.stream.clone(), protocol);
+        let known = viewers.seen.remove(&peer).map(|seen| seen.viewer);
+        let address = request.peer.ip();
+        let new = || {
+            tracing::info!(stream = %self.name(), protocol, %address, "playing");
+            Viewer::new(self.stream.clone(), protocol)
+        };
         let room = viewers.seen.len() < MAX_VIEWERS;
         if let Some(viewer) = known.or_else(|| room.then(new)) {
-            viewers.seen.insert(key, (now, viewer));
+            let last = now;
+            viewers.seen.insert(
+                key,
+                Seen {
+                    last,
+                    viewer,
+                    address,
+                },
+            );
         }
     }
 
@@ -365,7 +385,15 @@ impl Muxer {
     fn prune(&self, gone: Duration) -> Duration {
         lock(&self.kept).retain(|_, (used, _)| used.elapsed() < gone);
         let mut viewers = lock(&self.viewers);
-        viewers.seen.retain(|_, (seen, _)| seen.elapsed() < gone);
+        viewers.seen.retain(|(protocol, _), seen| {
+            let stays = seen.last.elapsed() < gone;
+            if !stays {
+                let stream = self.name();
+                let (address, silent) = (seen.address, seen.last.elapsed().as_secs());
+                tracing::info!(%stream, protocol, %address, silent, "viewer gone: it asks for nothing more");
+            }
+            stays
+        });
         viewers.last_request.elapsed()
     }
 }

@@ -4,10 +4,37 @@ use crate::adapters::Connection;
 use crate::control::supervisor::{Phase, SourcePhase};
 use crate::control::targets::TargetTotals;
 use crate::hooks;
-use crate::hub::{Hub, Missed};
+use crate::hub::{Hub, Missed, Snapshot, Times, Traffic};
 use crate::telemetry;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// Most streams that are told of one by one.
+const MOST_STREAMS: usize = 1_000;
+
+/// Most connections that are told of one by one.
+const MOST_CONNECTIONS: usize = 10_000;
+
+/// What is wanted besides the sums.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    streams: bool,
+    connections: bool,
+}
+
+impl Wish {
+    /// As the query of the request says: `streams=1`, `connections=1`.
+    pub(super) fn of(query: Option<&str>) -> Self {
+        let has = |wanted: &str| {
+            let mut all = query.unwrap_or_default().split('&');
+            all.any(|pair| pair.split_once('=') == Some((wanted, "1")))
+        };
+        Self {
+            streams: has("streams"),
+            connections: has("connections"),
+        }
+    }
+}
 
 /// All metrics now. Streams are summed up: a label for each would grow without bound. Those whose readers were
 /// too slow, or whose sources' times were wrong, are few, and are named.
@@ -17,6 +44,7 @@ pub(super) fn render(
     connections: &[(&'static str, Connection)],
     targets: &TargetTotals,
     hooks: &hooks::Counts,
+    wish: Wish,
 ) -> String {
     let streams = hub.list();
     let mut viewers: BTreeMap<&str, usize> = BTreeMap::new();
@@ -115,6 +143,7 @@ pub(super) fn render(
             count as u64,
         );
     }
+    carried(&mut text, hub);
     skips(&mut text, &slow);
     metric(
         &mut text,
@@ -137,7 +166,180 @@ pub(super) fn render(
     pushed(&mut text, targets);
     told(&mut text, hooks);
     measured(&mut text, connections);
+    if wish.streams {
+        each_stream(&mut text, hub);
+    }
+    if wish.connections {
+        each_connection(&mut text, connections);
+    }
     text
+}
+
+/// What has gone through, by protocol, and how long it took.
+fn carried(text: &mut String, hub: &Hub) {
+    type Counter = (&'static str, &'static str, fn(&Traffic) -> u64);
+    let all = hub.totals().all();
+    let counters: [Counter; 5] = [
+        (
+            "publishers_total",
+            "Publishers that have begun, sources included.",
+            Traffic::publishers,
+        ),
+        (
+            "received_bytes_total",
+            "Payload of access units that came from publishers and sources.",
+            |traffic| traffic.received_all().0,
+        ),
+        (
+            "received_access_units_total",
+            "Access units that came from publishers and sources.",
+            |traffic| traffic.received_all().1,
+        ),
+        ("joins_total", "Viewers that have begun.", Traffic::viewers),
+        (
+            "sent_bytes_total",
+            "Bytes handed to the system for viewers.",
+            Traffic::sent_all,
+        ),
+    ];
+    for (name, help, of) in counters {
+        metric(text, name, "counter", help);
+        for (protocol, traffic) in &all {
+            let labels = format!("{{protocol=\"{protocol}\"}}");
+            line(text, name, &labels, of(traffic));
+        }
+    }
+    let help =
+        "From when a viewer has its stream until the first bytes of it are handed to the system.";
+    metric(text, "join_seconds", "histogram", help);
+    for (protocol, traffic) in &all {
+        let label = format!("protocol=\"{protocol}\"");
+        histogram(text, "join_seconds", &label, &traffic.joined);
+    }
+    let help = "From the arrival of an access unit until a reader that has all before takes it.";
+    metric(text, "delay_seconds", "histogram", help);
+    histogram(text, "delay_seconds", "", &hub.totals().delay);
+    let help = "Viewers whose connection takes no more at the moment.";
+    metric(text, "late_viewers", "gauge", help);
+    for (protocol, traffic) in &all {
+        let labels = format!("{{protocol=\"{protocol}\"}}");
+        line(text, "late_viewers", &labels, traffic.late().0 as u64);
+    }
+    let help = "The most media that waits for one of them.";
+    metric(text, "queue_age_seconds", "gauge", help);
+    for (protocol, traffic) in &all {
+        let age = traffic.late().1.as_secs_f64();
+        let _ = writeln!(
+            text,
+            "millstream_queue_age_seconds{{protocol=\"{protocol}\"}} {age}"
+        );
+    }
+}
+
+/// `label` is empty, or one label without braces.
+fn histogram(text: &mut String, name: &str, label: &str, times: &Times) {
+    let (classes, count, sum) = times.classes();
+    let comma = if label.is_empty() { "" } else { "," };
+    for (bound, below) in classes {
+        let _ = writeln!(
+            text,
+            "millstream_{name}_bucket{{{label}{comma}le=\"{bound}\"}} {below}"
+        );
+    }
+    let _ = writeln!(
+        text,
+        "millstream_{name}_bucket{{{label}{comma}le=\"+Inf\"}} {count}"
+    );
+    let labels = match label {
+        "" => String::new(),
+        label => format!("{{{label}}}"),
+    };
+    let _ = writeln!(text, "millstream_{name}_sum{labels} {sum}");
+    let _ = writeln!(text, "millstream_{name}_count{labels} {count}");
+}
+
+/// Each stream, for who asks: `?streams=1`.
+fn each_stream(text: &mut String, hub: &Hub) {
+    type Figure = (&'static str, &'static str, fn(&Snapshot) -> u64);
+    let streams: Vec<_> = hub.list().into_iter().take(MOST_STREAMS).collect();
+    let figures: [Figure; 6] = [
+        ("stream_up", "Whether somebody publishes it.", |stream| {
+            u64::from(stream.publishing)
+        }),
+        ("stream_bits_per_second", "Payload that comes.", |stream| {
+            stream.bits_per_second
+        }),
+        ("stream_bytes", "Payload that has come.", |stream| {
+            stream.bytes
+        }),
+        (
+            "stream_access_units",
+            "Access units that have come.",
+            |stream| stream.access_units,
+        ),
+        (
+            "stream_lost_packets",
+            "Packets lost on the way.",
+            |stream| stream.packets.lost,
+        ),
+        ("stream_repaired_times", "Repairs of its times.", |stream| {
+            stream.repairs.total()
+        }),
+    ];
+    let snapshots: Vec<_> = streams
+        .iter()
+        .map(|stream| (stream.name().to_string(), stream.snapshot()))
+        .collect();
+    for (name, help, of) in figures {
+        metric(text, name, "gauge", help);
+        for (stream, snapshot) in &snapshots {
+            line(
+                text,
+                name,
+                &format!("{{stream=\"{stream}\"}}"),
+                of(snapshot),
+            );
+        }
+    }
+    metric(text, "stream_viewers", "gauge", "Its viewers by protocol.");
+    for stream in &streams {
+        for (protocol, count) in stream.viewers().by_protocol() {
+            let name = stream.name();
+            let labels = format!("{{stream=\"{name}\",protocol=\"{protocol}\"}}");
+            line(text, "stream_viewers", &labels, count as u64);
+        }
+    }
+}
+
+/// Each connection that is measured, for who asks: `?connections=1`.
+fn each_connection(text: &mut String, connections: &[(&'static str, Connection)]) {
+    let mut series: BTreeMap<String, Vec<(String, f64)>> = BTreeMap::new();
+    for (protocol, connection) in connections.iter().take(MOST_CONNECTIONS) {
+        let Connection {
+            number,
+            stream,
+            state,
+            address,
+            figures,
+            ..
+        } = connection;
+        let labels = format!(
+            "{{id=\"{number}\",stream=\"{stream}\",state=\"{state}\",remote=\"{address}\"}}"
+        );
+        for (figure, value) in figures {
+            let name = format!("{protocol}_conn_{figure}");
+            series
+                .entry(name)
+                .or_default()
+                .push((labels.clone(), *value));
+        }
+    }
+    for (name, all) in series {
+        metric(text, &name, "gauge", "Of one connection.");
+        for (labels, value) in all {
+            let _ = writeln!(text, "millstream_{name}{labels} {value}");
+        }
+    }
 }
 
 /// Targets, summed up.

@@ -182,6 +182,7 @@ impl Site {
             &self.control.connections(),
             &self.control.target_totals(),
             &self.courier.counts(),
+            metrics::Wish::of(request.uri().query()),
         )));
         let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response
@@ -269,14 +270,16 @@ impl Site {
                     headers: head.headers,
                     peer,
                 });
-                let found = self
-                    .protocols
-                    .iter()
-                    .find_map(|protocol| protocol.clone().file(&self.context, &file));
+                let found = self.protocols.iter().find_map(|protocol| {
+                    let answer = protocol.clone().file(&self.context, &file)?;
+                    Some((protocol.name(), answer))
+                });
                 match found {
-                    Some(answer) => answer
-                        .await
-                        .unwrap_or_else(|unavailable| self.unavailable(&unavailable)),
+                    Some((protocol, answer)) => {
+                        let answer = answer.await;
+                        self.count(protocol, &answer);
+                        answer.unwrap_or_else(|unavailable| self.unavailable(&unavailable))
+                    }
                     None => text(StatusCode::NOT_FOUND, "there is no such file\n"),
                 }
             }
@@ -288,6 +291,14 @@ impl Site {
         };
         open_to_all_origins(response.headers_mut());
         response
+    }
+
+    /// Counts what is sent of media whose length is known; the rest is counted where it is sent.
+    fn count(&self, protocol: &'static str, answer: &Result<Response<Body>, Unavailable>) {
+        let body = answer.as_ref().ok().map(Response::body);
+        if let Some(bytes) = body.and_then(|body| http_body::Body::size_hint(body).exact()) {
+            self.context.hub.totals().of(protocol).sent(bytes);
+        }
     }
 
     /// A recording or a picture, with its media type.

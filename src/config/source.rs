@@ -435,6 +435,40 @@ mod tests {
     }
 
     #[test]
+    fn the_defaults_are_those_of_the_documents() {
+        let mut default = None;
+        let mut set = Vec::new();
+        for line in include_str!("../../docs/ref/config.md").lines() {
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+            // Other tables are of options, which are no keys.
+            if cells.first() == Some(&"key") {
+                default = cells.iter().position(|cell| *cell == "default");
+            } else if line.is_empty() {
+                default = None;
+            }
+            let value = default.and_then(|at| Some(cells.get(at)?.trim_matches('`')));
+            let key = cells.first().map_or("", |key| key.trim_matches('`'));
+            let is_ours = |key: &str| {
+                let table = key.split('.').next().unwrap_or_default();
+                let others = [
+                    "rtmp", "rtmps", "rtsp", "rtsps", "srt", "webrtc", "demo", "stream",
+                ];
+                line.starts_with("| `") && !others.contains(&table)
+            };
+            let is_value = |value: &str| toml::from_str::<Table>(&format!("a = {value}")).is_ok();
+            if let Some(value) = value.filter(|value| is_ours(key) && is_value(value)) {
+                set.push(format!("{key}={value}"));
+            }
+        }
+        assert!(set.len() > 50, "{set:?}");
+        let environment = Vec::new();
+        let overrides = Overrides { environment, set };
+        let documented = load(None, &overrides, &[]).unwrap().general;
+        let default = General::default();
+        assert_eq!(format!("{documented:#?}"), format!("{default:#?}"));
+    }
+
+    #[test]
     fn secrets_do_not_print() {
         let config = config("[auth]\ntokens = [\"0123456789abcdef\"]\n", &[]).unwrap();
         assert!(!format!("{config:?}").contains("0123456789"), "{config:?}");

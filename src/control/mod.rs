@@ -37,7 +37,8 @@ pub use view::{Status, View};
 use crate::adapters::Protocol;
 use crate::auth::StreamKeys;
 use crate::config::{self, OnDemand};
-use crate::hub::{Change, Hub, StreamName};
+use crate::hub::{Change, Hub, Snapshot, Stream, StreamName};
+use crate::net::redacted::Redacted;
 use crate::store::{self, Store, StoreError};
 use cameras::Cameras;
 use demand::Demand;
@@ -170,7 +171,14 @@ impl Control {
         loop {
             match changes.recv().await {
                 Ok(Change::Published(stream)) => {
-                    tracing::info!(stream = %stream.name(), "stream published");
+                    let snapshot = stream.snapshot();
+                    let origin = &snapshot.origin;
+                    let (by, from) = (origin.protocol, Redacted(&origin.address));
+                    let agent = origin.agent.as_deref().unwrap_or("");
+                    tracing::info!(stream = %stream.name(), by, %from, agent, "stream published");
+                    if !snapshot.ready {
+                        tokio::spawn(tell_tracks(stream.clone()));
+                    }
                     self.tell_life(&mut told, &stream);
                     self.mark(stream.name(), |broadcast| {
                         broadcast.started = Some(SystemTime::now());
@@ -180,7 +188,9 @@ impl Control {
                     self.record_if_asked(&stream);
                 }
                 Ok(Change::Ended(stream, reason)) => {
-                    tracing::info!(stream = %stream.name(), ?reason, "stream ended");
+                    let Snapshot { since, bytes, .. } = stream.snapshot();
+                    let lasted = since.elapsed().unwrap_or_default().as_secs();
+                    tracing::info!(stream = %stream.name(), ?reason, lasted, bytes, "stream ended");
                     told.forget(&stream);
                     self.forget_passing(stream.name());
                     self.mark(stream.name(), |broadcast| {
@@ -429,6 +439,22 @@ impl Control {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says what a stream is made of, once that is known.
+async fn tell_tracks(stream: Arc<Stream>) {
+    let Ok(tracks) = stream.ready().await else {
+        return;
+    };
+    let words = tracks.tracks.iter().map(|track| {
+        let name = track.codec.name();
+        match track.codec.size() {
+            Some((width, height)) => format!("{name} {width}x{height}"),
+            None => name.to_string(),
+        }
+    });
+    let tracks = words.collect::<Vec<_>>().join(", ");
+    tracing::info!(stream = %stream.name(), tracks, "stream ready");
 }
 
 /// What the configuration file makes is changed there.

@@ -18,6 +18,7 @@ mod reader;
 mod registry;
 mod skips;
 mod stream;
+mod totals;
 mod viewers;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ pub use reader::{Item, Reader};
 pub use registry::{Change, Hub, Offline, Settings, Takeover};
 pub use skips::{Missed, Skips};
 pub use stream::{Ended, Origin, Packets, Snapshot, Stream, TrackSet};
+pub use totals::{Tally, Times, Totals, Traffic};
 pub use viewers::{Viewer, Viewers, Viewing};

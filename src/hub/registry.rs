@@ -3,7 +3,7 @@
 use super::demand::Offers;
 use super::ring::Bounds;
 use super::stream::Origin;
-use super::{Current, Ended, Publisher, Stream, StreamName, Taken, Viewers, Viewing};
+use super::{Current, Ended, Publisher, Stream, StreamName, Taken, Totals, Viewers, Viewing};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,6 +90,7 @@ pub struct Hub {
 #[derive(Debug)]
 pub(super) struct Register {
     settings: Current<Settings>,
+    totals: Totals,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
@@ -106,6 +107,7 @@ impl Hub {
     pub fn new(settings: Settings) -> Self {
         let register = Register {
             settings: Current::new(settings),
+            totals: Totals::default(),
             streams: Mutex::default(),
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
@@ -162,7 +164,9 @@ impl Hub {
                     return Err(Taken::Full(streams.len()));
                 }
                 let viewers = Viewers::new(register.viewing.clone());
-                let stream = Stream::new(name.clone(), &settings, origin.clone(), number, viewers);
+                let totals = register.totals.clone();
+                let origin = origin.clone();
+                let stream = Stream::new(name.clone(), &settings, totals, origin, number, viewers);
                 let stream = Arc::new(stream);
                 streams.insert(name.clone(), stream.clone());
                 stream
@@ -172,6 +176,11 @@ impl Hub {
         register.tell(Change::Published(stream.clone()));
         register.appeared.notify_waiters();
         Ok(Publisher::new(stream, register.clone(), number))
+    }
+
+    /// What has gone through it.
+    pub fn totals(&self) -> &Totals {
+        &self.register.totals
     }
 
     /// Bounds of memory for what begins now.

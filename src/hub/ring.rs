@@ -297,6 +297,13 @@ impl<T: Entry> Ring<T> {
         }
     }
 
+    /// Media time from a place to the newest entry.
+    pub fn behind(&self, cursor: &Cursor) -> Duration {
+        let newest = self.newest().map_or(cursor.micros, Entry::time);
+        let behind = newest.saturating_sub(cursor.micros);
+        Duration::from_micros(u64::try_from(behind).unwrap_or(0))
+    }
+
     /// The newest entry.
     pub fn newest(&self) -> Option<&T> {
         self.slots.back().map(|slot| &slot.entry)

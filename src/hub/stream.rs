@@ -7,6 +7,7 @@ use super::registry::{Offline, Settings};
 use super::ring::{Cursor, Entry, Ring, Role, Roles, Skip, Step};
 use super::skips::Skips;
 use super::timeline::{Arrival, Repairs, Timeline};
+use super::totals::{Tally, Totals, Traffic};
 use super::viewers::Viewers;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use std::fmt::Display;
@@ -93,6 +94,7 @@ pub struct Stream {
     /// Notified when a reader wants a random access point.
     wanted: Notify,
     viewers: Viewers,
+    totals: Totals,
     skips: Skips,
     /// Where streams are worked on: how, and the readers that are waited for.
     offline: Option<(Offline, Patience)>,
@@ -115,6 +117,8 @@ struct State {
     /// Cancelled to make the present publisher leave.
     kick: tokio_util::sync::CancellationToken,
     origin: Origin,
+    /// What is counted of all that comes by its protocol.
+    traffic: Arc<Traffic>,
     timeline: Timeline,
     roles: Roles,
     feedback: Feedback,
@@ -225,6 +229,7 @@ struct Slot {
     tracks: Arc<TrackSet>,
     micros: i64,
     role: Role,
+    arrived: Instant,
 }
 
 impl Entry for Slot {
@@ -254,11 +259,14 @@ impl Stream {
     pub(super) fn new(
         name: StreamName,
         settings: &Settings,
+        totals: Totals,
         origin: Origin,
         publisher: u64,
         viewers: Viewers,
     ) -> Self {
         let now = Instant::now();
+        let traffic = totals.of(origin.protocol);
+        traffic.published();
         let state = State {
             ring: Ring::new(settings.bounds),
             tracks: Arc::new(TrackSet {
@@ -273,6 +281,7 @@ impl Stream {
             last_publisher: publisher,
             kick: tokio_util::sync::CancellationToken::new(),
             origin,
+            traffic,
             timeline: if settings.offline.is_some() {
                 Timeline::keeping()
             } else {
@@ -302,6 +311,7 @@ impl Stream {
             changed: Notify::new(),
             wanted: Notify::new(),
             viewers,
+            totals,
             skips: Skips::default(),
             offline: settings
                 .offline
@@ -317,6 +327,11 @@ impl Stream {
     /// Who watches, by protocol.
     pub const fn viewers(&self) -> &Viewers {
         &self.viewers
+    }
+
+    /// What is counted for a player of that protocol, which has the stream from now on.
+    pub(super) fn tally(&self, protocol: &'static str) -> Tally {
+        self.totals.of(protocol).viewer()
     }
 
     /// Who was too slow, by protocol.
@@ -456,6 +471,8 @@ impl Stream {
         state.declared.clear();
         state.source_since = None;
         state.last_publisher = publisher;
+        state.traffic = self.totals.of(origin.protocol);
+        state.traffic.published();
         state.origin = origin;
         state.timeline.new_source();
         state.statistics.rate = Rate::default();
@@ -556,11 +573,13 @@ impl Stream {
         if arrival.leads {
             state.statistics.order.take(unit.pts);
         }
+        let arrived = state.last_push;
         state.ring.push(Slot {
             unit: Arc::new(unit),
             tracks,
             micros,
             role,
+            arrived,
         });
         let may_be_ready = match self.offline {
             None => state.may_be_ready(),
@@ -594,7 +613,12 @@ impl Stream {
             return state.ended.map_or(Read::NotReady, Read::Ended);
         }
         match state.ring.next(cursor) {
-            Step::Entry(slot) => Read::Unit(slot.unit.clone(), slot.tracks.clone()),
+            Step::Entry(slot) => {
+                if *cursor == state.ring.end() {
+                    self.totals.delay.note(slot.arrived.elapsed());
+                }
+                Read::Unit(slot.unit.clone(), slot.tracks.clone())
+            }
             Step::Skipped(skip) => {
                 let awaits = !state.ring.has_start();
                 drop(state);
@@ -737,6 +761,7 @@ impl State {
 
     fn count(&mut self, unit: &AccessUnit, micros: i64, starts: bool) {
         self.last_push = Instant::now();
+        self.traffic.received(unit.payload.len() as u64);
         let statistics = &mut self.statistics;
         statistics.bytes += unit.payload.len() as u64;
         statistics.access_units += 1;

@@ -1,6 +1,6 @@
 //! Who watches a stream, counted by protocol.
 
-use super::{Stream, StreamName};
+use super::{Stream, StreamName, Tally};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
@@ -73,6 +73,7 @@ impl Viewers {
 pub struct Viewer {
     stream: Arc<Stream>,
     protocol: &'static str,
+    tally: Arc<Tally>,
 }
 
 impl Viewer {
@@ -80,7 +81,17 @@ impl Viewer {
     pub fn new(stream: Arc<Stream>, protocol: &'static str) -> Self {
         stream.viewers().change(protocol, |count| count + 1);
         stream.viewers().tell(stream.name(), protocol, true);
-        Self { stream, protocol }
+        let tally = Arc::new(stream.tally(protocol));
+        Self {
+            stream,
+            protocol,
+            tally,
+        }
+    }
+
+    /// Counts what is sent.
+    pub const fn tally(&self) -> &Arc<Tally> {
+        &self.tally
     }
 
     /// The stream that is watched.
@@ -91,6 +102,7 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
+        self.tally.is_up_to_date();
         let viewers = self.stream.viewers();
         viewers.change(self.protocol, |count| count.saturating_sub(1));
         viewers.tell(self.stream.name(), self.protocol, false);

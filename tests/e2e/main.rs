@@ -43,6 +43,7 @@ mod import;
 mod library;
 mod life_cycle;
 mod logins;
+mod metrics;
 mod mpegts;
 mod mpegts_multicast;
 mod network;

@@ -5,6 +5,7 @@ use crate::support::peer::Peer;
 use crate::support::program::command;
 use crate::support::{seconds, wait_for, wait_until};
 use serde_json::Value;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -13,6 +14,8 @@ struct Filed {
     server: Peer,
     file: PathBuf,
     http: u16,
+    /// What it tells systemd.
+    notify: UnixDatagram,
     _folder: TempDir,
 }
 
@@ -27,6 +30,10 @@ impl Filed {
         write(&file, text);
         let mut server = command();
         server.current_dir(folder.path()).arg("--config").arg(&file);
+        let place = folder.path().join("notify");
+        let notify = UnixDatagram::bind(&place).unwrap();
+        notify.set_read_timeout(Some(seconds(20))).unwrap();
+        server.env("NOTIFY_SOCKET", &place);
         // Here the file says where.
         server.env_remove("MILLSTREAM_SRT__LISTEN");
         let server = Peer::start(&mut server);
@@ -34,6 +41,7 @@ impl Filed {
             server,
             file,
             http: 0,
+            notify,
             _folder: folder,
         };
         filed.http = filed.port("http", "127.0.0.1");
@@ -53,6 +61,14 @@ impl Filed {
             line.contains(words).then(|| line.to_owned())
         });
         found.unwrap_or_else(|| panic!("no {words:?} in {}", self.server.stderr.text()))
+    }
+
+    /// What systemd is told next.
+    fn told(&self) -> String {
+        let mut buffer = [0; 256];
+        let length = self.notify.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        text.lines().next().unwrap_or_default().to_owned()
     }
 
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
@@ -90,6 +106,7 @@ fn a_file_that_changes_is_followed_and_a_bad_one_refused_whole() {
     let first = "[rtmp]\nlisten = \"127.0.0.1:0\"\n[rtsp]\nlisten = \"127.0.0.1:0\"\nudp_listen = \"\"\n\
         [srt]\nlisten = \"127.0.0.1:0\"\n[stream.cam]\nsource = \"demo:\"\n[stream.other]\nsource = \"demo:\"\n";
     let filed = Filed::start(first);
+    assert_eq!(filed.told(), "READY=1");
     let cam = filed.wait_live("cam");
     filed.wait_live("other");
     assert_eq!(cam["madeBy"], "file");
@@ -159,10 +176,15 @@ fn a_file_that_changes_is_followed_and_a_bad_one_refused_whole() {
     )
     .unwrap();
     filed.server.signal("HUP");
+    assert_eq!(
+        (filed.told(), filed.told()),
+        ("RELOADING=1".into(), "READY=1".into())
+    );
     let waiting = || filed.configuration()["waitingForStart"] == serde_json::json!(["data_dir"]);
     wait_until("the data folder waits", seconds(10), waiting);
     assert_eq!(filed.wait_live("cam")["startTime"], cam["startTime"]);
     filed.server.signal("TERM");
+    assert_eq!(filed.told(), "STOPPING=1");
     let ended = filed.server.finish(seconds(5));
     assert!(ended.status.success());
     assert!(!ended.stderr.contains("panicked at"), "{}", ended.stderr);

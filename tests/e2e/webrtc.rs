@@ -276,7 +276,7 @@ fn viewers_are_spread_over_shards_and_leave_at_once() {
     let log = server.log.text();
     let shards: HashSet<_> = log
         .lines()
-        .filter(|line| line.contains("WebRTC viewer"))
+        .filter(|line| line.contains("playing by WebRTC"))
         .filter_map(|line| {
             line.split_whitespace()
                 .find(|word| word.starts_with("shard="))

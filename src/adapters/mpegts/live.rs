@@ -58,6 +58,7 @@ pub(super) async fn answer(
     let body = if watches {
         let viewer = Viewer::new(stream.clone(), "mpegts");
         let reader = packagings.reader(stream, context.bounds());
+        tracing::info!(stream = %stream.name(), address = %request.peer, "playing by MPEG-TS over HTTP");
         body(reader, viewer, request.peer.to_string())
     } else {
         Body::empty()
@@ -71,12 +72,17 @@ pub(super) async fn answer(
 
 /// The packets of a stream from a random access point on. The viewer is counted as long as the body is read.
 fn body(reader: PackagedReader, viewer: Viewer, who: String) -> Body {
+    let viewer = Told {
+        viewer,
+        who: who.clone(),
+    };
     let packets = futures_util::stream::unfold(
         (reader, viewer, who),
         |(mut reader, viewer, who)| async move {
             loop {
                 match reader.next().await {
                     Packaged::Chunk(chunk) => {
+                        viewer.viewer.tally().sent(chunk.data.len());
                         let data: Result<Bytes, Infallible> = Ok(chunk.data);
                         return Some((data, (reader, viewer, who)));
                     }
@@ -87,6 +93,23 @@ fn body(reader: PackagedReader, viewer: Viewer, who: String) -> Body {
         },
     );
     Body::from_stream(packets)
+}
+
+/// A viewer whose end is told of, whoever ends it.
+struct Told {
+    viewer: Viewer,
+    who: String,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        let stream = self.viewer.stream();
+        let reason = match stream.ended() {
+            Some(_) => "the stream has ended",
+            None => "it closed the connection",
+        };
+        tracing::info!(stream = %stream.name(), address = self.who, reason, "MPEG-TS player left");
+    }
 }
 
 fn plain(status: StatusCode, text: String) -> Response<Body> {

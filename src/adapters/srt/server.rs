@@ -108,10 +108,9 @@ pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Open
     tracing::info!(stream = %name, %address, "playing by SRT");
     let mut entry = port.connections.enter(name, "read", address);
     let reader = port.packagings.reader(stream, port.context.bounds());
-    let tell = |told: Told<'_>| {
-        if let Told::Skipped(skip) = told {
-            stream.note_skip("srt", &address, skip);
-        }
+    let tell = |told: Told<'_>| match told {
+        Told::Sent(_, bytes) => viewer.tally().sent(bytes),
+        Told::Skipped(skip) => stream.note_skip("srt", &address, skip),
     };
     let reason = match feed(link, reader, &mut entry, tell).await {
         feed::Over::Stream => "the stream has ended".to_owned(),

@@ -125,7 +125,8 @@ impl Ingest {
             ..
         } = stats;
         let stream = self.publisher.stream().name();
-        tracing::info!(%stream, received, asked_again, lost, reason, "WebRTC publisher left");
+        let session = &*self.place.home.ufrag;
+        tracing::info!(%stream, session, received, asked_again, lost, reason, "WebRTC publisher left");
         if matches!(end, End::Goodbye) {
             self.publisher.finish();
         }

@@ -83,6 +83,7 @@ pub(super) fn begin(
         running.router.remove(&resource, &home, &[]);
         return None;
     }
-    tracing::info!(stream = %asked.name, peer = %asked.request.peer, shard, "WebRTC viewer");
+    let (peer, session) = (asked.request.peer, &*home.ufrag);
+    tracing::info!(stream = %asked.name, %peer, session, shard, "playing by WebRTC");
     Some((home, resource))
 }

@@ -62,7 +62,8 @@ pub(super) fn begin(asked: &Asked<'_>, offer: &str, told: Option<Told>) -> Resul
     let resource = asked.enter(&home).ok_or(Refused::Sessions)?;
     let publisher = asked.context.hub.publish(name, &origin);
     let publisher = publisher.inspect_err(|_| running.router.remove(&resource, &home, &[]))?;
-    tracing::info!(stream = %name, peer = %asked.request.peer, "publishing by WebRTC");
+    let (peer, id) = (asked.request.peer, &*home.ufrag);
+    tracing::info!(stream = %name, %peer, session = id, "publishing by WebRTC");
     let place = (resource.clone(), home.clone());
     let ingest = Ingest::new(session, publisher, running, place, told);
     tokio::spawn(ingest.run(messages));

@@ -315,6 +315,9 @@ impl Shard {
             match output {
                 Output::Transmit(transmit) => {
                     last = Some(transmit.path);
+                    if member.connected.get() {
+                        member.viewer.tally().sent(transmit.contents.len());
+                    }
                     match transmit.path.transport {
                         Transport::Udp => self.send(transmit),
                         Transport::Tcp => member.ways.borrow().send(&transmit),
@@ -358,7 +361,8 @@ impl Shard {
             not_retransmitted,
             ..
         } = stats;
-        tracing::info!(%stream, connected, packets, retransmitted, not_retransmitted, reason, "WebRTC viewer left");
+        let session = &*member.home.ufrag;
+        tracing::info!(%stream, session, connected, packets, retransmitted, not_retransmitted, reason, "WebRTC viewer left");
     }
 
     /// The group has no members left.

@@ -37,6 +37,8 @@ pub(super) struct Settled {
     status: &'static str,
     /// Nobody made it: it is there while somebody publishes.
     temporary: bool,
+    /// `file`, `api` or `publisher`.
+    made_by: &'static str,
     on_demand: bool,
     recording: bool,
     /// Whether it is recorded whenever it is live; none where nobody has said.
@@ -144,6 +146,7 @@ fn split(view: View) -> (Settled, Now) {
 }
 
 fn settled(view: View) -> Settled {
+    let made_by = view.made_by();
     let View {
         name,
         broadcast,
@@ -162,6 +165,7 @@ fn settled(view: View) -> Settled {
         kind: broadcast.kind.as_str(),
         status: status_text(status),
         temporary,
+        made_by,
         on_demand: broadcast.auto_start_stop,
         recording,
         record: broadcast.record,

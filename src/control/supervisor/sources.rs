@@ -80,7 +80,7 @@ impl Source {
                             tracing::info!(stream = %self.target.name, "the first URL is well again and has the stream");
                         }
                         fallback_at = None;
-                        went_live(&state, 0, publisher);
+                        self.went_live(&state, 0, publisher);
                     }
                     Step::Failed(_) if first.as_ref().is_some_and(Attempt::has_finished) => {
                         tracing::info!(stream = %self.target.name, "the recording has been played to its end");
@@ -103,7 +103,7 @@ impl Source {
                 },
                 step = step_of(&mut fallback) => match (step, &fallback) {
                     (Step::Live(publisher), Some(live)) => {
-                        went_live(&state, live.url, publisher);
+                        self.went_live(&state, live.url, publisher);
                         first_at = first_at.max(Instant::now() + self.settings.get().probe);
                     }
                     (Step::Failed(error), Some(failed)) => {
@@ -147,6 +147,16 @@ impl Source {
         let (gates, silence) = (self.gates.clone(), self.settings.get().silence);
         let hopeful = turns.is_hopeful(url);
         Some(Attempt::new(url, route, target, gates, hopeful, silence))
+    }
+
+    fn went_live(&self, state: &Mutex<State>, url: usize, publisher: u64) {
+        let mut state = lock(state);
+        (state.phase, state.url) = (SourcePhase::Live, url);
+        state.publisher = Some(publisher);
+        (state.last_error, state.lost) = (None, None);
+        let url = self.routes.get(url).map_or("", |route| &route.url);
+        let (source, attempts) = (Redacted(url), state.attempts);
+        tracing::info!(stream = %self.target.name, %source, attempts, "source is live");
     }
 
     /// Notes why an attempt failed. What is no news is for whoever looks closely: hundreds of dead sources would
@@ -197,13 +207,6 @@ fn is_live(attempt: &Option<Attempt>) -> bool {
     attempt
         .as_ref()
         .is_some_and(|attempt| attempt.live.is_some())
-}
-
-fn went_live(state: &Mutex<State>, url: usize, publisher: u64) {
-    let mut state = lock(state);
-    (state.phase, state.url) = (SourcePhase::Live, url);
-    state.publisher = Some(publisher);
-    (state.last_error, state.lost) = (None, None);
 }
 
 async fn step_of(attempt: &mut Option<Attempt>) -> Step {

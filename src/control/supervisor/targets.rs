@@ -330,6 +330,8 @@ impl Pushing {
             () = feed.progress.has_gone_live() => {}
             pushed = &mut pushing => return pushed,
         }
+        let (stream, target) = (&self.name, Redacted(&self.endpoint.url));
+        tracing::info!(%stream, %target, "target takes the stream");
         let _taking = Taking::new(self, state);
         pushing.await
     }

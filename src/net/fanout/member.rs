@@ -3,7 +3,7 @@
 use super::group::{Fresh, Group, Packaged, Place};
 use super::{Format, Output, Packet, Peer, sleep_until};
 use crate::hub::ring::{Cursor, Ring, Step};
-use crate::hub::{Ended, Stream};
+use crate::hub::{Ended, Stream, Tally, Viewer};
 use crate::net::socket::Socket;
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::sync::Notify;
@@ -58,6 +59,7 @@ pub(super) struct Member<P> {
     address: SocketAddr,
     /// What it is counted under.
     protocol: &'static str,
+    tally: Arc<Tally>,
     /// Its task should look at its state again.
     wake: Notify,
     state: RefCell<MemberState<P>>,
@@ -114,6 +116,7 @@ impl<P: Peer> Member<P> {
         protocol: &'static str,
         mut peer: P,
         (cursor, place): (Cursor, Option<Place>),
+        viewer: &Viewer,
     ) -> Self {
         peer.begin(place.as_deref());
         let mut state = MemberState {
@@ -131,6 +134,7 @@ impl<P: Peer> Member<P> {
             socket,
             address,
             protocol,
+            tally: viewer.tally().clone(),
             wake: Notify::new(),
             state: RefCell::new(state),
         }
@@ -236,7 +240,12 @@ impl<P: Peer> Member<P> {
     /// Writes what the socket takes.
     pub(super) fn flush(&self, ring: &Ring<Packaged>, stream: &Stream, fresh: Option<&Fresh>) {
         let mut state = self.state.borrow_mut();
-        if let Err(error) = self.write(&mut state, ring, stream, fresh) {
+        let written = self.write(&mut state, ring, stream, fresh);
+        match &written {
+            Ok(()) => self.tally.is_up_to_date(),
+            Err(_) => self.tally.is_behind(ring.behind(&state.cursor)),
+        }
+        if let Err(error) = written {
             let was_open = state.blocked_since.is_none();
             if error.kind() == io::ErrorKind::WouldBlock {
                 state.blocked_since.get_or_insert_with(Instant::now);
@@ -263,6 +272,9 @@ impl<P: Peer> Member<P> {
         }
         while !state.unsent.is_empty() {
             let written = self.write_unsent(&state.unsent)?;
+            if state.generation.is_some() {
+                self.tally.sent(written);
+            }
             drop_front(&mut state.unsent, written);
             state.blocked_since = None;
         }
@@ -272,6 +284,7 @@ impl<P: Peer> Member<P> {
         }
         if let Some(fresh) = fresh.filter(|fresh| state.has_all_before(fresh)) {
             let written = none_if_full(self.socket.try_write(&fresh.bytes))?;
+            self.tally.sent(written);
             if written > 0 {
                 state.cursor = fresh.to.clone();
                 state.blocked_since = None;
@@ -295,6 +308,7 @@ impl<P: Peer> Member<P> {
             }
             let length: usize = slices.iter().map(|slice| slice.len()).sum();
             let written = none_if_full(self.socket.try_write_vectored(&slices))?;
+            self.tally.sent(written);
             if written < length {
                 // What has been begun must be completed, whatever is skipped behind it.
                 state.unsent.extend(

