@@ -3,7 +3,8 @@
 //! An [`Excerpt`] is told which files there are and what their fragments say ([`Excerpt::begin`], [`Excerpt::push`]). It
 //! gives the head of the new file and the pieces of the old ones that follow it ([`Whole`]). Pictures are taken from the
 //! last random access point before the beginning; an edit list hides them until it (ISO/IEC 14496-12 clause 8.6.6).
-//! Where time is missing between two stretches, it is missing in the new file: what follows is moved up.
+//! Where time is missing between two stretches, it is missing in the new file: what follows is moved up. Where the
+//! parameters of a codec change between them, the track has a sample entry for each.
 
 use super::fragment::{self, Run, Sample};
 use super::{Index, IndexError, TrackTables, ticks};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// Most samples of an excerpt: 7 hours of 25 pictures and 47 frames of sound a second.
 pub const MAX_SAMPLES: usize = 1 << 21;
+
+/// Most sample entries of one track: so often its parameters may change.
+const MAX_ENTRIES: usize = 16;
 
 /// Why there is no excerpt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +65,8 @@ pub struct Excerpt {
     index: Index,
     /// By track of `index`: what tells whether another file's track is the same.
     forms: Vec<Form>,
+    /// By track: the number of the sample entry of what is added at the moment, from 0.
+    entries: Vec<u8>,
     samples: Vec<Taken>,
     /// By track: when the newest sample that was taken ends, in ticks of the new file.
     ends: Vec<u64>,
@@ -71,13 +77,36 @@ pub struct Excerpt {
     shown_until: Duration,
 }
 
-/// What two tracks have in common if one can follow the other.
+/// What two tracks have in common if one can follow the other, and what they need not.
 #[derive(Debug, PartialEq, Eq)]
 struct Form {
     number: u32,
     timescale: u32,
     is_video: bool,
-    entries: Bytes,
+    /// Of what codec.
+    kind: Bytes,
+    /// The sample entries, headers included. A file has one a track.
+    entries: Vec<Bytes>,
+}
+
+impl Form {
+    /// Finds the place of another track's sample entry, or makes one. None when the tracks have nothing in common.
+    fn follow(&mut self, other: Self) -> Option<u8> {
+        let same = |form: &Self| (form.number, form.timescale, form.is_video);
+        if same(self) != same(&other) || self.kind != other.kind {
+            return None;
+        }
+        let entry = other.entries.into_iter().next()?;
+        let mut known = self.entries.iter();
+        let place = known.position(|known| *known == entry).or_else(|| {
+            let place = self.entries.len();
+            (place < MAX_ENTRIES).then(|| {
+                self.entries.push(entry);
+                place
+            })
+        })?;
+        u8::try_from(place).ok()
+    }
 }
 
 /// Where samples come from at the moment.
@@ -96,6 +125,8 @@ struct Stretch {
 struct Taken {
     /// Place in the list of tracks.
     track: u8,
+    /// Number of its sample entry, from 0.
+    entry: u8,
     source: u32,
     /// In ticks of the new file.
     base: u64,
@@ -113,6 +144,7 @@ impl Excerpt {
         let forms = forms(&index)?;
         Ok(Self {
             ends: vec![0; forms.len()],
+            entries: vec![0; forms.len()],
             index,
             forms,
             samples: Vec::new(),
@@ -133,9 +165,14 @@ impl Excerpt {
         from: Duration,
         until: Duration,
     ) -> Result<(), ExcerptError> {
-        if forms(&Index::new(moov)?)? != self.forms {
+        let others = forms(&Index::new(moov)?)?;
+        if others.len() != self.forms.len() {
             return Err(ExcerptError::OtherTracks);
         }
+        let forms = self.forms.iter_mut().zip(others);
+        let entries = forms.map(|(form, other)| form.follow(other));
+        let entries: Option<Vec<u8>> = entries.collect();
+        self.entries = entries.ok_or(ExcerptError::OtherTracks)?;
         let is_first = self.samples.is_empty();
         if is_first {
             self.shown_from = from;
@@ -256,6 +293,7 @@ impl Excerpt {
         }
         self.samples.push(Taken {
             track: u8::try_from(track).unwrap_or(u8::MAX),
+            entry: self.entries.get(track).copied().unwrap_or(0),
             source,
             base,
             at,
@@ -287,7 +325,8 @@ impl Excerpt {
                 }),
             }
             if let Some(track) = self.index.tracks.get_mut(usize::from(taken.track)) {
-                track.append(taken.base, length, taken.sample);
+                let entry = u32::from(taken.entry).saturating_add(1);
+                track.append(taken.base, length, taken.sample, entry);
             }
             length = length.saturating_add(size);
         }
@@ -295,8 +334,9 @@ impl Excerpt {
         let first = tracks.iter().filter_map(TrackTables::first_shown).min();
         let first = first.ok_or(ExcerptError::Empty)?;
         let moment = first.max(self.shown_from);
-        for track in tracks.iter_mut() {
+        for (track, form) in tracks.iter_mut().zip(self.forms) {
             track.show_until(self.shown_until);
+            track.set_more_entries(form.entries.into_iter().skip(1).collect());
         }
         self.index.without_empty = true;
         let head = self.index.head(moment, length)?;
@@ -326,11 +366,15 @@ fn forms(index: &Index) -> Result<Vec<Form>, ExcerptError> {
             let handler = child(&mdia, b"hdlr")?;
             let minf = child(&mdia, b"minf")?;
             let stbl = child(&minf, b"stbl")?;
+            let stsd = child(&stbl, b"stsd")?;
+            let part = |from: usize, to: usize| stsd.slice(from.min(stsd.len())..to.min(stsd.len()));
             forms.push(Form {
                 number,
                 timescale,
                 is_video: handler.get(8..12) == Some(b"vide"),
-                entries: child(&stbl, b"stsd")?,
+                // Behind flags, the number of entries, and the length of the first.
+                kind: part(12, 16),
+                entries: vec![part(8, stsd.len())],
             });
         }
     }
@@ -553,6 +597,43 @@ mod tests {
             sounds.windows(2).filter(|pair| apart(pair) > 1.05).count(),
             1
         );
+    }
+
+    #[test]
+    fn a_change_of_parameters_is_another_sample_entry() {
+        let mut larger = video_track();
+        larger.codec = match larger.codec {
+            media::Codec::H264(config) => {
+                let pps = vec![Bytes::from_static(&[0x68, 0xee, 0x3c, 0x80, 1])];
+                media::Codec::H264(media::codec::h264::Config::new(config.sps, pps).unwrap())
+            }
+            other => other,
+        };
+        let mut files = vec![file(2, 0), file(2, 1), file(2, 2)];
+        let init = crate::init::write(&[larger.clone(), audio_track()]).unwrap();
+        let ftyp = u32::from_be_bytes(*init.first_chunk().unwrap()) as usize;
+        files[1].1 = init.slice(ftyp..);
+        let (_, bytes) = excerpt(&files, &[(0, 0, 2_000), (1, 0, 2_000), (2, 0, 2_000)]).unwrap();
+        // The reader tells of a track anew where its sample entry is another.
+        let mut reader = Reader::new(bytes.len() as u64);
+        let mut changes = Vec::new();
+        let mut pictures = 0;
+        loop {
+            match reader.poll() {
+                Step::Read { at, length } => {
+                    reader.supply(bytes.slice(at as usize..at as usize + length));
+                }
+                Step::Track(track) if track.id == larger.id => {
+                    changes.push((pictures, track.codec == larger.codec));
+                }
+                Step::Track(_) => {}
+                Step::Unit(unit) => pictures += usize::from(unit.track == larger.id),
+                Step::Fault(fault) => panic!("{fault}"),
+                Step::End => break,
+            }
+        }
+        assert_eq!(changes, [(0, false), (50, true), (100, false)]);
+        assert_eq!(pictures, 150);
     }
 
     #[test]

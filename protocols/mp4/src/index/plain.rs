@@ -110,6 +110,6 @@ fn append(index: &mut Index, held: &Held, base: u64, at: u64, sample: Sample) {
     let mut tracks = index.tracks.iter_mut();
     if let Some(track) = tracks.find(|track| track.number == number) {
         let duration = held.duration;
-        track.append(base, at, Sample { duration, ..sample });
+        track.append(base, at, Sample { duration, ..sample }, 1);
     }
 }

@@ -24,8 +24,10 @@ pub(super) struct TrackTables {
     syncs: Vec<u32>,
     /// Where each row of samples begins in the file.
     chunks: Vec<u64>,
-    /// Number of a chunk from 1, and samples in it and those that follow.
-    per_chunk: Vec<(u32, u32)>,
+    /// Number of a chunk from 1, samples in it and those that follow, and the number of their sample entry from 1.
+    per_chunk: Vec<(u32, u32, u32)>,
+    /// Sample entries behind those of the fragmented file, headers included.
+    more_entries: Vec<Bytes>,
     /// Where the media of the newest chunk ends.
     chunk_end: u64,
     /// When the first picture is shown, in ticks from `start`.
@@ -59,6 +61,7 @@ impl TrackTables {
             syncs: Vec::new(),
             chunks: Vec::new(),
             per_chunk: Vec::new(),
+            more_entries: Vec::new(),
             chunk_end: 0,
             earliest: None,
             shown_from: None,
@@ -84,32 +87,34 @@ impl TrackTables {
         if self
             .per_chunk
             .last()
-            .is_none_or(|(_, before)| *before != samples)
+            .is_none_or(|(_, before, _)| *before != samples)
         {
-            self.per_chunk.push((chunk, samples));
+            self.per_chunk.push((chunk, samples, 1));
         }
         for sample in run.samples.iter().copied() {
             self.put(sample);
         }
     }
 
-    /// Adds one sample, in the chunk of the one before if it lies behind it.
-    pub(super) fn append(&mut self, base: u64, at: u64, sample: Sample) {
+    /// Adds one sample of the sample entry of that number, from 1; in the chunk of the one before if it lies behind it.
+    pub(super) fn append(&mut self, base: u64, at: u64, sample: Sample, entry: u32) {
         if self.sizes.is_empty() {
             self.start = base;
         }
         let gap = base.saturating_sub(self.start.saturating_add(self.length));
         self.lengthen_last(u32::try_from(gap).unwrap_or(u32::MAX));
-        if self.chunks.is_empty() || self.chunk_end != at {
+        let last = self.per_chunk.last();
+        let goes_on = self.chunk_end == at && last.is_some_and(|(.., last)| *last == entry);
+        if !goes_on {
             // Chunks with as many samples as those before need no row.
-            if let [.., (_, before), (_, last)] = self.per_chunk[..]
-                && before == last
+            if let [.., before, last] = self.per_chunk[..]
+                && (before.1, before.2) == (last.1, last.2)
             {
                 self.per_chunk.pop();
             }
             self.chunks.push(at);
-            self.per_chunk.push((narrow(self.chunks.len()), 1));
-        } else if let Some((_, samples)) = self.per_chunk.last_mut() {
+            self.per_chunk.push((narrow(self.chunks.len()), 1, entry));
+        } else if let Some((_, samples, _)) = self.per_chunk.last_mut() {
             *samples = samples.saturating_add(1);
         }
         self.chunk_end = at.saturating_add(sample.size.into());
@@ -284,10 +289,34 @@ impl TrackTables {
         Ok(())
     }
 
+    /// Writes the `stsd` box of the fragmented file, whose body this is, with the entries that came after it.
+    fn put_entries(&self, out: &mut BytesMut, stsd: &Bytes) -> Result<(), IndexError> {
+        let mut entries = stsd.clone();
+        if self.more_entries.is_empty() || entries.len() < 8 {
+            boxes::put(out, b"stsd", stsd);
+            return Ok(());
+        }
+        let (flags, count) = (entries.get_u32(), entries.get_u32());
+        boxes::within(out, b"stsd", |out| {
+            out.put_u32(flags);
+            out.put_u32(count.saturating_add(narrow(self.more_entries.len())));
+            out.put_slice(&entries);
+            self.more_entries
+                .iter()
+                .for_each(|entry| out.put_slice(entry));
+            Ok(())
+        })
+    }
+
+    /// Sample entries that follow those of the fragmented file, headers included.
+    pub(super) fn set_more_entries(&mut self, entries: Vec<Bytes>) {
+        self.more_entries = entries;
+    }
+
     /// Writes the tables of clause 8.6 and 8.7, the sample entries as they were.
     fn put_tables(&self, out: &mut BytesMut, stbl: &Bytes) -> Result<(), IndexError> {
         let stsd = boxes::child(stbl, b"stsd")?.ok_or(IndexError::Missing("stsd"))?;
-        boxes::put(out, b"stsd", &stsd);
+        self.put_entries(out, &stsd)?;
         put_table(out, b"stts", 0, self.durations.len(), |out| {
             for (count, duration) in &self.durations {
                 out.put_u32(*count);
@@ -308,10 +337,10 @@ impl TrackTables {
             })?;
         }
         put_table(out, b"stsc", 0, self.per_chunk.len(), |out| {
-            for (chunk, samples) in &self.per_chunk {
+            for (chunk, samples, entry) in &self.per_chunk {
                 out.put_u32(*chunk);
                 out.put_u32(*samples);
-                out.put_u32(1);
+                out.put_u32(*entry);
             }
         })?;
         boxes::within(out, b"stsz", |out| {
