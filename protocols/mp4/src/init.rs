@@ -4,12 +4,12 @@
 
 use crate::track_number;
 use bytes::{Bytes, BytesMut};
-use media::codec::{aac, ac3, av1, flac, h264, h265, mpeg_audio, opus, vp9};
-use media::{Codec, Kind, Timebase, Track};
+use media::codec::{aac, ac3, av1, flac, g711, h264, h265, mpeg_audio, opus, vp9};
+use media::{Codec, Data, Kind, Timebase, Track};
 use mp4_atom::{
     Ac3, Ac3SpecificBox, Atom, Audio, Av01, Av1c, Avc1, Avcc, Dfla, Dinf, Dops, Dref, Eac3,
-    Ec3SpecificBox, Encode, Flac, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, Mp4a, Mvex, Mvhd, Opus,
-    Pasp, Smhd, Stbl, Stco, Stsd, Tkhd, Trex, Url, Visual, Vmhd, Vp09, VpcC, esds,
+    Ec3SpecificBox, Encode, Flac, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, MetaData, Mp4a, Mvex, Mvhd,
+    Opus, Pasp, Smhd, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Uri, Urim, Url, Visual, Vmhd, Vp09, VpcC, esds,
 };
 
 /// Why there is no initialization section for these tracks.
@@ -47,7 +47,7 @@ pub enum Error {
 /// A section of one track is a CMAF header and says so (`cmfc`); CMAF knows none of several tracks.
 ///
 /// # Errors
-/// Without tracks, with the same track twice, with a codec that is not carried in MP4 (see [`carries`]), or with a
+/// Without tracks, with the same track twice, with a codec that MP4 cannot hold (see [`holds`]), or with a
 /// configuration that no box can hold.
 pub fn write(tracks: &[Track]) -> Result<Bytes, Error> {
     if tracks.is_empty() {
@@ -83,6 +83,25 @@ pub const fn carries(codec: &Codec) -> bool {
     )
 }
 
+/// Whether a file can hold tracks of that codec: those that players know ([`carries`]), and those that are kept for who
+/// looks for them, which are telephone sound as QuickTime has it, and data whose format has a name.
+pub const fn holds(codec: &Codec) -> bool {
+    carries(codec) || matches!(codec, Codec::G711 { .. }) || data_format(codec).is_some()
+}
+
+/// By what the format of a track's data is known.
+const fn data_format(codec: &Codec) -> Option<&'static str> {
+    match codec {
+        // MISB ST 1910.
+        Codec::Data(Data::Klv) => Some("urn:misb:KLV:bin:1910.1"),
+        Codec::Data(Data::Id3) => Some("https://aomedia.org/emsg/ID3"),
+        // ANSI/SCTE 214-3.
+        Codec::Data(Data::Scte35) => Some("urn:scte:scte35:2013:bin"),
+        Codec::Data(Data::OnvifMetadata) => Some("http://www.onvif.org/ver10/schema"),
+        _ => None,
+    }
+}
+
 /// Ticks per second of what a file says of itself as a whole, and of edit lists: those of pictures in MPEG, so that a
 /// track's delay is told exactly enough.
 const MOVIE_TIMESCALE: u32 = 90_000;
@@ -90,7 +109,13 @@ const MOVIE_TIMESCALE: u32 = 90_000;
 type BoxResult = Result<(), mp4_atom::Error>;
 
 /// A track and the description of its samples.
-type Entry<'a> = (&'a Track, mp4_atom::Codec);
+type Entry<'a> = (&'a Track, SampleEntry);
+
+enum SampleEntry {
+    Known(Box<mp4_atom::Codec>),
+    /// Of that name, with the fields of all sound and no boxes.
+    Sound(&'static [u8; 4], Audio),
+}
 
 fn box_error(track: u32) -> impl Fn(mp4_atom::Error) -> Error {
     move |error| Error::Box {
@@ -145,7 +170,7 @@ fn write_boxes(out: &mut BytesMut, tracks: Vec<Entry<'_>>) -> Result<(), Error> 
     })
 }
 
-fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> BoxResult {
+fn write_track(out: &mut BytesMut, track: &Track, entry: SampleEntry) -> BoxResult {
     let (handler, name) = match track.kind() {
         Kind::Video => (b"vide", "video"),
         Kind::Audio => (b"soun", "audio"),
@@ -170,13 +195,6 @@ fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> Box
         handler: FourCC::new(handler),
         name: name.to_owned(),
     };
-    let stbl = Stbl {
-        stsd: Stsd {
-            codecs: vec![entry],
-        },
-        stco: Some(Stco::default()),
-        ..Stbl::default()
-    };
     within(out, b"trak", |out| {
         tkhd.encode(out)?;
         within(out, b"mdia", |out| {
@@ -197,9 +215,37 @@ fn write_track(out: &mut BytesMut, track: &Track, entry: mp4_atom::Codec) -> Box
                     entries: vec![Url::default().into()],
                 };
                 Dinf { dref }.encode(out)?;
-                stbl.encode(out)
+                write_tables(out, entry)
             })
         })
+    })
+}
+
+/// The sample entry, and no samples.
+fn write_tables(out: &mut BytesMut, entry: SampleEntry) -> BoxResult {
+    let (kind, audio) = match entry {
+        SampleEntry::Known(entry) => {
+            let stbl = Stbl {
+                stsd: Stsd {
+                    codecs: vec![*entry],
+                },
+                stco: Some(Stco::default()),
+                ..Stbl::default()
+            };
+            return stbl.encode(out);
+        }
+        SampleEntry::Sound(kind, audio) => (kind, audio),
+    };
+    within(out, b"stbl", |out| {
+        within(out, b"stsd", |out| {
+            // No flags, and one entry.
+            out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+            within(out, kind, |out| audio.encode(out))
+        })?;
+        Stts::default().encode(out)?;
+        Stsc::default().encode(out)?;
+        Stsz::default().encode(out)?;
+        Stco::default().encode(out)
     })
 }
 
@@ -229,7 +275,7 @@ fn display_size(codec: &Codec) -> (u16, u16) {
     (saturated(shown), saturated(height.into()))
 }
 
-fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, Error> {
+fn sample_entry(track: &Track) -> Result<SampleEntry, Error> {
     let number = track_number(track.id);
     let codec = &track.codec;
     let entry = match codec {
@@ -242,14 +288,26 @@ fn sample_entry(track: &Track) -> Result<mp4_atom::Codec, Error> {
         Codec::Ac3(config) => ac3(config),
         Codec::Flac(config) => flac(config).map(Into::into),
         Codec::Opus(config) => opus(config).map(Into::into),
-        _ => {
-            return Err(Error::Codec {
-                track: number,
-                codec: codec.name(),
-            });
+        Codec::G711 {
+            law,
+            sample_rate,
+            channels,
+        } => {
+            let audio = audio((*channels).into(), *sample_rate);
+            return Ok(SampleEntry::Sound(g711(*law), audio));
         }
+        _ => match data_format(codec) {
+            Some(format) => Ok(urim(format).into()),
+            None => {
+                return Err(Error::Codec {
+                    track: number,
+                    codec: codec.name(),
+                });
+            }
+        },
     };
-    entry.map_err(box_error(number))
+    let entry = entry.map_err(box_error(number))?;
+    Ok(SampleEntry::Known(Box::new(entry)))
 }
 
 fn avc1(codec: &Codec, config: &h264::Config) -> Result<Avc1, mp4_atom::Error> {
@@ -315,6 +373,28 @@ fn flac(config: &flac::Config) -> Result<Flac, mp4_atom::Error> {
         },
         dfla: Dfla::decode_body(&mut &config.dfla()[..])?,
     })
+}
+
+/// QuickTime File Format, "Sound sample descriptions", version 0.
+const fn g711(law: g711::Law) -> &'static [u8; 4] {
+    match law {
+        g711::Law::A => b"alaw",
+        g711::Law::Mu => b"ulaw",
+    }
+}
+
+/// ISO/IEC 14496-12 clause 12.3.3.2.
+fn urim(format: &str) -> Urim {
+    Urim {
+        metadata: MetaData {
+            data_reference_index: 1,
+        },
+        the_label: Uri {
+            the_uri: format.to_owned(),
+        },
+        init: None,
+        btrt: None,
+    }
 }
 
 /// Each frame says all there is, so that there is no decoder configuration.
@@ -422,7 +502,6 @@ mod tests {
     use super::*;
     use crate::fuzz::{audio_track, video_track};
     use media::TrackId;
-    use media::codec::g711;
     use mp4_atom::{Any, Decode, Moov};
 
     fn read(bytes: &Bytes) -> (Ftyp, Moov) {
@@ -588,18 +667,48 @@ mod tests {
     }
 
     #[test]
-    fn telephone_sound_is_refused_in_words() {
-        let track = Track {
-            id: TrackId(1),
-            codec: Codec::G711 {
-                law: g711::Law::A,
-                sample_rate: Timebase::MILLIS,
-                channels: 1,
-            },
-            timebase: Timebase::MILLIS,
+    fn telephone_sound_is_as_quicktime_has_it() {
+        for (law, kind) in [(g711::Law::A, b"alaw"), (g711::Law::Mu, b"ulaw")] {
+            let sample_rate = Timebase::new(8_000).unwrap();
+            let track = Track {
+                id: TrackId(1),
+                codec: Codec::G711 {
+                    law,
+                    sample_rate,
+                    channels: 1,
+                },
+                timebase: sample_rate,
+            };
+            assert!(holds(&track.codec) && !carries(&track.codec));
+            let (_, moov) = read(&write(&[video_track(), track]).unwrap());
+            let mp4_atom::Codec::Unknown(found, entry) = &moov.trak[1].mdia.minf.stbl.stsd.codecs[0]
+            else {
+                panic!("it is known")
+            };
+            assert_eq!(*found, FourCC::new(kind));
+            // One channel of 16 bits once expanded, 8 kHz.
+            let expected = [0, 1, 0, 16, 0, 0, 0, 0, 0x1f, 0x40, 0, 0];
+            assert_eq!((entry.len(), &entry[16..]), (28, &expected[..]));
+        }
+    }
+
+    #[test]
+    fn data_has_a_track_where_its_format_has_a_name() {
+        let track = |data| Track {
+            id: TrackId(2),
+            codec: Codec::Data(data),
+            timebase: Timebase::MICROS,
         };
-        let error = write(&[video_track(), track]).unwrap_err();
-        assert_eq!(error.to_string(), "track 2: PCMA cannot be carried in MP4");
+        let (_, moov) = read(&write(&[video_track(), track(Data::Klv)]).unwrap());
+        let data = &moov.trak[1].mdia;
+        assert_eq!(data.hdlr.handler, FourCC::new(b"meta"));
+        let mp4_atom::Codec::Urim(urim) = &data.minf.stbl.stsd.codecs[0] else {
+            panic!("no urim")
+        };
+        assert_eq!(urim.the_label.the_uri, "urn:misb:KLV:bin:1910.1");
+        let teletext = Data::Teletext(Bytes::new());
+        let error = write(&[track(teletext)]).unwrap_err();
+        assert_eq!(error.to_string(), "track 3: teletext cannot be carried in MP4");
     }
 
     #[test]

@@ -56,7 +56,8 @@ impl Container {
         let carried = match self {
             Self::Ts => return Muxer::carries(codec).map_err(|error| error.to_string()),
             Self::Flv => flv::muxer::is_carried(track),
-            Self::Mp4 | Self::Fragmented | Self::Hls => mp4::init::carries(codec),
+            Self::Mp4 | Self::Fragmented => mp4::init::holds(codec),
+            Self::Hls => mp4::init::carries(codec),
         };
         let words = || format!("{} cannot be carried in {}", codec.name(), self.name());
         carried.then_some(()).ok_or_else(words)
