@@ -14,6 +14,7 @@ use crate::control::supervisor::Supervisor;
 use crate::control::{Control, ControlError, check_static_streams};
 use crate::hooks::Courier;
 use crate::hub::{Hub, StreamName};
+use crate::net::objects::{Bucket, ObjectError};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use crate::net::tls::{Connector, Identity, TlsError};
@@ -68,6 +69,9 @@ pub enum ServerError {
     /// What was good a moment ago.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The settings of the object storage make none.
+    #[error("record.s3: {0}")]
+    Objects(#[from] ObjectError),
 }
 
 /// Where the configuration comes from, to be read again.
@@ -159,7 +163,8 @@ async fn serve(
     let supervisor = Supervisor::new(context.clone(), general.sources);
     let in_data = || general.data_dir.join("recordings");
     let folder = general.record.folder.clone().unwrap_or_else(in_data);
-    let recordings = Place::new(folder, general.record.clone());
+    let objects = objects(config, &context)?;
+    let recordings = Place::new(folder, general.record.clone()).with_objects(objects);
     let control = Control::new(
         context.hub.clone(),
         store,
@@ -186,6 +191,7 @@ async fn serve(
     control.start_sources();
     tokio::spawn(control.clone().restart_periodically());
     tokio::spawn(control.clone().keep_recordings_in_bounds());
+    tokio::spawn(control.clone().keep_recordings_stored());
     tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
     if general.hooks.cameras {
@@ -260,6 +266,16 @@ async fn serve(
     }
     courier.done(LAST_HOOKS, || control.has_news()).await;
     Ok(())
+}
+
+/// The object storage for recordings, if there is one.
+fn objects(config: &Config, context: &Context) -> Result<Option<Bucket>, ServerError> {
+    let settings = &config.general.record.s3;
+    let (policy, connector) = (context.policy.clone(), context.connector.clone());
+    let bucket = settings
+        .is_on()
+        .then(|| Bucket::new(settings, policy, connector));
+    Ok(bucket.transpose()?)
 }
 
 /// Says what to try.

@@ -253,8 +253,12 @@ impl Site {
                 let action = Action::Play(&app, &id);
                 match self.context.auth.check(action, caller) {
                     Ok(()) => {
-                        let (path, media_type) = stored.unwrap_or_default();
-                        self::stored(&path, media_type, request.method(), request.headers()).await
+                        let (place, media_type) = stored.unwrap_or_default();
+                        let (method, headers) = (request.method(), request.headers());
+                        match self::stored(&place, media_type, method, headers).await {
+                            Some(response) => response,
+                            None => self.elsewhere(&app, &path, method).await,
+                        }
                     }
                     Err(denied) => refusal(denied),
                 }
@@ -301,11 +305,26 @@ impl Site {
         }
     }
 
+    /// Where a recording is that is not here.
+    async fn elsewhere(&self, app: &str, file: &str, method: &Method) -> Response<Body> {
+        let link = self.control.vod_link(app, file, method).await;
+        let place = link.and_then(|link| HeaderValue::try_from(link.as_str()).ok());
+        let Some(place) = place else {
+            return text(StatusCode::NOT_FOUND, "there is no such file\n");
+        };
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+        let headers = response.headers_mut();
+        headers.insert(header::LOCATION, place);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
     /// A recording or a picture, with its media type.
     fn stored(&self, app: &str, path: &str) -> Option<(PathBuf, &'static str)> {
         let recording = self.control.vod_path(app, path);
         let recording = recording.map(|path| {
-            let media_type = media_type(&path);
+            let media_type = media_type(&path.to_string_lossy());
             (path, media_type)
         });
         recording.or_else(|| {
@@ -462,36 +481,22 @@ impl Handler for Current<Site> {
     }
 }
 
-/// What a recording is, by the end of its name.
-fn media_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("webm") => "video/webm",
-        Some("mov") => "video/quicktime",
-        Some("avi") => "video/x-msvideo",
-        Some("mp3") => "audio/mpeg",
-        Some("wmv") => "video/x-ms-wmv",
-        _ => "video/mp4",
-    }
-}
-
-/// A complete file of the server's own.
+/// A complete file of the server's own, if there is one.
 async fn stored(
     path: &Path,
     media_type: &'static str,
     method: &Method,
     headers: &HeaderMap,
-) -> Response<Body> {
+) -> Option<Response<Body>> {
     match file::respond(path, media_type, method, headers).await {
-        Ok(response) => response,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            text(StatusCode::NOT_FOUND, "there is no such file\n")
-        }
+        Ok(response) => Some(response),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "cannot read a file");
-            text(
+            Some(text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "the file cannot be read\n",
-            )
+            ))
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod record;
 
 mod cidr;
 mod loads;
+mod s3;
 mod source;
 mod stream;
 
@@ -17,6 +18,7 @@ pub use cidr::Cidr;
 pub use hooks::Hooks;
 pub use loads::{Load, Loads};
 pub use record::Record;
+pub use s3::S3;
 pub use source::{Overrides, load};
 pub use stream::StaticStream;
 

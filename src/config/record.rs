@@ -1,6 +1,6 @@
 //! Table `[record]`: what is recorded, how files are cut and named, and how long they are kept.
 
-use super::duration;
+use super::{S3, duration};
 use crate::hub::StreamName;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -49,6 +49,8 @@ pub struct Record {
     pub keep_bytes: u64,
     /// What differs for some streams; the first that names a stream holds.
     pub rules: Vec<Rule>,
+    /// The object storage that they are copied to.
+    pub s3: S3,
 }
 
 /// What differs for some streams. What is not said is as for all.
@@ -104,6 +106,7 @@ impl Default for Record {
             keep: Duration::ZERO,
             keep_bytes: 0,
             rules: Vec::new(),
+            s3: S3::default(),
         }
     }
 }
@@ -149,7 +152,7 @@ impl Record {
                 ("record.rules", message)
             })?;
         }
-        Ok(())
+        self.s3.check()
     }
 }
 

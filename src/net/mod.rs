@@ -8,6 +8,7 @@ pub mod http;
 pub mod https;
 pub mod inflow;
 pub mod listen;
+pub mod objects;
 pub mod patient;
 pub mod pieces;
 pub mod policy;

@@ -4,7 +4,7 @@
 //! over is lost, whether the process is killed or the power fails.
 
 use super::host::{Host, HostFile};
-use super::name::{UNFINISHED, numbered};
+use super::name::{ENDING, UNFINISHED, numbered};
 use super::{Finished, RecordError, finish};
 use bytes::Bytes;
 use media::Track;
@@ -15,6 +15,19 @@ use std::sync::Arc;
 
 /// Most files of one base name.
 const MAX_NUMBER: u32 = 1_000_000;
+
+/// Where a file goes.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Its folder, which need not exist.
+    pub folder: PathBuf,
+    /// Its name without ending; the first free one of `base_1`, `base_2` … where that is in use.
+    pub base: String,
+    /// Names that are in use although no file there has them, with their ending.
+    pub taken: Vec<String>,
+    /// Room that the disk keeps, in bytes.
+    pub free_bytes: u64,
+}
 
 /// A file of one set of tracks.
 #[derive(Debug)]
@@ -29,21 +42,21 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Makes a file of that base name, or the first free one of `base_1`, `base_2` …, in `folder`. The disk keeps
-    /// `free_bytes` at least.
+    /// Makes a file.
     ///
     /// # Errors
     /// What the disk says, or that MP4 cannot hold the tracks.
     pub fn create(
         host: Arc<dyn Host>,
-        folder: &Path,
-        base: &str,
+        wanted: &Wanted,
         tracks: &[Track],
-        free_bytes: u64,
     ) -> Result<Self, RecordError> {
+        let Wanted {
+            folder, free_bytes, ..
+        } = wanted;
         let init = mp4::init::write(tracks)?;
-        check_room(&*host, folder, free_bytes)?;
-        let (file, path) = free_file(&*host, folder, base)?;
+        check_room(&*host, folder, *free_bytes)?;
+        let (file, path) = free_file(&*host, wanted)?;
         let head = with_placeholder(&init);
         let made = file
             .write_all_at(&head, 0)
@@ -66,7 +79,7 @@ impl Writer {
             file,
             path,
             length,
-            free_bytes,
+            free_bytes: *free_bytes,
         })
     }
 
@@ -120,16 +133,14 @@ fn check_room(host: &dyn Host, path: &Path, needed: u64) -> io::Result<()> {
 }
 
 /// A new file that no other recording has or will have the name of.
-fn free_file(
-    host: &dyn Host,
-    folder: &Path,
-    base: &str,
-) -> io::Result<(Box<dyn HostFile>, PathBuf)> {
+fn free_file(host: &dyn Host, wanted: &Wanted) -> io::Result<(Box<dyn HostFile>, PathBuf)> {
     for number in 0..MAX_NUMBER {
-        let path = folder.join(numbered(base, number) + UNFINISHED);
-        if host.exists(&finish::final_path(&path)) {
+        let base = numbered(&wanted.base, number);
+        let complete = base.clone() + ENDING;
+        if wanted.taken.contains(&complete) || host.exists(&wanted.folder.join(complete)) {
             continue;
         }
+        let path = wanted.folder.join(base + UNFINISHED);
         match host.create(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -167,7 +167,7 @@ fn add_index(file: &dyn HostFile, scanned: &Scanned) -> Result<u64, RecordError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::file::Writer;
+    use crate::record::file::{Wanted, Writer};
     use crate::record::fragments::{Fragments, tests};
     use crate::record::host::Machine;
     use crate::record::host::memory::{Cut, Memory};
@@ -176,9 +176,17 @@ mod tests {
 
     const NOON: Duration = Duration::from_secs(1_795_000_000);
 
+    fn wanted(folder: &Path) -> Wanted {
+        Wanted {
+            folder: folder.to_owned(),
+            base: "cam".into(),
+            ..Wanted::default()
+        }
+    }
+
     fn create(folder: &Path) -> Writer {
         let tracks = tests::tracks();
-        Writer::create(Arc::new(Machine), folder, "cam", &tracks.tracks, 0).unwrap()
+        Writer::create(Arc::new(Machine), &wanted(folder), &tracks.tracks).unwrap()
     }
 
     /// [`super::finish`] and [`super::inspect`] on this machine.
@@ -285,6 +293,14 @@ mod tests {
             writer.finish().unwrap();
         }
         assert_eq!(make().final_name(), "cam_2.mp4");
+        // One that is elsewhere has a name too.
+        let wanted = Wanted {
+            taken: vec!["cam_2.mp4".into()],
+            ..wanted(folder.path())
+        };
+        let tracks = tests::tracks();
+        let writer = Writer::create(Arc::new(Machine), &wanted, &tracks.tracks).unwrap();
+        assert_eq!(writer.final_name(), "cam_3.mp4");
     }
 
     #[test]
@@ -313,7 +329,7 @@ mod tests {
         let tracks = tests::tracks();
         let folder = Path::new("/recordings/LiveApp");
         let host = Arc::new(disk.clone());
-        let Ok(mut writer) = Writer::create(host, folder, "cam", &tracks.tracks, 0) else {
+        let Ok(mut writer) = Writer::create(host, &wanted(folder), &tracks.tracks) else {
             return 0;
         };
         let mut taken = 0;

@@ -21,6 +21,18 @@ const MAX_MADE: usize = 160;
 /// Endings of files that others bring, besides [`ENDING`].
 pub const FOREIGN: [&str; 5] = [".webm", ".mov", ".avi", ".mp3", ".wmv"];
 
+/// Media type of a file, by its ending.
+pub fn media_type(file: &str) -> &'static str {
+    match file.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "avi" => "video/x-msvideo",
+        "mp3" => "audio/mpeg",
+        "wmv" => "video/x-ms-wmv",
+        _ => "video/mp4",
+    }
+}
+
 /// The base name of a file of a stream: the one a caller chose, cleaned, or else what the pattern makes of the stream's
 /// name and the time at which the file begins.
 pub fn base(name: &StreamName, chosen: Option<&str>, pattern: &str, now: SystemTime) -> String {

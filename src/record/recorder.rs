@@ -1,7 +1,7 @@
 //! From a stream to files, one at a time.
 
 use super::clock::Clock;
-use super::file::Writer;
+use super::file::{Wanted, Writer};
 use super::fragments::Fragments;
 use super::host::Host;
 use super::{Finished, RecordError};
@@ -11,7 +11,6 @@ use media::{AccessUnit, Kind, Timebase, Track, TrackId};
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -34,8 +33,6 @@ pub struct Limits {
     pub bytes: u64,
     /// Files begin where the clock on the wall shows a multiple of `duration` since 1970, but for the first.
     pub aligned: bool,
-    /// What the disk has to keep free, in bytes.
-    pub free_bytes: u64,
 }
 
 /// Reads one stream into files.
@@ -85,11 +82,11 @@ impl Recorder {
         }
     }
 
-    /// Makes the next file of that base name in `folder`, as soon as its tracks are known.
+    /// Makes the next file, as soon as its tracks are known.
     ///
     /// # Errors
     /// When the stream is over, or the disk or MP4 cannot take it.
-    pub async fn create(&mut self, folder: PathBuf, base: String) -> Result<Writer, RecordError> {
+    pub async fn create(&mut self, wanted: Wanted) -> Result<Writer, RecordError> {
         let tracks = loop {
             if let Some(tracks) = &self.next {
                 break tracks.clone();
@@ -100,8 +97,8 @@ impl Recorder {
                 Item::Unit(_) | Item::Skipped(_) => {}
             }
         };
-        let (host, free_bytes) = (self.host.clone(), self.limits.free_bytes);
-        blocking(move || Writer::create(host, &folder, &base, &tracks.tracks, free_bytes)).await
+        let host = self.host.clone();
+        blocking(move || Writer::create(host, &wanted, &tracks.tracks)).await
     }
 
     /// Lets the stream pass for so long without writing anything.
@@ -252,7 +249,6 @@ impl Recorder {
             duration,
             bytes,
             aligned,
-            ..
         } = self.limits;
         let aligned = aligned && !duration.is_zero();
         let micros = |micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0));
@@ -346,11 +342,14 @@ struct Cut {
 
 impl Cut {
     fn new(tracks: &TrackSet, at: i64) -> Self {
+        // Data comes when there is some.
+        let flowing = tracks.tracks.iter();
+        let flowing = flowing.filter(|track| track.kind() != Kind::Data);
         Self {
             at,
             units: Vec::new(),
             bytes: 0,
-            behind: tracks.tracks.iter().map(|track| track.id).collect(),
+            behind: flowing.map(|track| track.id).collect(),
         }
     }
 
@@ -379,7 +378,7 @@ fn recorded(stream: &Stream, set: &TrackSet) -> Arc<TrackSet> {
         .tracks
         .iter()
         .cloned()
-        .partition(|track| mp4::init::carries(&track.codec));
+        .partition(|track| mp4::init::holds(&track.codec));
     for track in left.iter().filter(|track| track.kind() != Kind::Data) {
         let codec = track.codec.name();
         tracing::warn!(stream = %stream.name(), codec, "a track is not recorded: MP4 has no form for it");

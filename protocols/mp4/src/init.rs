@@ -9,7 +9,8 @@ use media::{Codec, Data, Kind, Timebase, Track};
 use mp4_atom::{
     Ac3, Ac3SpecificBox, Atom, Audio, Av01, Av1c, Avc1, Avcc, Dfla, Dinf, Dops, Dref, Eac3,
     Ec3SpecificBox, Encode, Flac, FourCC, Ftyp, Hdlr, Hvc1, Hvcc, Mdhd, MetaData, Mp4a, Mvex, Mvhd,
-    Opus, Pasp, Smhd, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Uri, Urim, Url, Visual, Vmhd, Vp09, VpcC, esds,
+    Opus, Pasp, Smhd, Stbl, Stco, Stsc, Stsd, Stsz, Stts, Tkhd, Trex, Uri, Urim, Url, Visual, Vmhd,
+    Vp09, VpcC, esds,
 };
 
 /// Why there is no initialization section for these tracks.
@@ -681,7 +682,8 @@ mod tests {
             };
             assert!(holds(&track.codec) && !carries(&track.codec));
             let (_, moov) = read(&write(&[video_track(), track]).unwrap());
-            let mp4_atom::Codec::Unknown(found, entry) = &moov.trak[1].mdia.minf.stbl.stsd.codecs[0]
+            let mp4_atom::Codec::Unknown(found, entry) =
+                &moov.trak[1].mdia.minf.stbl.stsd.codecs[0]
             else {
                 panic!("it is known")
             };
@@ -708,7 +710,10 @@ mod tests {
         assert_eq!(urim.the_label.the_uri, "urn:misb:KLV:bin:1910.1");
         let teletext = Data::Teletext(Bytes::new());
         let error = write(&[track(teletext)]).unwrap_err();
-        assert_eq!(error.to_string(), "track 3: teletext cannot be carried in MP4");
+        assert_eq!(
+            error.to_string(),
+            "track 3: teletext cannot be carried in MP4"
+        );
     }
 
     #[test]

@@ -252,6 +252,7 @@ pub(super) async fn export(
 fn export_failure(name: &StreamName, failure: &ExportFailure) -> Response<Body> {
     let status = match failure {
         ExportFailure::Nothing => StatusCode::NOT_FOUND,
+        ExportFailure::Remote(_) => StatusCode::CONFLICT,
         ExportFailure::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
         ExportFailure::Export(ExportError::Excerpt { error, .. }) => match error {
             ExcerptError::Empty => StatusCode::NOT_FOUND,

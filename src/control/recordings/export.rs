@@ -33,6 +33,9 @@ pub enum ExportFailure {
     /// A bound.
     #[error("the range is too long: it is in more than {MAX_PARTS} files")]
     TooMany,
+    /// A file is not here.
+    #[error("{0} is in the object storage alone")]
+    Remote(String),
     /// Something else.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -69,8 +72,11 @@ impl Control {
         let recordings = &self.shared.recordings;
         // It is never closed.
         let _permit = recordings.exports.acquire().await;
-        let recorded = recordings.recorded(name, from, until).await.into_iter();
-        let parts = recorded.map(|(recorded, path)| Part {
+        let recorded = recordings.recorded(name, from, until).await;
+        if let Some((remote, _)) = recorded.iter().find(|(recorded, _)| recorded.vod.is_remote) {
+            return Err(ExportFailure::Remote(remote.vod.file.clone()));
+        }
+        let parts = recorded.into_iter().map(|(recorded, path)| Part {
             path,
             span: recorded.span,
         });

@@ -124,6 +124,7 @@ impl Upload {
         self.vod.finished = Some(SystemTime::now());
         let kept = self.recordings.keep(&self.vod).await;
         kept.map_err(ControlError::from)?;
+        self.recordings.news.notify_one();
         Ok(self.vod.id.clone())
     }
 }

@@ -8,6 +8,7 @@ mod export;
 mod library;
 mod retention;
 mod running;
+mod storage;
 mod timeline;
 pub mod vod;
 
@@ -21,6 +22,7 @@ use super::{Control, ControlError};
 use crate::config::Record;
 use crate::config::record::Plan;
 use crate::hub::{Current, Stream, StreamName};
+use crate::net::objects::Bucket;
 use crate::record::host::{Host, Machine};
 use crate::record::{Finished, finish, name};
 use crate::store::{self, Store, StoreError};
@@ -29,7 +31,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vod::Vod;
 
@@ -48,6 +50,8 @@ pub struct Place {
     pub settings: Current<Record>,
     /// The disk and the clock.
     pub host: Arc<dyn Host>,
+    /// Where complete recordings are copied to.
+    pub objects: Option<Bucket>,
 }
 
 impl Place {
@@ -57,7 +61,13 @@ impl Place {
             folder,
             settings: Current::new(settings),
             host: Arc::new(Machine),
+            objects: None,
         }
+    }
+
+    /// With that bucket for copies.
+    pub fn with_objects(self, objects: Option<Bucket>) -> Self {
+        Self { objects, ..self }
     }
 }
 
@@ -70,6 +80,10 @@ pub(super) struct Recordings {
     vods: Arc<Mutex<BTreeMap<String, Vod>>>,
     exports: Arc<Semaphore>,
     outlet: Outlet,
+    /// Held while a change goes to the store, so that what was deleted stays so.
+    writing: Arc<tokio::sync::Mutex<()>>,
+    /// Something may be to do in the object storage.
+    news: Arc<Notify>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +105,8 @@ impl Recordings {
             vods: Arc::new(Mutex::new(vods)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             outlet,
+            writing: Arc::default(),
+            news: Arc::default(),
         })
     }
 
@@ -187,6 +203,7 @@ impl Recordings {
     /// before anything is recorded.
     pub(super) async fn recover(&self) -> Result<(), StoreError> {
         self.forget_uploads();
+        self.find_remote().await?;
         let Place { folder, host, .. } = self.place.clone();
         let found = tokio::task::spawn_blocking(move || finish_all(&*host, &folder)).await;
         for (app, finished) in found.unwrap_or_default() {
@@ -238,11 +255,30 @@ impl Recordings {
 
     /// A store that cannot be written makes no recording unknown before the next start.
     async fn keep(&self, vod: &Vod) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
         lock(&self.vods).insert(vod.key(), vod.clone());
         self.store.put(store::Kind::Vods, &vod.key(), vod).await
     }
 
+    /// Changes what is known of a recording, unless it has been deleted.
+    async fn change(
+        &self,
+        key: &str,
+        change: impl FnOnce(&mut Vod),
+    ) -> Result<Option<Vod>, StoreError> {
+        let _writing = self.writing.lock().await;
+        let changed = lock(&self.vods).get_mut(key).map(|vod| {
+            change(vod);
+            vod.clone()
+        });
+        if let Some(vod) = &changed {
+            self.store.put(store::Kind::Vods, key, vod).await?;
+        }
+        Ok(changed)
+    }
+
     async fn forget(&self, key: &str) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().await;
         lock(&self.vods).remove(key);
         self.store.remove(store::Kind::Vods, key).await
     }
@@ -260,6 +296,7 @@ impl Recordings {
         vod.spans = finished.spans.clone();
         vod.bytes = finished.bytes;
         self.keep(&vod).await?;
+        self.news.notify_one();
         self.outlet.tell(What::Recorded(vod.into()));
         Ok(())
     }
@@ -278,12 +315,26 @@ impl Recordings {
         removed.await.map_err(std::io::Error::other)?
     }
 
-    /// Deletes a complete recording and its file; the file first, since the store may need the room.
+    /// Deletes a complete recording and its file; the file first, since the store may need the room. What the object
+    /// storage has of it follows.
     async fn delete(&self, vod: &Vod) -> Result<(), StoreError> {
-        if let Err(error) = self.remove(self.path(vod)).await {
+        if !vod.is_remote
+            && let Err(error) = self.remove(self.path(vod)).await
+        {
             tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
         }
-        self.forget(&vod.key()).await
+        if self.place.objects.is_none() {
+            return self.forget(&vod.key()).await;
+        }
+        // Its copy may have been begun just now.
+        let changed = self
+            .change(&vod.key(), |vod| vod.is_unwanted = true)
+            .await?;
+        if changed.is_some_and(|vod| vod.stored.is_none()) {
+            return self.forget(&vod.key()).await;
+        }
+        self.news.notify_one();
+        Ok(())
     }
 }
 
@@ -385,7 +436,7 @@ impl Control {
         let all = lock(&self.shared.recordings.vods);
         let mut vods: Vec<Vod> = all
             .values()
-            .filter(|vod| vod.app == app && vod.finished.is_some())
+            .filter(|vod| vod.app == app && vod.is_listed())
             .cloned()
             .collect();
         drop(all);
@@ -397,7 +448,7 @@ impl Control {
     pub fn vod(&self, app: &str, id: &str) -> Option<Vod> {
         let all = lock(&self.shared.recordings.vods);
         let vod = all.get(&format!("{app}/{id}")).cloned();
-        vod.filter(|vod| vod.finished.is_some())
+        vod.filter(Vod::is_listed)
     }
 
     /// Where the file of that name is, if it can be that of a complete recording of the application.

@@ -14,15 +14,38 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// A recording that paused goes on when there is so much more room than has to be, in bytes, and a quarter of that.
 const MORE_ROOM: u64 = 1 << 20;
 
-/// Keys of those that have to go. `missing` bytes have to be freed in any case. Only complete recordings of streams go,
-/// the oldest first.
-fn surplus(vods: &[Vod], settings: &Record, now: SystemTime, missing: u64) -> BTreeSet<String> {
+/// Keys of recordings that have to go.
+#[derive(Debug, Default)]
+struct Surplus {
+    /// From everywhere.
+    gone: BTreeSet<String>,
+    /// From the disk.
+    remote: BTreeSet<String>,
+}
+
+impl Surplus {
+    /// It is too much for the disk. False when it goes already.
+    fn free(&mut self, vod: &Vod) -> bool {
+        let key = vod.key();
+        let is_whole = vod.stored.as_ref().is_some_and(|stored| stored.is_whole);
+        match is_whole {
+            _ if self.gone.contains(&key) => false,
+            true => self.remote.insert(key),
+            false => self.gone.insert(key),
+        }
+    }
+}
+
+/// Those that have to go. `missing` bytes have to be freed in any case. Only complete recordings of streams go, the
+/// oldest first. What the object storage has goes by its age alone, and from the disk for room.
+fn surplus(vods: &[Vod], settings: &Record, now: SystemTime, missing: u64) -> Surplus {
     let mut oldest: Vec<&Vod> = vods
         .iter()
-        .filter(|vod| vod.origin == Origin::Stream && vod.finished.is_some())
+        .filter(|vod| vod.origin == Origin::Stream && vod.is_listed())
         .collect();
     oldest.sort_by_key(|vod| (vod.started, &vod.id));
-    let mut gone = BTreeSet::new();
+    let mut surplus = Surplus::default();
+    let mut freed = 0u64;
     let mut by_stream: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     let mut total = 0u64;
     for vod in oldest.iter().rev() {
@@ -32,31 +55,40 @@ fn surplus(vods: &[Vod], settings: &Record, now: SystemTime, missing: u64) -> BT
         let age = vod
             .finished
             .and_then(|ended| now.duration_since(ended).ok());
-        let of_stream = by_stream.entry((&vod.app, &vod.stream_id)).or_default();
         let is_old = !keep.is_zero() && age.is_some_and(|age| age >= keep);
-        let is_much = keep_bytes > 0 && of_stream.saturating_add(vod.bytes) > keep_bytes;
+        if is_old {
+            surplus.gone.insert(vod.key());
+        }
+        let bytes = on_disk(vod);
+        let of_stream = by_stream.entry((&vod.app, &vod.stream_id)).or_default();
+        let is_much = keep_bytes > 0 && of_stream.saturating_add(bytes) > keep_bytes;
         let is_much_of_all =
-            settings.total_bytes > 0 && total.saturating_add(vod.bytes) > settings.total_bytes;
-        *of_stream = of_stream.saturating_add(vod.bytes);
-        total = total.saturating_add(vod.bytes);
-        if is_old || is_much || is_much_of_all {
-            gone.insert(vod.key());
+            settings.total_bytes > 0 && total.saturating_add(bytes) > settings.total_bytes;
+        *of_stream = of_stream.saturating_add(bytes);
+        total = total.saturating_add(bytes);
+        let is_freed = bytes > 0 && (is_much || is_much_of_all) && surplus.free(vod);
+        if is_old || is_freed {
+            freed = freed.saturating_add(bytes);
         }
     }
-    let freed = |gone: &BTreeSet<String>| -> u64 {
-        let gone = oldest.iter().filter(|vod| gone.contains(&vod.key()));
-        gone.map(|vod| vod.bytes).sum()
-    };
-    let mut freed = freed(&gone);
     for vod in &oldest {
         if freed >= missing {
             break;
         }
-        if gone.insert(vod.key()) {
-            freed = freed.saturating_add(vod.bytes);
+        let bytes = on_disk(vod);
+        if bytes > 0 && surplus.free(vod) {
+            freed = freed.saturating_add(bytes);
         }
     }
-    gone
+    surplus
+}
+
+/// Bytes that a recording takes here.
+const fn on_disk(vod: &Vod) -> u64 {
+    match vod.is_remote {
+        true => 0,
+        false => vod.bytes,
+    }
 }
 
 impl Recordings {
@@ -92,8 +124,16 @@ impl Recordings {
             missing = wanted.saturating_sub(room);
         }
         let vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
-        let gone = surplus(&vods, &settings, self.place.host.now(), missing);
-        for vod in vods.iter().filter(|vod| gone.contains(&vod.key())) {
+        let surplus = surplus(&vods, &settings, self.place.host.now(), missing);
+        for vod in vods
+            .iter()
+            .filter(|vod| surplus.remote.contains(&vod.key()))
+        {
+            if let Err(error) = self.drop_local(vod).await {
+                tracing::error!(file = vod.file, %error, "cannot keep what is known of a recording");
+            }
+        }
+        for vod in vods.iter().filter(|vod| surplus.gone.contains(&vod.key())) {
             tracing::info!(
                 app = vod.app,
                 file = vod.file,
@@ -130,6 +170,7 @@ fn deletes(settings: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::recordings::vod::Stored;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -154,9 +195,45 @@ mod tests {
     fn gone(list: &[Vod], settings: &str, missing: u64) -> String {
         let settings: Record = toml::from_str(settings).unwrap();
         let now = NOW + Duration::from_secs(1_795_000_000);
-        let gone = surplus(list, &settings, now, missing << 20);
-        let gone = gone.iter().map(|key| key.trim_start_matches("live/"));
-        gone.collect::<Vec<_>>().join(" ")
+        let found = surplus(list, &settings, now, missing << 20);
+        let words = |keys: BTreeSet<String>, mark: &str| -> Vec<String> {
+            let keys = keys.into_iter();
+            keys.map(|key| key.replace("live/", mark)).collect()
+        };
+        [words(found.gone, ""), words(found.remote, "-")]
+            .concat()
+            .join(" ")
+    }
+
+    #[test]
+    fn what_the_object_storage_has_goes_from_the_disk_alone_unless_it_is_old() {
+        let mut list = vods(&[("a", 30, 100), ("a", 20, 100), ("a", 10, 100)]);
+        for vod in &mut list[..2] {
+            vod.stored = Some(Stored {
+                is_whole: true,
+                ..Stored::default()
+            });
+        }
+        let cases = [
+            ("total_bytes = 200000000", 0, "-0 -1"),
+            ("total_bytes = 300000000", 0, "-0"),
+            ("keep_bytes = 1", 0, "2 -0 -1"),
+            ("keep = \"1d\"\ntotal_bytes = 200000000", 0, "0 -1"),
+            ("", 101, "-0 -1"),
+            ("", 201, "2 -0 -1"),
+        ];
+        for (settings, missing, expected) in cases {
+            assert_eq!(
+                gone(&list, settings, missing),
+                expected,
+                "{settings} {missing}"
+            );
+        }
+        // What is there alone takes no room.
+        list[0].is_remote = true;
+        assert_eq!(gone(&list, "total_bytes = 209715200", 0), "");
+        assert_eq!(gone(&list, "", 1), "-1");
+        assert_eq!(gone(&list, "keep = \"1d\"", 0), "0");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::vod::Vod;
 use super::{Begun, Recordings};
 use crate::config::record::Plan;
 use crate::hub::{Stream, StreamName};
+use crate::record::file::Wanted;
 use crate::record::{Limits, RecordError, Recorder, Stopped, complete, name};
 use std::io;
 use std::sync::Arc;
@@ -68,7 +69,6 @@ impl Files<'_> {
             duration: self.plan.duration,
             bytes: self.plan.bytes,
             aligned: self.plan.aligned,
-            free_bytes: place.settings.get().free_bytes,
         };
         let mut recorder = Recorder::new(place.host.clone(), stream, limits);
         let mut first = Some(first);
@@ -136,13 +136,18 @@ impl Files<'_> {
         first: &mut First,
         completing: &mut Option<JoinHandle<()>>,
     ) -> Result<Stopped, RecordError> {
-        let host = &self.recordings.place.host;
-        let folder = self.recordings.folder(self.name.app());
-        let started = host.now();
+        let place = &self.recordings.place;
+        let host = &place.host;
         let chosen = self.chosen.as_deref();
-        let base = name::base(self.name, chosen, &self.plan.name, started);
+        let base = name::base(self.name, chosen, &self.plan.name, host.now());
+        let wanted = Wanted {
+            folder: self.recordings.folder(self.name.app()),
+            taken: self.recordings.stored_names(self.name.app(), &base),
+            base,
+            free_bytes: place.settings.free_bytes,
+        };
         let writer = tokio::select! {
-            writer = recorder.create(folder, base) => writer?,
+            writer = recorder.create(wanted) => writer?,
             () = self.stop.cancelled() => return Ok(Stopped::Asked),
         };
         let title = self.title.clone();

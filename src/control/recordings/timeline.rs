@@ -43,7 +43,7 @@ impl Recordings {
         let of_stream: Vec<Vod> = lock(&self.vods)
             .values()
             .filter(|vod| vod.app == name.app() && vod.stream_id == name.id())
-            .filter(|vod| vod.origin == Origin::Stream)
+            .filter(|vod| vod.origin == Origin::Stream && !vod.is_unwanted)
             .cloned()
             .collect();
         let mut all = Vec::new();

@@ -51,6 +51,30 @@ pub struct Vod {
     pub metadata: Option<String>,
     /// Where an imported file lies.
     pub source: Option<PathBuf>,
+    /// Its copy in the object storage, from when that has been begun.
+    pub stored: Option<Stored>,
+    /// Its file is in the object storage alone.
+    pub is_remote: bool,
+    /// It has been deleted, and the object storage does not know yet.
+    pub is_unwanted: bool,
+}
+
+/// A copy in the object storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stored {
+    /// The object's name in its bucket.
+    pub key: String,
+    /// All of it is there.
+    pub is_whole: bool,
+    /// Since when.
+    pub since: Option<SystemTime>,
+    /// What the storage calls the upload that is under way.
+    pub upload: Option<String>,
+    /// Length of its parts, in bytes, but for the last.
+    pub part_bytes: u64,
+    /// What the storage calls the parts that it has.
+    pub parts: Vec<String>,
 }
 
 impl Default for Vod {
@@ -70,6 +94,9 @@ impl Default for Vod {
             title: None,
             metadata: None,
             source: None,
+            stored: None,
+            is_remote: false,
+            is_unwanted: false,
         }
     }
 }
@@ -91,6 +118,11 @@ impl Vod {
             started,
             ..Self::default()
         }
+    }
+
+    /// It is complete, and there for everybody.
+    pub fn is_listed(&self) -> bool {
+        self.finished.is_some() && !self.is_unwanted
     }
 
     /// What people call it.

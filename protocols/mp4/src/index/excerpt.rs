@@ -367,7 +367,8 @@ fn forms(index: &Index) -> Result<Vec<Form>, ExcerptError> {
             let minf = child(&mdia, b"minf")?;
             let stbl = child(&minf, b"stbl")?;
             let stsd = child(&stbl, b"stsd")?;
-            let part = |from: usize, to: usize| stsd.slice(from.min(stsd.len())..to.min(stsd.len()));
+            let part =
+                |from: usize, to: usize| stsd.slice(from.min(stsd.len())..to.min(stsd.len()));
             forms.push(Form {
                 number,
                 timescale,
