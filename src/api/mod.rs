@@ -23,11 +23,13 @@ use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest,
 use crate::auth::{Action, Caller, Denied, Identity, Origin, Role, Visit};
 use crate::config::Loads;
 use crate::control::Control;
+use crate::control::recordings::hls;
 use crate::hooks::Courier;
 use crate::hub::{Current, Unavailable};
 use crate::net::file;
 use crate::net::http::Handler;
 use crate::panel;
+use crate::record::name::media_type;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -240,9 +242,11 @@ impl Site {
         path: String,
     ) -> Response<Body> {
         let stored = self.stored(&app, &path);
+        let hls = hls::Part::of(&path);
         let mut response = match *request.method() {
-            Method::GET | Method::HEAD if stored.is_some() => {
-                let id = self.control.vod_stream(&app, &path);
+            Method::GET | Method::HEAD if stored.is_some() || hls.is_some() => {
+                let id = hls.map_or(path.as_str(), |(_, file)| file);
+                let id = self.control.vod_stream(&app, id);
                 let caller = Caller {
                     protocol: "http",
                     address: peer,
@@ -251,8 +255,12 @@ impl Site {
                     proof: None,
                 };
                 let action = Action::Play(&app, &id);
-                match self.context.auth.check(action, caller) {
-                    Ok(()) => {
+                match (self.context.auth.check(action, caller), hls) {
+                    (Ok(()), Some((part, file))) => {
+                        let query = request.uri().query();
+                        self.recording_as_hls(&app, file, part, query).await
+                    }
+                    (Ok(()), None) => {
                         let (place, media_type) = stored.unwrap_or_default();
                         let (method, headers) = (request.method(), request.headers());
                         match self::stored(&place, media_type, method, headers).await {
@@ -260,7 +268,7 @@ impl Site {
                             None => self.elsewhere(&app, &path, method).await,
                         }
                     }
-                    Err(denied) => refusal(denied),
+                    (Err(denied), _) => refusal(denied),
                 }
             }
             Method::GET | Method::HEAD => {
@@ -302,6 +310,33 @@ impl Site {
         let body = answer.as_ref().ok().map(Response::body);
         if let Some(bytes) = body.and_then(|body| http_body::Body::size_hint(body).exact()) {
             self.context.hub.totals().of(protocol).sent(bytes);
+        }
+    }
+
+    /// A playlist of a recording, or what stands in front of its segments. What proves who asks is handed on to what the
+    /// playlist names.
+    async fn recording_as_hls(
+        &self,
+        app: &str,
+        file: &str,
+        part: hls::Part,
+        query: Option<&str>,
+    ) -> Response<Body> {
+        let query = query.filter(|query| !query.contains('"'));
+        let query = query.map_or_else(String::new, |query| format!("?{query}"));
+        match self.control.vod_hls(app, file, part, &query).await {
+            Ok(bytes) => {
+                let mut response = Response::new(Body::from(bytes));
+                let media_type = HeaderValue::from_static(part.media_type());
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_TYPE, media_type);
+                response
+            }
+            Err(error) => {
+                tracing::debug!(app, file, %error, "no HLS of a recording");
+                text(StatusCode::NOT_FOUND, "there is no such recording\n")
+            }
         }
     }
 

@@ -12,6 +12,17 @@ const SHORTEST: Duration = Duration::from_secs(10);
 /// Smallest file that may be asked for, in bytes.
 const SMALLEST: u64 = 1 << 20;
 
+/// What files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// MP4 that survives being cut off at any moment.
+    #[default]
+    Mp4,
+    /// MPEG transport streams.
+    Ts,
+}
+
 /// Words that a pattern may hold, in braces.
 const WORDS: [&str; 3] = ["app", "id", "time"];
 
@@ -33,6 +44,8 @@ pub struct Record {
     pub total_bytes: u64,
     /// Every stream is recorded, unless its broadcast says otherwise.
     pub always: bool,
+    /// What files are.
+    pub format: Format,
     /// Pattern of the names of files.
     pub name: String,
     /// Files are cut at the first random access point after so long; zero for never.
@@ -60,6 +73,7 @@ pub struct Rule {
     /// `APP/ID`, with `*` for any letters.
     pub streams: String,
     always: Option<bool>,
+    format: Option<Format>,
     name: Option<String>,
     #[serde(deserialize_with = "duration::optional")]
     duration: Option<Duration>,
@@ -75,6 +89,8 @@ pub struct Rule {
 pub struct Plan {
     /// It is recorded, unless its broadcast says otherwise.
     pub always: bool,
+    /// What its files are.
+    pub format: Format,
     /// Pattern of the names of its files.
     pub name: String,
     /// Its files are cut after so long; zero for never.
@@ -99,6 +115,7 @@ impl Default for Record {
             make_room: false,
             total_bytes: 0,
             always: false,
+            format: Format::Mp4,
             name: "{id}".into(),
             duration: Duration::ZERO,
             bytes: 0,
@@ -124,6 +141,7 @@ impl Record {
         let rule = rule.unwrap_or(&none);
         Plan {
             always: rule.always.unwrap_or(self.always),
+            format: rule.format.unwrap_or(self.format),
             name: rule.name.clone().unwrap_or_else(|| self.name.clone()),
             duration: rule.duration.unwrap_or(self.duration),
             bytes: rule.bytes.unwrap_or(self.bytes),
@@ -259,7 +277,7 @@ mod tests {
             keep = "2days"
             rules = [
                 { streams = "live/door*", always = true, keep = "30days" },
-                { streams = "live/*", duration = "0s", name = "{app}-{id}" },
+                { streams = "live/*", duration = "0s", name = "{app}-{id}", format = "ts" },
             ]
             "#,
         )
@@ -268,6 +286,7 @@ mod tests {
         let plan = |id| record.plan(&StreamName::new("live", id).unwrap());
         let door = plan("door1");
         assert!(door.always && !plan("cam").always);
+        assert_eq!((door.format, plan("cam").format), (Format::Mp4, Format::Ts));
         let day = Duration::from_secs(86_400);
         assert_eq!((door.keep, door.duration), (day * 30, day / 24));
         assert_eq!(
@@ -296,6 +315,7 @@ mod tests {
         for bad in [
             "rules = [{ streams = \"a/*\", folder = \"x\" }]",
             "keep = 3",
+            "format = \"avi\"",
         ] {
             assert!(toml::from_str::<Record>(bad).is_err(), "{bad}");
         }

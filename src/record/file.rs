@@ -4,14 +4,17 @@
 //! over is lost, whether the process is killed or the power fails.
 
 use super::host::{Host, HostFile};
-use super::name::{ENDING, UNFINISHED, numbered};
+use super::name::{self, UNFINISHED};
+use super::spans::Spans;
 use super::{Finished, RecordError, finish};
+use crate::config::record::Format;
 use bytes::Bytes;
 use media::Track;
 use mp4::index::PLACEHOLDER;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Most files of one base name.
 const MAX_NUMBER: u32 = 1_000_000;
@@ -21,6 +24,8 @@ const MAX_NUMBER: u32 = 1_000_000;
 pub struct Wanted {
     /// Its folder, which need not exist.
     pub folder: PathBuf,
+    /// What it is.
+    pub format: Format,
     /// Its name without ending; the first free one of `base_1`, `base_2` … where that is in use.
     pub base: String,
     /// Names that are in use although no file there has them, with their ending.
@@ -39,7 +44,11 @@ pub struct Writer {
     length: u64,
     /// Nothing is written that leaves less room than this, in bytes.
     free_bytes: u64,
+    so_far: SoFar,
 }
+
+/// What is in a file that is being written, where that is not in the file for everybody to read.
+pub type SoFar = Arc<Mutex<Option<Finished>>>;
 
 impl Writer {
     /// Makes a file.
@@ -54,10 +63,12 @@ impl Writer {
         let Wanted {
             folder, free_bytes, ..
         } = wanted;
-        let init = mp4::init::write(tracks)?;
+        let head = match wanted.format {
+            Format::Mp4 => with_placeholder(&mp4::init::write(tracks)?),
+            Format::Ts => Vec::new(),
+        };
         check_room(&*host, folder, *free_bytes)?;
         let (file, path) = free_file(&*host, wanted)?;
-        let head = with_placeholder(&init);
         let made = file
             .write_all_at(&head, 0)
             .and_then(|()| file.sync())
@@ -80,6 +91,7 @@ impl Writer {
             path,
             length,
             free_bytes: *free_bytes,
+            so_far: SoFar::default(),
         })
     }
 
@@ -89,6 +101,23 @@ impl Writer {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default()
+    }
+
+    /// What is in it, as it grows; nothing for MP4, which says so itself.
+    pub fn so_far(&self) -> SoFar {
+        self.so_far.clone()
+    }
+
+    /// Tells what is in it by now, from which it is completed without reading it.
+    pub(super) fn know(&self, (samples, duration, spans): (usize, Duration, Spans)) {
+        let known = Finished {
+            path: finish::final_path(&self.path),
+            bytes: self.length,
+            duration,
+            samples,
+            spans: spans.into_list(),
+        };
+        *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
     /// Bytes so far.
@@ -117,7 +146,15 @@ impl Writer {
     pub fn finish(self) -> Result<Finished, RecordError> {
         self.file.set_length(self.length)?;
         drop(self.file);
-        finish::finish(&*self.host, &self.path)
+        let known = self
+            .so_far
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match known.filter(|known| known.bytes == self.length) {
+            Some(known) => finish::rename(&*self.host, &self.path, known),
+            None => finish::finish(&*self.host, &self.path),
+        }
     }
 }
 
@@ -135,12 +172,11 @@ fn check_room(host: &dyn Host, path: &Path, needed: u64) -> io::Result<()> {
 /// A new file that no other recording has or will have the name of.
 fn free_file(host: &dyn Host, wanted: &Wanted) -> io::Result<(Box<dyn HostFile>, PathBuf)> {
     for number in 0..MAX_NUMBER {
-        let base = numbered(&wanted.base, number);
-        let complete = base.clone() + ENDING;
-        if wanted.taken.contains(&complete) || host.exists(&wanted.folder.join(complete)) {
+        let complete = name::complete(&wanted.base, number, wanted.format);
+        if wanted.taken.contains(&complete) || host.exists(&wanted.folder.join(&complete)) {
             continue;
         }
-        let path = wanted.folder.join(base + UNFINISHED);
+        let path = wanted.folder.join(complete + UNFINISHED);
         match host.create(&path) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

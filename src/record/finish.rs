@@ -2,9 +2,11 @@
 
 use super::RecordError;
 use super::host::{Host, HostFile};
-use super::name::{ENDING, UNFINISHED};
+use super::name::{self, UNFINISHED};
 use super::scan::Scan;
 use super::spans::{Span, Spans};
+use super::transport;
+use crate::config::record::Format;
 use mp4::index::{Index, IndexError, cover};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,8 +32,11 @@ pub(super) fn final_path(unfinished: &Path) -> PathBuf {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let base = name.strip_suffix(UNFINISHED).unwrap_or(&name);
-    unfinished.with_file_name(format!("{base}{ENDING}"))
+    unfinished.with_file_name(name.strip_suffix(UNFINISHED).unwrap_or(&name))
+}
+
+fn format(path: &Path) -> Format {
+    name::format(&path.to_string_lossy())
 }
 
 /// Cuts off a fragment that is not whole, adds the index, and gives the file its final name. Where there is
@@ -41,14 +46,34 @@ pub(super) fn final_path(unfinished: &Path) -> PathBuf {
 /// What the disk says, or that it is no file of ours. It keeps its name then.
 pub fn finish(host: &dyn Host, unfinished: &Path) -> Result<Finished, RecordError> {
     let file = host.open(unfinished, true)?;
-    let (scanned, bytes) = complete(&*file)?;
-    drop(file);
     let path = final_path(unfinished);
-    host.rename(unfinished, &path)?;
-    if let Some(folder) = path.parent() {
+    let finished = match format(unfinished) {
+        Format::Mp4 => {
+            let (scanned, bytes) = complete(&*file)?;
+            scanned.finished(path, bytes)
+        }
+        Format::Ts => {
+            let found = transport::scan(&*file)?;
+            file.set_length(found.end)?;
+            file.sync()?;
+            found.finished(path)
+        }
+    };
+    drop(file);
+    rename(host, unfinished, finished)
+}
+
+/// Gives a complete file its final name.
+pub(super) fn rename(
+    host: &dyn Host,
+    unfinished: &Path,
+    finished: Finished,
+) -> Result<Finished, RecordError> {
+    host.rename(unfinished, &finished.path)?;
+    if let Some(folder) = finished.path.parent() {
         host.sync_folder(folder)?;
     }
-    Ok(scanned.finished(path, bytes))
+    Ok(finished)
 }
 
 /// The same without the name, for one file. Samples in it, and its length.
@@ -83,7 +108,11 @@ fn complete(file: &dyn HostFile) -> Result<(Scanned, u64), RecordError> {
 /// # Errors
 /// What the disk says, or that it is no file of ours.
 pub fn inspect(host: &dyn Host, path: &Path) -> Result<Finished, RecordError> {
-    let scanned = scan(&*host.open(path, false)?)?;
+    let file = host.open(path, false)?;
+    if format(path) == Format::Ts {
+        return Ok(transport::scan(&*file)?.finished(path.to_owned()));
+    }
+    let scanned = scan(&*file)?;
     let bytes = scanned.end;
     Ok(scanned.finished(path.to_owned(), bytes))
 }
@@ -107,6 +136,18 @@ impl Scanned {
             bytes,
             duration: self.index.duration(),
             samples: self.index.samples(),
+            spans: self.spans.into_list(),
+        }
+    }
+}
+
+impl transport::Found {
+    fn finished(self, path: PathBuf) -> Finished {
+        Finished {
+            path,
+            bytes: self.end,
+            duration: self.duration,
+            samples: self.units,
             spans: self.spans.into_list(),
         }
     }

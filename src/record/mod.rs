@@ -11,6 +11,9 @@
 //! written.
 //!
 //! Other parameters of a track begin a new file: few players take a second sample entry.
+//!
+//! A recording may be a transport stream instead ([`packets`], [`transport`]), which holds tracks of data that MP4 has no
+//! form for, and has nothing to complete.
 
 pub mod export;
 pub mod file;
@@ -18,6 +21,7 @@ pub mod finish;
 pub mod fragments;
 pub mod host;
 pub mod name;
+pub mod playlist;
 pub mod scan;
 pub mod spans;
 
@@ -25,7 +29,10 @@ pub mod spans;
 pub mod fuzz;
 
 mod clock;
+mod gather;
+mod packets;
 mod recorder;
+mod transport;
 
 pub use finish::Finished;
 pub use recorder::{Limits, Recorder, Stopped, complete};

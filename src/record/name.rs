@@ -1,13 +1,36 @@
 //! Names of files, made of nothing but what is harmless in a path.
 
+use crate::config::record::Format;
 use crate::hub::StreamName;
 use std::time::SystemTime;
 
-/// Ending of complete recordings.
+/// Ending of complete recordings that are MP4.
 pub const ENDING: &str = ".mp4";
 
-/// Ending of recordings that are being written, or were when the server was killed.
-pub const UNFINISHED: &str = ".mp4.tmp_extension";
+/// Ending of those that are transport streams.
+const TS_ENDING: &str = ".ts";
+
+/// What the name of a recording ends in besides while it is written, and when the server was killed meanwhile.
+pub const UNFINISHED: &str = ".tmp_extension";
+
+/// What streams that never end are called below `/APP/streams/`.
+const LIVE: &str = ".live";
+
+/// The ending of complete recordings of that format.
+pub const fn ending(format: Format) -> &'static str {
+    match format {
+        Format::Mp4 => ENDING,
+        Format::Ts => TS_ENDING,
+    }
+}
+
+/// The format of a recording, by its name, complete or not.
+pub fn format(file: &str) -> Format {
+    match file.trim_end_matches(UNFINISHED).ends_with(TS_ENDING) {
+        true => Format::Ts,
+        false => Format::Mp4,
+    }
+}
 
 /// Longest base name that a caller may choose, in characters.
 const MAX_CHOSEN: usize = 120;
@@ -29,6 +52,7 @@ pub fn media_type(file: &str) -> &'static str {
         "avi" => "video/x-msvideo",
         "mp3" => "audio/mpeg",
         "wmv" => "video/x-ms-wmv",
+        "ts" => "video/mp2t",
         _ => "video/mp4",
     }
 }
@@ -67,10 +91,20 @@ pub fn numbered(base: &str, number: u32) -> String {
     }
 }
 
+/// The name of a complete recording. One that ends in `.live` would be another thing as a transport stream.
+pub fn complete(base: &str, number: u32, format: Format) -> String {
+    let base = match (format, base.strip_suffix(LIVE)) {
+        (Format::Ts, Some(base)) => format!("{base}_live"),
+        _ => base.to_owned(),
+    };
+    numbered(&base, number) + ending(format)
+}
+
 /// Whether it can be the name of a complete recording: no folder, nothing hidden, nothing unusual.
 pub fn is_file(file: &str) -> bool {
-    let mut endings = std::iter::once(ENDING).chain(FOREIGN);
+    let mut endings = [ENDING, TS_ENDING].into_iter().chain(FOREIGN);
     let base = endings.find_map(|ending| file.strip_suffix(ending));
+    let base = base.filter(|base| !(file.ends_with(TS_ENDING) && base.ends_with(LIVE)));
     base.is_some_and(|base| !base.is_empty() && file.len() <= MAX_FILE && clean_text(base) == base)
 }
 
@@ -170,6 +204,17 @@ mod tests {
         for bad in ["x.exe", "x", "x.mp4.exe", ""] {
             assert_eq!(foreign(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn transport_streams_have_names_of_their_own() {
+        assert_eq!(complete("cam", 2, Format::Ts), "cam_2.ts");
+        assert_eq!(complete("cam.live", 0, Format::Ts), "cam_live.ts");
+        assert_eq!(complete("cam.live", 0, Format::Mp4), "cam.live.mp4");
+        assert!(is_file("cam.ts") && !is_file("cam.live.ts"));
+        assert_eq!(format("cam.ts.tmp_extension"), Format::Ts);
+        assert_eq!(format("cam.ts.mp4.tmp_extension"), Format::Mp4);
+        assert_eq!(media_type("cam.ts"), "video/mp2t");
     }
 
     #[test]

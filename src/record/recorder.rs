@@ -2,12 +2,14 @@
 
 use super::clock::Clock;
 use super::file::{Wanted, Writer};
-use super::fragments::Fragments;
+use super::gather::Gather;
 use super::host::Host;
 use super::{Finished, RecordError};
+use crate::config::record::Format;
 use crate::hub::{Item, Reader, Stream, TrackSet};
 use bytes::Bytes;
 use media::{AccessUnit, Kind, Timebase, Track, TrackId};
+use mpegts::muxer::Muxer;
 use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
@@ -31,6 +33,8 @@ pub struct Limits {
     pub duration: Duration,
     /// At the first one after so many bytes; 0 for never.
     pub bytes: u64,
+    /// What files are.
+    pub format: Format,
     /// Files begin where the clock on the wall shows a multiple of `duration` since 1970, but for the first.
     pub aligned: bool,
 }
@@ -92,7 +96,7 @@ impl Recorder {
                 break tracks.clone();
             }
             match self.reader.next().await {
-                Item::Tracks(tracks) => self.next = Some(recorded(self.reader.stream(), &tracks)),
+                Item::Tracks(tracks) => self.next = Some(self.recorded(&tracks)),
                 Item::Ended(_) => return Err(RecordError::Over),
                 Item::Unit(_) | Item::Skipped(_) => {}
             }
@@ -112,7 +116,7 @@ impl Recorder {
             tokio::select! {
                 () = sleep_until(until) => return Ok(()),
                 item = self.reader.next() => match item {
-                    Item::Tracks(tracks) => self.next = Some(recorded(self.reader.stream(), &tracks)),
+                    Item::Tracks(tracks) => self.next = Some(self.recorded(&tracks)),
                     Item::Ended(_) => return Err(RecordError::Over),
                     Item::Unit(_) | Item::Skipped(_) => {}
                 }
@@ -134,7 +138,7 @@ impl Recorder {
             })
         });
         let mut file = Filling {
-            fragments: Fragments::new(&tracks),
+            fragments: Gather::new(self.limits.format, &tracks),
             writer: Some(writer),
             has_begun: false,
             cut: None,
@@ -179,7 +183,7 @@ impl Recorder {
                         ControlFlow::Break(()) => return Stopped::Full,
                     },
                     Item::Tracks(next) => {
-                        let next = recorded(self.reader.stream(), &next);
+                        let next = self.recorded(&next);
                         if next.tracks != tracks.tracks {
                             self.next = Some(next);
                             return Stopped::Tracks;
@@ -243,12 +247,17 @@ impl Recorder {
         }
     }
 
+    fn recorded(&self, set: &TrackSet) -> Arc<TrackSet> {
+        recorded(self.reader.stream(), self.limits.format, set)
+    }
+
     /// Whether a file is long enough to end before this unit.
     fn ends_before(&mut self, file: &mut Filling, unit: &AccessUnit, time: i64) -> bool {
         let Limits {
             duration,
             bytes,
             aligned,
+            ..
         } = self.limits;
         let aligned = aligned && !duration.is_zero();
         let micros = |micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0));
@@ -288,7 +297,7 @@ pub async fn complete(writer: Writer) -> Result<Finished, RecordError> {
 
 /// The file that is being filled.
 struct Filling {
-    fragments: Fragments,
+    fragments: Gather,
     /// None while it is at work, and when that has died.
     writer: Option<Writer>,
     /// Something has come for it.
@@ -311,6 +320,9 @@ impl Filling {
             (taken, appended)
         });
         let (taken, appended) = appended.await.map_err(io::Error::other)?;
+        if let (Ok(()), Some(known)) = (&appended, self.fragments.known()) {
+            taken.know(known);
+        }
         self.writer = Some(taken);
         appended
     }
@@ -373,15 +385,15 @@ async fn next(reader: &mut Reader, ahead: Option<Arc<AccessUnit>>) -> Item {
 }
 
 /// The tracks that are recorded: those for which files have a form. What is left out is told.
-fn recorded(stream: &Stream, set: &TrackSet) -> Arc<TrackSet> {
-    let (tracks, left): (Vec<Track>, Vec<Track>) = set
-        .tracks
-        .iter()
-        .cloned()
-        .partition(|track| mp4::init::holds(&track.codec));
+fn recorded(stream: &Stream, format: Format, set: &TrackSet) -> Arc<TrackSet> {
+    let holds = |track: &Track| match format {
+        Format::Mp4 => mp4::init::holds(&track.codec),
+        Format::Ts => Muxer::carries(&track.codec).is_ok(),
+    };
+    let (tracks, left): (Vec<Track>, Vec<Track>) = set.tracks.iter().cloned().partition(holds);
     for track in left.iter().filter(|track| track.kind() != Kind::Data) {
         let codec = track.codec.name();
-        tracing::warn!(stream = %stream.name(), codec, "a track is not recorded: MP4 has no form for it");
+        tracing::warn!(stream = %stream.name(), codec, ?format, "a track is not recorded: files have no form for it");
     }
     Arc::new(TrackSet {
         generation: set.generation,

@@ -62,6 +62,8 @@ pub struct Index {
     /// The body of the fragmented `moov`.
     moov: Bytes,
     tracks: Vec<TrackTables>,
+    /// A decoder can start with the newest fragment.
+    is_independent: bool,
     /// Tracks without samples are left out.
     without_empty: bool,
 }
@@ -83,6 +85,7 @@ impl Index {
         Ok(Self {
             moov,
             tracks,
+            is_independent: false,
             without_empty: false,
         })
     }
@@ -94,13 +97,21 @@ impl Index {
     /// When it cannot be read, or names samples outside of itself. Nothing has been added then.
     pub fn push(&mut self, at: u64, end: u64, moof: &[u8]) -> Result<(), IndexError> {
         let wrong = |reason| IndexError::Fragment { at, reason };
-        for run in fragment::read(at, end, moof).map_err(wrong)? {
+        let runs = fragment::read(at, end, moof).map_err(wrong)?;
+        let mut firsts = runs.iter().filter_map(|run| run.samples.first());
+        self.is_independent = firsts.all(|sample| sample.is_sync);
+        for run in runs {
             let mut tracks = self.tracks.iter_mut();
             if let Some(track) = tracks.find(|track| track.number == run.track) {
                 track.push(&run);
             }
         }
         Ok(())
+    }
+
+    /// Whether a decoder can start with the fragment that was added last.
+    pub const fn is_independent(&self) -> bool {
+        self.is_independent
     }
 
     /// From the beginning of the first to the end of the last sample of all tracks.

@@ -6,6 +6,7 @@
 //! [`psi`] (what is in the stream) and [`pes`] (the packets of one elementary stream).
 
 pub mod aligner;
+pub mod boundary;
 pub mod constant_rate;
 pub mod demuxer;
 pub mod muxer;

@@ -3,6 +3,7 @@
 use super::Shared;
 use super::broadcast::millis;
 use super::envelope::{Outcome, control_failure, refusal};
+use crate::config::record::Format;
 use crate::control::ControlError;
 use crate::control::recordings::{Export, ExportFailure, Recorded, Timeline};
 use crate::hub::StreamName;
@@ -40,13 +41,18 @@ pub(super) async fn set(
         ))
         .into_response()
     };
-    let name = match StreamName::new(&app, &id) {
-        Ok(name) if kind.eq_ignore_ascii_case("mp4") => name,
-        _ => return unknown(),
+    let format = match how.record_type.as_deref() {
+        None => None,
+        Some(kind) if kind.eq_ignore_ascii_case("mp4") => Some(Format::Mp4),
+        Some(kind) if kind.eq_ignore_ascii_case("ts") => Some(Format::Ts),
+        Some(_) => return unknown(),
+    };
+    let Ok(name) = StreamName::new(&app, &id) else {
+        return unknown();
     };
     let control = &shared.control;
     match control
-        .set_recording(&name, record, how.file_name.as_deref())
+        .set_recording(&name, record, how.file_name.as_deref(), format)
         .await
     {
         Ok(begun) => Outcome {
@@ -252,7 +258,7 @@ pub(super) async fn export(
 fn export_failure(name: &StreamName, failure: &ExportFailure) -> Response<Body> {
     let status = match failure {
         ExportFailure::Nothing => StatusCode::NOT_FOUND,
-        ExportFailure::Remote(_) => StatusCode::CONFLICT,
+        ExportFailure::Remote(_) | ExportFailure::Transport(_) => StatusCode::CONFLICT,
         ExportFailure::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
         ExportFailure::Export(ExportError::Excerpt { error, .. }) => match error {
             ExcerptError::Empty => StatusCode::NOT_FOUND,

@@ -1,9 +1,11 @@
 //! Any stretch of time out of a stream's recordings as one file, which is made while it is read.
 
 use super::Control;
+use super::vod::Vod;
+use crate::config::record::Format;
 use crate::hub::StreamName;
 use crate::record::export::{ExportError, Part, cut, export};
-use crate::record::name::{ENDING, UNFINISHED};
+use crate::record::name::{self, UNFINISHED};
 use mp4::index::Whole;
 use std::fs::File;
 use std::io;
@@ -36,6 +38,9 @@ pub enum ExportFailure {
     /// A file is not here.
     #[error("{0} is in the object storage alone")]
     Remote(String),
+    /// A file is no MP4.
+    #[error("{0} is a transport stream: what is in it is not exported as MP4")]
+    Transport(String),
     /// Something else.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -50,8 +55,7 @@ impl Export {
         match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = path.to_string_lossy();
-                let base = text.strip_suffix(UNFINISHED).ok_or(error)?;
-                File::open(format!("{base}{ENDING}"))
+                File::open(text.strip_suffix(UNFINISHED).ok_or(error)?)
             }
             opened => opened,
         }
@@ -75,6 +79,10 @@ impl Control {
         let recorded = recordings.recorded(name, from, until).await;
         if let Some((remote, _)) = recorded.iter().find(|(recorded, _)| recorded.vod.is_remote) {
             return Err(ExportFailure::Remote(remote.vod.file.clone()));
+        }
+        let is_transport = |vod: &Vod| name::format(&vod.file) == Format::Ts;
+        if let Some((found, _)) = recorded.iter().find(|(found, _)| is_transport(&found.vod)) {
+            return Err(ExportFailure::Transport(found.vod.file.clone()));
         }
         let parts = recorded.into_iter().map(|(recorded, path)| Part {
             path,

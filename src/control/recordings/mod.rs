@@ -5,6 +5,7 @@
 //! byte on, so that what a killed server left is found and completed by `Recordings::recover`.
 
 mod export;
+pub mod hls;
 mod library;
 mod retention;
 mod running;
@@ -20,7 +21,7 @@ pub use timeline::{Recorded, Timeline};
 use super::news::{Outlet, What};
 use super::{Control, ControlError};
 use crate::config::Record;
-use crate::config::record::Plan;
+use crate::config::record::{Format, Plan};
 use crate::hub::{Current, Stream, StreamName};
 use crate::net::objects::Bucket;
 use crate::record::host::{Host, Machine};
@@ -138,9 +139,12 @@ impl Recordings {
         stream: Arc<Stream>,
         title: Option<String>,
         chosen: Option<String>,
+        format: Option<Format>,
         waits: bool,
     ) -> Result<Begun, ControlError> {
         let name = stream.name().clone();
+        let mut plan = self.plan(&name);
+        plan.format = format.unwrap_or(plan.format);
         let stop = CancellationToken::new();
         let (shown, progress) = watch::channel(Progress::default());
         {
@@ -164,7 +168,7 @@ impl Recordings {
             let files = Files {
                 recordings: &recordings,
                 name: &name,
-                plan: recordings.plan(&name),
+                plan,
                 title,
                 chosen,
                 waits,
@@ -363,7 +367,7 @@ impl Control {
     }
 
     /// Asks for a broadcast to be recorded, or no longer. A live stream's recording begins or ends now, and
-    /// the file is told; another one's is remembered.
+    /// the file is told; another one's is remembered. `file` and `format` are of the recording that begins now.
     ///
     /// # Errors
     /// When there is no such broadcast or stream, it is in that state already, the file cannot be made, or
@@ -373,6 +377,7 @@ impl Control {
         name: &StreamName,
         record: bool,
         file: Option<&str>,
+        format: Option<Format>,
     ) -> Result<Option<Begun>, ControlError> {
         let view = self
             .get(name)
@@ -383,7 +388,8 @@ impl Control {
             Some(stream) if record => {
                 let title = view.broadcast.name;
                 let file = file.map(str::to_owned);
-                let started = self.shared.recordings.start(stream, title, file, false);
+                let recordings = &self.shared.recordings;
+                let started = recordings.start(stream, title, file, format, false);
                 Some(started.await?)
             }
             Some(_) => self.shared.recordings.stop(name).await?,
@@ -410,7 +416,10 @@ impl Control {
         let stream = stream.clone();
         tokio::spawn(async move {
             // Its publisher may only have come back.
-            match recordings.start(stream.clone(), title, None, true).await {
+            match recordings
+                .start(stream.clone(), title, None, None, true)
+                .await
+            {
                 Ok(_) | Err(ControlError::RecordingState(_)) => {}
                 Err(error) => {
                     tracing::error!(stream = %stream.name(), %error, "the stream is not recorded");

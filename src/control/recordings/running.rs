@@ -4,7 +4,7 @@ use super::vod::Vod;
 use super::{Begun, Recordings};
 use crate::config::record::Plan;
 use crate::hub::{Stream, StreamName};
-use crate::record::file::Wanted;
+use crate::record::file::{SoFar, Wanted};
 use crate::record::{Limits, RecordError, Recorder, Stopped, complete, name};
 use std::io;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ const WELL: Duration = Duration::from_secs(60);
 pub(super) struct Progress {
     /// The present file, or the last one.
     pub(super) file: Option<Begun>,
+    /// What is in the present file, where its writer tells.
+    pub(super) so_far: Option<SoFar>,
     /// It waits for the disk.
     pub(super) paused: Option<Paused>,
 }
@@ -69,6 +71,7 @@ impl Files<'_> {
             duration: self.plan.duration,
             bytes: self.plan.bytes,
             aligned: self.plan.aligned,
+            format: self.plan.format,
         };
         let mut recorder = Recorder::new(place.host.clone(), stream, limits);
         let mut first = Some(first);
@@ -142,6 +145,7 @@ impl Files<'_> {
         let base = name::base(self.name, chosen, &self.plan.name, host.now());
         let wanted = Wanted {
             folder: self.recordings.folder(self.name.app()),
+            format: self.plan.format,
             taken: self.recordings.stored_names(self.name.app(), &base),
             base,
             free_bytes: place.settings.free_bytes,
@@ -156,8 +160,10 @@ impl Files<'_> {
             tracing::error!(stream = %self.name, %error, "cannot keep what is known of a recording");
         }
         let begun = (vod.id.clone(), vod.started);
-        self.shown
-            .send_modify(|progress| progress.file = Some(begun.clone()));
+        self.shown.send_modify(|progress| {
+            progress.file = Some(begun.clone());
+            progress.so_far = Some(writer.so_far());
+        });
         answer(first, Ok(begun));
         tracing::info!(stream = %self.name, file = vod.file, "recording");
         let (stopped, writer) = recorder.fill(writer, self.stop).await;

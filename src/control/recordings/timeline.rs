@@ -7,7 +7,7 @@ use crate::hub::StreamName;
 use crate::record::host::Host;
 use crate::record::{Finished, Span, finish};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// A stretch without a gap.
@@ -51,7 +51,11 @@ impl Recordings {
             let mut path = self.path(&vod);
             if vod.finished.is_none() {
                 let unfinished = self.folder(&vod.app).join(vod.unfinished());
-                let Some(found) = self.inspect(unfinished.clone(), path.clone()).await else {
+                let found = match self.so_far(name, &vod) {
+                    Some(found) => Some(found),
+                    None => self.inspect(unfinished.clone(), path.clone()).await,
+                };
+                let Some(found) = found else {
                     continue;
                 };
                 if found.path == unfinished {
@@ -70,6 +74,15 @@ impl Recordings {
         }
         all.sort_by_key(|(recorded, _)| (recorded.span.since_1970, recorded.span.at));
         all
+    }
+
+    /// What is in a file that is being written, as far as its writer knows.
+    fn so_far(&self, name: &StreamName, vod: &Vod) -> Option<Finished> {
+        let progress = self.progress(name);
+        let is_it = progress.file.is_some_and(|(id, _)| id == vod.id);
+        let so_far = progress.so_far.filter(|_| is_it)?;
+        let so_far = so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        so_far.clone()
     }
 
     /// What is in a file that is being written, which may get its last name at any moment.

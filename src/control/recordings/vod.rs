@@ -132,8 +132,7 @@ impl Vod {
 
     /// What its file is called while it is written.
     pub(super) fn unfinished(&self) -> String {
-        let base = self.file.strip_suffix(name::ENDING).unwrap_or(&self.file);
-        format!("{base}{}", name::UNFINISHED)
+        format!("{}{}", self.file, name::UNFINISHED)
     }
 
     pub(super) fn key(&self) -> String {

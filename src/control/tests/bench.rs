@@ -211,6 +211,7 @@ impl Bench {
             folder: "/recordings".into(),
             settings: Current::new(settings),
             host: Arc::new(disk.clone()),
+            objects: None,
         };
         let store = Store::open(folder.path()).unwrap();
         Self::on(folder, store, Sources::default(), place)

@@ -159,7 +159,7 @@ async fn who_does_not_want_it_is_not_recorded_by_the_rule() {
     assert!(timeline(&bench, &other).await.recording);
     bench
         .control
-        .set_recording(&other, false, None)
+        .set_recording(&other, false, None, None)
         .await
         .unwrap();
     assert!(!timeline(&bench, &other).await.recording);

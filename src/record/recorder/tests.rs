@@ -35,7 +35,13 @@ async fn files(disk: &Memory, limits: Limits, seconds: i64, gop: i64) -> Vec<Fin
         let mut recorder = Recorder::new(disk, stream, limits);
         let mut files = Vec::new();
         loop {
-            let writer = recorder.create("/r/live".into(), "cam".into()).await;
+            let wanted = Wanted {
+                folder: "/r/live".into(),
+                base: "cam".into(),
+                format: limits.format,
+                ..Wanted::default()
+            };
+            let writer = recorder.create(wanted).await;
             let (stopped, writer) = recorder.fill(writer.unwrap(), &stop).await;
             files.push(complete(writer.unwrap()).await.unwrap());
             if !matches!(stopped, Stopped::Full) {
