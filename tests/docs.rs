@@ -45,6 +45,7 @@ fn every_key_of_the_configuration_is_documented() {
         "sources",
         "record",
         "hooks",
+        "record.s3",
         "network",
         "rtmp",
         "rtmps",

@@ -99,7 +99,12 @@ impl Bucket {
                 retry_timeout: RETRY_TIMEOUT,
             })
             .with_http_connector(Client { policy, connector });
-        if let Some(endpoint) = &settings.endpoint {
+        if let Some(mut endpoint) = settings.endpoint.clone() {
+            if let (false, Some(host)) = (settings.path_style, endpoint.host_str()) {
+                let host = format!("{}.{host}", settings.bucket);
+                // A bucket in front of an address leaves it as it is: that cannot be asked for.
+                let _ = endpoint.set_host(Some(&host));
+            }
             builder = builder.with_endpoint(endpoint.as_str().trim_end_matches('/'));
         }
         Ok(Self {
@@ -151,13 +156,12 @@ impl Bucket {
     pub async fn part(
         &self,
         key: &str,
-        upload: &String,
+        upload: &str,
         index: usize,
         bytes: Bytes,
     ) -> Result<String, ObjectError> {
-        let part = self
-            .store
-            .put_part(&path(key)?, upload, index, bytes.into());
+        let (path, upload) = (path(key)?, upload.to_owned());
+        let part = self.store.put_part(&path, &upload, index, bytes.into());
         Ok(part.await?.content_id)
     }
 
@@ -168,13 +172,13 @@ impl Bucket {
     pub async fn complete(
         &self,
         key: &str,
-        upload: &String,
+        upload: &str,
         parts: &[String],
     ) -> Result<(), ObjectError> {
         let parts = parts.iter().cloned();
         let parts = parts.map(|content_id| PartId { content_id }).collect();
-        let done = self.store.complete_multipart(&path(key)?, upload, parts);
-        done.await?;
+        let (path, upload) = (path(key)?, upload.to_owned());
+        self.store.complete_multipart(&path, &upload, parts).await?;
         Ok(())
     }
 
@@ -182,8 +186,9 @@ impl Bucket {
     ///
     /// # Errors
     /// When that is not known to the storage then.
-    pub async fn abort(&self, key: &str, upload: &String) -> Result<(), ObjectError> {
-        gone(self.store.abort_multipart(&path(key)?, upload).await)
+    pub async fn abort(&self, key: &str, upload: &str) -> Result<(), ObjectError> {
+        let upload = upload.to_owned();
+        gone(self.store.abort_multipart(&path(key)?, &upload).await)
     }
 
     /// Removes an object. That there is none is as well.
@@ -334,7 +339,7 @@ mod tests {
             asked
         });
         let bucket = bucket(&format!("endpoint = \"http://127.0.0.1:{port}/\""));
-        let part = bucket.part("a/b.mp4", &"up".to_owned(), 0, Bytes::from_static(b"hello"));
+        let part = bucket.part("a/b.mp4", "up", 0, Bytes::from_static(b"hello"));
         assert_eq!(part.await.unwrap(), "\"part\"");
         let length = bucket.length("a/c.mp4").await;
         assert!(matches!(length, Err(ObjectError::NotFound)), "{length:?}");
@@ -358,6 +363,10 @@ mod tests {
         assert_eq!(link.path(), "/live/a.mp4");
         let query = link.query().unwrap();
         assert!(query.contains("X-Amz-Expires=43200") && !query.contains("nobody"));
+        let other = bucket("endpoint = \"https://s3.example:444\"\npath_style = false");
+        let link = other.link("live/a.mp4", Method::GET).await.unwrap();
+        let place = "https://films.s3.example:444/live/a.mp4?";
+        assert!(link.as_str().starts_with(place), "{link}");
         let public = bucket("public_url = \"https://cdn.example/x/\"");
         let link = public.link("live/a.mp4", Method::GET).await.unwrap();
         assert_eq!(link.as_str(), "https://cdn.example/x/live/a.mp4");

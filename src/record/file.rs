@@ -65,6 +65,7 @@ impl Writer {
         } = wanted;
         let head = match wanted.format {
             Format::Mp4 => with_placeholder(&mp4::init::write(tracks)?),
+            Format::Ts if tracks.is_empty() => return Err(mp4::init::Error::NoTracks.into()),
             Format::Ts => Vec::new(),
         };
         check_room(&*host, folder, *free_bytes)?;

@@ -1,10 +1,12 @@
 //! What the fuzz target of recordings runs: a file that was left in any state is completed, and exported.
 
-use super::finish;
 use super::host::HostFile;
+use super::packets::Packets;
 use super::scan::Scan;
+use super::{finish, playlist, transport};
+use crate::hub::TrackSet;
 use bytes::Bytes;
-use media::Track;
+use media::{AccessUnit, Track};
 use mp4::fragment::{Capture, Front, Run, Sample, write_behind};
 use mp4::index::{Excerpt, PLACEHOLDER, cover};
 use std::io;
@@ -71,6 +73,9 @@ pub fn recording(data: &[u8]) {
         return;
     }
     let file = Contents(Mutex::new(data.to_vec()));
+    if let Ok(found) = transport::scan(&file) {
+        assert!(found.end <= data.len() as u64 && found.end.is_multiple_of(188));
+    }
     let Ok((samples, bytes)) = finish::complete_in_place(&file) else {
         return;
     };
@@ -84,6 +89,11 @@ pub fn recording(data: &[u8]) {
     let Ok(mut scan) = Scan::new(&file) else {
         return;
     };
+    if let Ok(segments) = playlist::segments(&file) {
+        let ends = segments.iter().map(|segment| (segment.at, segment.end));
+        assert!(ends.clone().all(|(at, end)| at < end && end <= bytes));
+        assert!(ends.is_sorted());
+    }
     let Ok(mut excerpt) = Excerpt::new(scan.moov()) else {
         return;
     };
@@ -148,8 +158,36 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         place.copy_from_slice(&head);
     }
     vec![
+        ("transport", transport_stream(track)),
         ("cut", cut.to_vec()),
         ("left", left),
         ("without_index", complete),
     ]
+}
+
+/// A recording that is a transport stream, of some pictures.
+fn transport_stream(track: Track) -> Vec<u8> {
+    let mut unit = AccessUnit {
+        track: track.id,
+        dts: 0,
+        pts: 40,
+        random_access: true,
+        disposable: false,
+        discontinuity: false,
+        capture: None,
+        payload: Bytes::from_static(b"\0\0\0\x02\x65\0"),
+    };
+    let mut packets = Packets::new(&TrackSet {
+        generation: 0,
+        tracks: vec![track],
+    });
+    packets.set_epoch(Some(Duration::from_secs(1_795_000_000)));
+    let mut out = Vec::new();
+    for _ in 0..4 {
+        out.extend(packets.push(&unit));
+        unit.dts += 500;
+        unit.pts += 500;
+    }
+    out.extend(packets.finish());
+    out.concat()
 }

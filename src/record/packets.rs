@@ -183,22 +183,43 @@ fn mark(packets: &mut Vec<u8>, since_1970: Duration) {
     let before = u8::from(first.payload.is_some());
     let mark = boundary::packet(pid, first.continuity.wrapping_sub(before), since_1970);
     let at = at * SIZE;
-    packets.splice(at..at, mark);
+    packets.splice(at..at, mark).for_each(drop);
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::record::fragments::tests as made;
+    use std::sync::Arc;
 
     const NOON: Duration = Duration::from_secs(1_795_003_200);
+
+    /// The units of [`made::stream`], whose pictures are NAL units.
+    pub(in crate::record) fn stream(seconds: i64, gop: i64) -> Vec<Arc<AccessUnit>> {
+        let units = made::stream(seconds, gop).into_iter();
+        let units = units.map(|unit| match unit.track.0 {
+            0 => Arc::new(AccessUnit {
+                payload: picture(unit.random_access),
+                ..AccessUnit::clone(&unit)
+            }),
+            _ => unit,
+        });
+        units.collect()
+    }
+
+    pub(in crate::record) fn picture(random_access: bool) -> Bytes {
+        match random_access {
+            true => Bytes::from_static(&[0, 0, 0, 3, 0x65, 0x88, 0x84]),
+            false => Bytes::from_static(&[0, 0, 0, 3, 0x41, 0x9a, 0x20]),
+        }
+    }
 
     #[test]
     fn stretches_are_short_and_marked_and_all_units_are_in_them() {
         let mut packets = Packets::new(&made::tracks());
         packets.set_epoch(Some(NOON));
         let mut stretches = Vec::new();
-        for unit in made::stream(10, 25) {
+        for unit in stream(10, 25) {
             stretches.extend(packets.push(&unit));
         }
         stretches.extend(packets.finish());

@@ -11,16 +11,16 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A segment ends at the first place to begin at after so long.
-const SEGMENT: Duration = Duration::from_secs(4);
+const SEGMENT: Duration = Duration::from_millis(3_500);
 
 /// Longest beginning of a file that is read, in bytes.
 const MAX_FTYP: u64 = 1_024;
 
 /// Fragments that are one segment.
 #[derive(Debug)]
-struct Segment {
-    at: u64,
-    end: u64,
+pub(super) struct Segment {
+    pub(super) at: u64,
+    pub(super) end: u64,
     length: Duration,
     /// When it was, since 1970.
     since_1970: Option<Duration>,
@@ -57,7 +57,7 @@ pub fn playlist(
     Ok(write(&segments(&*file)?, media, init))
 }
 
-fn segments(file: &dyn HostFile) -> Result<Vec<Segment>, RecordError> {
+pub(super) fn segments(file: &dyn HostFile) -> Result<Vec<Segment>, RecordError> {
     let foreign = |error: IndexError| RecordError::Foreign(error.to_string());
     let mut scan = Scan::new(file)?;
     let mut index = Index::new(scan.moov()).map_err(foreign)?;

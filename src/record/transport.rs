@@ -117,7 +117,7 @@ impl Walk {
 mod tests {
     use super::*;
     use crate::record::fragments::tests as made;
-    use crate::record::packets::Packets;
+    use crate::record::packets::{Packets, tests};
     use std::fs::File;
     use std::io::Write;
 
@@ -127,7 +127,7 @@ mod tests {
     fn stretches(seconds: i64) -> Vec<u8> {
         let mut packets = Packets::new(&made::tracks());
         let mut all = Vec::new();
-        for unit in made::stream(seconds, 25) {
+        for unit in tests::stream(seconds, 25) {
             let timebase = if unit.track.0 == 0 { 1_000 } else { 48_000 };
             let late = unit.dts / timebase > seconds / 2;
             packets.set_epoch(Some(NOON + Duration::from_secs(u64::from(late) * 7)));
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_not_whole_is_not_counted() {
         let whole = stretches(4);
-        for cut in [0, 1, 187, 188, 1_000, 50_000] {
+        for cut in [0, 1, 187, 188, 1_000, 10_000] {
             let found = scanned(&whole[..cut]).unwrap();
             assert_eq!(found.end, cut as u64 / 188 * 188);
         }

@@ -14,12 +14,12 @@ use serde_json::Value;
 use std::path::Path;
 
 #[track_caller]
-fn timeline(server: &Server, id: &str) -> Value {
+pub(crate) fn timeline(server: &Server, id: &str) -> Value {
     let path = format!("/LiveApp/rest/v2/broadcasts/{id}/recordings");
     server.get(&path).json()
 }
 
-fn export(server: &Server, id: &str, start: u64, end: u64) -> String {
+pub(crate) fn export(server: &Server, id: &str, start: u64, end: u64) -> String {
     format!(
         "http://127.0.0.1:{}/LiveApp/rest/v2/broadcasts/{id}/recordings/export?start={start}&end={end}",
         server.http
@@ -138,7 +138,7 @@ fn hashes(file: &Path, kind: &str) -> Vec<String> {
 
 /// Every packet of the recording is one of the source, and none is missing between them.
 #[track_caller]
-fn assert_same_packets(source: &Path, recording: &Path, least: usize) {
+pub(crate) fn assert_same_packets(source: &Path, recording: &Path, least: usize) {
     for kind in ["video", "audio"] {
         let (all, found) = (hashes(source, kind), hashes(recording, kind));
         assert!(found.len() >= least, "{kind}: {}", found.len());
@@ -253,7 +253,7 @@ fn streams_are_recorded_by_rule_in_files_of_ten_seconds_without_a_seam() {
 }
 
 /// A form with one file, and `metadata`.
-fn upload(server: &Server, name: &str, contents: &[u8]) -> Response {
+pub(crate) fn upload(server: &Server, name: &str, contents: &[u8]) -> Response {
     const BOUNDARY: &str = "----millstream";
     let part =
         |head: &str| format!("--{BOUNDARY}\r\nContent-Disposition: form-data; {head}\r\n\r\n");

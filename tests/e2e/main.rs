@@ -53,6 +53,8 @@ mod probe;
 mod publish_and_play;
 mod publishers;
 mod record;
+mod record_forms;
+mod record_s3;
 mod reload;
 mod remux;
 mod rest;

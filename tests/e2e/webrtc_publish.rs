@@ -2,8 +2,9 @@
 //! watched by other protocols.
 
 use crate::browser;
+use crate::record::{assert_plays, file};
 use crate::support::http;
-use crate::support::media::{Seen, decoding};
+use crate::support::media::{Seen, decoding, decoding_to_end, stream};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::python;
@@ -12,8 +13,8 @@ use serde_json::Value;
 use std::process::Command;
 
 #[test]
-fn a_browsers_camera_and_microphone_are_seen_and_heard_by_webrtc_and_hls() {
-    let server = Server::start();
+fn a_browsers_camera_and_microphone_are_seen_heard_and_recorded() {
+    let server = Server::with(&["--set", "record.always=true"]);
     let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
     let watch = server.url("/LiveApp/play.html?id=cam&playOrder=webrtc");
     let mut page = page(&server, "/LiveApp/publish.html?id=cam");
@@ -50,6 +51,18 @@ fn a_browsers_camera_and_microphone_are_seen_and_heard_by_webrtc_and_hls() {
             .is_none_or(|cam| cam["status"] != "broadcasting")
     };
     wait_until("the stream is over", seconds(5), is_over);
+    // As it came: H.264 and Opus in MP4.
+    let recording = file(server.data(), "cam.mp4");
+    wait_until("it is recorded", seconds(20), || recording.exists());
+    let probed = assert_plays(&recording);
+    assert_eq!(stream(&probed, "video")["codec_name"], "h264");
+    assert_eq!(stream(&probed, "audio")["codec_name"], "opus");
+    let mut whole = decoding_to_end(&recording.to_string_lossy());
+    let recorded = Seen::of(&Peer::start(&mut whole).finish(seconds(60)));
+    assert!(
+        recorded.distinct > 6 && recorded.sound > 4.0,
+        "{recorded:?}"
+    );
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn time(point: &[u8]) -> Option<Duration> {
         true => seconds + (1 << 32),
         false => seconds,
     };
-    let nanos = (time & 0xffff_ffff) * 1_000_000_000 >> 32;
+    let nanos = ((time & 0xffff_ffff) * 1_000_000_000) >> 32;
     let seconds = seconds.checked_sub(FROM_1900)?;
     Some(Duration::new(seconds, u32::try_from(nanos).ok()?))
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
 use crate::aligner::Aligner;
+use crate::boundary;
 use crate::demuxer::{Demuxer, Event};
 use crate::muxer::{Config, Muxer};
 use crate::packet::{SIZE, SYNC};
@@ -37,6 +38,8 @@ pub fn aligner(data: &[u8]) {
         assert!(position >= end && packet.first() == Some(&SYNC));
         assert_eq!(data.get(position..position + SIZE), Some(&packet[..]));
         end = position + SIZE;
+        // Whatever it says.
+        boundary::read(packet);
     }
     assert!(counts.skipped_bytes as usize + found.len() * SIZE <= data.len());
 }

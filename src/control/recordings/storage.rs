@@ -297,7 +297,8 @@ impl Recordings {
         vod: &Vod,
         change: impl FnOnce(&mut Stored),
     ) -> Result<Stored, StorageError> {
-        let changed = self.change(&vod.key(), |vod| {
+        let key = vod.key();
+        let changed = self.change(&key, |vod| {
             change(vod.stored.get_or_insert_default());
         });
         let changed = changed.await?.filter(|vod| !vod.is_unwanted);

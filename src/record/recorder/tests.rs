@@ -4,6 +4,7 @@ use super::*;
 use crate::hub::{Hub, Origin, Settings, StreamName};
 use crate::record::fragments::tests as made;
 use crate::record::host::memory::Memory;
+use crate::record::packets::tests as packets;
 use media::codec::aac;
 use media::{Codec, Data, Track};
 use std::time::SystemTime;
@@ -60,7 +61,11 @@ async fn files(disk: &Memory, limits: Limits, seconds: i64, gop: i64) -> Vec<Fin
         let wait = arrives(&unit) - now;
         now += wait;
         sleep(Duration::from_millis(wait as u64)).await;
-        publisher.push(AccessUnit::clone(&unit)).unwrap();
+        let mut unit = AccessUnit::clone(&unit);
+        if limits.format == Format::Ts && unit.track.0 == 0 {
+            unit.payload = packets::picture(unit.random_access);
+        }
+        publisher.push(unit).unwrap();
     }
     publisher.finish();
     recording.await.unwrap()
@@ -101,6 +106,25 @@ async fn files_are_cut_at_random_access_points_and_nothing_is_lost_between_them(
         let (before, after) = (pair[0].spans[0], pair[1].spans[0]);
         assert!(before.until_1970().abs_diff(after.since_1970) < Duration::from_millis(40));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn transport_streams_are_cut_alike() {
+    let limits = Limits {
+        duration: Duration::from_secs(10),
+        format: Format::Ts,
+        ..Limits::default()
+    };
+    let files = files(&Memory::new(), limits, 34, 50).await;
+    assert_eq!(files.len(), 4);
+    let samples: usize = files.iter().map(|file| file.samples).sum();
+    assert!(expected(34, 50) - samples <= 1, "{samples}");
+    for pair in files.windows(2) {
+        let (before, after) = (pair[0].spans[0], pair[1].spans[0]);
+        assert!(before.until_1970().abs_diff(after.since_1970) < Duration::from_millis(80));
+    }
+    let names = files.iter().map(|file| file.path.to_string_lossy());
+    assert!(names.clone().all(|name| name.ends_with(".ts")), "{files:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,18 +175,21 @@ async fn what_has_no_form_is_left_out() {
         codec,
     };
     let sound = track(0, Codec::Aac(config.clone()));
-    let data = track(1, Codec::Data(Data::Klv));
+    let klv = track(1, Codec::Data(Data::Klv));
+    let text = track(2, Codec::Data(Data::Teletext(Bytes::new())));
     let set = TrackSet {
         generation: 3,
-        tracks: vec![sound.clone(), data],
+        tracks: vec![sound.clone(), klv.clone(), text.clone()],
     };
     let hub = Hub::new(Settings::default());
     let name = StreamName::new("live", "cam").unwrap();
     let publisher = hub.publish(&name, &origin()).unwrap();
-    let recorded = recorded(publisher.stream(), &set);
+    let mp4 = recorded(publisher.stream(), Format::Mp4, &set);
     assert_eq!(
-        (recorded.generation, &recorded.tracks[..]),
-        (3, &[sound][..])
+        (mp4.generation, &mp4.tracks[..]),
+        (3, &[sound.clone(), klv.clone()][..])
     );
-    assert!(mp4::init::write(&recorded.tracks).is_ok());
+    assert!(mp4::init::write(&mp4.tracks).is_ok());
+    let ts = recorded(publisher.stream(), Format::Ts, &set);
+    assert_eq!(ts.tracks, [sound, klv, text]);
 }

@@ -74,8 +74,15 @@ impl Server {
     /// On a data folder that outlives it.
     #[track_caller]
     pub(crate) fn on(data: &Path) -> Self {
+        Self::on_with(data, &[])
+    }
+
+    /// The same with more arguments.
+    #[track_caller]
+    pub(crate) fn on_with(data: &Path, arguments: &[&str]) -> Self {
         let mut command = command();
         command.args(FREE_PORTS);
+        command.args(arguments);
         Self::run(command, data.to_owned(), None)
     }
 

@@ -73,6 +73,18 @@ pub(crate) fn aiortc() -> (PathBuf, PathBuf) {
     (path_of("python3"), folder)
 }
 
+/// The Python that moto was installed for, and where it is.
+#[track_caller]
+pub(crate) fn moto() -> (PathBuf, PathBuf) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/moto");
+    let is_there = folder.join("moto/server.py").is_file();
+    assert!(
+        is_there,
+        "moto is not installed; `cargo xtask setup` installs it"
+    );
+    (path_of("python3"), folder)
+}
+
 /// The Python that GStreamer is bound to: Debian's, whatever else is in the path.
 #[track_caller]
 pub(crate) fn python() -> PathBuf {

@@ -88,6 +88,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install a reader of metrics", || {
         pypi::ensure("prometheus", "prometheus_client/parser.py")
     })?;
+    steps.step("install a server of S3", || {
+        pypi::ensure("moto", "moto/server.py")
+    })?;
     let browser = steps.step("find a browser", chromium::find_or_download)?;
     let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
     Ok(Found { browser, ffmpeg })
