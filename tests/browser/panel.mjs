@@ -1,8 +1,9 @@
 // Walks the panel as people do, in a real browser against a real server.
 //
-//   node panel.mjs --url URL --task TASK [--source URL] [--onvif ADDRESS] [--target URL] [--host NAME] [--token TOKEN] [--shots FOLDER]
+//   node panel.mjs --url URL --task TASK [--source URL] [--onvif ADDRESS] [--target URL] [--host NAME] [--token TOKEN] [--password PASSWORD]
+//     [--shots FOLDER]
 //
-// Tasks: sources, cameras, recordings, hostile, sign-in, folder, looks. Each ends with status 0 when all that it looks for
+// Tasks: sources, cameras, recordings, hostile, sign-in, accounts, folder, looks. Each ends with status 0 when all that it looks for
 // was there and the page has logged no error; the pages it passes are checked by axe. With --shots pictures of them are kept.
 
 import { createServer, request } from 'node:http';
@@ -13,7 +14,7 @@ const LIMIT = 40_000;
 /** What axe says is fatal here. */
 const SERIOUS = ['serious', 'critical'];
 
-const options = readArguments(process.argv.slice(2), { url: '', task: '', source: '', onvif: '', target: '', host: '', token: '', shots: '' });
+const options = readArguments(process.argv.slice(2), { url: '', task: '', source: '', onvif: '', target: '', host: '', token: '', password: '', shots: '' });
 const at = (section) => new URL(`#/${section}`, options.url).href;
 
 /** Waits for a text in an element. */
@@ -238,6 +239,72 @@ async function signIn(page) {
   await see(page, 'main h1', 'Sign in');
 }
 
+/** Accounts: signed in and out, wrong passwords, another account with less rights, a token, and who did what. */
+async function accounts(page) {
+  const enter = async (name, password) => {
+    await fill(page, 'Name', name);
+    await fill(page, 'Password', password);
+    await press(page, 'Sign in');
+  };
+  await page.goto(at('streams'));
+  await see(page, 'main h1', 'Sign in');
+  await accessible(page, 'sign in');
+  await enter('admin', 'not the password');
+  await see(page, '[role="alert"]', 'wrong');
+  await enter('admin', options.password);
+  await see(page, 'main h1', 'Streams');
+  await visit(page, 'accounts', 'Accounts');
+  await see(page, '[data-account="admin"]', 'you');
+  await press(page, 'Add an account');
+  const dialog = page.locator('dialog');
+  await fill(dialog, 'Name', 'guest');
+  await fill(dialog, 'Password', 'short');
+  await press(dialog, 'Add');
+  await see(page, '.toast.bad', 'did not work');
+  await fill(dialog, 'Password', 'long-enough-for-a-guest');
+  await press(dialog, 'Add');
+  await see(page, '[data-account="guest"]', 'guest');
+  const tokens = page.getByRole('region', { name: 'Tokens' });
+  await fill(tokens, 'Name', 'a script');
+  await press(tokens, 'Make a token');
+  await see(page, '[role="status"]', 'shown this once');
+  const token = await tokens.locator('.copy-line code').innerText();
+  const asked = await page.evaluate(async (secret) => {
+    const answer = await fetch('api/v1/version', { credentials: 'omit', headers: { Authorization: `Bearer ${secret}` } });
+    return answer.status;
+  }, token);
+  expect(asked === 200, `the token is of no use: ${asked}`);
+  await accessible(page, 'accounts');
+  await shoot(page, 'accounts');
+  await page.reload();
+  await see(page, '.audit', 'POST /api/v1/accounts');
+  await press(page, 'Sign out');
+  await see(page, 'main h1', 'Sign in');
+
+  // Who may only look is shown nothing else, and told no by the server too.
+  await enter('guest', 'long-enough-for-a-guest');
+  await see(page, 'main h1', 'Streams');
+  await see(page, '.who', 'guest (viewer)');
+  expect(await page.getByRole('link', { name: /^(Accounts|Settings)$/ }).count() === 0, 'a viewer is shown what is for admins');
+  await visit(page, 'health', 'Log and health');
+  await see(page, '[data-check="disk"]', 'free');
+  expect(await page.locator('.log').count() === 0, 'a viewer is shown the log');
+  expect(await page.getByRole('button', { name: /^(Delete|Stop|Record)/ }).count() === 0, 'a viewer is shown what it may not do');
+  const refused = await page.evaluate(async () => {
+    const answer = await fetch('LiveApp/rest/v2/broadcasts/create', { method: 'POST', body: '{}', headers: { 'X-Requested-With': 'millstream' } });
+    return answer.status;
+  });
+  expect(refused === 403, `a viewer makes streams: ${refused}`);
+  await press(page, 'Password');
+  await fill(dialog, 'Present password', 'long-enough-for-a-guest');
+  await fill(dialog, 'New password', 'another-long-password');
+  await press(dialog, 'Save');
+  await see(page, '.toast', 'Saved');
+  await press(page, 'Sign out');
+  await enter('guest', 'another-long-password');
+  await see(page, '.who', 'guest (viewer)');
+}
+
 /** Below a folder of a proxy. */
 async function folder(page) {
   const to = new URL(options.url);
@@ -311,7 +378,7 @@ async function looks(page) {
   expect(['A', 'INPUT', 'BUTTON'].includes(first), `the keyboard goes on in the page: ${first}`);
 }
 
-const TASKS = { sources, cameras, recordings, hostile, 'sign-in': signIn, folder, looks };
+const TASKS = { sources, cameras, recordings, hostile, 'sign-in': signIn, accounts, folder, looks };
 
 const task = TASKS[options.task];
 if (!task) throw new Error(`--task is one of ${Object.keys(TASKS).join(', ')}`);

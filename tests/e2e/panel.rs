@@ -80,6 +80,16 @@ fn who_comes_from_elsewhere_signs_in() {
 }
 
 #[test]
+fn accounts_sign_in_and_out() {
+    let password = "panel-password";
+    let setting = format!("auth.admin_password={password}");
+    let server = Server::with(&["--demo", "--set", &setting]);
+    let url = server.url("/").replace("127.0.0.1", "panel.test");
+    let more = ["--host", "panel.test", "--password", password];
+    walk(&server, &url, "accounts", &more);
+}
+
+#[test]
 fn below_a_folder_of_a_proxy() {
     let server = Server::with(&["--demo"]);
     walk(&server, &server.url("/"), "folder", &[]);

@@ -5,6 +5,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { call, here, token } from './api';
 import { hasAccounts, learnSession, link, may, server, session } from './live';
+import type { Session } from './model';
 import { Accounts, PasswordForm } from './pages/accounts';
 import { Health } from './pages/health';
 import { New } from './pages/new';
@@ -36,14 +37,14 @@ function nextTheme() {
   applyTheme();
 }
 
-const SECTIONS: { key: keyof typeof texts.nav & IconName; admin?: boolean }[] = [
+const SECTIONS: { key: keyof typeof texts.nav & IconName; role?: Session['role'] }[] = [
   { key: 'streams' },
   { key: 'new' },
   { key: 'restreams' },
   { key: 'recordings' },
-  { key: 'settings' },
+  { key: 'settings', role: 'admin' },
   { key: 'health' },
-  { key: 'accounts', admin: true },
+  { key: 'accounts', role: 'admin' },
 ];
 
 export function App() {
@@ -58,7 +59,7 @@ export function App() {
           <span>{texts.name}</span>
         </a>
         <nav aria-label={texts.nav.label}>
-          {SECTIONS.filter((one) => !one.admin || (hasAccounts.value && may('admin'))).map(({ key }) => (
+          {SECTIONS.filter((one) => may(one.role ?? 'viewer') && (one.key !== 'accounts' || hasAccounts.value)).map(({ key }) => (
             <a key={key} href={to(key)} aria-label={texts.nav[key]} title={texts.nav[key]} aria-current={isCurrent(key) ? 'page' : undefined}>
               <Icon name={key} /><span>{texts.nav[key]}</span>
             </a>
@@ -92,7 +93,7 @@ function Section(): ComponentChildren {
     case 'recordings':
       return <Recordings app={second} stream={third} key={`${second}/${third}`} />;
     case 'settings':
-      return <Settings />;
+      return may('admin') ? <Settings /> : <Streams />;
     case 'health':
       return <Health />;
     case 'accounts':

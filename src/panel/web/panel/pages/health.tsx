@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { call, part, words } from '../api';
 import { clock, moment } from '../format';
+import { may } from '../live';
 import type { Check, LogLine } from '../model';
 import { listen } from '../sse';
 import { texts } from '../texts';
@@ -15,7 +16,7 @@ const TONES = { ok: 'live', warning: 'busy', problem: 'bad' } as const;
 const CLOCKS = 5_000;
 
 export function Health() {
-  return <Page title={copy.title}><Doctor /><Log /></Page>;
+  return <Page title={copy.title}><Doctor />{may('operator') && <Log />}</Page>;
 }
 
 function Doctor() {
