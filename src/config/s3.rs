@@ -11,7 +11,7 @@ const PART: std::ops::RangeInclusive<u64> = 5 << 20..=64 << 20;
 const UPLOADS: std::ops::RangeInclusive<usize> = 1..=16;
 
 /// Table `[record.s3]`. Without a bucket, nothing is copied.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct S3 {
     /// Where the storage answers; without, AWS does in its region.

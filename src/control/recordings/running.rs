@@ -148,7 +148,7 @@ impl Files<'_> {
             format: self.plan.format,
             taken: self.recordings.stored_names(self.name.app(), &base),
             base,
-            free_bytes: place.settings.free_bytes,
+            free_bytes: place.settings.get().free_bytes,
         };
         let writer = tokio::select! {
             writer = recorder.create(wanted) => writer?,

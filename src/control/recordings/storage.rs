@@ -58,7 +58,7 @@ impl Control {
         let Some(bucket) = recordings.place.objects.clone() else {
             return;
         };
-        let most = recordings.place.settings.s3.uploads;
+        let most = recordings.place.settings.get().s3.uploads;
         let mut running: JoinSet<(String, Result<(), StorageError>)> = JoinSet::new();
         let mut busy = HashSet::new();
         let mut later: HashMap<String, (Instant, Duration)> = HashMap::new();
@@ -175,7 +175,7 @@ impl Recordings {
             seconds = begun.elapsed().as_secs_f64(),
             "a recording is in the object storage"
         );
-        if self.place.settings.s3.delete_local {
+        if self.place.settings.get().s3.delete_local {
             self.drop_local(&vod).await?;
         }
         Ok(())
@@ -206,7 +206,7 @@ impl Recordings {
     }
 
     async fn copy(&self, bucket: &Bucket, vod: &Vod) -> Result<(), StorageError> {
-        let settings = &self.place.settings.s3;
+        let settings = &self.place.settings.get().s3;
         let path = self.path(vod);
         let length = tokio::fs::metadata(&path).await?.len();
         let stored = match &vod.stored {
