@@ -202,6 +202,7 @@ impl Site {
             takes_cookies: true,
             // Another page of this machine may open a WebSocket, and read what it says.
             changes: rights::changes(method) || request.headers().contains_key(header::UPGRADE),
+            application: application(request.uri().path()),
         })?;
         let needed = rights::needed(method, request.uri().path());
         if identity.role < needed {
@@ -514,6 +515,12 @@ impl Handler for Current<Site> {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         self.get().answer(request, peer).await
     }
+}
+
+/// The application whose REST API a path belongs to.
+fn application(path: &str) -> Option<&str> {
+    let (app, rest) = path.strip_prefix('/')?.split_once('/')?;
+    rest.starts_with("rest/").then_some(app)
 }
 
 /// A complete file of the server's own, if there is one.

@@ -301,6 +301,38 @@ const ANT_MEDIA: &[Call] = &[
     .query(&["endpointServiceId"])
     .gives("Result"),
     call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/token",
+        "Makes a token that opens the stream once",
+    )
+    .query(&["expireDate", "type", "roomId"])
+    .gives("StreamToken"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/jwt-token",
+        "Makes a signed token that opens the stream",
+    )
+    .query(&["expireDate", "type", "roomId"])
+    .gives("StreamToken"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/tokens/list/{offset}/{size}",
+        "One-time tokens of a stream",
+    ),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}/tokens",
+        "Makes them worthless",
+    )
+    .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/validate-token",
+        "Whether a one-time token is good",
+    )
+    .body("StreamToken")
+    .gives("Result"),
+    call(
         "put",
         "/{app}/rest/v2/broadcasts/{id}/recording/{record}",
         "Begins or ends a recording",
@@ -660,6 +692,10 @@ fn compatible_schemas() -> Value {
         })),
         "Webhooks": object(json!({
             "data": list("Webhook"), "pagination": { "$ref": "#/components/schemas/Pagination" },
+        })),
+        "StreamToken": object(json!({
+            "tokenId": text, "streamId": text, "expireDate": number, "type": { "type": "string", "enum": ["play", "publish"] },
+            "roomId": { "type": ["string", "null"] },
         })),
         "ApiKey": object(json!({ "apiKey": text })),
         "Refresh": object(json!({ "refreshToken": text })),

@@ -5,7 +5,7 @@ use axum::http::Method;
 
 /// Calls that need another role than their method says. `*` stands for one segment of a path, `**` at the end for any
 /// number of them; the first that fits counts.
-const EXCEPTIONS: [(&str, &str, Role); 17] = [
+const EXCEPTIONS: [(&str, &str, Role); 19] = [
     // One's own password: the call looks at the rest.
     ("PATCH", "/api/v1/accounts/*", Role::Viewer),
     ("DELETE", "/api/v1/session", Role::Viewer),
@@ -28,7 +28,9 @@ const EXCEPTIONS: [(&str, &str, Role); 17] = [
     // It sends into every network.
     ("", "/*/rest/v2/broadcasts/onvif-devices", Role::Operator),
     // What it answers opens a stream.
-    ("GET", "/*/rest/v2/broadcasts/*/token", Role::Operator),
+    ("", "/*/rest/v2/broadcasts/*/token", Role::Operator),
+    ("", "/*/rest/v2/broadcasts/*/jwt-token", Role::Operator),
+    ("", "/*/rest/v2/broadcasts/*/tokens/**", Role::Operator),
 ];
 
 /// Functions of EvoStream's API that only look.
@@ -125,6 +127,16 @@ mod tests {
             ),
             ("GET", "/LiveApp/rest/v2/broadcasts/onvif-devices", Operator),
             ("GET", "/LiveApp/rest/v2/broadcasts/cam1/token", Operator),
+            (
+                "HEAD",
+                "/LiveApp/rest/v2/broadcasts/cam1/jwt-token",
+                Operator,
+            ),
+            (
+                "GET",
+                "/LiveApp/rest/v2/broadcasts/cam1/tokens/list/0/9",
+                Operator,
+            ),
             ("DELETE", "/LiveApp/rest/v2/vods/1", Operator),
             ("POST", "/LiveApp/rest/v2/vods/create", Operator),
             ("POST", "/LiveApp/rest/v2/vods/directory", Admin),

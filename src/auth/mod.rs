@@ -2,7 +2,7 @@
 //!
 //! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
 //! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP; or by who has the
-//! stream's key ([`StreamKeys`]). Management is answered to an [`Identity`]: an account that has signed in
+//! stream's key ([`StreamKeys`]). The settings of an application may ask for a token besides ([`Rules`]). Management is answered to an [`Identity`]: an account that has signed in
 //! ([`Auth::sign_in`]), a token, of the configuration or made here ([`ApiTokens`]), which may come as Bearer or as the user
 //! of Basic, one that was given for such a token ([`Grant`]), or a local caller: from a loopback address, with a loopback
 //! name in `Host`, through no proxy, and not from another site's page. How much of it an identity may, its [`Role`] says.
@@ -12,12 +12,15 @@ mod audit;
 mod cookie;
 mod digest;
 mod grants;
+mod jwt;
 mod keys;
 mod origin;
 mod password;
 mod role;
+mod rules;
 mod sessions;
 mod sign_in;
+mod stream_tokens;
 mod throttle;
 mod tokens;
 
@@ -27,7 +30,9 @@ pub use grants::{Grant, LIFETIME};
 pub use keys::{KEYED_APP, StreamKeys};
 pub use origin::Origin;
 pub use role::{Identity, Role, Via};
+pub use rules::Rules;
 pub use sign_in::{SignInError, SignedIn};
+pub use stream_tokens::{StreamToken, StreamTokenError, StreamTokens};
 pub use tokens::{ApiTokens, TokenError, TokenView};
 
 use crate::config::{self, Cidr, Login, Secret};
@@ -39,8 +44,11 @@ use base64::engine::general_purpose::STANDARD;
 use digest::same;
 use grants::{Grants, Holder};
 use percent_encoding::percent_decode_str;
+use rules::Rest;
 use sessions::Sessions;
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use throttle::Throttle;
 
@@ -85,6 +93,8 @@ pub struct Visit<'a> {
     pub takes_cookies: bool,
     /// Whether something changes by what they want.
     pub changes: bool,
+    /// The application whose own calls these are, if it is one.
+    pub application: Option<&'a str>,
 }
 
 /// The answer is no, for this reason.
@@ -102,10 +112,25 @@ pub enum Denied {
     /// Signed in, but it may be another site's page that asks.
     #[error("with a cookie, changes need X-Requested-With: millstream, from a page of this server")]
     Forged,
+    /// The application's calls are not for where they are.
+    #[error("Not allowed IP")]
+    Network,
+    /// The application's calls take a signed token.
+    #[error("Invalid App JWT Token")]
+    AppToken,
+    /// The stream takes a one-time token.
+    #[error("Invalid Token")]
+    StreamToken,
+    /// The stream takes a signed token.
+    #[error("Invalid JWT Token")]
+    StreamJwt,
     /// It takes more than they have.
     #[error("this needs the role {0}")]
     Role(Role),
 }
+
+/// What those are called who have a signed token of an application.
+const SIGNED: &str = "jwt";
 
 /// Answers who may do what.
 #[derive(Debug, Default)]
@@ -119,6 +144,9 @@ pub struct Auth {
     audit: Audit,
     sessions: Sessions,
     throttle: Throttle,
+    /// By application.
+    rules: RwLock<HashMap<String, Arc<Rules>>>,
+    stream_tokens: StreamTokens,
 }
 
 impl Auth {
@@ -146,6 +174,7 @@ impl Auth {
             accounts: Accounts::open(store.clone())?,
             api_tokens: ApiTokens::open(store.clone())?,
             audit: Audit::open(store.clone())?,
+            stream_tokens: StreamTokens::open(store.clone())?,
             sessions: Sessions::new(config.session_idle, config.session_lifetime),
             ..Self::default()
         })
@@ -189,6 +218,23 @@ impl Auth {
         &self.audit
     }
 
+    /// The one-time tokens of streams.
+    pub const fn stream_tokens(&self) -> &StreamTokens {
+        &self.stream_tokens
+    }
+
+    /// The rules of an application.
+    pub fn rules(&self, app: &str) -> Arc<Rules> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        rules.get(app).cloned().unwrap_or_default()
+    }
+
+    /// Rules for an application in the place of those before.
+    pub fn set_rules(&self, app: &str, of_app: Rules) {
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        rules.insert(app.to_owned(), Arc::new(of_app));
+    }
+
     /// Where a request comes from that came from `peer`.
     pub fn origin(&self, peer: SocketAddr, secure: bool, headers: &HeaderMap) -> Origin {
         Origin::new(peer, secure, headers, &self.proxies.get())
@@ -218,13 +264,44 @@ impl Auth {
             Action::Publish(..) => (&known.publishers, Role::Operator),
             Action::Play(..) => (&known.players, Role::Viewer),
         };
-        media(logins, caller).or_else(|denied| {
+        let proven = media(logins, caller);
+        let proven = proven.and_then(|()| self.opens(action, caller));
+        proven.or_else(|denied| {
             // Who is signed in sees on the pages what is there.
             let session = caller.headers.and_then(cookie::either);
             let account = session.and_then(|session| self.account_of(session));
             let may = account.is_some_and(|account| account.role >= needed);
             may.then_some(()).ok_or(denied)
         })
+    }
+
+    /// Whether the caller has the tokens that the application asks for.
+    fn opens(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
+        let (app, id, kind) = match action {
+            Action::Publish(app, id) => (app, id, rules::PUBLISH),
+            Action::Play(app, id) => (app, id, rules::PLAY),
+        };
+        let rules = self.rules(app);
+        let given = || {
+            let header = caller.headers.and_then(|headers| {
+                let value = headers.get(header::AUTHORIZATION)?;
+                bearer(value.as_bytes()).map(<[u8]>::to_vec)
+            });
+            caller.query.and_then(rules::in_query).or(header)
+        };
+        if rules.asks_for_jwt(action) && !rules.is_signed(action, given().as_deref()) {
+            return Err(Denied::StreamJwt);
+        }
+        if rules.asks_for_token(action) {
+            let stream = format!("{app}/{id}");
+            let now = (rules::now(), Instant::now());
+            let address = caller.address.ip();
+            let tokens = &self.stream_tokens;
+            let opens = given()
+                .is_some_and(|token| tokens.open_with(&token, (&stream, kind), address, now));
+            return opens.then_some(()).ok_or(Denied::StreamToken);
+        }
+        Ok(())
     }
 
     /// Who it is that wants to manage.
@@ -245,8 +322,27 @@ impl Auth {
             let local = is_near.then(|| identity(None, Role::Admin, Via::Local));
             return local.ok_or(Denied::NotLocal);
         };
-        if headers.contains_key(header::AUTHORIZATION) {
-            let (name, role) = self.by_token(headers).ok_or(Denied::Token)?;
+        let authorization = headers.get(header::AUTHORIZATION);
+        let rest = match visit.application {
+            Some(app) => {
+                let token = authorization.and_then(|value| bearer(value.as_bytes()));
+                self.rules(app).rest(address, token)?
+            }
+            None => Rest::AsElsewhere,
+        };
+        if rest == Rest::Signed {
+            return Ok(identity(
+                Some(SIGNED.to_owned()),
+                Role::Operator,
+                Via::Token,
+            ));
+        }
+        if authorization.is_some() {
+            let denied = match rest {
+                Rest::NotByPlace => Denied::AppToken,
+                _ => Denied::Token,
+            };
+            let (name, role) = self.by_token(headers).ok_or(denied)?;
             return Ok(identity(name, role, Via::Token));
         }
         let session = cookie::session(headers, visit.origin.secure);
@@ -257,6 +353,9 @@ impl Auth {
                 return Err(Denied::Forged);
             }
             return Ok(identity(Some(account.name), account.role, Via::Session));
+        }
+        if rest == Rest::NotByPlace {
+            return Err(Denied::AppToken);
         }
         let is_unsaid = visit.changes && origin::is_unsaid(headers);
         let is_near = origin::is_local(visit.origin.address, headers) && !is_unsaid;
@@ -400,6 +499,7 @@ mod tests {
             headers: Some(&headers),
             takes_cookies: true,
             changes: true,
+            application: None,
         };
         auth.identify(&visit).map(|identity| {
             assert_eq!(identity.role, Role::Admin);

@@ -190,6 +190,7 @@ mod tests {
             headers: Some(headers),
             takes_cookies: true,
             changes,
+            application: None,
         })
     }
 
@@ -212,6 +213,7 @@ mod tests {
             headers: Some(&cookie),
             takes_cookies: false,
             changes: false,
+            application: None,
         };
         assert_eq!(auth.identify(&elsewhere), Err(Denied::NotLocal));
         // Another role ends it, so that nobody goes on with what the page still shows.

@@ -74,6 +74,9 @@ pub enum ControlError {
     /// As many are kept as may be.
     #[error("the server keeps {0} broadcasts, as many as it may")]
     Full(usize),
+    /// Settings of an application that cannot be.
+    #[error("the settings cannot be used: {0}")]
+    Settings(String),
     /// It could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),

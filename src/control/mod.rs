@@ -35,7 +35,7 @@ pub use targets::check_place as check_target;
 pub use view::{Status, View};
 
 use crate::adapters::Protocol;
-use crate::auth::StreamKeys;
+use crate::auth::{Auth, StreamKeys};
 use crate::config::{self, OnDemand};
 use crate::hub::{Change, Hub, Snapshot, Stream, StreamName};
 use crate::net::redacted::Redacted;
@@ -135,6 +135,12 @@ impl Control {
             store.all(store::Kind::Settings)?.into_iter().collect();
         for (app, settings) in &settings {
             supervisor.limit_retries(app, settings.endpoint_republish_limit);
+            match settings::rules(settings) {
+                Ok(rules) => supervisor.context().auth.set_rules(app, rules),
+                Err(error) => {
+                    tracing::error!(app, error, "what the settings say of access cannot be used");
+                }
+            }
         }
         let broadcasts = Mutex::new(broadcasts);
         let writing = tokio::sync::Mutex::default();
@@ -265,6 +271,11 @@ impl Control {
     /// Other rules for sources, from now on.
     pub fn set_sources(&self, settings: config::Sources) {
         self.shared.supervisor.set(settings);
+    }
+
+    /// Who may do what.
+    pub fn auth(&self) -> &Auth {
+        &self.shared.supervisor.context().auth
     }
 
     /// One broadcast.

@@ -1,6 +1,7 @@
 //! Settings of an application that are changed while the server runs, and kept.
 
 use super::{Control, ControlError};
+use crate::auth::Rules;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -55,9 +56,10 @@ impl Control {
     /// Puts settings in the place of those before. They hold from now on.
     ///
     /// # Errors
-    /// When the webhook cannot be used, or they cannot be kept.
+    /// When the webhook cannot be used, they say of access what cannot be, or they cannot be kept.
     pub async fn set_settings(&self, app: &str, settings: AppSettings) -> Result<(), ControlError> {
         self.check_hook(settings.listener_hook_url.as_deref())?;
+        let rules = rules(&settings).map_err(ControlError::Settings)?;
         let _writing = self.shared.writing.lock().await;
         self.shared
             .store
@@ -67,6 +69,7 @@ impl Control {
             .supervisor
             .limit_retries(app, settings.endpoint_republish_limit);
         self.lock_settings().insert(app.to_owned(), settings);
+        self.auth().set_rules(app, rules);
         self.shared.settings_changed.notify_one();
         Ok(())
     }
@@ -132,6 +135,12 @@ impl Control {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What settings say of access.
+pub(super) fn rules(settings: &AppSettings) -> Result<Rules, String> {
+    let settings = serde_json::to_value(settings).map_err(|error| error.to_string())?;
+    Rules::read(settings)
 }
 
 #[cfg(test)]

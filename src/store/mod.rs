@@ -33,6 +33,8 @@ pub enum Kind {
     Tokens,
     /// What was changed by whom, by place in a circle.
     Audit,
+    /// One-time tokens of streams, by themselves.
+    StreamTokens,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             Self::Accounts => TableDefinition::new("accounts"),
             Self::Tokens => TableDefinition::new("tokens"),
             Self::Audit => TableDefinition::new("audit"),
+            Self::StreamTokens => TableDefinition::new("stream_tokens"),
         }
     }
 }
@@ -166,6 +169,21 @@ impl Store {
             .await
     }
 
+    /// Forgets the documents under many keys, at once.
+    ///
+    /// # Errors
+    /// When that cannot be written; then nothing has changed.
+    pub async fn remove_all(&self, kind: Kind, keys: Vec<String>) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.write(kind, move |table| {
+            keys.iter()
+                .try_for_each(|key| table.remove(key.as_str()).map(drop))
+        })
+        .await
+    }
+
     /// One durable transaction, away from the threads that must not wait for a disk.
     async fn write<F>(&self, kind: Kind, change: F) -> Result<(), StoreError>
     where
@@ -203,6 +221,9 @@ mod tests {
         let more = [("b", &3), ("c", &4)];
         store.put_all(Kind::Broadcasts, more).await.unwrap();
         store.remove(Kind::Broadcasts, "missing").await.unwrap();
+        store.put(Kind::Broadcasts, "d", &5).await.unwrap();
+        let keys = vec!["d".to_owned(), "missing".to_owned()];
+        store.remove_all(Kind::Broadcasts, keys).await.unwrap();
         drop(store);
         let store = Store::open(folder.path()).unwrap();
         let expected = vec![

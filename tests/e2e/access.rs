@@ -1,10 +1,13 @@
 //! Who may manage: accounts, roles, tokens, cookies, and what those try who may not.
 
+use crate::support::clips::Clip;
 use crate::support::http::{Response, request};
+use crate::support::media::{decode, publish_to};
 use crate::support::seconds;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use serde_json::{Value, json};
+use std::time::{Duration, SystemTime};
 
 /// A caller from elsewhere, who is nobody by where they are.
 const AWAY: (&str, &str) = ("Host", "cam.example:5080");
@@ -367,4 +370,141 @@ fn only_a_trusted_proxy_is_believed() {
             401
         );
     }
+}
+
+/// Sets the settings of LiveApp.
+#[track_caller]
+fn settings(server: &Server, settings: &Value) -> Response {
+    let path = "/rest/v2/applications/settings/LiveApp";
+    request(
+        server.http,
+        "POST",
+        path,
+        &[],
+        settings.to_string().as_bytes(),
+    )
+}
+
+#[test]
+fn an_application_may_ask_for_tokens() {
+    let server = Server::start();
+    let key = "zautXStXM9iW3aD3FuyPH0TdK4GHPmHq";
+    let refused = settings(&server, &json!({ "playJwtControlEnabled": true }));
+    assert_eq!(refused.json()["success"], false, "{}", refused.text());
+    let asks = json!({
+        "publishTokenControlEnabled": true, "playJwtControlEnabled": true, "jwtStreamSecretKey": key,
+    });
+    assert_eq!(settings(&server, &asks).json()["success"], true);
+    let hour = SystemTime::now() + Duration::from_secs(3600);
+    let hour = hour
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let token = |id: &str, call: &str, kind: &str| {
+        let path = format!("/{id}/{call}?expireDate={hour}&type={kind}");
+        let made = server.rest("GET", &path, "");
+        assert_eq!(made.status, 200, "{}", made.text());
+        made.json()["tokenId"].as_str().unwrap().to_owned()
+    };
+    let publishing = token("cam", "token", "publish");
+    let held = json!({ "tokenId": publishing, "streamId": "cam", "type": "publish" }).to_string();
+    let is_good = || server.rest("POST", "/validate-token", &held).json()["success"] == true;
+    assert!(is_good());
+    // An encoder without a token, with one of another stream, and with the right one.
+    let other = token("other", "token", "publish");
+    for query in [String::new(), format!("?token={other}")] {
+        let url = format!("{}{query}", server.rtmp_url("cam"));
+        publish_to(&url, Clip::Standard).finish(seconds(30));
+        assert!(server.broadcast("cam").is_none(), "{query}");
+    }
+    assert!(
+        server.log.text().contains("Invalid Token"),
+        "{}",
+        server.log.text()
+    );
+    let url = format!("{}?token={publishing}", server.rtmp_url("cam"));
+    let _publisher = publish_to(&url, Clip::Standard);
+    server.wait_live("cam");
+    assert!(!is_good());
+    let playing = token("cam", "jwt-token", "play");
+    let alg_none = "eyJhbGciOiJub25lIn0.eyJzdHJlYW1JZCI6ImNhbSIsInR5cGUiOiJwbGF5In0.";
+    let wrong = token("cam", "jwt-token", "publish");
+    for path in [
+        "cam.m3u8",
+        "cam/video.m3u8",
+        "cam/cam.mpd",
+        "cam.flv",
+        "cam.live.ts",
+    ] {
+        for query in [
+            "",
+            "?token=x",
+            &format!("?token={alg_none}"),
+            &format!("?token={wrong}"),
+        ] {
+            let path = format!("/LiveApp/streams/{path}{query}");
+            let answer = server.get(&path);
+            assert_eq!(answer.status, 403, "{path}");
+            assert_eq!(answer.text().trim(), "Invalid JWT Token", "{path}");
+        }
+    }
+    // What playlists name is open by the token of the playlist.
+    let hls = server.get(&format!("/LiveApp/streams/cam.m3u8?token={playing}"));
+    assert!(
+        hls.text().contains(&format!("token={playing}")),
+        "{}",
+        hls.text()
+    );
+    for url in [
+        server.url(&format!("/LiveApp/streams/cam.live.ts?token={playing}")),
+        format!("{}?token={playing}", server.rtmp_url("cam")),
+    ] {
+        decode(&url, 2).assert_about(2.0, 30.0);
+    }
+    let log = server.log.text();
+    for secret in [&publishing, &playing, &other, key] {
+        assert!(!log.contains(secret), "{secret}:\n{log}");
+    }
+}
+
+#[test]
+fn an_application_may_ask_for_more_of_who_calls_it() {
+    let server = Server::start();
+    let count = "/LiveApp/rest/v2/broadcasts/count";
+    let elsewhere = json!({ "remoteAllowedCIDR": "10.0.0.0/8" });
+    assert_eq!(settings(&server, &elsewhere).json()["success"], true);
+    let admin = token(&server, "admin");
+    for answer in [
+        server.get(count),
+        with_token(&server, &admin, "GET", count, ""),
+    ] {
+        assert_eq!(answer.status, 403);
+        assert_eq!(answer.json()["message"], "Not allowed IP");
+    }
+    // Other applications are not concerned, and what was set can be undone.
+    assert_eq!(server.get("/live/rest/v2/broadcasts/count").status, 200);
+    let nonsense = json!({ "remoteAllowedCIDR": "10.0.0.0/8;::1" });
+    assert_eq!(settings(&server, &nonsense).json()["success"], false);
+    let asks =
+        json!({ "jwtControlEnabled": true, "jwtSecretKey": "0123456789abcdef0123456789abcdef" });
+    assert_eq!(settings(&server, &asks).json()["success"], true);
+    let here = server.get(count);
+    assert_eq!(
+        (here.status, &here.json()["message"]),
+        (403, &json!("Invalid App JWT Token"))
+    );
+    // {"alg":"HS256"} and {}, signed with that key; with none; and cut.
+    let signed = "eyJhbGciOiJIUzI1NiJ9.e30.x68P15GCa1HmSDdw4rVLsw6ZdUMyLZHfITcI3kWE3Eg";
+    let unsigned = "eyJhbGciOiJub25lIn0.e30.";
+    for (token, status) in [
+        (signed, 200),
+        (unsigned, 403),
+        (&signed[..30], 403),
+        (&admin, 200),
+    ] {
+        let answer = with_token(&server, token, "GET", count, "");
+        assert_eq!(answer.status, status, "{token}: {}", answer.text());
+    }
+    let settings = "/rest/v2/applications/settings/LiveApp";
+    assert_eq!(with_token(&server, signed, "GET", settings, "").status, 403);
 }

@@ -12,6 +12,7 @@ pub(super) mod hooks;
 mod recording;
 mod routes;
 mod settings;
+mod stream_tokens;
 mod vods;
 
 pub(super) use broadcast::{millis, status_text};
@@ -74,6 +75,14 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
             post(endpoints::add).delete(endpoints::remove),
         )
         .route("/{id}/recording/{record}", put(recording::set))
+        .route("/{id}/token", get(stream_tokens::create))
+        .route("/{id}/jwt-token", get(stream_tokens::sign))
+        .route("/{id}/tokens", delete(stream_tokens::forget))
+        .route(
+            "/{id}/tokens/list/{offset}/{size}",
+            get(stream_tokens::list),
+        )
+        .route("/validate-token", post(stream_tokens::validate))
         .route("/{id}/recordings", get(recording::timeline))
         .route("/{id}/recordings/export", get(recording::export));
     let vods = Router::new()

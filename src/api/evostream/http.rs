@@ -24,6 +24,7 @@ impl Handler for Door {
             // What changes something is a GET here, and a cookie is for the panel's port.
             takes_cookies: false,
             changes,
+            application: None,
         });
         let enough = |role| match role < needed {
             true => Err(Denied::Role(needed)),

@@ -114,6 +114,7 @@ async fn serve_one(mut socket: TcpStream, address: SocketAddr, door: &Door) -> s
         headers: None,
         takes_cookies: false,
         changes: true,
+        application: None,
     });
     let identity = match identity {
         Ok(identity) => identity,

@@ -92,8 +92,8 @@ pub fn refusal(status: StatusCode, error: &str) -> Response {
 /// The caller has to say who it is, or may not do this. The challenge is one for which browsers do not ask their users.
 pub fn denied(denied: Denied) -> Response {
     let status = match denied {
-        Denied::Role(_) | Denied::Forged => StatusCode::FORBIDDEN,
         Denied::NotLocal | Denied::Token | Denied::Login => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::FORBIDDEN,
     };
     let mut response = refusal(status, &denied.to_string());
     let headers = response.headers_mut();

@@ -18,6 +18,9 @@ pub(super) struct Said {
     /// A description.
     #[serde(deserialize_with = "text")]
     pub(super) sdp: String,
+    /// What opens the stream.
+    #[serde(deserialize_with = "text")]
+    pub(super) token: String,
 }
 
 /// Clients write null, and other things, where they have nothing to say.

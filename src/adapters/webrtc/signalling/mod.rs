@@ -22,6 +22,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use futures_util::future::select_all;
 use messages::{Refused, Said};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -162,8 +163,8 @@ impl Connection {
                 return vec![ice_servers::message(servers).to_string()];
             }
             "getTrackList" => return vec![messages::track_list(id)],
-            "play" => self.play(id).await.map(Some),
-            "publish" => self.publish(id).map(Some),
+            "play" => self.play(id, &said.token).await.map(Some),
+            "publish" => self.publish(id, &said.token).map(Some),
             "takeConfiguration" => self.describe(id, &said.kind, &said.sdp),
             "stop" => {
                 self.waiting.retain(|name| name.id() != id);
@@ -186,6 +187,7 @@ impl Connection {
     fn name(
         &self,
         id: &str,
+        token: &str,
         action: for<'a> fn(&'a str, &'a str) -> Action<'a>,
     ) -> Result<StreamName, (Refused, String)> {
         if id.is_empty() {
@@ -193,11 +195,17 @@ impl Connection {
         }
         let name = StreamName::new(&self.request.app, id);
         let name = name.map_err(|error| (Refused::InvalidName, error.to_string()))?;
+        let mut query = self.request.query.clone().unwrap_or_default();
+        if !token.is_empty() {
+            // The message counts more than the address that all of them share.
+            let token = utf8_percent_encode(token, NON_ALPHANUMERIC);
+            query = format!("token={token}&{query}");
+        }
         let caller = Caller {
             protocol: "webrtc",
             address: self.request.peer,
             headers: Some(&self.request.headers),
-            query: self.request.query.as_deref(),
+            query: Some(&query),
             proof: None,
         };
         let allowed = self
@@ -215,8 +223,8 @@ impl Connection {
     }
 
     /// Offers a stream.
-    async fn play(&mut self, id: &str) -> Result<String, (Refused, String)> {
-        let name = self.name(id, |app, id| Action::Play(app, id))?;
+    async fn play(&mut self, id: &str, token: &str) -> Result<String, (Refused, String)> {
+        let name = self.name(id, token, |app, id| Action::Play(app, id))?;
         if self.sessions.contains_key(id) {
             return Err((Refused::AlreadyPlaying, "it is being played".to_owned()));
         }
@@ -248,8 +256,8 @@ impl Connection {
         Ok(messages::description(id, "offer", &offer))
     }
 
-    fn publish(&mut self, id: &str) -> Result<String, (Refused, String)> {
-        let name = self.name(id, |app, id| Action::Publish(app, id))?;
+    fn publish(&mut self, id: &str, token: &str) -> Result<String, (Refused, String)> {
+        let name = self.name(id, token, |app, id| Action::Publish(app, id))?;
         match self.sessions.get(id) {
             Some(Session::Begun { .. }) => {
                 return Err((
