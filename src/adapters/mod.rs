@@ -42,6 +42,7 @@ use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Reader, Stream, StreamName, Unavailable};
 use crate::net::policy::Policy;
+use crate::net::round_trip::{self, Ends};
 use crate::net::shard::Shards;
 use crate::net::tls::{Certificate, Connector};
 use axum::body::Body;
@@ -380,6 +381,16 @@ pub struct Progress {
     bytes: AtomicU64,
     skipped: AtomicU64,
     rate: Mutex<Rate>,
+    trip: Mutex<Option<Trip>>,
+}
+
+/// How the way to the far side and back is known.
+#[derive(Clone, Copy, Debug)]
+enum Trip {
+    /// The system measures that connection.
+    Connection(Ends),
+    /// The protocol has measured it.
+    Measured(Duration),
 }
 
 /// Time over which the rate of a target is measured.
@@ -469,6 +480,26 @@ impl Progress {
     /// So many access units have been passed over because the far side was too slow.
     pub fn skipped(&self, access_units: u64) {
         self.skipped.fetch_add(access_units, Ordering::Relaxed);
+    }
+
+    /// The far side is reached over that connection from now on.
+    pub fn set_connection(&self, ends: Option<Ends>) {
+        *self.trip.lock().unwrap_or_else(PoisonError::into_inner) = ends.map(Trip::Connection);
+    }
+
+    /// The way to the far side and back has been measured.
+    pub fn set_round_trip(&self, time: Duration) {
+        let trip = Some(Trip::Measured(time));
+        *self.trip.lock().unwrap_or_else(PoisonError::into_inner) = trip;
+    }
+
+    /// How long the way to the far side and back is, where that is known. It asks the system, which answers at once.
+    pub fn round_trip(&self) -> Option<Duration> {
+        let trip = *self.trip.lock().unwrap_or_else(PoisonError::into_inner);
+        match trip? {
+            Trip::Connection(ends) => round_trip::of(ends),
+            Trip::Measured(time) => Some(time),
+        }
     }
 
     /// Access units sent, bytes sent, access units passed over.

@@ -384,6 +384,11 @@ fn pushed(text: &mut String, targets: &TargetTotals) {
         metric(text, name, "gauge", help);
         line(text, name, "", value);
     }
+    if let Some(time) = targets.round_trip {
+        let (name, seconds) = ("target_round_trip_seconds", time.as_secs_f64());
+        metric(text, name, "gauge", "The longest way to a target and back.");
+        let _ = writeln!(text, "millstream_{name} {seconds}");
+    }
 }
 
 /// Webhooks.

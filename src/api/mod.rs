@@ -128,7 +128,8 @@ impl Site {
             ["api", "v1", ..] => self.own(request, origin).await,
             ["live-streams" | "webhooks", ..] => self.live_streams(request, origin).await,
             ["auth", ..] => {
-                let Ok(response) = self.tokens.clone().call(request.map(Body::new)).await;
+                let Ok(mut response) = self.tokens.clone().call(request.map(Body::new)).await;
+                apivideo::tell_limits(response.headers_mut());
                 response
             }
             [_, "rest", ..] => {
@@ -506,6 +507,7 @@ impl Site {
                 Err(_) => apivideo::unauthorized(),
             }
         };
+        apivideo::tell_limits(response.headers_mut());
         open_to_all_origins(response.headers_mut());
         response
     }

@@ -664,7 +664,8 @@ fn compatible_schemas() -> Value {
         "TargetState": object(json!({
             "state": { "type": "string", "enum": ["waiting", "connecting", "live", "backoff", "failed", "paused"] },
             "since": number, "bytesSent": number, "bitrate": number, "accessUnitsSent": number,
-            "accessUnitsDropped": number, "reconnects": number, "lastError": { "type": ["string", "null"] },
+            "accessUnitsDropped": number, "reconnects": number,
+            "roundTripMs": { "type": ["number", "null"] }, "lastError": { "type": ["string", "null"] },
         })),
         "Restreams": list("Restream"),
         "Restream": { "allOf": [

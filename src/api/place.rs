@@ -11,17 +11,21 @@ pub(super) enum Form {
     Sessions,
     /// A server; a name is the stream id in its query.
     StreamId,
+    /// A resource; a name is the token that lets in.
+    Token,
     /// A place for packets.
     Packets,
 }
 
 /// The forms of schemes; all others have packets.
-const FORMS: [(&str, Form); 5] = [
+const FORMS: [(&str, Form); 7] = [
     ("rtmp", Form::Messages),
     ("rtmps", Form::Messages),
     ("rtsp", Form::Sessions),
     ("rtsps", Form::Sessions),
     ("srt", Form::StreamId),
+    ("whip", Form::Token),
+    ("whips", Form::Token),
 ];
 
 /// What a URL is made of, by its scheme.
@@ -47,6 +51,22 @@ pub(super) fn with_stream_id(url: &str, name: &str) -> String {
     let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let end = if fragment.is_empty() { "" } else { "#" };
     format!("{place}{mark}streamid={name}{end}{fragment}")
+}
+
+/// A URL with a token as its option, unless it has one.
+pub(super) fn with_token(url: &str, token: &str) -> String {
+    let options = url.split_once('#').map(|(_, options)| options);
+    let has_token = |options: &str| {
+        options
+            .split('&')
+            .any(|option| option.starts_with("token="))
+    };
+    if token.is_empty() || options.is_some_and(has_token) {
+        return url.to_owned();
+    }
+    let mark = if options.is_some() { '&' } else { '#' };
+    let token = utf8_percent_encode(token, NON_ALPHANUMERIC);
+    format!("{url}{mark}token={token}")
 }
 
 /// The URL of a name at a server. A query belongs to the application where that is the whole path; else the name stands
@@ -119,6 +139,15 @@ mod tests {
             with_stream_id("srt://a:1?streamid=x", "b"),
             "srt://a:1?streamid=x"
         );
+        assert_eq!(form("whips://a/b"), Form::Token);
+        for (url, token, with) in [
+            ("whip://a/b", "x y", "whip://a/b#token=x%20y"),
+            ("whip://a/b#stun=c:1", "x", "whip://a/b#stun=c:1&token=x"),
+            ("whip://a/b#token=y", "x", "whip://a/b#token=y"),
+            ("whip://a/b", "", "whip://a/b"),
+        ] {
+            assert_eq!(with_token(url, token), with);
+        }
         assert_eq!(join("rtmp://a/live/", "key"), "rtmp://a/live/key");
         assert_eq!(
             join("rtmp://a/b/c?t=1#ttl=7", "key"),

@@ -20,6 +20,8 @@ pub(super) struct TargetStatus {
     /// Passed over because the far side was too slow.
     access_units_dropped: u64,
     reconnects: u64,
+    /// Milliseconds to the far side and back, while it is live and that is known.
+    round_trip_ms: Option<f64>,
     /// In words.
     last_error: Option<String>,
 }
@@ -36,6 +38,9 @@ impl TargetStatus {
             access_units_sent: sent.access_units,
             access_units_dropped: sent.dropped,
             reconnects: state.reconnects(),
+            round_trip_ms: state
+                .round_trip()
+                .map(|time| time.as_micros() as f64 / 1_000.0),
             last_error: state.last_error.clone(),
         }
     }

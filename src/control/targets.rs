@@ -52,6 +52,8 @@ pub struct TargetTotals {
     pub sent: Sent,
     /// How often those that exist were connected again.
     pub reconnects: u64,
+    /// The longest way to one of them and back, where any is known.
+    pub round_trip: Option<Duration>,
 }
 
 impl Control {
@@ -265,11 +267,17 @@ impl Control {
     /// All targets together.
     pub fn target_totals(&self) -> TargetTotals {
         let mut totals = TargetTotals::default();
+        let mut live = Vec::new();
         self.shared.supervisor.each_target(|state| {
+            if state.phase == Phase::Live {
+                live.push(state.progress.clone());
+            }
             *totals.phases.entry(state.phase).or_default() += 1;
             totals.sent = totals.sent.plus(state.sent());
             totals.reconnects = totals.reconnects.saturating_add(state.reconnects());
         });
+        let trips = live.iter().filter_map(|progress| progress.round_trip());
+        totals.round_trip = trips.max();
         totals
     }
 

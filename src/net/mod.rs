@@ -13,6 +13,7 @@ pub mod patient;
 pub mod pieces;
 pub mod policy;
 pub mod redacted;
+pub mod round_trip;
 pub mod shard;
 pub mod socket;
 pub mod text;

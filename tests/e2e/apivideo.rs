@@ -306,6 +306,42 @@ fn the_key_publishes_and_restreams_change_at_once() {
 }
 
 #[test]
+fn the_key_of_a_whip_restream_is_its_token() {
+    let server = Server::start();
+    let wish =
+        json!({"name": "Far", "serverUrl": "whip://127.0.0.1:9/whip", "streamKey": "a word"});
+    let answer = call(
+        &server,
+        "POST",
+        "",
+        &json!({"name": "a", "restreams": [wish]}).to_string(),
+    );
+    for name in ["Limit", "Remaining", "Retry-After"] {
+        let value = answer.header(&format!("X-RateLimit-{name}"));
+        assert!(value.parse::<u64>().is_ok(), "{name}: {value}");
+    }
+    let made = answer.json();
+    let shown = &made["restreams"][0];
+    assert_eq!(
+        (&shown["serverUrl"], &shown["streamKey"]),
+        (&wish["serverUrl"], &wish["streamKey"])
+    );
+    assert_eq!(shown["roundTripMs"], Value::Null);
+    let target = &server.broadcast(id(&made)).unwrap()["endPointList"][0];
+    assert_eq!(
+        target["endpointUrl"],
+        "whip://127.0.0.1:9/whip#token=a%20word"
+    );
+    // It may be left out.
+    let path = format!("/{}", id(&made));
+    let body =
+        json!({"restreams": [{"name": "b", "serverUrl": "whips://127.0.0.1:9/open"}]}).to_string();
+    assert_eq!(call(&server, "PATCH", &path, &body).status, 200);
+    let refused = call(&server, "GET", "/nobody", "");
+    assert!(!refused.header("X-RateLimit-Remaining").is_empty());
+}
+
+#[test]
 fn what_is_wrong_is_a_problem() {
     let server = Server::start();
     let made = create(&server, &json!({"name": "a"}));

@@ -175,7 +175,7 @@ fn facts(far: Peer) -> Value {
 }
 
 /// A server of one session, for so many seconds, and its port.
-fn serving(length: u32) -> (Peer, u16) {
+pub(crate) fn serving(length: u32) -> (Peer, u16) {
     let mut command = program("serve");
     command.arg(length.to_string()).arg(Clip::Standard.file());
     let far = Peer::start(&mut command);

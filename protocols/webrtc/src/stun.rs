@@ -561,6 +561,7 @@ mod tests {
         put(0x8022, b"names", &mut answer);
         let value = address_bytes(address, [7; 12]);
         put(attribute::XOR_MAPPED_ADDRESS, &value, &mut answer);
+        set_length(&mut answer, 0);
         assert_eq!(seen_at(&answer, [7; 12]), Some(address));
         assert_eq!(seen_at(&answer, [8; 12]), None);
         for end in 0..answer.len() {

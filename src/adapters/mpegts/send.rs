@@ -3,6 +3,7 @@
 use super::address::{Address, Carrier};
 use super::socket;
 use crate::adapters::Feed;
+use crate::net::round_trip;
 use crate::transport::{Packaged, PackagedReader, Packagings};
 use media::Timebase;
 use mpegts::constant_rate::ConstantRate;
@@ -56,7 +57,9 @@ pub(super) async fn push(
         Carrier::Tcp => {
             let policy = &feed.context.policy;
             let connected = policy.connect(&address.host, address.port, STALLED).await;
-            Out::Tcp(connected.map_err(|error| error.to_string())?)
+            let socket = connected.map_err(|error| error.to_string())?;
+            feed.progress.set_connection(round_trip::ends(&socket));
+            Out::Tcp(socket)
         }
     };
     feed.progress.set_live();

@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use crate::adapters::Context;
+use crate::net::round_trip::{self, Ends};
 use crate::net::socket::Socket;
 use bytes::Bytes;
 use rtmp::Output;
@@ -91,6 +92,11 @@ impl Link {
             }
         }
         Err(auth::AuthError::Refused.to_string())
+    }
+
+    /// Both ends of the connection.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        round_trip::ends(self.socket.tcp())
     }
 
     async fn attempt(

@@ -34,6 +34,7 @@ pub(super) async fn push(url: &str, feed: &Feed) -> Result<(), String> {
 
 async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
     let mut link = Link::open(&address, Goal::Publish, &feed.context).await?;
+    feed.progress.set_connection(link.ends());
     feed.progress.set_live();
     let mut reader = feed.reader();
     let mut batch = Batch::new(&address, &link);
@@ -50,6 +51,7 @@ async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
                     if let Event::Reconnect { tc_url, .. } = event {
                         let (to, context) = (tc_url.as_deref(), &feed.context);
                         link.reopen(&mut address, to, Goal::Publish, context).await?;
+                        feed.progress.set_connection(link.ends());
                         // It begins anew, at a random access point.
                         reader = feed.reader();
                         batch = Batch::new(&address, &link);

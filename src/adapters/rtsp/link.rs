@@ -11,6 +11,7 @@ use super::source::{Source, Transport};
 use super::wire::Wire;
 use crate::adapters::Feed;
 use crate::hub::StreamName;
+use crate::net::round_trip::Ends;
 use rtsp::auth::Random;
 use rtsp::client::{Choice, Config, Event, Session, Wanted};
 use rtsp::message::Status;
@@ -117,6 +118,11 @@ impl Link {
             "{} sends from one place to another",
             source.place()
         ))
+    }
+
+    /// Both ends of the connection.
+    pub(super) const fn ends(&self) -> Ends {
+        self.wire.ends
     }
 
     async fn connect(

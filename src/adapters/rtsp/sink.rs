@@ -28,6 +28,7 @@ pub(super) async fn push(source: &Source, feed: &Feed, limit: Duration) -> Resul
         return Err("the stream has nothing that is carried by RTP".to_owned());
     }
     let mut link = Link::open(source, feed, &sections, limit).await?;
+    feed.progress.set_connection(Some(link.ends()));
     feed.progress.set_live();
     let mut cutter = Cutter::new(&feed.stream, &sections, link.max_payload());
     let mut reader = feed.reader();

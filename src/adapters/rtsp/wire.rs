@@ -2,6 +2,7 @@
 
 use super::source::{Source, Transport};
 use crate::adapters::Context;
+use crate::net::round_trip::Ends;
 use rtsp::message::MAX_HEAD;
 use rtsp::tunnel::{self, Half, Opening};
 use std::io;
@@ -25,6 +26,8 @@ pub(super) struct Wire {
     tunnelled: bool,
     /// What came behind the answer that opened the tunnel.
     early: Vec<u8>,
+    /// Both ends of the connection that is written to.
+    pub(super) ends: Ends,
     /// Our address.
     pub(super) local: IpAddr,
     /// The camera's, or that of the proxy.
@@ -49,6 +52,7 @@ impl Wire {
                 writer: Box::new(writer),
                 tunnelled: false,
                 early: Vec::new(),
+                ends: (local, peer),
                 local: local.ip().to_canonical(),
                 peer: peer.ip().to_canonical(),
             });
@@ -85,7 +89,7 @@ impl Wire {
             }
             answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
         };
-        let (mut post, ..) = open(source, transport, context).await?;
+        let (mut post, near, far) = open(source, transport, context).await?;
         let request = opening(Half::Post).request(&host);
         post.write_all(&request).await.map_err(said)?;
         Ok(Self {
@@ -93,6 +97,7 @@ impl Wire {
             writer: Box::new(post),
             tunnelled: true,
             early: answer.split_off(length),
+            ends: (near, far),
             local: local.ip().to_canonical(),
             peer: peer.ip().to_canonical(),
         })

@@ -39,6 +39,8 @@ pub(super) struct Entry {
     noted: Option<Instant>,
     /// What the stream has been told of its packets.
     told: Packets,
+    /// In milliseconds, as it was noted last.
+    round_trip: f64,
 }
 
 impl Connections {
@@ -65,6 +67,7 @@ impl Connections {
             number,
             noted: None,
             told: Packets::default(),
+            round_trip: 0.0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Entry {
         }
         let stats = link.stats()?;
         self.noted = Some(Instant::now());
+        self.round_trip = stats.ms_rtt;
         if let Some(record) = self.connections.lock().all.get_mut(&self.number) {
             record.stats = stats;
         }
@@ -107,6 +111,14 @@ impl Entry {
             received: now.received.saturating_sub(before.received),
             lost: now.lost.saturating_sub(before.lost),
         })
+    }
+}
+
+impl Entry {
+    /// How long the way to the far side and back is, once that has been measured.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        let time = Duration::try_from_secs_f64(self.round_trip / 1_000.0).ok();
+        time.filter(|time| !time.is_zero())
     }
 }
 

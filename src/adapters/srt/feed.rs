@@ -97,6 +97,8 @@ pub(super) enum Told<'a> {
     Sent(usize, usize),
     /// The far side was too slow, and misses these.
     Skipped(&'a Skip),
+    /// The way there and back takes so long.
+    RoundTrip(Duration),
 }
 
 /// Why sending is over.
@@ -145,7 +147,11 @@ pub(super) async fn feed(
         }
         // What a reader says besides is nothing to us.
         link.received.clear();
-        entry.note(&link);
+        if entry.note(&link).is_some()
+            && let Some(time) = entry.round_trip()
+        {
+            tell(Told::RoundTrip(time));
+        }
         let more = sent.err().flatten();
         tokio::select! {
             () = link.wait() => {}

@@ -81,6 +81,7 @@ pub(super) async fn push(srt: &Srt, url: &str, to: &Feed) -> Result<(), String> 
     let reader = srt.packagings.reader(&to.stream, to.context.bounds());
     let tell = |told: Told<'_>| match told {
         Told::Sent(units, bytes) => to.progress.sent(units as u64, bytes as u64),
+        Told::RoundTrip(time) => to.progress.set_round_trip(time),
         Told::Skipped(skip) => {
             to.progress.skipped(skip.entries);
             to.stream.note_skip("srt_target", &place, skip);

@@ -160,6 +160,7 @@ fn url(server: &str, key: &str) -> Result<String, &'static str> {
     Ok(match form {
         Form::Messages | Form::Sessions => place::join(server, key),
         Form::StreamId => place::with_stream_id(server, key),
+        Form::Token => place::with_token(server, key),
         Form::Packets => server.to_owned(),
     })
 }

@@ -110,7 +110,7 @@ fn url(call: &Call) -> String {
                 options.push(format!("source={source}"));
             }
         }
-        Form::StreamId => {}
+        Form::StreamId | Form::Token => {}
     }
     match (options.is_empty(), uri.contains('#')) {
         (true, _) => uri.to_owned(),

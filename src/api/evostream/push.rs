@@ -137,6 +137,10 @@ fn url(call: &Call) -> Result<String> {
             let name = call.given("targetStreamName").unwrap_or_default();
             place::with_stream_id(place, name)
         }
+        Form::Token => {
+            let token = call.given("targetStreamName").unwrap_or_default();
+            place::with_token(place, token)
+        }
         Form::Packets => {
             for key in ["ttl", "tos"] {
                 if let Some(value) = call.given(key).filter(|value| *value != "256") {

@@ -156,6 +156,12 @@ impl TargetState {
         self.attempts.saturating_sub(1)
     }
 
+    /// How long the way to it and back is, while it is live and that is known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        let is_live = self.phase == Phase::Live;
+        is_live.then(|| self.progress.round_trip()).flatten()
+    }
+
     /// Bits in a second of what it is sent now.
     pub fn bits_per_second(&self) -> u64 {
         match self.phase {

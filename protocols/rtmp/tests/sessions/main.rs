@@ -7,6 +7,7 @@
     reason = "helpers of tests are tests, which the lint does not see"
 )]
 
+mod encoders;
 mod ffmpeg;
 mod independent_client;
 mod independent_server;

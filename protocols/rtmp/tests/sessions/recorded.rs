@@ -22,7 +22,7 @@ struct Heard {
     stops: usize,
 }
 
-fn recording(name: &str) -> Vec<u8> {
+pub(crate) fn recording(name: &str) -> Vec<u8> {
     std::fs::read(folder().join(name).with_extension("bin")).unwrap()
 }
 

@@ -65,6 +65,9 @@ impl Publishing<'_> {
                 }
             };
             let now = Instant::now();
+            if let Some(time) = self.link.session.stats().round_trip {
+                self.feed.progress.set_round_trip(time);
+            }
             match item {
                 None => {}
                 Some(Item::Tracks(new)) => {
