@@ -111,6 +111,8 @@ pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Open
     let tell = |told: Told<'_>| match told {
         Told::Sent(_, bytes) => viewer.tally().sent(bytes),
         Told::Skipped(skip) => stream.note_skip("srt", &address, skip),
+        // That of a player is among the figures of its connection.
+        Told::RoundTrip(_) => {}
     };
     let reason = match feed(link, reader, &mut entry, tell).await {
         feed::Over::Stream => "the stream has ended".to_owned(),

@@ -86,9 +86,16 @@ fn our_client_says_what_encoders_say() {
                         let value = command.object.get(name)?.as_str()?.to_owned();
                         Some(value)
                     };
-                    assert!(told(our).is_some() && told(their).is_some(), "{encoder}: {name}");
+                    assert!(
+                        told(our).is_some() && told(their).is_some(),
+                        "{encoder}: {name}"
+                    );
                 }
-                assert_eq!(our.object.get("type"), their.object.get("type"), "{encoder}");
+                assert_eq!(
+                    our.object.get("type"),
+                    their.object.get("type"),
+                    "{encoder}"
+                );
                 continue;
             }
             assert_eq!(shape(our), shape(their), "{encoder}: {call}");
