@@ -591,8 +591,8 @@ fn list(of: &str) -> Value {
     json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } })
 }
 
-fn object(properties: Value) -> Value {
-    json!({ "type": "object", "properties": properties })
+fn object(mut properties: Value) -> Value {
+    json!({ "type": "object", "properties": properties.take() })
 }
 
 /// Those of the server's own API.

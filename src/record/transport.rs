@@ -146,7 +146,11 @@ mod tests {
     #[test]
     fn length_and_gaps_are_found_by_reading() {
         let found = scanned(&stretches(10)).unwrap();
-        assert!(found.duration.abs_diff(Duration::from_secs(10)) < Duration::from_millis(200));
+        let length = found.duration;
+        assert!(
+            length.abs_diff(Duration::from_secs(10)) < Duration::from_millis(200),
+            "{length:?}"
+        );
         let spans = found.spans.into_list();
         let [first, second] = spans[..] else {
             panic!("{spans:?}")
@@ -167,7 +171,7 @@ mod tests {
             let found = scanned(&whole[..cut]).unwrap();
             assert_eq!(found.end, cut as u64 / 188 * 188);
         }
-        let mut zeros = whole.clone();
+        let mut zeros = whole;
         zeros.truncate(188 * 40);
         zeros.resize(188 * 60, 0);
         assert_eq!(scanned(&zeros).unwrap().end, 188 * 40);

@@ -537,7 +537,8 @@ mod tests {
     #[test]
     fn refusals_and_silence_are_told() {
         let mut now = Instant::now();
-        let cases: [(&[(u16, &[u8])], TurnError); 3] = [
+        type Attributes = &'static [(u16, &'static [u8])];
+        let cases: [(Attributes, TurnError); 3] = [
             (
                 &[(attribute::ERROR_CODE, &[0, 0, 4, 86])],
                 TurnError::Refused(486),

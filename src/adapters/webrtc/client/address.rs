@@ -53,7 +53,7 @@ impl Address {
                     }
                     // It may hold a password, and is not shown.
                     "turn" => {
-                        turn = Some(turn_server(value).ok_or("turn is not USER:PASSWORD@HOST")?)
+                        turn = Some(turn_server(value).ok_or("turn is not USER:PASSWORD@HOST")?);
                     }
                     "turn_only" => {
                         turn_only = match value {
