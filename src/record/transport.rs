@@ -89,12 +89,17 @@ impl Walk {
             return true;
         };
         if let Some(last) = self.last_clock.replace(clock) {
-            let step = clock.wrapping_add(CLOCK_WRAP).wrapping_sub(last) % CLOCK_WRAP;
-            let step = if step <= LONGEST_STEP { step } else { 0 };
-            self.media = self.media.saturating_add(step);
+            let ahead = clock.wrapping_add(CLOCK_WRAP).wrapping_sub(last) % CLOCK_WRAP;
+            // References of two tracks may cross by some milliseconds.
+            let back = (CLOCK_WRAP - ahead) % CLOCK_WRAP;
+            if ahead <= LONGEST_STEP {
+                self.media = self.media.saturating_add(ahead);
+            } else if back <= LONGEST_STEP {
+                self.media = self.media.saturating_sub(back);
+            }
         }
         let now = Duration::from_nanos(self.media.saturating_mul(1_000) / 27);
-        self.found.duration = now;
+        self.found.duration = self.found.duration.max(now);
         if self.marked.is_some() || self.open.is_none() {
             self.close();
             self.open = Some((now, self.marked.take()));

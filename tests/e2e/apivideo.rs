@@ -309,7 +309,7 @@ fn the_key_publishes_and_restreams_change_at_once() {
 fn the_key_of_a_whip_restream_is_its_token() {
     let server = Server::start();
     let wish =
-        json!({"name": "Far", "serverUrl": "whip://127.0.0.1:9/whip", "streamKey": "a word"});
+        json!({"name": "Far", "serverUrl": "whip://127.0.0.1:9/whip", "streamKey": "a+word"});
     let answer = call(
         &server,
         "POST",
@@ -330,7 +330,7 @@ fn the_key_of_a_whip_restream_is_its_token() {
     let target = &server.broadcast(id(&made)).unwrap()["endPointList"][0];
     assert_eq!(
         target["endpointUrl"],
-        "whip://127.0.0.1:9/whip#token=a%20word"
+        "whip://127.0.0.1:9/whip#token=a%2Bword"
     );
     // It may be left out.
     let path = format!("/{}", id(&made));

@@ -1,8 +1,9 @@
 //! Recordings in other forms than MP4 by itself: transport streams, HLS, telephone sound, parameters that change.
 
-use crate::library::{assert_same_packets, export, timeline};
-use crate::record::{assert_plays, duration, file, probe, record, vods};
+use crate::library::{export, timeline};
+use crate::record::{file, probe, record, vods};
 use crate::support::clips::Clip;
+use crate::support::frames::frames;
 use crate::support::media::{
     Seen, decoding, decoding_to_end, packets, publish_for, start_publishing, stream,
 };
@@ -11,6 +12,20 @@ use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_until};
 use std::path::Path;
+
+/// The pictures are as they came, from wherever in the clip the recording began.
+#[track_caller]
+fn assert_is_of_the_clip(path: &Path, least: usize) {
+    let clip = frames(&Clip::BFrames.file(), "v", "h264").0;
+    let recorded = frames(path, "v", "h264").0;
+    assert!(recorded.len() > least, "{}", recorded.len());
+    let first = clip.iter().position(|one| one.hash == recorded[0].hash);
+    let first = first.expect("the first picture is one of the clip");
+    let expected = clip.iter().cycle().skip(first);
+    for (number, (one, other)) in recorded.iter().zip(expected).enumerate() {
+        assert_eq!(one.hash, other.hash, "{number}");
+    }
+}
 
 #[test]
 fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
@@ -31,7 +46,7 @@ fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
     });
     assert_eq!(record(&server, "cam", false, "")["success"], true);
     let path = file(data, "cam.ts");
-    assert_same_packets(&Clip::BFrames.file(), &path, 100);
+    assert_is_of_the_clip(&path, 100);
     let answer = server.get("/LiveApp/streams/cam.ts");
     assert_eq!(answer.header("content-type"), "video/mp2t");
     assert!(answer.body == std::fs::read(&path).unwrap());
@@ -61,7 +76,7 @@ fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
     assert_eq!(list[1]["vodName"], "cam_1.ts", "{list}");
     let length = list[1]["duration"].as_u64().unwrap();
     assert!(length > 2_500, "{list}");
-    assert_same_packets(&Clip::BFrames.file(), &file(data, "cam_1.ts"), 60);
+    assert_is_of_the_clip(&file(data, "cam_1.ts"), 60);
     let stretches = timeline(&server, "cam")["recorded"].clone();
     assert_eq!(recorded(&server), before);
     assert!(
@@ -128,7 +143,7 @@ fn telephone_sound_is_in_the_file() {
         assert!(finished.status.success(), "{}", finished.stderr);
         let path = file(server.data(), &format!("{name}.mp4"));
         wait_until("it is complete", seconds(20), || path.exists());
-        let probed = assert_plays(&path);
+        let probed = probe(&path);
         assert_eq!(stream(&probed, "audio")["codec_name"], law);
         let seen = Seen::of(
             &Peer::start(&mut decoding_to_end(&path.to_string_lossy())).finish(seconds(30)),
@@ -176,8 +191,13 @@ fn an_export_goes_on_where_the_parameters_change() {
         packets(&probe(&path), "video").len()
     });
     let url = export(&server, "cam", 0, u64::from(u32::MAX) * 1_000);
-    let probed = probe(Path::new(&url));
-    assert_eq!(packets(&probed, "video").len(), parts.iter().sum::<usize>());
+    // What ffprobe reads within pictures, it reads by the parameters of the first stretch: it is asked for the number alone.
+    let mut ffprobe = tool("ffprobe");
+    ffprobe.args("-v quiet -count_packets -select_streams v:0".split(' '));
+    ffprobe.args("-show_entries stream=nb_read_packets -of csv=p=0".split(' '));
+    let counted = Peer::start(ffprobe.arg(&url)).finish(seconds(40)).stdout;
+    let count = counted.trim().trim_end_matches(',').parse::<usize>();
+    assert_eq!(count, Ok(parts.iter().sum::<usize>()));
     let finished = Peer::start(&mut decoding_to_end(&url)).finish(seconds(40));
     let seen = Seen::of(&finished);
     assert!(
@@ -185,5 +205,4 @@ fn an_export_goes_on_where_the_parameters_change() {
         "{seen:?} {parts:?}"
     );
     assert!(seen.distinct * 10 >= seen.pictures * 9, "{seen:?}");
-    assert!(duration(&probed) > 6.0, "{}", duration(&probed));
 }

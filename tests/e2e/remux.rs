@@ -254,7 +254,7 @@ fn data_goes_with_the_pictures() {
         assert!((after.pts - before.pts - moved).abs() < 1e-4, "{after:?}");
     }
     // What has no place for it says so.
-    let output = remux([&from, &path("out.mp4")]);
+    let output = remux([&from, &path("out.flv")]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         text(&output).contains("(KLV) is left out, 3 access units"),
