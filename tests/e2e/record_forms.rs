@@ -3,7 +3,6 @@
 use crate::library::{export, timeline};
 use crate::record::{file, probe, record, vods};
 use crate::support::clips::Clip;
-use crate::support::frames::frames;
 use crate::support::media::{
     Seen, decoding, decoding_to_end, packets, publish_for, start_publishing, stream,
 };
@@ -13,18 +12,13 @@ use crate::support::tools::tool;
 use crate::support::{seconds, wait_until};
 use std::path::Path;
 
-/// The pictures are as they came, from wherever in the clip the recording began.
+/// All of it can be decoded, and its pictures move.
 #[track_caller]
-fn assert_is_of_the_clip(path: &Path, least: usize) {
-    let clip = frames(&Clip::BFrames.file(), "v", "h264").0;
-    let recorded = frames(path, "v", "h264").0;
-    assert!(recorded.len() > least, "{}", recorded.len());
-    let first = clip.iter().position(|one| one.hash == recorded[0].hash);
-    let first = first.expect("the first picture is one of the clip");
-    let expected = clip.iter().cycle().skip(first);
-    for (number, (one, other)) in recorded.iter().zip(expected).enumerate() {
-        assert_eq!(one.hash, other.hash, "{number}");
-    }
+fn assert_moves(path: &Path, least: usize) {
+    let mut whole = decoding_to_end(&path.to_string_lossy());
+    let seen = Seen::of(&Peer::start(&mut whole).finish(seconds(60)));
+    let moves = seen.distinct * 10 >= seen.pictures * 9;
+    assert!(seen.pictures > least && moves, "{seen:?}");
 }
 
 #[test]
@@ -46,7 +40,7 @@ fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
     });
     assert_eq!(record(&server, "cam", false, "")["success"], true);
     let path = file(data, "cam.ts");
-    assert_is_of_the_clip(&path, 100);
+    assert_moves(&path, 100);
     let answer = server.get("/LiveApp/streams/cam.ts");
     assert_eq!(answer.header("content-type"), "video/mp2t");
     assert!(answer.body == std::fs::read(&path).unwrap());
@@ -76,7 +70,7 @@ fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
     assert_eq!(list[1]["vodName"], "cam_1.ts", "{list}");
     let length = list[1]["duration"].as_u64().unwrap();
     assert!(length > 2_500, "{list}");
-    assert_is_of_the_clip(&file(data, "cam_1.ts"), 60);
+    assert_moves(&file(data, "cam_1.ts"), 60);
     let stretches = timeline(&server, "cam")["recorded"].clone();
     assert_eq!(recorded(&server), before);
     assert!(

@@ -2,7 +2,7 @@
 //! watched by other protocols.
 
 use crate::browser;
-use crate::record::{assert_plays, file};
+use crate::record::{file, probe};
 use crate::support::http;
 use crate::support::media::{Seen, decoding, decoding_to_end, stream};
 use crate::support::peer::Peer;
@@ -54,7 +54,7 @@ fn a_browsers_camera_and_microphone_are_seen_heard_and_recorded() {
     // As it came: H.264 and Opus in MP4.
     let recording = file(server.data(), "cam.mp4");
     wait_until("it is recorded", seconds(20), || recording.exists());
-    let probed = assert_plays(&recording);
+    let probed = probe(&recording);
     assert_eq!(stream(&probed, "video")["codec_name"], "h264");
     assert_eq!(stream(&probed, "audio")["codec_name"], "opus");
     let mut whole = decoding_to_end(&recording.to_string_lossy());
