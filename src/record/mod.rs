@@ -12,7 +12,7 @@
 //!
 //! Other parameters of a track begin a new file: few players take a second sample entry.
 //!
-//! A recording may be a transport stream instead ([`packets`], [`transport`]), which holds tracks of data that MP4 has no
+//! A recording may be a transport stream instead (`packets`, `transport`), which holds tracks of data that MP4 has no
 //! form for, and has nothing to complete.
 
 pub mod export;

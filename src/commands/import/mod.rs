@@ -1,7 +1,7 @@
 //! `millstream import`: streams, sources and targets of another server's file, into the data folder or as tables for the
 //! configuration file; and what `millstream export` has written.
 //!
-//! [`yaml`] reads the text, [`mediamtx`] and [`go2rtc`] know what it means, [`found`] what can be taken of it.
+//! `yaml` reads the text, `mediamtx` and `go2rtc` know what it means, `found` what can be taken of it.
 
 mod found;
 mod go2rtc;
