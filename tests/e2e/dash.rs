@@ -14,7 +14,7 @@ use crate::support::playlist::Media;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
-use crate::webrtc_weather::CLOCK;
+use crate::webrtc_weather::{BLACK, CLOCK};
 
 const PATH: &str = "/LiveApp/streams/cam/cam.mpd";
 
@@ -193,8 +193,9 @@ fn minutes_without_a_stall_near_the_live_edge() {
 fn the_delay_by_a_clock_in_the_picture() {
     let server = Server::start();
     let mut ffmpeg = tool("ffmpeg");
-    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", CLOCK]);
-    ffmpeg.args("-re -f lavfi -i sine=sample_rate=48000 -c:v libx264 -preset ultrafast".split(' '));
+    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", BLACK]);
+    ffmpeg.args("-re -f lavfi -i sine=sample_rate=48000".split(' '));
+    ffmpeg.args(["-vf", CLOCK, "-c:v", "libx264", "-preset", "ultrafast"]);
     ffmpeg.args("-tune zerolatency -g 30 -c:a aac -f flv".split(' '));
     let _publisher = Peer::start(ffmpeg.arg(server.rtmp_url("cam")));
     server.wait_live("cam");

@@ -79,7 +79,20 @@ fn vlc_plays() {
 #[track_caller]
 pub(crate) fn vlc_plays_url(url: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let finished = Peer::start(&mut vlc(folder.path(), url, 8)).finish(seconds(40));
+    let mut player = Peer::start(&mut vlc(folder.path(), url, 60));
+    // One picture in fifteen of those that were shown.
+    let pictures = || -> Vec<_> {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        files
+            .filter(|file| file.extension().is_some_and(|ending| ending == "png"))
+            .collect()
+    };
+    while pictures().len() < 8 && player.is_running() {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    player.signal("TERM");
+    let finished = player.finish(seconds(20));
     assert!(
         finished.status.success(),
         "{}\n{}",
@@ -106,12 +119,7 @@ pub(crate) fn vlc_plays_url(url: &str) {
             .filter(|line| !(was_late && late.iter().any(|words| line.contains(words))));
         assert_eq!(complaints.next(), None, "{}", finished.stderr);
     }
-    // One picture in fifteen of those that were shown.
-    let pictures: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|file| file.extension().is_some_and(|ending| ending == "png"))
-        .collect();
+    let pictures = pictures();
     let distinct: HashSet<Vec<u8>> = pictures
         .iter()
         .map(|file| std::fs::read(file).unwrap())

@@ -6,14 +6,16 @@ use crate::support::media::publish;
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::{python, tool};
-use crate::support::{limit, seconds};
+use crate::support::{limit, seconds, wait_for};
 use serde_json::Value;
 use std::process::Command;
 
 const PATH: &str = "/LiveApp/play.html?id=cam&playOrder=webrtc";
 
-/// Bars of a Gray code of the time, which `clock.mjs` reads.
-pub(crate) const CLOCK: &str = "color=black:size=288x64:rate=30,format=yuv420p,geq=lum=\
+/// Bars of a Gray code of the time, which `clock.mjs` reads, painted over pictures when their time has come: ffmpeg makes
+/// those of an input some pictures ahead.
+pub(crate) const BLACK: &str = "color=black:size=288x64:rate=30";
+pub(crate) const CLOCK: &str = "format=yuv420p,geq=lum=\
     'st(0,floor(mod(time(0),1000)*100));st(1,pow(2,floor(X/16)));\
     16+219*mod(floor(ld(0)/ld(1))+floor(ld(0)/ld(1)/2),2)':cb=128:cr=128";
 
@@ -35,10 +37,10 @@ fn a_minute_of_5_percent_loss_can_be_watched() {
 fn a_network_that_is_too_narrow_shows_what_it_carries() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::Standard);
-    let rate = server.broadcast("cam").unwrap()["bitrate"]
-        .as_f64()
-        .unwrap()
-        / 2.0;
+    let bitrate = || server.broadcast("cam").unwrap()["bitrate"].as_f64();
+    // It is known after some seconds.
+    let known = || bitrate().filter(|bitrate| *bitrate > 1_000_000.0);
+    let rate = wait_for("the bit rate to be known", seconds(20), known) / 2.0;
     let rate = format!("{rate:.0}");
     let facts = watch_for(&server, PATH, 40, &["--rate", &rate]);
     let metrics = server.get("/metrics").text();
@@ -81,8 +83,9 @@ fn the_delay_by_a_clock_in_the_picture() {
 /// A clock published by RTMP or RTSP; or by WHIP, from another server that it is published to.
 fn clock(server: &Server, far: &Server, source: &str) -> Peer {
     let mut ffmpeg = tool("ffmpeg");
-    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", CLOCK]);
-    ffmpeg.args("-re -f lavfi -i sine=sample_rate=48000 -c:v libx264 -preset ultrafast".split(' '));
+    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-f", "lavfi", "-i", BLACK]);
+    ffmpeg.args("-re -f lavfi -i sine=sample_rate=48000".split(' '));
+    ffmpeg.args(["-vf", CLOCK, "-c:v", "libx264", "-preset", "ultrafast"]);
     ffmpeg.args("-tune zerolatency -profile:v baseline -g 30".split(' '));
     match source {
         "rtmp" => ffmpeg
@@ -112,7 +115,8 @@ fn clock(server: &Server, far: &Server, source: &str) -> Peer {
 #[test]
 #[ignore = "needs firefox-esr, which Ubuntu has not"]
 fn firefox_plays() {
-    let server = Server::start();
+    // Firefox does not connect to the loopback interface where there is another.
+    let server = Server::with(&["--set", "webrtc.listen=0.0.0.0:0"]);
     let mut whip = Command::new(python());
     whip.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/whip.py"))
         .arg(server.url("/LiveApp/whip/cam"))

@@ -58,10 +58,9 @@ class Publisher:
         self.peer.connect("notify::connection-state", lambda *_: self.changed())
 
     def run(self):
-        limit = GLib.timeout_add_seconds(LIMIT, self.loop.quit)
+        self.limit = GLib.timeout_add_seconds(LIMIT, self.loop.quit)
         self.pipeline.set_state(Gst.State.PLAYING)
         self.loop.run()
-        GLib.source_remove(limit) if self.connected() else None
         if self.resource:
             self.ask(urllib.request.Request(self.resource, headers=self.headers, method="DELETE"))
         self.pipeline.set_state(Gst.State.NULL)
@@ -72,6 +71,7 @@ class Publisher:
     def changed(self):
         if self.connected():
             print("live", flush=True)
+            GLib.source_remove(self.limit)
             GLib.timeout_add_seconds(self.seconds, self.loop.quit)
 
     def offer(self, _):

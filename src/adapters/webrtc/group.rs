@@ -3,7 +3,6 @@
 use super::cutter::Cutter;
 use super::formats;
 use super::recent::{Recent, Sample};
-use super::supply::Takes;
 use super::worker::{Member, Shard};
 use crate::hub::{Item, Stream};
 use futures_util::FutureExt;
@@ -94,11 +93,10 @@ impl Group {
     /// Sends the next part of what a session is behind.
     pub(super) fn catch_up(&self, shard: &Shard, member: &Rc<Member>) {
         let now = Instant::now();
-        if member.takes(now) == Takes::All {
-            let part = member.supply.borrow_mut().part();
-            for sample in part {
-                member.send(now, &sample);
-            }
+        let takes = member.takes();
+        let part = member.supply.borrow_mut().part(now, takes);
+        for sample in part {
+            member.send(now, &sample);
         }
         shard.note_catching_up(member);
     }
@@ -114,7 +112,7 @@ impl Group {
                 continue;
             };
             let has_video = member.formats.video.is_some();
-            let takes = member.takes(now);
+            let takes = member.takes();
             let mut supply = member.supply.borrow_mut();
             let is_sent = supply.take(now, sample, has_video, takes);
             if let Some(skip) = supply.skip(now) {

@@ -5,14 +5,16 @@
 //! [`PATIENCE`]: sources that can make one have made it by then, and others would let the viewer wait for long. That may
 //! be much to send, and too much may be why the viewer asks, so that it has to wait longer each time.
 //!
-//! Pictures for a viewer that takes less than it is sent wait here. They do so until the next random access point, or for
-//! [`LAG`]; then they are passed over, so that what the viewer is shown is whole and not old. Sound goes on.
+//! Pictures for a viewer that takes less than it is sent wait here, or go out as its network has room for them. They do so
+//! until the next random access point, or for [`LAG`]; then they are passed over, so that what the viewer is shown is
+//! whole and not old. Sound goes on.
 
 use super::recent::Sample;
 use crate::hub::ring::{Skip, SkipCause};
 use media::Kind;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+use webrtc::Session;
 
 /// How long a random access point that a viewer has asked for is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -26,6 +28,9 @@ const CONTENT: Duration = Duration::from_secs(30);
 
 /// How long a viewer may be behind because it takes less than it is sent.
 const LAG: Duration = Duration::from_secs(2);
+
+/// What a viewer that takes only so much may be sent at once, in parts of what it takes in a second.
+const ROOM_PER_SECOND: i64 = 16;
 
 /// From one part to the next.
 pub(super) const STEP: Duration = Duration::from_millis(5);
@@ -42,8 +47,15 @@ pub(super) enum Takes {
     All,
     /// Less, for now: what is left waits.
     Slowly,
-    /// Much less, for some time.
-    Nothing,
+    /// So many bytes per second, which is less.
+    Only(u64),
+}
+
+impl Takes {
+    /// By what is known of the session's network.
+    pub(super) fn by(session: &Session) -> Self {
+        session.rate().map_or(Self::All, Self::Only)
+    }
 }
 
 /// What is sent to one viewer.
@@ -55,6 +67,16 @@ pub(super) struct Supply {
     /// When the viewer began anew, and how long it has to wait before it does so again.
     again: Option<(Instant, Duration)>,
     passed_over: PassedOver,
+    /// Of a viewer that takes only so much.
+    room: Option<Room>,
+}
+
+/// How much may be sent now.
+#[derive(Debug)]
+struct Room {
+    /// Below 0 after what was larger: an access unit goes out as a whole.
+    bytes: i64,
+    since: Instant,
 }
 
 /// What the viewer has missed so far of what it misses now.
@@ -120,6 +142,9 @@ impl Supply {
         has_video: bool,
         viewer: Takes,
     ) -> bool {
+        if viewer == Takes::All {
+            self.room = None;
+        }
         let is_picture = sample.kind == Kind::Video;
         let begins = is_picture && sample.random_access;
         if begins {
@@ -131,17 +156,17 @@ impl Supply {
                 true
             }
             Phase::Waits => false,
-            _ if !is_picture => true,
-            Phase::Follows if viewer == Takes::Slowly => {
+            _ if !is_picture => {
+                if let Some(room) = &mut self.room {
+                    room.spend(sample);
+                }
+                true
+            }
+            Phase::Follows if viewer == Takes::All => true,
+            Phase::Follows => {
                 self.phase = Phase::CatchesUp([sample.clone()].into(), now);
                 false
             }
-            Phase::Follows if viewer == Takes::Nothing => {
-                self.passed_over.add(now, std::iter::once(sample.clone()));
-                self.phase = Phase::PassesOver;
-                false
-            }
-            Phase::Follows => true,
             Phase::CatchesUp(waiting, since) => {
                 // Who takes all of it has what waits in a moment.
                 if begins && viewer != Takes::All {
@@ -150,7 +175,7 @@ impl Supply {
                 }
                 waiting.push_back(sample.clone());
                 let is_late = now.saturating_duration_since(*since) >= LAG;
-                if viewer == Takes::Nothing || viewer == Takes::Slowly && is_late {
+                if viewer != Takes::All && is_late {
                     self.passed_over.add(now, waiting.drain(..));
                     self.phase = Phase::PassesOver;
                 }
@@ -159,6 +184,10 @@ impl Supply {
             Phase::PassesOver if begins && viewer == Takes::All => {
                 self.phase = Phase::Follows;
                 true
+            }
+            Phase::PassesOver if begins && matches!(viewer, Takes::Only(_)) => {
+                self.phase = Phase::CatchesUp([sample.clone()].into(), now);
+                false
             }
             Phase::PassesOver => {
                 self.passed_over.add(now, std::iter::once(sample.clone()));
@@ -190,23 +219,55 @@ impl Supply {
     }
 
     /// The next part of what waits.
-    pub(super) fn part(&mut self) -> Vec<Sample> {
+    pub(super) fn part(&mut self, now: Instant, viewer: Takes) -> Vec<Sample> {
         let Phase::CatchesUp(waiting, _) = &mut self.phase else {
             return Vec::new();
         };
         let bytes = |sample: &Sample| sample.payloads.bytes();
         let mut left = PART.max(waiting.iter().map(bytes).sum::<usize>() / PARTS);
+        match viewer {
+            Takes::All => self.room = None,
+            Takes::Slowly => return Vec::new(),
+            Takes::Only(rate) => {
+                let room = self.room.get_or_insert(Room {
+                    bytes: 1,
+                    since: now,
+                });
+                room.grow(now, rate);
+            }
+        }
         let mut part = Vec::new();
         while left > 0
+            && self.room.as_ref().is_none_or(|room| room.bytes > 0)
             && let Some(sample) = waiting.pop_front()
         {
             left = left.saturating_sub(bytes(&sample));
+            if let Some(room) = &mut self.room {
+                room.spend(&sample);
+            }
             part.push(sample);
         }
         if waiting.is_empty() {
             self.phase = Phase::Follows;
         }
         part
+    }
+}
+
+impl Room {
+    /// At so many bytes per second. What is not used is not saved up for long.
+    fn grow(&mut self, now: Instant, rate: u64) {
+        let rate = i64::try_from(rate).unwrap_or(i64::MAX);
+        let micros = now.saturating_duration_since(self.since).as_micros();
+        let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+        self.since = now;
+        let grown = rate.saturating_mul(micros) / 1_000_000;
+        self.bytes = self.bytes.saturating_add(grown).min(rate / ROOM_PER_SECOND);
+    }
+
+    fn spend(&mut self, sample: &Sample) {
+        let bytes = i64::try_from(sample.payloads.bytes()).unwrap_or(i64::MAX);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -249,6 +310,11 @@ mod tests {
         supply.take(Instant::now(), sample, true, Takes::All)
     }
 
+    /// The next part for a viewer that takes everything.
+    fn part(supply: &mut Supply) -> Vec<Sample> {
+        supply.part(Instant::now(), Takes::All)
+    }
+
     fn times(part: &[Sample]) -> Vec<i64> {
         part.iter().map(|sample| sample.time).collect()
     }
@@ -268,15 +334,15 @@ mod tests {
             Instant::now(),
             (0..6).map(|time| picture(time, PART / 2)).collect(),
         );
-        assert_eq!(times(&supply.part()), [0, 1]);
+        assert_eq!(times(&part(&mut supply)), [0, 1]);
         assert!(!take(&mut supply, &picture(6, 10)));
         // Sound has a place of its own.
         assert!(take(&mut supply, &sound(6)));
-        assert_eq!(times(&supply.part()), [2, 3]);
-        assert_eq!(times(&supply.part()), [4, 5]);
+        assert_eq!(times(&part(&mut supply)), [2, 3]);
+        assert_eq!(times(&part(&mut supply)), [4, 5]);
         assert!(supply.is_behind());
-        assert_eq!(times(&supply.part()), [6]);
-        assert!(!supply.is_behind() && supply.part().is_empty());
+        assert_eq!(times(&part(&mut supply)), [6]);
+        assert!(!supply.is_behind() && part(&mut supply).is_empty());
         assert!(take(&mut supply, &picture(7, 10)));
     }
 
@@ -285,12 +351,12 @@ mod tests {
         let now = Instant::now();
         let mut supply = Supply::default();
         supply.begin(now, (1..4).map(|time| picture(time, PART)).collect());
-        assert_eq!(times(&supply.part()), [1]);
+        assert_eq!(times(&part(&mut supply)), [1]);
         assert!(!take(&mut supply, &picture(0, 10)));
         assert_eq!(supply.skip(now), None);
-        assert_eq!(times(&supply.part()), [2]);
-        assert_eq!(times(&supply.part()), [3]);
-        assert_eq!(times(&supply.part()), [0]);
+        assert_eq!(times(&part(&mut supply)), [2]);
+        assert_eq!(times(&part(&mut supply)), [3]);
+        assert_eq!(times(&part(&mut supply)), [0]);
     }
 
     #[test]
@@ -303,7 +369,7 @@ mod tests {
         );
         let mut parts = 0;
         while supply.is_behind() {
-            supply.part();
+            part(&mut supply);
             parts += 1;
             if parts % 7 == 0 {
                 take(&mut supply, &picture(parts, 333_333));
@@ -346,14 +412,14 @@ mod tests {
             supply.want(now);
             if supply.is_due(now) {
                 supply.begin_again(now, vec![picture(0, 10)]);
-                supply.part();
+                part(&mut supply);
                 granted.push(tenth / 10);
             }
         }
         assert_eq!(granted, [0, 1, 3, 7, 15, 31, 47]);
         let later = begun + Duration::from_secs(60) + CONTENT;
         supply.begin_again(later, vec![picture(0, 10)]);
-        supply.part();
+        part(&mut supply);
         supply.want(later);
         assert!(supply.is_due(later + PAUSE));
     }
@@ -372,7 +438,7 @@ mod tests {
         assert!(!take(&mut supply, 80, &picture(3, 10), true));
         assert!(take(&mut supply, 80, &sound(3), true));
         // It takes them in time.
-        assert_eq!(times(&supply.part()), [2, 3]);
+        assert_eq!(times(&part(&mut supply)), [2, 3]);
         assert!(take(&mut supply, 120, &picture(4, 10), false));
         assert_eq!(supply.skip(at(120)), None);
         // Of another random access point before that, only what follows it is left.
@@ -394,19 +460,66 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_nothing_is_sent_whole_groups_or_none_of_it() {
-        let now = Instant::now();
+    fn who_takes_half_is_sent_the_first_half_of_each_group_in_time() {
+        let begun = Instant::now();
         let mut supply = following();
-        assert!(!supply.take(now, &picture(1, 10), true, Takes::Nothing));
-        assert!(supply.take(now, &sound(1), true, Takes::Nothing));
-        // It would take it again, but there is nothing to begin with.
-        assert!(!supply.take(now, &picture(2, 10), true, Takes::All));
-        assert!(!supply.take(now, &picture(0, 10), true, Takes::Nothing));
-        assert!(supply.take(now, &picture(0, 10), true, Takes::All));
-        assert_eq!(supply.skip(now).map(|skip| skip.entries), Some(3));
-        // Of what waits nothing is sent either.
-        supply.begin(now, [picture(0, 10)].into());
-        assert!(!supply.take(now, &picture(1, 10), true, Takes::Nothing));
-        assert!(supply.part().is_empty());
+        let only = Takes::Only(125_000);
+        let mut seen: Vec<(i64, u64)> = Vec::new();
+        let mut sounds = 0;
+        // Five groups of a second, of 240,000 bytes; and sound of 10,000 bytes per second.
+        for millis in (0..5_000).step_by(5) {
+            let now = begun + Duration::from_millis(millis);
+            if millis % 40 == 0 {
+                let time = i64::try_from(millis % 1_000 / 40).unwrap();
+                let bytes = if time == 0 { 48_000 } else { 8_000 };
+                assert!(!supply.take(now, &picture(time, bytes), true, only));
+                let mut sound = sound(time);
+                sound.payloads = Payloads::single(&[0; 400]);
+                assert!(supply.take(now, &sound, true, only));
+                sounds += 1;
+            }
+            for sample in supply.part(now, only) {
+                seen.push((sample.time, millis));
+            }
+        }
+        assert_eq!(sounds, 125);
+        let groups: Vec<_> = seen.chunk_by(|one, other| one.0 < other.0).collect();
+        assert_eq!(groups.len(), 5);
+        for group in groups {
+            // From the first on, without a hole.
+            let times: Vec<_> = group.iter().map(|(time, _)| *time).collect();
+            let all: Vec<_> = (0..i64::try_from(times.len()).unwrap()).collect();
+            assert_eq!(times, all);
+            assert!((8..14).contains(&times.len()), "{times:?}");
+        }
+        let skip = supply.skip(begun + Duration::from_secs(5)).unwrap();
+        assert!((40..70).contains(&skip.entries), "{skip:?}");
+        // It takes all of it again, and what waits is sent at once.
+        let now = begun + Duration::from_secs(5);
+        assert!(!supply.part(now, Takes::All).is_empty());
+        while supply.is_behind() {
+            supply.part(now, Takes::All);
+        }
+        assert!(supply.take(now, &picture(25, 8_000), true, Takes::All));
+    }
+
+    #[test]
+    fn of_a_group_that_does_not_end_the_rest_is_passed_over() {
+        let begun = Instant::now();
+        let mut supply = following();
+        let only = Takes::Only(1_000);
+        let mut last = 0;
+        for time in 1..200 {
+            let now = begun + Duration::from_millis(40) * time;
+            supply.take(now, &picture(i64::from(time), 1_000), true, only);
+            if !supply.part(now, only).is_empty() {
+                last = time;
+            }
+        }
+        assert!((25..75).contains(&last) && !supply.is_behind(), "{last}");
+        let later = begun + LAG * 5;
+        assert!(!supply.take(later, &picture(0, 10), true, only));
+        assert!(supply.skip(later).is_some_and(|skip| skip.entries > 100));
+        assert_eq!(times(&supply.part(begun + LAG * 6, only)), [0]);
     }
 }

@@ -146,14 +146,11 @@ impl Member {
     }
 
     /// How well it takes what it is sent.
-    pub(super) fn takes(&self, now: Instant) -> Takes {
-        if self.session.borrow().is_exceeded(now) {
-            return Takes::Nothing;
+    pub(super) fn takes(&self) -> Takes {
+        if self.ways.borrow().is_slow() {
+            return Takes::Slowly;
         }
-        match self.ways.borrow().is_slow() {
-            true => Takes::Slowly,
-            false => Takes::All,
-        }
+        Takes::by(&self.session.borrow())
     }
 
     /// Sends an access unit.

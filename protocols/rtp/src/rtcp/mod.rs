@@ -14,7 +14,7 @@ mod report;
 pub use arrivals::{Arrivals, MAX_ARRIVALS};
 pub use clock::SourceClock;
 pub use description::{Bye, Description};
-pub use feedback::{FullIntraRequest, Nack, NackPair, PictureLoss};
+pub use feedback::{FullIntraRequest, Nack, NackPair, PictureLoss, ReceiverEstimate};
 pub use reception::{REPORT_INTERVAL, Reception};
 pub use report::{NtpTime, ReceiverReport, ReportBlock, SenderInfo, SenderReport};
 
@@ -35,6 +35,7 @@ mod format {
     pub(super) const NACK: u8 = 1;
     pub(super) const PICTURE_LOSS: u8 = 1;
     pub(super) const FULL_INTRA: u8 = 4;
+    pub(super) const APPLICATION: u8 = 15;
     pub(super) const ARRIVALS: u8 = 15;
 }
 
@@ -55,6 +56,8 @@ pub enum Packet {
     PictureLoss(PictureLoss),
     /// The wish for a picture to start at.
     FullIntraRequest(FullIntraRequest),
+    /// What the receiver thinks that its network carries.
+    ReceiverEstimate(ReceiverEstimate),
     /// When the packets of all sources arrived.
     Arrivals(Arrivals),
     /// A packet of another type or format, left unread.
@@ -155,6 +158,10 @@ impl Packet {
             (kind::PAYLOAD_FEEDBACK, format::FULL_INTRA) => {
                 FullIntraRequest::read(&mut input).map(Self::FullIntraRequest)
             }
+            (kind::PAYLOAD_FEEDBACK, format::APPLICATION) => ReceiverEstimate::read(&mut input)
+                .map(|estimate| {
+                    estimate.map_or(Self::Other { kind, format }, Self::ReceiverEstimate)
+                }),
             _ => Some(Self::Other { kind, format }),
         };
         read.ok_or(RtcpError::Truncated { kind })
@@ -181,6 +188,10 @@ impl Packet {
             Self::FullIntraRequest(packet) => {
                 packet.write(out);
                 (kind::PAYLOAD_FEEDBACK, format::FULL_INTRA)
+            }
+            Self::ReceiverEstimate(packet) => {
+                packet.write(out);
+                (kind::PAYLOAD_FEEDBACK, format::APPLICATION)
             }
             Self::Arrivals(packet) => {
                 packet.write(out);

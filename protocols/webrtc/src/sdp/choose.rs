@@ -176,7 +176,7 @@ fn choose_video(section: usize, media: &Media, video: VideoFormat) -> Option<Cho
     let distances = formats.filter_map(|format| Some((video.distance(format)?, format)));
     let (_, format) = distances.min_by_key(|(distance, _)| *distance)?;
     let agreed = video.agree(format);
-    let known = ["nack", "nack pli", "ccm fir"];
+    let known = ["nack", "nack pli", "ccm fir", "goog-remb"];
     Some(ChosenTrack::new(
         section,
         Kind::Video,

@@ -49,6 +49,9 @@ impl Session {
                         self.send_again(now, nack.media, sequence);
                     }
                 }
+                Packet::ReceiverEstimate(estimate) => {
+                    self.capacity.estimated(now, estimate.bitrate);
+                }
                 Packet::PictureLoss(loss) => random_access |= self.sends_video(loss.media),
                 Packet::FullIntraRequest(wish) => {
                     let mut sources = wish.requests.iter();
@@ -87,7 +90,10 @@ impl Session {
         };
         track.forget(now);
         match track.send_again(now, sequence, path, srtp, &mut self.out) {
-            Again::Sent => self.stats.retransmitted += 1,
+            Again::Sent(bytes) => {
+                self.stats.retransmitted += 1;
+                self.stats.bytes_again += bytes as u64;
+            }
             Again::OnItsWay => {}
             Again::Not => self.stats.not_retransmitted += 1,
         }
@@ -109,7 +115,12 @@ impl Session {
             let micros = u64::from(ticks) * 1_000_000 / 65_536;
             self.stats.round_trip = Some(Duration::from_micros(micros));
         }
-        let is_exceeded = self.capacity.report(now, block, self.stats.round_trip);
+        let is_exceeded = self.capacity.report(
+            now,
+            block,
+            self.stats.round_trip,
+            self.stats.bytes + self.stats.bytes_again,
+        );
         self.stats.exceeded += u64::from(is_exceeded);
     }
 

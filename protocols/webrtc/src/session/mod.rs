@@ -129,6 +129,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Packets that were sent again.
     pub retransmitted: u64,
+    /// Bytes of the payloads of those.
+    pub bytes_again: u64,
     /// Packets that the viewer asked for again in vain: too old, or more than may be repeated.
     pub not_retransmitted: u64,
     /// Times that a random access point was asked for.
@@ -264,9 +266,10 @@ impl Session {
         session_name(self.agent.ufrag())
     }
 
-    /// Whether the viewer's network does not carry what is sent: pictures are better left out for now.
-    pub fn is_exceeded(&self, now: Instant) -> bool {
-        self.capacity.is_exceeded(now)
+    /// Bytes per second that the viewer's network is given, where it does not carry the whole stream: pictures that find no
+    /// room are better left out.
+    pub const fn rate(&self) -> Option<u64> {
+        self.capacity.rate()
     }
 
     /// Where the peer is, once it can be reached.
@@ -457,6 +460,14 @@ impl Session {
         );
         self.stats.packets += sent.packets;
         self.stats.bytes += sent.bytes;
+        // A network that is too narrow loses more by it.
+        match self.capacity.rate() {
+            None => {
+                let again = track.send_once_more(path, srtp, &mut self.out);
+                self.stats.bytes_again += again as u64;
+            }
+            Some(_) => track.send_no_more(),
+        }
         // The first reports tie the tracks together, without which players wait with sound or picture.
         if first {
             self.report(now);

@@ -108,6 +108,7 @@ pub(super) fn wish(video: Option<VideoFormat>, audio: Option<AudioFormat>) -> St
         }
         out.push_str(
             "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 ccm fir\r\n\
+            a=rtcp-fb:96 goog-remb\r\n\
             a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n",
         );
     }

@@ -34,7 +34,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(40);
 /// What became of a request for a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    Sent,
+    /// It was sent, with so many bytes of payload.
+    Sent(usize),
     /// It was sent again just now.
     OnItsWay,
     /// It is not there any more, or more than may be sent again.
@@ -63,6 +64,8 @@ pub(super) struct Track {
     allowance: usize,
     /// Packets that were sent again lately, and when.
     again: VecDeque<(u64, Instant)>,
+    /// Those of them that are sent once more with the next access unit.
+    once_more: Vec<u64>,
 }
 
 /// What one call sent.
@@ -115,6 +118,7 @@ impl Track {
             history: chosen.nack.then(History::default),
             allowance: MAX_ALLOWANCE / 4,
             again: VecDeque::new(),
+            once_more: Vec::new(),
         }
     }
 
@@ -215,16 +219,10 @@ impl Track {
         srtp: &mut Outbound,
         out: &mut Outgoing,
     ) -> Again {
-        let Some(history) = &self.history else {
-            return Again::Not;
-        };
         // The last packet with this sequence number.
         let back = (self.media.next as u16).wrapping_sub(sequence);
         let index = self.media.next.checked_sub(u64::from(back));
         let Some(index) = index.filter(|_| back > 0) else {
-            return Again::Not;
-        };
-        let Some(sent) = history.get(index) else {
             return Again::Not;
         };
         let is_old =
@@ -233,12 +231,50 @@ impl Track {
         if self.again.iter().any(|(again, _)| *again == index) {
             return Again::OnItsWay;
         }
-        let left = self.allowance.checked_sub(sent.payload.len());
-        let Some(left) = left.filter(|_| self.again.len() < MAX_AGAIN) else {
+        if self.again.len() >= MAX_AGAIN {
+            return Again::Not;
+        }
+        let result = self.repeat(index, path, srtp, out);
+        if matches!(result, Again::Sent(_)) {
+            self.again.push_back((index, now));
+            if self.once_more.len() < MAX_AGAIN {
+                self.once_more.push(index);
+            }
+        }
+        result
+    }
+
+    /// Sends once more what was asked for since the last access unit, and gives the bytes of that: a player that does not
+    /// know how far away the server is asks a second time only after 100 ms, which can be seen. To be called a moment later
+    /// than the first time, so that it is not lost with it.
+    pub(super) fn send_once_more(
+        &mut self,
+        path: Path,
+        srtp: &mut Outbound,
+        out: &mut Outgoing,
+    ) -> usize {
+        let mut bytes = 0;
+        for index in std::mem::take(&mut self.once_more) {
+            if let Again::Sent(sent) = self.repeat(index, path, srtp, out) {
+                bytes += sent;
+            }
+        }
+        bytes
+    }
+
+    /// What was asked for is on its way once, and that is enough.
+    pub(super) fn send_no_more(&mut self) {
+        self.once_more.clear();
+    }
+
+    fn repeat(&mut self, index: u64, path: Path, srtp: &mut Outbound, out: &mut Outgoing) -> Again {
+        let Some(sent) = self.history.as_ref().and_then(|history| history.get(index)) else {
+            return Again::Not;
+        };
+        let Some(left) = self.allowance.checked_sub(sent.payload.len()) else {
             return Again::Not;
         };
         self.allowance = left;
-        self.again.push_back((index, now));
         let Sent {
             timestamp,
             marker,
@@ -252,7 +288,8 @@ impl Track {
                 let again = source.next;
                 source.next += 1;
                 let header = source.header(again, timestamp, marker);
-                let original = sequence.to_be_bytes();
+                // The number it had at first (RFC 4588 section 4).
+                let original = (index as u16).to_be_bytes();
                 srtp.rtp(&header, again, &[&original, payload], &mut out.buffer)
             }
             None => {
@@ -262,7 +299,7 @@ impl Track {
         };
         batch.finish(out);
         match result {
-            Ok(()) => Again::Sent,
+            Ok(()) => Again::Sent(payload.len()),
             Err(_) => Again::Not,
         }
     }

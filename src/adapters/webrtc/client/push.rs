@@ -85,10 +85,7 @@ impl Publishing<'_> {
                     };
                     self.recent
                         .remember(&sample, self.feed.context.bounds().reader_bytes);
-                    let takes = match self.link.session.is_exceeded(now) {
-                        true => Takes::Nothing,
-                        false => Takes::All,
-                    };
+                    let takes = Takes::by(&self.link.session);
                     let has_video = self.formats.video.is_some();
                     let is_sent = self.supply.take(now, &sample, has_video, takes);
                     if let Some(skip) = self.supply.skip(now) {
@@ -142,7 +139,7 @@ impl Publishing<'_> {
 
     fn catch_up(&mut self) {
         let now = Instant::now();
-        for sample in self.supply.part() {
+        for sample in self.supply.part(now, Takes::by(&self.link.session)) {
             self.send(now, &sample);
         }
     }

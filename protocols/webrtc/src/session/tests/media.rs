@@ -173,9 +173,10 @@ fn no_index_is_used_twice_over_many_wraps() {
                 .session
                 .send(now, Kind::Video, i64::from(unit), 90_000, &picture);
             viewer.exchange();
+            // Those that are sent once more come last, and end no picture.
             let mut from = viewer.received.iter().rev();
             let newest = from
-                .find(|p| p.header.ssrc == source)
+                .find(|p| p.header.ssrc == source && p.header.marker)
                 .unwrap()
                 .header
                 .sequence;
@@ -211,6 +212,33 @@ fn what_is_sent_again_is_bounded() {
     let stats = viewer.session.stats();
     assert!(stats.retransmitted < 500, "{stats:?}");
     assert_eq!(stats.retransmitted + stats.not_retransmitted, 5_000);
+}
+
+#[test]
+fn what_was_asked_for_goes_out_once_more_with_the_next_picture() {
+    let mut viewer = Viewer::connected(Options::default());
+    let (source, again) = viewer.sources(Kind::Video);
+    let mut send = |viewer: &mut Viewer, time| {
+        let picture = packetize(&[1; 100], 10);
+        let now = viewer.now;
+        viewer
+            .session
+            .send(now, Kind::Video, time, 90_000, &picture);
+        viewer.exchange();
+        viewer.now += Duration::from_millis(33);
+    };
+    send(&mut viewer, 0);
+    let first = viewer.received[0].header.sequence;
+    viewer.feed_back(&nack(source, first..first + 3));
+    let sent_again = |viewer: &Viewer| {
+        let packets = viewer.received.iter();
+        packets.filter(|p| Some(p.header.ssrc) == again).count()
+    };
+    assert_eq!(sent_again(&viewer), 3);
+    send(&mut viewer, 3_000);
+    assert_eq!(sent_again(&viewer), 6);
+    send(&mut viewer, 6_000);
+    assert_eq!(sent_again(&viewer), 6);
 }
 
 #[test]
