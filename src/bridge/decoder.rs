@@ -1,12 +1,16 @@
-//! Coded sound to samples: AAC-LC by symphonia, G.711 by table.
+//! Coded sound to samples: AAC-LC by symphonia (of more than two channels by syom, mixed down), Opus by opus-rs, G.711 by
+//! table.
 //!
 //! HE-AAC is an AAC-LC core of half the sample rate with a description of what lies above; the core is
 //! decoded and the rest left out, which sounds duller but is complete in time. The same holds for parametric
 //! stereo: its core is mono.
 
+use super::encoder::RATE;
 use super::g711;
-use media::codec::aac;
+use super::surround::Surround;
+use media::codec::{aac, opus};
 use media::{Codec, Timebase};
+use opus_rs::OpusDecoder;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use symphonia_codec_aac::AacDecoder;
 use symphonia_core::codecs::audio::well_known::CODEC_ID_AAC;
@@ -28,7 +32,7 @@ const SILENT_STEREO: &[u8] = &[0x21, 0, 0, 0, 0, 0x1c];
 /// Why the sound of a track cannot be transcoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// Not AAC and not G.711.
+    /// Not AAC, not G.711 and not Opus.
     #[error("{0} is not transcoded")]
     Codec(&'static str),
     /// Another AAC than Low Complexity.
@@ -37,8 +41,8 @@ pub enum Unsupported {
     /// A frame length other than 1,024.
     #[error("AAC with {0} samples per frame is not transcoded, only with 1,024")]
     FrameLength(u16),
-    /// Neither mono nor stereo.
-    #[error("sound of {0} channels is not transcoded, only mono and stereo")]
+    /// More than the codec has places for, or none.
+    #[error("{0} channels are not transcoded")]
     Channels(u8),
     /// A sample rate that no codec in use has.
     #[error("sound of {0} samples per second is not transcoded")]
@@ -67,6 +71,8 @@ enum Form {
         config: aac::Config,
     },
     G711(&'static [f32; 256]),
+    Opus(Box<OpusDecoder>),
+    Surround(Surround),
 }
 
 impl Decoder {
@@ -78,9 +84,11 @@ impl Decoder {
                 channels,
                 ..
             } => (*sample_rate, *channels),
+            Codec::Opus(config) => (opus::TIMEBASE, config.channels),
             other => return Err(Unsupported::Codec(other.name())),
         };
-        if !matches!(channels, 1 | 2) {
+        let is_surround = matches!(codec, Codec::Aac(_)) && matches!(channels, 3..=8);
+        if !is_surround && !matches!(channels, 1 | 2) {
             return Err(Unsupported::Channels(channels));
         }
         let rate = Timebase::ticks_per_second(rate);
@@ -88,14 +96,20 @@ impl Decoder {
             return Err(Unsupported::SampleRate(rate));
         }
         let form = match codec {
+            Codec::Aac(config) if is_surround => {
+                let config = core(config)?.specific_config;
+                let decoder = Surround::new(&config);
+                Form::Surround(decoder.ok_or(Unsupported::Setup("AAC decoder"))?)
+            }
             Codec::Aac(config) => aac(config)?,
             Codec::G711 { law, .. } => Form::G711(g711::table(*law)),
+            Codec::Opus(_) => Form::Opus(opus_decoder(channels.into())?),
             other => return Err(Unsupported::Codec(other.name())),
         };
         Ok(Self {
             form,
             rate,
-            channels: channels.into(),
+            channels: if is_surround { 2 } else { channels.into() },
             samples: Vec::new(),
         })
     }
@@ -111,10 +125,11 @@ impl Decoder {
     }
 
     /// Samples per channel that `payload` stands for, whether or not it can be decoded.
-    pub(super) const fn duration(&self, payload: &[u8]) -> usize {
+    pub(super) fn duration(&self, payload: &[u8]) -> usize {
         match self.form {
-            Form::Aac { .. } => AAC_FRAME,
+            Form::Aac { .. } | Form::Surround(_) => AAC_FRAME,
             Form::G711(_) => payload.len() / self.channels,
+            Form::Opus(_) => opus::duration(payload).map_or(0, |samples| samples as usize),
         }
     }
 
@@ -122,24 +137,22 @@ impl Decoder {
     pub(super) fn decode(&mut self, payload: &[u8]) -> Result<&[f32], Damaged> {
         self.samples.clear();
         match &mut self.form {
-            Form::Aac { decoder, config } => {
-                match run(decoder, payload, &mut self.samples) {
-                    Ok(()) if self.samples.len() == AAC_FRAME * self.channels => {}
-                    Ok(()) => return Err(Damaged),
-                    Err(Broken::Frame) => return Err(Damaged),
-                    Err(Broken::Decoder) => {
-                        if let Ok(Form::Aac { decoder: fresh, .. }) = aac(config) {
-                            *decoder = fresh;
-                        }
-                        return Err(Damaged);
+            Form::Aac { decoder, config } => match run(decoder, payload, &mut self.samples) {
+                Ok(()) if self.samples.len() == AAC_FRAME * self.channels => {}
+                Ok(()) => return Err(Damaged),
+                Err(Broken::Frame) => return Err(Damaged),
+                Err(Broken::Decoder) => {
+                    if let Ok(Form::Aac { decoder: fresh, .. }) = aac(config) {
+                        *decoder = fresh;
                     }
+                    return Err(Damaged);
                 }
-                for sample in &mut self.samples {
-                    *sample = if sample.is_finite() {
-                        sample.clamp(-1.0, 1.0)
-                    } else {
-                        0.0
-                    };
+            },
+            Form::Surround(decoder) => {
+                if !decoder.decode(payload, &mut self.samples)
+                    || self.samples.len() != AAC_FRAME * self.channels
+                {
+                    return Err(Damaged);
                 }
             }
             Form::G711(levels) => {
@@ -148,6 +161,29 @@ impl Decoder {
                 self.samples
                     .extend(bytes.map(|byte| levels[usize::from(*byte)]));
             }
+            Form::Opus(decoder) => {
+                let length = opus::duration(payload).ok_or(Damaged)? as usize;
+                self.samples.resize(length * self.channels, 0.0);
+                let decode =
+                    AssertUnwindSafe(|| decoder.decode(payload, length, &mut self.samples));
+                let decoded = catch_unwind(decode);
+                if decoded.is_err()
+                    && let Ok(fresh) = opus_decoder(self.channels)
+                {
+                    *decoder = fresh;
+                }
+                match decoded {
+                    Ok(Ok(samples)) if samples == length => {}
+                    _ => return Err(Damaged),
+                }
+            }
+        }
+        for sample in &mut self.samples {
+            *sample = if sample.is_finite() {
+                sample.clamp(-1.0, 1.0)
+            } else {
+                0.0
+            };
         }
         Ok(&self.samples)
     }
@@ -204,17 +240,27 @@ fn run(decoder: &mut AacDecoder, payload: &[u8], samples: &mut Vec<f32>) -> Resu
     catch_unwind(decode).unwrap_or(Err(Broken::Decoder))
 }
 
-fn aac(config: &aac::Config) -> Result<Form, Unsupported> {
+fn opus_decoder(channels: usize) -> Result<Box<OpusDecoder>, Unsupported> {
+    let new = || OpusDecoder::new(RATE as i32, channels);
+    let decoder = catch_unwind(new).ok().and_then(Result::ok);
+    let decoder = decoder.ok_or(Unsupported::Setup("Opus decoder"))?;
+    Ok(Box::new(decoder))
+}
+
+/// The core alone: an AudioSpecificConfig that tells of more would be refused.
+fn core(config: &aac::Config) -> Result<aac::Config, Unsupported> {
     if config.object_type != 2 {
         return Err(Unsupported::ObjectType(config.object_type));
     }
     if usize::from(config.frame_length) != AAC_FRAME {
         return Err(Unsupported::FrameLength(config.frame_length));
     }
-    // The core alone: an AudioSpecificConfig that tells of more would be refused.
     let rate = config.sample_rate.ticks_per_second();
-    let core = aac::Config::low_complexity(rate, config.channels)
-        .map_err(|_| Unsupported::SampleRate(rate))?;
+    aac::Config::low_complexity(rate, config.channels).map_err(|_| Unsupported::SampleRate(rate))
+}
+
+fn aac(config: &aac::Config) -> Result<Form, Unsupported> {
+    let core = core(config)?;
     let mut parameters = AudioCodecParameters::new();
     parameters
         .for_codec(CODEC_ID_AAC)
@@ -234,7 +280,7 @@ fn aac(config: &aac::Config) -> Result<Form, Unsupported> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use media::codec::{g711::Law, opus};
+    use media::codec::g711::Law;
 
     fn g711(channels: u8, rate: u32) -> Codec {
         Codec::G711 {
@@ -266,8 +312,8 @@ mod tests {
             Some(Unsupported::FrameLength(960))
         );
         assert_eq!(
-            with(|config| config.channels = 6),
-            Some(Unsupported::Channels(6))
+            with(|config| config.channels = 9),
+            Some(Unsupported::Channels(9))
         );
         assert_eq!(
             with(|config| config.channels = 0),
@@ -278,8 +324,8 @@ mod tests {
             refusal(&g711(1, 192_000)),
             Some(Unsupported::SampleRate(192_000))
         );
-        let opus = Codec::Opus(opus::Config::new(2, 312, 48_000).unwrap());
-        assert_eq!(refusal(&opus), Some(Unsupported::Codec("Opus")));
+        let g722 = Codec::G722 { channels: 1 };
+        assert_eq!(refusal(&g722), Some(Unsupported::Codec(g722.name())));
     }
 
     #[test]
@@ -288,6 +334,15 @@ mod tests {
         let config = aac::Config::parse(&Bytes::from_static(&[0x2b, 0x11, 0x88, 0x00])).unwrap();
         let decoder = Decoder::new(&Codec::Aac(config)).ok().unwrap();
         assert_eq!((decoder.rate(), decoder.channels()), (24_000, 2));
+    }
+
+    #[test]
+    fn more_channels_become_two() {
+        let config = aac::Config::low_complexity(48_000, 6).unwrap();
+        let mut decoder = Decoder::new(&Codec::Aac(config)).ok().unwrap();
+        assert_eq!((decoder.rate(), decoder.channels()), (48_000, 2));
+        assert!(decoder.decode(&[0xff; 100]).is_err());
+        assert!(decoder.decode(&[]).is_err());
     }
 
     #[test]

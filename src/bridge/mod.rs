@@ -1,8 +1,9 @@
-//! Sound for readers that take Opus only: AAC-LC and G.711 are decoded, brought to 48 kHz and encoded anew.
+//! Sound for readers that take one codec only: browsers over WebRTC take Opus, what is sent by RTMP is mostly AAC. AAC-LC,
+//! G.711 and Opus are decoded, brought to 48 kHz and encoded anew.
 //!
 //! [`Transcoder`] is the pure stage, access units in and out, with no task and no clock. [`Bridges`] starts one
 //! for a stream when its first [`Reader`] needs it and shares it among all of them; read `reader` for the
-//! shape of that. Pictures are passed on as they are, and so is sound that is Opus already. Nothing here
+//! shape of that. Pictures are passed on as they are, and so is sound that is right already. Nothing here
 //! transcodes video.
 
 mod decoder;
@@ -11,6 +12,7 @@ mod g711;
 mod output;
 mod reader;
 mod resampler;
+mod surround;
 mod task;
 mod transcoder;
 
@@ -18,5 +20,6 @@ mod transcoder;
 mod tests;
 
 pub use decoder::Unsupported;
+pub use encoder::Sound;
 pub use reader::{Bridges, Reader};
 pub use transcoder::{Statistics, Transcoder};

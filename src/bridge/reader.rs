@@ -1,4 +1,4 @@
-//! Streams as readers of Opus see them, and the register of the bridges that make it so.
+//! Streams as readers of one codec of sound see them, and the register of the bridges that make it so.
 //!
 //! A bridge's output is a whole stream: its pictures are the hub's own access units, shared and passed on the
 //! moment they come, its sound is the bridge's. So whoever sends a stream in a form with Opus reads one thing,
@@ -7,16 +7,16 @@
 //! two places, two skips and two sets of tracks. Pictures do not wait for sound: between tracks the order is
 //! that of arrival, within a track that of decoding.
 
+use super::Sound;
 use super::output::{Output, Place};
 use super::task;
 use crate::hub::{self, Hub, Item, Stream, TrackSet};
-use media::{Codec, Kind};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::runtime::Handle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// All bridges of the server, at most one for each stream. Cheap to clone.
+/// All bridges of the server, at most one for each stream and codec. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bridges {
     register: Arc<Register>,
@@ -26,8 +26,8 @@ pub struct Bridges {
 struct Register {
     runtime: Handle,
     hub: Hub,
-    /// By the address of the stream, which a living bridge keeps.
-    running: Mutex<HashMap<usize, Weak<Bridge>>>,
+    /// By the address of the stream, which a living bridge keeps, and by what comes out.
+    running: Mutex<HashMap<(usize, Sound), Weak<Bridge>>>,
 }
 
 /// A running bridge. Dropped with its last reader, it stops.
@@ -50,11 +50,11 @@ impl Bridges {
         }
     }
 
-    /// A reader of `stream` whose sound is Opus. A bridge is started when the stream's tracks turn out to need
+    /// A reader of `stream` whose sound is this. A bridge is started when the stream's tracks turn out to need
     /// one and none is running.
-    pub fn reader(&self, stream: &Arc<Stream>) -> Reader {
+    pub fn reader(&self, stream: &Arc<Stream>, sound: Sound) -> Reader {
         Reader {
-            bridges: self.clone(),
+            bridges: Some((self.clone(), sound)),
             stream: stream.clone(),
             source: Source::Hub(hub::Reader::new(stream.clone())),
         }
@@ -70,9 +70,9 @@ impl Bridges {
             .count()
     }
 
-    fn of(&self, stream: &Arc<Stream>) -> Arc<Bridge> {
+    fn of(&self, stream: &Arc<Stream>, sound: Sound) -> Arc<Bridge> {
         let register = &self.register;
-        let key = Arc::as_ptr(stream) as usize;
+        let key = (Arc::as_ptr(stream) as usize, sound);
         let mut running = register
             .running
             .lock()
@@ -86,7 +86,7 @@ impl Bridges {
         let reader = hub::Reader::new(stream.clone());
         register
             .runtime
-            .spawn(task::run(reader, output.clone(), stop.clone()));
+            .spawn(task::run(sound, reader, output.clone(), stop.clone()));
         let bridge = Arc::new(Bridge {
             output,
             _stop: stop.drop_guard(),
@@ -96,23 +96,18 @@ impl Bridges {
     }
 }
 
-/// Whether readers of Opus need this codec transcoded.
-pub(super) fn is_to_be_bridged(codec: &Codec) -> bool {
-    codec.kind() == Kind::Audio && !matches!(codec, Codec::Opus(_))
-}
-
-fn needs_bridge(tracks: &TrackSet) -> bool {
+fn needs_bridge(tracks: &TrackSet, sound: Sound) -> bool {
     let mut codecs = tracks.tracks.iter().map(|track| &track.codec);
-    codecs.any(is_to_be_bridged)
+    codecs.any(|codec| sound.bridges(codec))
 }
 
-/// One reader of a stream with Opus for sound, at its own place: a [`hub::Reader`] to whoever uses it.
+/// One reader of a stream with one codec for sound, at its own place: a [`hub::Reader`] to whoever uses it.
 ///
 /// As long as the stream's tracks need no bridge it reads the hub itself. Sound that cannot be transcoded is
 /// left out.
 #[derive(Debug)]
 pub struct Reader {
-    bridges: Bridges,
+    bridges: Option<(Bridges, Sound)>,
     stream: Arc<Stream>,
     source: Source,
 }
@@ -124,6 +119,15 @@ enum Source {
 }
 
 impl Reader {
+    /// One that reads the stream as it is.
+    pub fn plain(stream: &Arc<Stream>) -> Self {
+        Self {
+            bridges: None,
+            stream: stream.clone(),
+            source: Source::Hub(hub::Reader::new(stream.clone())),
+        }
+    }
+
     /// What comes next, waiting for it. Safe to cancel.
     pub async fn next(&mut self) -> Item {
         loop {
@@ -158,12 +162,14 @@ impl Reader {
 
     /// Moves from the hub to the bridge, at the newest random access point, when the tracks want it.
     fn takes_the_bridge(&mut self, item: &Item) -> bool {
-        let (Source::Hub(_), Item::Tracks(tracks)) = (&self.source, item) else {
+        let (Source::Hub(_), Item::Tracks(tracks), Some((bridges, sound))) =
+            (&self.source, item, &self.bridges)
+        else {
             return false;
         };
-        let needed = needs_bridge(tracks);
+        let needed = needs_bridge(tracks, *sound);
         if needed {
-            let bridge = self.bridges.of(&self.stream);
+            let bridge = bridges.of(&self.stream, *sound);
             let place = Place::new(&bridge.output);
             self.source = Source::Bridge(bridge, place);
         }

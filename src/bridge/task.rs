@@ -4,21 +4,25 @@
 //! one percent of a core for a stream, so there is nothing to move to a thread of its own; between packets it
 //! yields, so that catching up with a long GOP does not hold the runtime's thread.
 
-use super::Transcoder;
 use super::output::Output;
-use super::reader::is_to_be_bridged;
+use super::{Sound, Transcoder};
 use crate::hub::{Ended, Item, Reader, StreamName, TrackSet};
 use media::{AccessUnit, Track, TrackId};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Runs until the stream ends or `stop` is cancelled.
-pub(super) async fn run(mut reader: Reader, output: Arc<Output>, stop: CancellationToken) {
+pub(super) async fn run(
+    sound: Sound,
+    mut reader: Reader,
+    output: Arc<Output>,
+    stop: CancellationToken,
+) {
     let name = reader.stream().name().clone();
     // Whatever happens here, no reader waits for ever.
     let end = End(output.clone());
-    let mut work = Work::new(name.clone(), output);
-    tracing::info!(stream = %name, "sound is made Opus");
+    let mut work = Work::new(sound, name.clone(), output);
+    tracing::info!(stream = %name, "sound is made {}", sound.name());
     let reason = loop {
         let item = tokio::select! {
             biased;
@@ -41,7 +45,7 @@ pub(super) async fn run(mut reader: Reader, output: Arc<Output>, stop: Cancellat
     work.flush(|_| true);
     for transcoder in &work.transcoders {
         let statistics = transcoder.statistics();
-        tracing::info!(stream = %name, track = transcoder.track().id.0, ?statistics, "sound was made Opus");
+        tracing::info!(stream = %name, track = transcoder.track().id.0, ?statistics, "sound was made {}", sound.name());
     }
     if let Some(reason) = reason {
         end.0.end(reason);
@@ -58,19 +62,21 @@ impl Drop for End {
 
 /// What a bridge does with the items of its stream, apart from waiting for them.
 struct Work {
+    sound: Sound,
     name: StreamName,
     output: Arc<Output>,
     /// Tracks of the output.
     tracks: Arc<TrackSet>,
     transcoders: Vec<Transcoder>,
-    /// Time of the newest packet of each track, in ticks of Opus. A transcoder that follows another must
+    /// Time of the newest packet of each track, in ticks of what comes out. A transcoder that follows another must
     /// not go back behind it.
     newest: Vec<(TrackId, i64)>,
 }
 
 impl Work {
-    fn new(name: StreamName, output: Arc<Output>) -> Self {
+    fn new(sound: Sound, name: StreamName, output: Arc<Output>) -> Self {
         Self {
+            sound,
             name,
             output,
             tracks: Arc::new(TrackSet {
@@ -100,7 +106,7 @@ impl Work {
 
     /// The track that stands for one of the source; none if that cannot be transcoded.
     fn derive(&mut self, track: &Track) -> Option<Track> {
-        if !is_to_be_bridged(&track.codec) {
+        if !self.sound.bridges(&track.codec) {
             return Some(track.clone());
         }
         let known = self
@@ -110,14 +116,14 @@ impl Work {
         if let Some(known) = known {
             return Some(known.track().clone());
         }
-        match Transcoder::new(track) {
+        match Transcoder::new(track, self.sound) {
             Ok(transcoder) => {
                 let derived = transcoder.track().clone();
                 self.transcoders.push(transcoder);
                 Some(derived)
             }
             Err(reason) => {
-                tracing::warn!(stream = %self.name, track = track.id.0, %reason, "sound is left out for readers of Opus");
+                tracing::warn!(stream = %self.name, track = track.id.0, %reason, "sound is left out for readers of {}", self.sound.name());
                 None
             }
         }

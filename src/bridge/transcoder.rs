@@ -1,4 +1,4 @@
-//! One audio track to Opus: decode, bring to 48 kHz, encode, and keep the time right.
+//! One audio track to Opus or AAC: decode, bring to 48 kHz, encode, and keep the time right.
 //!
 //! Pure: access units in, access units out. Time rests on two rules. Sound is put where the time stamps of its
 //! access units say, and from there on samples are counted, so that rounded time stamps do no harm. And the
@@ -6,12 +6,14 @@
 //! source's samples and its clock part ways.
 
 use super::decoder::{Decoder, Unsupported};
-use super::encoder::{Encoder, FRAME, LOOKAHEAD, RATE};
+use super::encoder::{Encoder, RATE, Sound};
 use super::resampler::Resampler;
-use media::codec::opus;
-use media::{AccessUnit, Codec, Track};
+use media::{AccessUnit, Timebase, Track};
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
+
+/// Of what comes out.
+const TIMEBASE: Timebase = media::codec::opus::TIMEBASE;
 
 /// Longest hole that is filled with silence, in samples of 48 kHz: 1 s. Beyond it time jumps.
 const MAX_HOLE: i64 = RATE as i64;
@@ -40,7 +42,7 @@ const MAX_UNIT: i64 = RATE as i64;
 pub struct Statistics {
     /// Access units received.
     pub received: u64,
-    /// Opus packets made.
+    /// Packets made.
     pub packets: u64,
     /// Access units that could not be decoded, replaced by silence.
     pub damaged: u64,
@@ -54,12 +56,13 @@ pub struct Statistics {
     pub failures: u64,
 }
 
-/// Makes Opus of the access units of one track of AAC-LC or G.711.
+/// Makes Opus or AAC of the access units of one track of AAC-LC, G.711 or Opus.
 ///
-/// Packets last 20 ms. Their time is that of the sound which a decoder makes of them, its delay included:
+/// Packets of Opus last 20 ms, of AAC 1,024 samples of 48 kHz. Their time is that of the sound which a decoder makes of them, its delay included:
 /// what was to be heard at a time is heard at that time if the packets are played at theirs. The first packet
-/// is therefore a little earlier than the first access unit, by the `pre_skip` of [`Transcoder::track`].
+/// is therefore a little earlier than the first access unit: by 2.5 ms of Opus (its `pre_skip`), or 21 ms of AAC.
 pub struct Transcoder {
+    sound: Sound,
     source: Track,
     track: Track,
     decoder: Decoder,
@@ -90,24 +93,25 @@ impl std::fmt::Debug for Transcoder {
 }
 
 impl Transcoder {
-    /// Starts for a track of AAC-LC (of HE-AAC the core is taken) or G.711, mono or stereo.
+    /// Starts for a track of AAC-LC (of HE-AAC the core is taken), G.711 or Opus, mono or stereo.
     ///
     /// # Errors
     /// [`Unsupported`] says what about the track is not taken.
-    pub fn new(source: &Track) -> Result<Self, Unsupported> {
+    pub fn new(source: &Track, sound: Sound) -> Result<Self, Unsupported> {
         let decoder = Decoder::new(&source.codec)?;
         let (rate, channels) = (decoder.rate(), decoder.channels());
-        let config = opus::Config::new(channels as u8, LOOKAHEAD as u16, rate)
-            .map_err(|_| Unsupported::Channels(channels as u8))?;
+        let encoder = Encoder::new(sound, channels, rate)?;
+        let codec = encoder.codec(rate);
         Ok(Self {
+            sound,
             source: source.clone(),
             track: Track {
                 id: source.id,
-                codec: Codec::Opus(config),
-                timebase: opus::TIMEBASE,
+                codec: codec.ok_or(Unsupported::Channels(channels as u8))?,
+                timebase: TIMEBASE,
             },
             resampler: Resampler::new(rate, channels),
-            encoder: Encoder::new(channels, rate)?,
+            encoder,
             decoder,
             pending: Vec::new(),
             time: None,
@@ -124,7 +128,7 @@ impl Transcoder {
         &self.source
     }
 
-    /// The track that comes out: Opus with the source's number.
+    /// The track that comes out, with the source's number.
     pub const fn track(&self) -> &Track {
         &self.track
     }
@@ -143,7 +147,7 @@ impl Transcoder {
             self.statistics.damaged += 1;
             return;
         }
-        let start = self.source.timebase.rescale(unit.pts, opus::TIMEBASE);
+        let start = self.source.timebase.rescale(unit.pts, TIMEBASE);
         self.capture = unit.capture.map(|capture| (start, capture));
         if !self.place(start, duration, unit.discontinuity) {
             self.statistics.overlapping += 1;
@@ -180,7 +184,7 @@ impl Transcoder {
         let deviation = start.saturating_sub(end);
         let hole = (duration * 3 / 4).max(MIN_HOLE);
         if deviation.saturating_abs() > MAX_HOLE || discontinuity && deviation.abs() >= hole {
-            self.finish(start.saturating_sub(LOOKAHEAD as i64));
+            self.finish(start.saturating_sub(self.sound.lookahead() as i64));
             self.begin(start, true);
         } else if deviation >= hole {
             self.statistics.holes += 1;
@@ -242,8 +246,9 @@ impl Transcoder {
         self.resampler.process(faded, &mut self.pending);
         self.resampler.flush(&mut self.pending);
         let channels = self.decoder.channels();
-        let frames = (self.pending.len() / channels + LOOKAHEAD).div_ceil(FRAME);
-        self.pending.resize(frames * FRAME * channels, 0.0);
+        let frame = self.sound.frame();
+        let frames = (self.pending.len() / channels + self.sound.lookahead()).div_ceil(frame);
+        self.pending.resize(frames * frame * channels, 0.0);
         self.encode();
         while self
             .packets
@@ -261,12 +266,13 @@ impl Transcoder {
         let Some(mut time) = self.time else {
             return;
         };
-        let size = FRAME * self.decoder.channels();
+        let (frame_length, lookahead) = (self.sound.frame() as i64, self.sound.lookahead() as i64);
+        let size = self.sound.frame() * self.decoder.channels();
         let frames = self.pending.chunks_exact(size);
         let spent = self.pending.len() - frames.remainder().len();
         for frame in frames {
-            let pts = time.saturating_sub(LOOKAHEAD as i64);
-            time = time.saturating_add(FRAME as i64);
+            let pts = time.saturating_sub(lookahead);
+            time = time.saturating_add(frame_length);
             let Some(payload) = self.encoder.encode(frame) else {
                 self.statistics.failures += 1;
                 continue;
@@ -300,7 +306,7 @@ impl Transcoder {
 
 /// When the sound at `pts` was captured, known of another time.
 fn captured((time, capture): (i64, SystemTime), pts: i64) -> Option<SystemTime> {
-    let distance = |ticks: i64| -> Duration { opus::TIMEBASE.duration(ticks) };
+    let distance = |ticks: i64| -> Duration { TIMEBASE.duration(ticks) };
     match pts.checked_sub(time)? {
         after @ 0.. => capture.checked_add(distance(after)),
         before => capture.checked_sub(distance(before.saturating_neg())),

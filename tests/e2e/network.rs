@@ -63,6 +63,39 @@ impl Elsewhere {
         elsewhere
     }
 
+    /// A network behind the other end, which is its router: what comes from there has the router's address and a port of
+    /// its own, and nothing else gets in.
+    #[track_caller]
+    pub(crate) fn home(&self) -> Home {
+        let router = &self.name;
+        let name = format!("{router}h");
+        ip(&["netns", "add", &name]);
+        let home = Home(name.clone());
+        ip(&[
+            "-n", router, "link", "add", "home", "type", "veth", "peer", "name", "out", "netns",
+            &name,
+        ]);
+        for (namespace, address, device) in [
+            (router, "192.168.7.1/24", "home"),
+            (&name, "192.168.7.2/24", "out"),
+        ] {
+            ip(&["-n", namespace, "addr", "add", address, "dev", device]);
+            ip(&["-n", namespace, "link", "set", device, "up"]);
+        }
+        ip(&["-n", &name, "link", "set", "lo", "up"]);
+        ip(&["-n", &name, "route", "add", "default", "via", "192.168.7.1"]);
+        let rules = "table ip nat { chain post { type nat hook postrouting priority 100; oifname != home masquerade; }; }";
+        let script = "echo 1 > /proc/sys/net/ipv4/ip_forward && nft \"$0\"";
+        let mut set_up = self.inside(Path::new("sh"));
+        let output = set_up.args(["-c", script, rules]).output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        home
+    }
+
     /// A program in the other network.
     pub(crate) fn inside(&self, program: &Path) -> Command {
         let mut command = tool("ip");
@@ -88,6 +121,31 @@ impl Elsewhere {
             &format!("{}b", self.name),
             state,
         ]);
+    }
+}
+
+/// A network behind a router.
+pub(crate) struct Home(String);
+
+impl Home {
+    /// The same program there.
+    pub(crate) fn inside(&self, command: &Command) -> Command {
+        let mut inside = tool("ip");
+        inside.args(["netns", "exec", &self.0]);
+        inside.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            inside.env(name, value.unwrap_or_default());
+        }
+        if let Some(folder) = command.get_current_dir() {
+            inside.current_dir(folder);
+        }
+        inside
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = tool("ip").args(["netns", "del", &self.0]).status();
     }
 }
 

@@ -13,8 +13,10 @@ use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
 use crate::webrtc_client::serving;
 use serde_json::Value;
+use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 /// Seconds that are counted.
 const COUNTED: u32 = 12;
@@ -136,6 +138,24 @@ impl Victim {
     }
 }
 
+/// The address of one that accepts and reads a tenth of what the stream has.
+fn slow() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // The system shall not keep for it what it does not read.
+    let small = socket2::SockRef::from(&listener).set_recv_buffer_size(16 << 10);
+    small.unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            let mut piece = [0; 2_048];
+            while socket.read(&mut piece).is_ok_and(|read| read > 0) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    });
+    format!("tcp://{address}")
+}
+
 #[test]
 fn far_sides_of_every_kind_die_or_stand_still_and_nobody_else_misses_a_picture() {
     let _place = limit::ENCODING_BROWSER.take();
@@ -165,6 +185,7 @@ fn far_sides_of_every_kind_die_or_stand_still_and_nobody_else_misses_a_picture()
         all.iter()
             .all(|target| target["roundTripMs"].as_f64().is_some_and(|ms| ms > 0.0))
     });
+    let slow = add(&server, "cam", &slow());
     let counting = counting();
     let well: Vec<String> = counting
         .iter()
@@ -202,6 +223,13 @@ fn far_sides_of_every_kind_die_or_stand_still_and_nobody_else_misses_a_picture()
             assert_eq!(target["accessUnitsDropped"], 0, "{target}");
         }
     }
+    // The slow one was sent what it read, from random access point to random access point.
+    wait_until("the slow one has missed something", seconds(40), || {
+        let all = targets(&server);
+        all.iter().any(|target| {
+            target["endpointServiceId"] == *slow && target["accessUnitsDropped"].as_u64() > Some(0)
+        })
+    });
     for victim in dying.iter().filter(|victim| victim.kind != "whip") {
         status(victim, "broadcasting");
     }

@@ -2,6 +2,7 @@
 //! whatever happens, falls back to HLS where it must, and bad requests are told what is wrong with them.
 
 use crate::browser::{self, watch};
+use crate::network::Elsewhere;
 use crate::support::camera::{camera, pull};
 use crate::support::clips::Clip;
 use crate::support::http::{self, Response};
@@ -259,6 +260,37 @@ fn it_plays_over_ipv6_alone() {
     let path = "/LiveApp/play.html?id=demo&playOrder=webrtc";
     let facts = watch(&server, path, &["--seconds", "4"]);
     assert_eq!(facts["player"], "webrtc", "{facts}");
+}
+
+/// As most viewers are: their router gives what they send its own address, and a port that they do not know.
+#[test]
+fn it_plays_behind_a_router() {
+    let street = Elsewhere::new();
+    let home = street.home();
+    let near = &street.near;
+    let server = Server::with(&[
+        "--demo",
+        "--set",
+        &format!("webrtc.listen={near}:0"),
+        "--set",
+        &format!("https.listen={near}:0"),
+    ]);
+    server.wait_live("demo");
+    let address = format!("{near}:{}", server.port_of("https"));
+    let _place = limit::BROWSER.take();
+    let mut script = browser::node(&server);
+    let page = format!("https://{address}/LiveApp/play.html?id=demo&playOrder=webrtc");
+    script.args(["play.mjs", "--url", &page, "--seconds", "5"]);
+    let finished = Peer::start(&mut home.inside(&script)).finish(seconds(90));
+    assert!(
+        finished.status.success(),
+        "{}{}",
+        finished.stdout,
+        finished.stderr
+    );
+    let facts: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(facts["player"], "webrtc", "{facts}");
+    server.wait_log(seconds(5), &["playing by WebRTC", &street.address]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::browser;
 use crate::record::{file, probe};
 use crate::support::http;
-use crate::support::media::{Seen, decoding, decoding_to_end, stream};
+use crate::support::media::{self, Seen, decoding, decoding_to_end, stream};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::python;
@@ -63,6 +63,34 @@ fn a_browsers_camera_and_microphone_are_seen_heard_and_recorded() {
         recorded.distinct > 6 && recorded.sound > 2.0,
         "{recorded:?}"
     );
+}
+
+/// What a browser publishes is heard wherever RTMP leads: there Opus is made AAC, once for all.
+#[test]
+fn what_is_published_by_whip_is_heard_over_rtmp() {
+    let (server, far) = (Server::start(), Server::start());
+    let mut whip = Command::new(python());
+    whip.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/whip.py"))
+        .arg(server.url("/LiveApp/whip/cam"))
+        .args(["60", "h264"]);
+    let _publisher = Peer::start(&mut whip);
+    server.wait_live("cam");
+    let target = format!(r#"{{"endpointUrl":"{}"}}"#, far.rtmp_url("copy"));
+    server.rest("POST", "/cam/endpoint", &target);
+    far.wait_live("copy");
+    for url in [
+        server.rtmp_url("cam"),
+        server.url("/LiveApp/streams/cam.flv"),
+        far.rtmp_url("copy"),
+        far.url("/LiveApp/streams/copy.m3u8"),
+    ] {
+        let seen = Seen::of(&Peer::start(&mut decoding(&url, 4)).finish(seconds(60)));
+        assert!(seen.distinct > 60, "{url}: {seen:?}");
+        assert!((seen.sound - 4.0).abs() < 0.6, "{url}: {seen:?}");
+    }
+    let probed = media::probe(&server.rtmp_url("cam"), 2);
+    assert_eq!(stream(&probed, "audio")["codec_name"], "aac");
+    server.wait_log(seconds(10), &["sound is made AAC", "LiveApp/cam"]);
 }
 
 #[test]

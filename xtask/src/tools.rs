@@ -146,6 +146,7 @@ pub(crate) const TEST: &[Tool] = &[
         Present::Program("srt-live-transmit"),
     ),
     tool("iproute2", &["iproute2"], Present::Program("ip")),
+    tool("nftables", &["nftables"], Present::Program("nft")),
     tool("curl", &["curl"], Present::Program("curl")),
     tool("nginx", &["nginx"], Present::Program("nginx")),
     tool(

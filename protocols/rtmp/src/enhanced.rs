@@ -2,6 +2,7 @@
 //! Command"): the codecs they can handle, as FourCCs, and a set of capabilities.
 
 use crate::amf0::Value;
+use crate::wire::cut;
 
 /// It can be asked to connect once more.
 pub const RECONNECT: u32 = 1;
@@ -20,6 +21,31 @@ const CAN_FORWARD: f64 = 4.0;
 
 const VIDEO: [&str; 5] = ["avc1", "hvc1", "av01", "vp09", "vp08"];
 const AUDIO: [&str; 6] = ["mp4a", "Opus", "fLaC", "ac-3", "ec-3", ".mp3"];
+
+/// Most codecs that are kept of a list.
+const MAX_FOUR_CCS: usize = 64;
+
+/// The codecs that the other side names among these properties, as FourCCs; `*` is any.
+pub(crate) fn four_ccs<'a>(property: impl Fn(&str) -> Option<&'a Value>) -> Vec<String> {
+    let mut four_ccs: Vec<String> = match property("fourCcList") {
+        Some(Value::StrictArray(values)) => values
+            .iter()
+            .filter_map(Value::as_str)
+            .take(MAX_FOUR_CCS)
+            .map(|four_cc| cut(four_cc, 4).to_owned())
+            .collect(),
+        _ => Vec::new(),
+    };
+    // Version 2 has a map for each kind of media in place of the list.
+    for map in ["videoFourCcInfoMap", "audioFourCcInfoMap"] {
+        if let Some(Value::Object(codecs) | Value::EcmaArray(codecs)) = property(map) {
+            let room = MAX_FOUR_CCS.saturating_sub(four_ccs.len());
+            let codecs = codecs.iter().take(room);
+            four_ccs.extend(codecs.map(|(four_cc, _)| cut(four_cc, 4).to_owned()));
+        }
+    }
+    four_ccs
+}
 
 /// The properties that say so, of `connect` and of its answer.
 pub(crate) fn announcement() -> [(String, Value); 4] {

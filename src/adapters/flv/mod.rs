@@ -9,6 +9,7 @@ mod websocket;
 
 use super::{Context, FileRequest, FileResponse, FlvMedia, Protocol, not_carried, refusal};
 use crate::auth::{Action, Caller};
+use crate::bridge::Sound;
 use crate::config::{Config, ConfigError};
 use crate::hub::{Interest, StreamName, Unavailable, Viewer};
 use crate::net::fanout::{self, Subscriber};
@@ -131,6 +132,8 @@ async fn play(
         };
         tracing::info!(stream = %viewer.stream().name(), %address, is_websocket, "playing by HTTP-FLV");
         let bounds = context.bounds();
+        // Players of FLV know AAC, and hardly anything else that can be made of it.
+        let sound = Some((context.bridges.clone(), Sound::Aac));
         let start = move || async move {
             if is_websocket {
                 let mut peer = WebSocket::new(head, &beginning);
@@ -142,6 +145,7 @@ async fn play(
                         address,
                         peer,
                         viewer,
+                        sound,
                         bounds,
                     })
                     .await;
@@ -153,6 +157,7 @@ async fn play(
                     address,
                     peer: Silent::new([head, beginning]),
                     viewer,
+                    sound,
                     bounds,
                 })
                 .await;

@@ -1,6 +1,7 @@
 //! A player on its shard: the packets all players share, and what one of them still says.
 
 use crate::adapters::FlvMedia;
+use crate::bridge::Sound;
 use crate::hub::{Ended, Hub, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
@@ -12,6 +13,9 @@ use rtmp::message::Message;
 use rtmp::server::{Connect, Event, MESSAGE_STREAM, PLAY_CHUNK_SIZE, Session};
 use std::time::Instant;
 
+/// Opus, in the lists of codecs of Enhanced RTMP.
+pub(super) const OPUS: &[u8; 4] = b"Opus";
+
 /// Why a client is asked to connect once more.
 pub(super) const CLOSING: &str = "The server is shutting down.";
 
@@ -20,6 +24,8 @@ pub(super) const CLOSING: &str = "The server is shutting down.";
 pub(super) enum Form {
     /// The first video and the first audio track.
     Usual,
+    /// The same with AAC for sound in place of Opus and G.711: for those that do not say that they know Opus.
+    Aac,
     /// Of these what every player knows: for those that say which codecs of Enhanced RTMP they know, and miss one that
     /// the stream has.
     Classic,
@@ -35,9 +41,16 @@ impl Form {
             Self::Classic
         } else if connect.caps_ex & MULTITRACK != 0 && FlvMedia(tracks).has_further() {
             Self::All
-        } else {
+        } else if knows(&connect.four_cc_list, OPUS) {
             Self::Usual
+        } else {
+            Self::Aac
         }
+    }
+
+    /// The sound that it is made of, if that is another than the stream's.
+    pub(super) fn sound(self) -> Option<Sound> {
+        matches!(self, Self::Aac | Self::Classic).then_some(Sound::Aac)
     }
 
     fn wants(self, track: &Track) -> bool {
@@ -83,18 +96,20 @@ impl Format for Form {
     }
 }
 
-/// Whether a player that knows these codecs can be sent the first tracks of a stream; none are named by one that is sent
-/// them anyway.
+/// Whether a player that knows these codecs can be sent the first tracks of a stream, but for Opus, which can be made AAC;
+/// none are named by one that is sent them anyway.
 fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
-    let knows = |four_cc: [u8; 4]| {
-        let mut known = four_ccs.iter();
-        known.any(|known| known == "*" || known.as_bytes() == four_cc)
-    };
-    four_ccs.is_empty()
-        || FlvMedia(tracks)
-            .tracks()
-            .filter_map(flv::muxer::four_cc)
-            .all(knows)
+    let mut needed = FlvMedia(tracks)
+        .tracks()
+        .filter_map(flv::muxer::four_cc)
+        .filter(|four_cc| four_cc != OPUS);
+    four_ccs.is_empty() || needed.all(|four_cc| knows(four_ccs, &four_cc))
+}
+
+/// Whether one of these stands for that codec.
+pub(super) fn knows(four_ccs: &[String], four_cc: &[u8; 4]) -> bool {
+    let mut known = four_ccs.iter();
+    known.any(|known| known == "*" || known.as_bytes() == four_cc)
 }
 
 const fn header(chunk_stream: ChunkStreamId, message_type: MessageType, timestamp: u32) -> Header {

@@ -240,6 +240,7 @@ impl Connection {
         let socket = socket.detach()?;
         let tracks = viewer.stream().snapshot().tracks;
         let form = Form::of(&request.connect, &tracks);
+        let sound = form.sound().map(|sound| (context.bridges.clone(), sound));
         let hub = context.hub.clone();
         let start = move || async move {
             fanout::serve(Subscriber {
@@ -248,6 +249,7 @@ impl Connection {
                 address,
                 peer: Player::new(session, hub),
                 viewer,
+                sound,
                 bounds,
             })
             .await;

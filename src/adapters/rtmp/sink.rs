@@ -6,8 +6,9 @@
 
 use super::address::Address;
 use super::link::{Goal, Link};
-use super::player::carrier;
+use super::player::{OPUS, carrier, knows};
 use crate::adapters::{Feed, FlvMedia};
+use crate::bridge::{Reader, Sound};
 use crate::hub::{Item, TrackSet};
 use bytes::Bytes;
 use media::{AccessUnit, Kind};
@@ -36,7 +37,7 @@ async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
     let mut link = Link::open(&address, Goal::Publish, &feed.context).await?;
     feed.progress.set_connection(link.ends());
     feed.progress.set_live();
-    let mut reader = feed.reader();
+    let mut reader = reader(&link, feed);
     let mut batch = Batch::new(&address, &link);
     let mut due = None;
     loop {
@@ -53,7 +54,7 @@ async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
                         link.reopen(&mut address, to, Goal::Publish, context).await?;
                         feed.progress.set_connection(link.ends());
                         // It begins anew, at a random access point.
-                        reader = feed.reader();
+                        reader = self::reader(&link, feed);
                         batch = Batch::new(&address, &link);
                         due = None;
                     }
@@ -90,6 +91,14 @@ async fn publish(mut address: Address, feed: &Feed) -> Result<(), String> {
         if ended {
             return link.finish().await;
         }
+    }
+}
+
+/// Reads the stream with AAC for sound, unless the server says that it takes Opus.
+fn reader(link: &Link, feed: &Feed) -> Reader {
+    match knows(link.session.server_four_ccs(), OPUS) {
+        true => Reader::plain(&feed.stream),
+        false => feed.context.bridges.reader(&feed.stream, Sound::Aac),
     }
 }
 

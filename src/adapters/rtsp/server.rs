@@ -174,6 +174,7 @@ impl Client {
                     address,
                     peer,
                     viewer,
+                    sound: None,
                     bounds,
                 })
                 .await;

@@ -1,6 +1,6 @@
 //! What of a stream can be sent by WebRTC.
 
-use crate::bridge::{Transcoder, Unsupported};
+use crate::bridge::{Sound, Transcoder, Unsupported};
 use crate::hub::{Item, Reader, Stream, TrackSet};
 use media::{Codec, Kind, Track};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ fn sound_of(track: &Track) -> Result<AudioFormat, Unsupported> {
     let track = match track.codec {
         Codec::Opus(_) => track,
         _ => {
-            bridged = Transcoder::new(track)?;
+            bridged = Transcoder::new(track, Sound::Opus)?;
             bridged.track()
         }
     };

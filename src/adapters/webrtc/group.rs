@@ -4,6 +4,7 @@ use super::cutter::Cutter;
 use super::formats;
 use super::recent::{Recent, Sample};
 use super::worker::{Member, Shard};
+use crate::bridge::Sound;
 use crate::hub::{Item, Stream};
 use futures_util::FutureExt;
 use std::cell::{Cell, RefCell};
@@ -151,7 +152,7 @@ async fn serve(shard: Rc<Shard>, group: Rc<Group>) {
 
 /// Gives why it is over.
 async fn run(shard: &Shard, group: &Group) -> &'static str {
-    let mut reader = shard.shared.bridges.reader(&group.stream);
+    let mut reader = shard.shared.bridges.reader(&group.stream, Sound::Opus);
     let mut cutter = Cutter::default();
     let max_bytes = shard.shared.hub.bounds().reader_bytes;
     loop {

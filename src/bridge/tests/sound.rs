@@ -1,6 +1,7 @@
 //! What is heard is what was there: frequency, level, moment, and nothing in between.
 
 use super::tools::*;
+use crate::bridge::Sound;
 use media::Codec;
 use media::codec::g711::Law;
 
@@ -57,6 +58,55 @@ fn sound_keeps_its_moment() {
         println!("{rate} Hz: heard {delay} samples late");
         assert!(delay.abs() <= 2, "{rate} Hz: {delay}");
     }
+}
+
+#[test]
+fn g711_and_opus_are_heard_as_aac_at_their_moment() {
+    for (rate, channels) in [(8_000, 1), (16_000, 2), (48_000, 1), (48_000, 2)] {
+        let track = g711_track(Law::A, rate, channels);
+        let units = g711_units(&track, 50, sine(440.0));
+        let (transcoder, packets) = transcode_to(Sound::Aac, &track, &units);
+        let Codec::Aac(config) = &transcoder.track().codec else {
+            panic!("not AAC");
+        };
+        assert_eq!((config.object_type, config.channels), (2, channels));
+        assert_eq!(packets[0].pts, -1_024);
+        assert!(
+            packets
+                .windows(2)
+                .all(|two| two[1].pts - two[0].pts == 1_024)
+        );
+        let heard = listen(transcoder.track(), &packets);
+        let level = level(&heard[4_800..43_200], 440.0);
+        assert!((level - 0.5).abs() < 0.02, "{rate} Hz: level {level}");
+        let rest = rest(&heard, sine(440.0));
+        let loudest = peak(&rest[4_800..43_200]);
+        assert!(loudest < 0.1, "{rate} Hz: {loudest} beside the sine");
+
+        // By way of Opus, as a browser would have sent it.
+        let units = g711_units(&track, 50, chirp);
+        let (to_opus, opus) = transcode(&track, &units);
+        let (to_aac, aac) = transcode_to(Sound::Aac, to_opus.track(), &opus);
+        assert_eq!(aac[0].pts, -120 - 1_024);
+        let heard = listen(to_aac.track(), &aac);
+        let delay = delay(&heard[120..], |at| chirp(at as f64 / 48_000.0));
+        println!("{rate} Hz: heard {delay} samples late");
+        assert!(delay.abs() <= 2, "{rate} Hz: {delay}");
+        let statistics = to_aac.statistics();
+        assert_eq!((statistics.damaged, statistics.failures), (0, 0));
+        assert_eq!((statistics.holes, statistics.jumps), (0, 1));
+    }
+}
+
+#[test]
+fn of_six_channels_both_sides_are_heard() {
+    // The sine is on all of them: at the centre and both sides, 0.5 × (1 + 2 / √2) / (1 + 2 / √2).
+    let (track, units, _) = aac_units(48_000, 6, 1, "0.5*sin(2*PI*440*t)");
+    let (transcoder, packets) = transcode(&track, &units);
+    assert_eq!(transcoder.statistics().damaged, 0);
+    let heard = listen(transcoder.track(), &packets);
+    let level = level(&heard[4_800..43_200], 440.0);
+    assert!((level - 0.5).abs() < 0.03, "{level}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Time stamps are the master: holes, jumps, uneven and drifting clocks.
 
 use super::tools::*;
-use crate::bridge::Transcoder;
+use crate::bridge::{Sound, Transcoder};
 use bytes::Bytes;
 use media::codec::g711::Law;
 use media::{AccessUnit, Timebase};
@@ -128,7 +128,7 @@ fn drift(ppm: i64, timebase: Timebase) -> i64 {
     let mut track = g711_track(Law::Mu, 8_000, 1);
     let second = g711_units(&track, 50, sine(400.0));
     track.timebase = timebase;
-    let mut transcoder = Transcoder::new(&track).unwrap();
+    let mut transcoder = Transcoder::new(&track, Sound::Opus).unwrap();
     let nanoseconds = Timebase::new(1_000_000_000).unwrap();
     let mut newest = 0;
     for number in 0..SECONDS * 50 {
@@ -182,7 +182,7 @@ fn capture_times_go_with_the_sound() {
 #[test]
 fn what_comes_after_a_flush_starts_anew() {
     let track = g711_track(Law::Mu, 8_000, 1);
-    let mut transcoder = Transcoder::new(&track).unwrap();
+    let mut transcoder = Transcoder::new(&track, Sound::Opus).unwrap();
     transcoder.flush();
     assert!(transcoder.pull().is_none());
     let payload = Bytes::from_static(&[0xff; 160]);

@@ -1,6 +1,6 @@
 //! Sound to put in, and ffmpeg to listen to what comes out.
 
-use crate::bridge::{Transcoder, g711};
+use crate::bridge::{Sound, Transcoder, g711};
 use bytes::Bytes;
 use media::codec::g711::Law;
 use media::codec::{aac, opus};
@@ -132,9 +132,18 @@ pub(super) fn aac_units(
     (track, units, adts)
 }
 
-/// All packets of these units.
+/// All packets of Opus of these units.
 pub(super) fn transcode(track: &Track, units: &[AccessUnit]) -> (Transcoder, Vec<AccessUnit>) {
-    let mut transcoder = Transcoder::new(track).unwrap();
+    transcode_to(Sound::Opus, track, units)
+}
+
+/// All packets of these units.
+pub(super) fn transcode_to(
+    sound: Sound,
+    track: &Track,
+    units: &[AccessUnit],
+) -> (Transcoder, Vec<AccessUnit>) {
+    let mut transcoder = Transcoder::new(track, sound).unwrap();
     let mut packets = Vec::new();
     for unit in units {
         transcoder.push(unit);
@@ -184,10 +193,37 @@ pub(super) fn heard(input: Vec<u8>, format: &str, channels: usize) -> Vec<f32> {
 /// What is heard when these packets are played one after the other, from the time of the first one's sound
 /// on: the pre-skip is passed over, as the packets' times allow for it.
 pub(super) fn listen(track: &Track, packets: &[AccessUnit]) -> Vec<f32> {
-    let Codec::Opus(config) = &track.codec else {
-        panic!("not Opus");
-    };
-    heard(ogg(config, packets), "ogg", config.channels.into())
+    match &track.codec {
+        Codec::Opus(config) => heard(ogg(config, packets), "ogg", config.channels.into()),
+        // What the first access unit makes is the beginning of its window.
+        Codec::Aac(config) => {
+            let mut heard = heard(adts(config, packets), "aac", config.channels.into());
+            heard.drain(..1_024);
+            heard
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// AAC in ADTS (ISO/IEC 14496-3 clause 1.A.3.2).
+fn adts(config: &aac::Config, packets: &[AccessUnit]) -> Vec<u8> {
+    assert_eq!(config.sample_rate.ticks_per_second(), 48_000);
+    let mut bytes = Vec::new();
+    for packet in packets {
+        let length = packet.payload.len() + 7;
+        let channels = config.channels;
+        bytes.extend([
+            0xff,
+            0xf1,
+            1 << 6 | 3 << 2 | channels >> 2,
+            channels << 6 | (length >> 11) as u8,
+            (length >> 3) as u8,
+            (length << 5) as u8 | 0x1f,
+            0xfc,
+        ]);
+        bytes.extend(&packet.payload);
+    }
+    bytes
 }
 
 /// Opus in Ogg (RFC 7845), a page for each packet.

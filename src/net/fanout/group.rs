@@ -2,8 +2,9 @@
 
 use super::member::Member;
 use super::{Format, Packet, Peer, sleep_until};
+use crate::bridge::Reader;
 use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
-use crate::hub::{Ended, Item, Reader, Stream, TrackSet};
+use crate::hub::{Ended, Item, Stream, TrackSet};
 use bytes::{Bytes, BytesMut};
 use media::{Kind, Timebase};
 use std::any::Any;
@@ -98,7 +99,12 @@ thread_local! {
 
 impl<F: Format, P: Peer> Group<F, P> {
     /// The group of this shard for `stream`, started with this form if there is none.
-    pub(super) fn of(form: F, stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+    pub(super) fn of(
+        form: F,
+        stream: &Arc<Stream>,
+        read: impl FnOnce() -> Reader,
+        bounds: Bounds,
+    ) -> Rc<Self> {
         let key = (Arc::as_ptr(stream) as usize, F::NAME, form.variant());
         GROUPS.with_borrow_mut(|groups| {
             let known = groups
@@ -108,7 +114,7 @@ impl<F: Format, P: Peer> Group<F, P> {
                 .filter(|group| !group.finished.get());
             known.unwrap_or_else(|| {
                 groups.retain(|_, group| group.strong_count() > 0);
-                let group = Self::start(form, stream, bounds);
+                let group = Self::start(form, stream, read(), bounds);
                 let any: Rc<dyn Any> = group.clone();
                 groups.insert(key, Rc::downgrade(&any));
                 group
@@ -116,7 +122,7 @@ impl<F: Format, P: Peer> Group<F, P> {
         })
     }
 
-    fn start(format: F, stream: &Arc<Stream>, bounds: Bounds) -> Rc<Self> {
+    fn start(format: F, stream: &Arc<Stream>, mut reader: Reader, bounds: Bounds) -> Rc<Self> {
         let ring = Ring::new(bounds);
         let packets = Packets {
             format,
@@ -134,7 +140,6 @@ impl<F: Format, P: Peer> Group<F, P> {
             finished: Cell::new(false),
         });
         // With the current GOP packaged, the first member starts as every later one does.
-        let mut reader = Reader::new(stream.clone());
         let ended = group.take_all(&mut reader).1;
         group.packets.borrow_mut().forget_past();
         tokio::task::spawn_local(group.clone().run(reader, ended));

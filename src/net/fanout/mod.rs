@@ -9,6 +9,7 @@
 mod group;
 mod member;
 
+use crate::bridge::{Bridges, Reader, Sound};
 use crate::hub::ring::Bounds;
 use crate::hub::{Ended, TrackSet, Viewer};
 use crate::net::socket::Detached;
@@ -133,6 +134,8 @@ pub struct Subscriber<F, P> {
     pub peer: P,
     /// Keeps it counted.
     pub viewer: Viewer,
+    /// The codec that it wants for sound, and who makes it; none where the stream is sent as it is.
+    pub sound: Option<(Bridges, Sound)>,
     /// Bounds of the packets kept for it.
     pub bounds: Bounds,
 }
@@ -145,6 +148,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
         address,
         peer,
         viewer,
+        sound,
         bounds,
     } = subscriber;
     let socket = match socket.attach() {
@@ -154,7 +158,12 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
             return;
         }
     };
-    let group = Group::<F, P>::of(form, viewer.stream(), bounds);
+    let stream = viewer.stream();
+    let read = || match &sound {
+        Some((bridges, sound)) => bridges.reader(stream, *sound),
+        None => Reader::plain(stream),
+    };
+    let group = Group::<F, P>::of(form, stream, read, bounds);
     let start = group.packets.borrow().start();
     let member = Rc::new(Member::new(socket, address, F::NAME, peer, start, &viewer));
     group.members.borrow_mut().push(member.clone());

@@ -155,6 +155,7 @@ impl Scene {
             address,
             peer: Chatty::default(),
             viewer: Viewer::new(self.publisher.stream().clone(), "test"),
+            sound: None,
             bounds: self.bounds,
         };
         tokio::task::spawn_local(serve(subscriber));

@@ -2,7 +2,7 @@
 
 use super::{Event, Goal, Session, Stage, transaction};
 use crate::amf0::Value;
-use crate::enhanced;
+use crate::enhanced::{self, four_ccs};
 use crate::error::Error;
 use crate::message::Command;
 use std::time::Instant;
@@ -14,6 +14,9 @@ impl Session {
             ("_result", Stage::Connecting) if command.transaction == transaction::CONNECT => {
                 self.set_up_link();
                 let caps_ex = property(command, "capsEx").and_then(Value::as_number);
+                let named =
+                    |name: &str| command.object.get(name).or_else(|| property(command, name));
+                self.server_four_ccs = four_ccs(named);
                 self.server_caps_ex = caps_ex.map_or(0, |caps_ex| caps_ex as u32);
                 self.stage = Stage::Connected;
                 self.deadline = None;

@@ -75,6 +75,7 @@ pub struct Session {
     deadline: Option<Instant>,
     /// What of Enhanced RTMP the server says that it can handle.
     server_caps_ex: u32,
+    server_four_ccs: Vec<String>,
 }
 
 impl Session {
@@ -89,6 +90,7 @@ impl Session {
             connect,
             config,
             server_caps_ex: 0,
+            server_four_ccs: Vec::new(),
         }
     }
 
@@ -198,6 +200,12 @@ impl Session {
     /// What the server says that it can handle of Enhanced RTMP (see [`enhanced`]); 0 before it did.
     pub const fn server_caps_ex(&self) -> u32 {
         self.server_caps_ex
+    }
+
+    /// The codecs of Enhanced RTMP that the server says that it knows, as FourCCs; `*` is any. Empty before it did, and with
+    /// most servers after that.
+    pub fn server_four_ccs(&self) -> &[String] {
+        &self.server_four_ccs
     }
 
     /// Memory held for incomplete input and for output that has not been fetched, in bytes; queued events

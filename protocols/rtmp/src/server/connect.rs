@@ -1,14 +1,13 @@
 //! What a client says of itself when it connects.
 
 use crate::amf0::Value;
+use crate::enhanced::four_ccs;
 use crate::error::Error;
 use crate::message::Command;
 use crate::wire::cut;
 
 /// Longest name of an application or stream with its query, in bytes. Longer ones end the session.
 pub const MAX_NAME: usize = 4_096;
-/// Most codecs that are kept of a client's list.
-const MAX_FOUR_CCS: usize = 64;
 
 /// The command object of `connect` (section 7.2.1.1). Texts other than `app` are cut to [`MAX_NAME`] bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,31 +38,13 @@ impl Connect {
             argument: "app",
         })?;
         let caps_ex = command.object.get("capsEx").and_then(Value::as_number);
-        let mut four_cc_list = match command.object.get("fourCcList") {
-            Some(Value::StrictArray(values)) => values
-                .iter()
-                .filter_map(Value::as_str)
-                .take(MAX_FOUR_CCS)
-                .map(|four_cc| cut(four_cc, 4).to_owned())
-                .collect(),
-            _ => Vec::new(),
-        };
-        // Version 2 has a map for each kind of media in place of the list.
-        for map in ["videoFourCcInfoMap", "audioFourCcInfoMap"] {
-            if let Some(Value::Object(codecs) | Value::EcmaArray(codecs)) = command.object.get(map)
-            {
-                let room = MAX_FOUR_CCS.saturating_sub(four_cc_list.len());
-                let codecs = codecs.iter().take(room);
-                four_cc_list.extend(codecs.map(|(four_cc, _)| cut(four_cc, 4).to_owned()));
-            }
-        }
         Ok(Self {
             app: name("application name", app)?,
             tc_url: kept("tcUrl"),
             flash_ver: kept("flashVer"),
             page_url: kept("pageUrl"),
             swf_url: kept("swfUrl"),
-            four_cc_list,
+            four_cc_list: four_ccs(|name| command.object.get(name)),
             caps_ex: caps_ex.map_or(0, |caps| caps as u32),
         })
     }

@@ -171,9 +171,7 @@ impl ReceiverEstimate {
         let bits = input.u32()?;
         let (count, exponent) = (bits >> 24, bits >> 18 & 0x3f);
         // 18 bits shifted by more than 46 are more than any network carries.
-        let bitrate = u64::from(bits & 0x3_ffff)
-            .checked_mul(1 << exponent)
-            .unwrap_or(u64::MAX);
+        let bitrate = u64::from(bits & 0x3_ffff).saturating_mul(1 << exponent);
         let sources = (0..count).map(|_| input.u32()).collect::<Option<_>>()?;
         Some(Some(Self {
             sender,

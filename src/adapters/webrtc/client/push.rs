@@ -8,6 +8,7 @@ use crate::adapters::webrtc::formats::{self, Formats};
 use crate::adapters::webrtc::recent::{Recent, Sample};
 use crate::adapters::webrtc::supply::{self, Supply, Takes};
 use crate::adapters::webrtc::whep::formats_of;
+use crate::bridge::Sound;
 use crate::hub::Item;
 use std::time::Instant;
 use webrtc::{CloseReason, Event, Invitation, Session};
@@ -48,7 +49,11 @@ struct Publishing<'a> {
 
 impl Publishing<'_> {
     async fn run(mut self) -> Result<(), String> {
-        let mut reader = self.feed.context.bridges.reader(&self.feed.stream);
+        let mut reader = self
+            .feed
+            .context
+            .bridges
+            .reader(&self.feed.stream, Sound::Opus);
         let mut cutter = Cutter::default();
         let mut step = tokio::time::interval(supply::STEP);
         step.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

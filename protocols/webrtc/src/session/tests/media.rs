@@ -218,7 +218,7 @@ fn what_is_sent_again_is_bounded() {
 fn what_was_asked_for_goes_out_once_more_with_the_next_picture() {
     let mut viewer = Viewer::connected(Options::default());
     let (source, again) = viewer.sources(Kind::Video);
-    let mut send = |viewer: &mut Viewer, time| {
+    let send = |viewer: &mut Viewer, time| {
         let picture = packetize(&[1; 100], 10);
         let now = viewer.now;
         viewer
