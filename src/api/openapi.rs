@@ -84,6 +84,17 @@ const SERVER: &[Call] = &[
         "/api/v1/configuration",
         "What became of reading the configuration",
     ),
+    call(
+        "get",
+        "/api/v1/streams/{app}/{id}/slate",
+        "The file that is shown while a stream's sources are gone",
+    ),
+    call("put", "/api/v1/streams/{app}/{id}/slate", "Sets that file"),
+    call(
+        "delete",
+        "/api/v1/streams/{app}/{id}/slate",
+        "Shows nothing then",
+    ),
 ];
 
 /// Who may manage, and who did.

@@ -100,6 +100,8 @@ pub struct Broadcast {
     pub thumbnail: Option<String>,
     /// Whether it is recorded as MP4 while it is live; none where nobody has said.
     pub record: Option<bool>,
+    /// The file that is shown while its sources are gone.
+    pub slate: Option<String>,
     /// What is kept for whoever wrote it, and means nothing to the server.
     pub notes: Notes,
     /// The words in which its source was asked for, for the answers of the API that was asked.
@@ -176,6 +178,7 @@ impl Default for Broadcast {
             updated: None,
             thumbnail: None,
             record: None,
+            slate: None,
             notes: Notes::default(),
             said: BTreeMap::new(),
         }

@@ -71,6 +71,9 @@ pub enum ControlError {
     /// The recording could not be begun.
     #[error("the recording could not be started: {0}")]
     Recording(String),
+    /// The file cannot be shown in place of the stream.
+    #[error("no slate: {0}")]
+    Slate(String),
     /// As many are kept as may be.
     #[error("the server keeps {0} broadcasts, as many as it may")]
     Full(usize),

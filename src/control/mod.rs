@@ -15,6 +15,7 @@ mod numbers;
 pub mod pictures;
 pub mod recordings;
 pub mod settings;
+mod slate;
 mod sources;
 pub mod state;
 mod static_streams;
@@ -168,6 +169,7 @@ impl Control {
 
     /// Logs what happens to streams from the call on, and remembers when each broadcast was live. Runs for ever.
     pub fn follow_hub(self) -> impl Future<Output = ()> + Send {
+        self.hold_slated();
         let changes = self.shared.hub.changes();
         self.follow(changes)
     }
@@ -206,6 +208,7 @@ impl Control {
                 }
                 Ok(Change::Interrupted(stream)) => {
                     tracing::info!(stream = %stream.name(), "publisher gone, waiting for it to come back");
+                    self.show_slate(&stream);
                 }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "too many changes of streams at once");
@@ -364,6 +367,7 @@ impl Control {
             .await?;
         let removed = self.lock().remove(name);
         self.shared.cameras.forget(name);
+        self.forget_slate(name);
         // That nothing ran is no fault here.
         self.halt(name);
         let passing = self.lock_passing().remove(name);

@@ -348,6 +348,7 @@ impl Control {
         let Some(broadcast) = self.lock_passing().remove(name) else {
             return;
         };
+        self.forget_slate(name);
         let (control, name) = (self.clone(), name.clone());
         tokio::spawn(async move {
             tokio::time::sleep(FAREWELL).await;

@@ -17,6 +17,7 @@ mod publisher;
 mod reader;
 mod registry;
 mod skips;
+mod stand_in;
 mod stream;
 mod totals;
 mod viewers;

@@ -1,7 +1,7 @@
 //! Putting access units into a stream.
 
 use super::registry::Register;
-use super::{Ended, Packets, Stream, StreamName};
+use super::{Packets, Stream, StreamName};
 use media::{AccessUnit, Track};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +36,16 @@ pub struct Replaced;
 impl Publisher {
     pub(super) fn new(stream: Arc<Stream>, register: Arc<Register>, number: u64) -> Self {
         let kicked = stream.kicked();
+        Self::kicked_by(stream, register, number, kicked)
+    }
+
+    /// One that has to leave when that is cancelled.
+    pub(super) const fn kicked_by(
+        stream: Arc<Stream>,
+        register: Arc<Register>,
+        number: u64,
+        kicked: CancellationToken,
+    ) -> Self {
         Self {
             stream,
             register,
@@ -101,10 +111,9 @@ impl Publisher {
         &self.stream
     }
 
-    /// Ends the stream at once: the source said that it is over.
+    /// Ends the stream at once, unless it is held ([`Hub::hold`](super::Hub::hold)): the source said that it is over.
     pub fn finish(self) {
-        self.register
-            .finish(&self.stream, self.number, Ended::Finished);
+        self.register.leave(&self.stream, self.number);
     }
 }
 

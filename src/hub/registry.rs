@@ -4,7 +4,7 @@ use super::demand::Offers;
 use super::ring::Bounds;
 use super::stream::Origin;
 use super::{Current, Ended, Publisher, Stream, StreamName, Taken, Totals, Viewers, Viewing};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -92,6 +92,8 @@ pub(super) struct Register {
     settings: Current<Settings>,
     totals: Totals,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    /// Names of streams that wait also for a publisher that said goodbye.
+    held: Mutex<HashSet<StreamName>>,
     next_publisher: AtomicU64,
     changes: broadcast::Sender<Change>,
     viewing: broadcast::Sender<Viewing>,
@@ -109,6 +111,7 @@ impl Hub {
             settings: Current::new(settings),
             totals: Totals::default(),
             streams: Mutex::default(),
+            held: Mutex::default(),
             next_publisher: AtomicU64::new(1),
             changes: broadcast::Sender::new(CHANGES),
             viewing: broadcast::Sender::new(VIEWING),
@@ -193,6 +196,26 @@ impl Hub {
         self.register.settings.set(settings);
     }
 
+    /// Streams of that name wait, from now on or no longer, for another publisher also when one says goodbye: somebody
+    /// stands in for it.
+    pub fn hold(&self, name: &StreamName, holds: bool) {
+        let mut held = self.register.held();
+        match holds {
+            true => held.insert(name.clone()),
+            false => held.remove(name),
+        };
+    }
+
+    /// Makes the caller publish a stream that waits for its publisher, until one comes. None where no stream waits, or
+    /// it has not been live.
+    pub fn stand_in(&self, name: &StreamName) -> Option<Publisher> {
+        let stream = self.get(name)?;
+        let register = self.register.clone();
+        let number = register.next_publisher.fetch_add(1, Ordering::Relaxed);
+        let kicked = stream.stand_in(number)?;
+        Some(Publisher::kicked_by(stream, register, number, kicked))
+    }
+
     /// Whether streams are worked on rather than watched ([`Settings::offline`]).
     pub fn is_offline(&self) -> bool {
         self.register.settings.get().offline.is_some()
@@ -273,6 +296,18 @@ impl Register {
         }
         drop(streams);
         self.tell(Change::Ended(stream.clone(), reason));
+    }
+
+    /// A publisher says that the source is over.
+    pub(super) fn leave(self: &Arc<Self>, stream: &Arc<Stream>, publisher: u64) {
+        match self.held().contains(stream.name()) {
+            true => self.interrupt(stream, publisher),
+            false => self.finish(stream, publisher, Ended::Finished),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashSet<StreamName>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A publisher went without a word: its stream waits for the grace time.

@@ -6,6 +6,7 @@ use super::patience::{self, Patience, Place};
 use super::registry::{Offline, Settings};
 use super::ring::{Cursor, Entry, Ring, Role, Roles, Skip, Step};
 use super::skips::Skips;
+use super::stand_in::StandIn;
 use super::timeline::{Arrival, Repairs, Timeline};
 use super::totals::{Tally, Totals, Traffic};
 use super::viewers::Viewers;
@@ -109,6 +110,8 @@ struct State {
     ended: Option<Ended>,
     /// Number of the publisher that may push; none while it is away.
     publisher: Option<u64>,
+    /// Who pushes while it is away, and until it can be shown.
+    stand_in: Option<StandIn>,
     /// Tracks that this publisher has declared, and the media time of its first access unit.
     declared: Vec<TrackId>,
     source_since: Option<i64>,
@@ -276,6 +279,7 @@ impl Stream {
             ready: false,
             ended: None,
             publisher: Some(publisher),
+            stand_in: None,
             declared: Vec::new(),
             source_since: None,
             last_publisher: publisher,
@@ -468,25 +472,62 @@ impl Stream {
         state.kick.cancel();
         state.kick = tokio_util::sync::CancellationToken::new();
         state.publisher = Some(publisher);
-        state.declared.clear();
-        state.source_since = None;
         state.last_publisher = publisher;
         state.traffic = self.totals.of(origin.protocol);
         state.traffic.published();
         state.origin = origin;
-        state.timeline.new_source();
-        state.statistics.rate = Rate::default();
-        state.statistics.order = Order::default();
         state.last_push = Instant::now();
+        match &mut state.stand_in {
+            // It takes over when it can be shown.
+            Some(stand_in) => stand_in.forget_source(),
+            None => state.new_source(),
+        }
+        let awaits = state.stand_in.is_some();
+        drop(state);
+        if awaits {
+            self.want_random_access();
+        }
         true
+    }
+
+    /// Lets somebody publish until a publisher comes. Returns what is cancelled when it has to leave; none where it is
+    /// not needed.
+    pub(super) fn stand_in(&self, number: u64) -> Option<tokio_util::sync::CancellationToken> {
+        let mut state = self.lock();
+        let is_needed = state.ended.is_none() && state.ready && state.publisher.is_none();
+        if !is_needed || state.stand_in.is_some() {
+            return None;
+        }
+        let stand_in = StandIn::new(number);
+        let kick = stand_in.kick.clone();
+        state.stand_in = Some(stand_in);
+        state.last_publisher = number;
+        state.new_source();
+        Some(kick)
+    }
+
+    /// Whether somebody publishes in the place of a source.
+    pub fn has_stand_in(&self) -> bool {
+        self.lock().stand_in.is_some()
     }
 
     /// The publisher is gone. False when another one has taken its place.
     pub(super) fn interrupt(&self, publisher: u64) -> bool {
         let mut state = self.lock();
+        let left = state
+            .stand_in
+            .take_if(|stand_in| stand_in.number == publisher);
+        if let Some(left) = left {
+            // A source that has come need not be waited for any more.
+            state.hand_over(left);
+            return state.publisher.is_none();
+        }
         let present = state.publisher == Some(publisher);
         if present {
             state.publisher = None;
+            if let Some(stand_in) = &mut state.stand_in {
+                stand_in.forget_source();
+            }
         }
         present
     }
@@ -494,10 +535,16 @@ impl Stream {
     /// Ends the stream for all, unless another publisher has had it since.
     pub(super) fn finish(&self, publisher: u64, reason: Ended) -> bool {
         let mut state = self.lock();
-        if state.ended.is_some() || state.last_publisher != publisher {
+        let stands_in = |stand_in: &StandIn| stand_in.number == publisher;
+        let others = state
+            .stand_in
+            .as_ref()
+            .is_some_and(|other| !stands_in(other));
+        if state.ended.is_some() || state.last_publisher != publisher || others {
             return false;
         }
         state.publisher = None;
+        state.stand_in = None;
         state.ended = Some(reason);
         if self.offline.is_some() && !state.ready && !state.ring.is_empty() {
             state.become_ready();
@@ -511,6 +558,9 @@ impl Stream {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.kick.cancel();
+        if let Some(stand_in) = state.stand_in.take() {
+            stand_in.kick.cancel();
+        }
         state.publisher = None;
         state.ended = Some(Ended::Stopped);
         drop(state);
@@ -521,31 +571,31 @@ impl Stream {
     /// publisher has been replaced or the stream is over.
     pub(super) fn set_track(&self, publisher: u64, track: Track) -> bool {
         let mut state = self.lock();
-        if state.publisher != Some(publisher) {
-            return false;
+        let is_publisher = state.publisher == Some(publisher);
+        match &mut state.stand_in {
+            Some(stand_in) if stand_in.number == publisher => {}
+            Some(stand_in) if is_publisher => {
+                stand_in.declare(track);
+                return true;
+            }
+            None if is_publisher => {}
+            _ => return false,
         }
-        if !state.declared.contains(&track.id) && state.declared.len() < MAX_TRACKS {
-            state.declared.push(track.id);
-        }
-        let mut tracks = state.tracks.tracks.clone();
-        match tracks.iter().position(|known| known.id == track.id) {
-            Some(at) if tracks.get(at) == Some(&track) => return true,
-            Some(at) => tracks.splice(at..=at, [track]).for_each(drop),
-            None if tracks.len() >= MAX_TRACKS => return true,
-            None => tracks.push(track),
-        }
-        tracks.sort_by_key(|track| track.id);
-        state.set_tracks(tracks);
+        let has_changed = state.declare(track);
         drop(state);
-        self.changed.notify_waiters();
+        if has_changed {
+            self.changed.notify_waiters();
+        }
         true
     }
 
     /// Adds an access unit. False when this publisher has been replaced or the stream is over.
     pub(super) fn push(&self, publisher: u64, mut unit: AccessUnit) -> bool {
         let mut state = self.lock();
-        if state.publisher != Some(publisher) {
-            return false;
+        match state.admits(publisher, &unit) {
+            Admission::Now => {}
+            Admission::NotYet => return true,
+            Admission::NoMore => return false,
         }
         let Some(track) = state.tracks.get(unit.track) else {
             return true;
@@ -684,7 +734,69 @@ impl Stream {
     }
 }
 
+/// Whether a unit comes into the stream.
+enum Admission {
+    Now,
+    /// It is dropped, since the source cannot be shown yet.
+    NotYet,
+    /// Who sends it has lost the stream.
+    NoMore,
+}
+
 impl State {
+    fn admits(&mut self, publisher: u64, unit: &AccessUnit) -> Admission {
+        let is_publisher = self.publisher == Some(publisher);
+        match &mut self.stand_in {
+            None if is_publisher => Admission::Now,
+            Some(stand_in) if stand_in.number == publisher => Admission::Now,
+            Some(stand_in) if is_publisher => match stand_in.gives_way_to(unit) {
+                true => {
+                    if let Some(stand_in) = self.stand_in.take() {
+                        self.hand_over(stand_in);
+                    }
+                    Admission::Now
+                }
+                false => Admission::NotYet,
+            },
+            _ => Admission::NoMore,
+        }
+    }
+
+    /// What comes now is from another source than what came before.
+    fn new_source(&mut self) {
+        self.declared.clear();
+        self.source_since = None;
+        self.timeline.new_source();
+        self.statistics.rate = Rate::default();
+        self.statistics.order = Order::default();
+    }
+
+    /// The source that has come takes over.
+    fn hand_over(&mut self, stand_in: StandIn) {
+        stand_in.kick.cancel();
+        self.new_source();
+        for track in stand_in.tracks {
+            self.declare(track);
+        }
+    }
+
+    /// The present source has this track. False when that was known.
+    fn declare(&mut self, track: Track) -> bool {
+        if !self.declared.contains(&track.id) && self.declared.len() < MAX_TRACKS {
+            self.declared.push(track.id);
+        }
+        let mut tracks = self.tracks.tracks.clone();
+        match tracks.iter().position(|known| known.id == track.id) {
+            Some(at) if tracks.get(at) == Some(&track) => return false,
+            Some(at) => tracks.splice(at..=at, [track]).for_each(drop),
+            None if tracks.len() >= MAX_TRACKS => return false,
+            None => tracks.push(track),
+        }
+        tracks.sort_by_key(|track| track.id);
+        self.set_tracks(tracks);
+        true
+    }
+
     fn set_tracks(&mut self, tracks: Vec<Track>) {
         let generation = self.tracks.generation + 1;
         self.tracks = Arc::new(TrackSet { generation, tracks });

@@ -479,3 +479,89 @@ async fn losses_are_summed_up_and_only_those_of_the_present_publisher() {
     second.unwrap().count_packets(some(0, 1));
     assert_eq!(stream.snapshot().packets, some(u64::MAX, 4));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stand_in_keeps_a_stream_until_its_source_can_be_shown() {
+    let hub = hub();
+    hub.hold(&name(), true);
+    let source = live(&hub);
+    // A source that is there needs none.
+    assert!(hub.stand_in(&name()).is_none());
+    let stream = source.stream().clone();
+    let mut reader = Reader::new(stream.clone());
+    while reader.try_next().is_some() {}
+    // Goodbye is no end here.
+    source.finish();
+    let stand_in = hub.stand_in(&name()).unwrap();
+    assert!(hub.stand_in(&name()).is_none());
+    assert!(!stream.snapshot().publishing && stream.has_stand_in());
+    stand_in.set_track(video(1)).unwrap();
+    let mut last = 0;
+    let read_last = |reader: &mut Reader, last: &mut i64| {
+        let mut count = 0;
+        while let Some(item) = reader.try_next() {
+            if let Item::Unit(unit) = item {
+                assert!(unit.dts > *last, "{} {last}", unit.dts);
+                *last = unit.dts;
+                count += 1;
+            }
+        }
+        count
+    };
+    for picture in 0..1_000 {
+        let start = picture % 25 == 0;
+        stand_in.push(unit(VIDEO, picture * 40, start)).unwrap();
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        assert!(read_last(&mut reader, &mut last) > 0);
+    }
+    // The grace time is over long since. A source comes in the midst of its pictures.
+    let source = hub.publish(&name(), &origin()).unwrap();
+    assert!(stream.snapshot().publishing && Arc::ptr_eq(source.stream(), &stream));
+    source.set_track(video(2)).unwrap();
+    for picture in 1..25 {
+        source
+            .push(unit(VIDEO, 9_000 + picture * 40, false))
+            .unwrap();
+        stand_in
+            .push(unit(VIDEO, 40_000 + picture * 40, false))
+            .unwrap();
+        assert_eq!(read_last(&mut reader, &mut last), 1);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    assert_eq!(stream.snapshot().tracks.tracks, [video(1)]);
+    source.push(unit(VIDEO, 10_000, true)).unwrap();
+    assert_eq!(stand_in.push(unit(VIDEO, 41_000, true)), Err(Replaced));
+    stand_in.kicked().await;
+    assert_eq!(read_last(&mut reader, &mut last), 1);
+    assert_eq!(stream.snapshot().tracks.tracks, [video(2)]);
+    assert!(!stream.has_stand_in());
+    // What leaves now leaves the source alone.
+    drop(stand_in);
+    assert!(stream.snapshot().publishing);
+    // Nobody stands in any more: goodbye is the end.
+    hub.hold(&name(), false);
+    source.finish();
+    assert_eq!(stream.ended(), Some(Ended::Finished));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_goes_before_it_is_shown_leaves_the_stand_in() {
+    let hub = hub();
+    let source = live(&hub);
+    let stream = source.stream().clone();
+    drop(source);
+    let stand_in = hub.stand_in(&name()).unwrap();
+    let source = hub.publish(&name(), &origin()).unwrap();
+    source.set_track(video(2)).unwrap();
+    drop(source);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(stream.ended(), None);
+    stand_in.push(unit(VIDEO, 0, true)).unwrap();
+    // One that leaves while a source waits makes room for it at once.
+    let source = hub.publish(&name(), &origin()).unwrap();
+    source.set_track(video(2)).unwrap();
+    drop(stand_in);
+    source.push(unit(VIDEO, 40, false)).unwrap();
+    assert_eq!(stream.snapshot().tracks.tracks[0], video(2));
+    assert!(hub.stop(&name()));
+}

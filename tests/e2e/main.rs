@@ -72,6 +72,7 @@ mod rtsp_push;
 mod rtsp_tunnel;
 mod rtsps;
 mod server;
+mod slate;
 mod slow_reader;
 mod sources;
 mod srt;

@@ -12,6 +12,7 @@ mod events;
 mod log;
 mod probe;
 mod session;
+mod slate;
 mod sse;
 mod state;
 mod streams;
@@ -65,6 +66,7 @@ pub fn router(control: Control, context: Arc<Context>, listening: Arc<[Listening
         .merge(tokens::router())
         .merge(audit::router())
         .merge(state::router())
+        .merge(slate::router())
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such call") })
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not by this method")
