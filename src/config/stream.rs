@@ -22,6 +22,8 @@ pub struct StaticStream {
     pub targets: Vec<Secret>,
     /// Whether it is recorded; else as `[record]` says.
     pub record: Option<bool>,
+    /// What is shown while its sources are gone: a file with its path, or the name of a recording.
+    pub slate: Option<String>,
     /// Who has it may publish the stream, without its name.
     pub stream_key: Option<Secret>,
 }

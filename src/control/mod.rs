@@ -48,6 +48,7 @@ use numbers::Numbers;
 use pictures::Pictures;
 use recordings::{Place, Recordings, vod};
 use settings::AppSettings;
+use slate::Slates;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,6 +81,7 @@ struct Shared {
     cameras: Cameras,
     numbers: Numbers,
     pictures: Pictures,
+    slates: Slates,
     keys: StreamKeys,
     webhooks: Webhooks,
     /// By application.
@@ -158,6 +160,7 @@ impl Control {
                 cameras: Cameras::default(),
                 numbers,
                 pictures,
+                slates: Slates::default(),
                 keys,
                 webhooks,
                 settings: Mutex::new(settings),
@@ -367,7 +370,7 @@ impl Control {
             .await?;
         let removed = self.lock().remove(name);
         self.shared.cameras.forget(name);
-        self.forget_slate(name);
+        self.hold_for_slate(name, None);
         // That nothing ran is no fault here.
         self.halt(name);
         let passing = self.lock_passing().remove(name);

@@ -132,6 +132,7 @@ impl Control {
         if !targets {
             return self.delete(name).await;
         }
+        self.hold_for_slate(name, None);
         self.halt(name);
         self.shared.hub.stop(name);
         self.shared.hub.withdraw(name);

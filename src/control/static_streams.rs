@@ -162,6 +162,7 @@ impl Control {
         }
         self.reconsider(name);
         self.follow_recording(name, before, after);
+        self.follow_slate(name, before, after);
     }
 
     fn follow_sources(
@@ -233,6 +234,7 @@ impl Control {
             self.shared.keys.remove(key);
         }
         self.shared.cameras.forget(name);
+        self.hold_for_slate(name, None);
         if self.halt(name) {
             self.shared.hub.stop(name);
         }
@@ -279,6 +281,7 @@ fn describe(broadcast: &mut Broadcast, stream: &StaticStream) {
     broadcast.auto_start_stop = stream.on_demand;
     broadcast.name.clone_from(&stream.name);
     broadcast.record = stream.record;
+    broadcast.slate.clone_from(&stream.slate);
     broadcast.stream_key = stream.stream_key.as_ref().map(text);
     (broadcast.standing, broadcast.implied) = (true, false);
 }

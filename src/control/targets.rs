@@ -348,7 +348,7 @@ impl Control {
         let Some(broadcast) = self.lock_passing().remove(name) else {
             return;
         };
-        self.forget_slate(name);
+        self.hold_for_slate(name, None);
         let (control, name) = (self.clone(), name.clone());
         tokio::spawn(async move {
             tokio::time::sleep(FAREWELL).await;
@@ -364,7 +364,7 @@ impl Control {
     }
 
     /// What is asked of a broadcast or a stream that nobody announced.
-    fn asked(&self, name: &StreamName) -> Option<Broadcast> {
+    pub(super) fn asked(&self, name: &StreamName) -> Option<Broadcast> {
         let kept = self.lock().get(name).cloned();
         kept.or_else(|| self.lock_passing().get(name).cloned())
     }

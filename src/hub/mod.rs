@@ -17,7 +17,6 @@ mod publisher;
 mod reader;
 mod registry;
 mod skips;
-mod stand_in;
 mod stream;
 mod totals;
 mod viewers;

@@ -32,7 +32,7 @@ async fn read(State(shared): State<Shared>, Path((app, id)): Path<(String, Strin
         Err(error) => return failure(&error.into()),
     };
     match shared.control.get(&name) {
-        Some(view) => answer(&shared, &name, view.broadcast.slate),
+        Some(view) => answer(&shared, &name, view.broadcast.slate.as_deref()),
         None => failure(&ControlError::Unknown(name)),
     }
 }
@@ -58,12 +58,12 @@ async fn change(shared: &Shared, app: &str, id: &str, file: Option<String>) -> R
         Err(error) => return failure(&error.into()),
     };
     match shared.control.set_slate(&name, file.as_deref()).await {
-        Ok(()) => answer(shared, &name, file),
+        Ok(()) => answer(shared, &name, file.as_deref()),
         Err(error) => failure(&error),
     }
 }
 
-fn answer(shared: &Shared, name: &StreamName, file: Option<String>) -> Response {
+fn answer(shared: &Shared, name: &StreamName, file: Option<&str>) -> Response {
     let shown = shared.control.shows_slate(name);
     Json(json!({ "file": file, "shown": shown })).into_response()
 }

@@ -79,6 +79,8 @@ pub(super) struct Recordings {
     store: Store,
     running: Arc<Mutex<HashMap<StreamName, Running>>>,
     vods: Arc<Mutex<BTreeMap<String, Vod>>>,
+    /// By stream, the files that have to stay on the disk: they are shown while its source is gone.
+    needed: Arc<Mutex<HashMap<StreamName, String>>>,
     exports: Arc<Semaphore>,
     outlet: Outlet,
     /// Held while a change goes to the store, so that what was deleted stays so.
@@ -104,6 +106,7 @@ impl Recordings {
             store: store.clone(),
             running: Arc::default(),
             vods: Arc::new(Mutex::new(vods)),
+            needed: Arc::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             outlet,
             writing: Arc::default(),
@@ -130,6 +133,22 @@ impl Recordings {
         progress
             .map(|progress| progress.clone())
             .unwrap_or_default()
+    }
+
+    /// A file of its application is needed on the disk for a stream; or none any longer.
+    pub(super) fn need(&self, name: &StreamName, file: Option<&str>) {
+        let mut needed = lock(&self.needed);
+        match file {
+            Some(file) => needed.insert(name.clone(), file.to_owned()),
+            None => needed.remove(name),
+        };
+    }
+
+    /// Whether a stream needs the file of a recording on the disk.
+    fn is_needed(&self, vod: &Vod) -> bool {
+        let needed = lock(&self.needed);
+        let mut needed = needed.iter();
+        needed.any(|(name, file)| name.app() == vod.app && *file == vod.file)
     }
 
     /// Records a stream until it ends or this is stopped. Where nothing can be written, that is an error, unless the

@@ -123,7 +123,8 @@ impl Recordings {
             let wanted = self.enough().saturating_add(settings.free_bytes / 4);
             missing = wanted.saturating_sub(room);
         }
-        let vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
+        let mut vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
+        vods.retain(|vod| !self.is_needed(vod));
         let surplus = surplus(&vods, &settings, self.place.host.now(), missing);
         for vod in vods
             .iter()

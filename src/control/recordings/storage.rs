@@ -175,7 +175,7 @@ impl Recordings {
             seconds = begun.elapsed().as_secs_f64(),
             "a recording is in the object storage"
         );
-        if self.place.settings.get().s3.delete_local {
+        if self.place.settings.get().s3.delete_local && !self.is_needed(&vod) {
             self.drop_local(&vod).await?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Who publishes a stream while no source does, so that its readers stay. It gives way to a source that has come at that
 //! source's first random access point: until then both are there, and what readers get is the stand-in.
 
+use super::tracks::MAX_TRACKS;
 use media::{AccessUnit, Kind, Track};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -11,9 +12,6 @@ const SOUND_ALONE: Duration = Duration::from_millis(500);
 
 /// A source that gives no random access point for so long takes over all the same.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Tracks that a source may declare before it takes over.
-const MAX_TRACKS: usize = 16;
 
 /// The stand-in, and the source that waits to take over from it.
 #[derive(Debug)]
@@ -26,6 +24,8 @@ pub(super) struct StandIn {
     pub(super) tracks: Vec<Track>,
     /// When its first access unit came.
     since: Option<Instant>,
+    /// When it came, or its newest access unit.
+    pub(super) heard: Instant,
 }
 
 impl StandIn {
@@ -35,13 +35,15 @@ impl StandIn {
             kick: CancellationToken::new(),
             tracks: Vec::new(),
             since: None,
+            heard: Instant::now(),
         }
     }
 
-    /// Another source has come, or none is there any more.
-    pub(super) fn forget_source(&mut self) {
+    /// Another source has come, or is to come.
+    pub(super) fn await_source(&mut self) {
         self.tracks.clear();
         self.since = None;
+        self.heard = Instant::now();
     }
 
     /// The source declares a track, or changes it.
@@ -54,7 +56,8 @@ impl StandIn {
 
     /// Whether the source takes over with this unit of its.
     pub(super) fn gives_way_to(&mut self, unit: &AccessUnit) -> bool {
-        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+        self.heard = Instant::now();
+        let waited = self.heard - *self.since.get_or_insert(self.heard);
         let has_pictures = self.tracks.iter().any(|track| track.kind() == Kind::Video);
         let mut tracks = self.tracks.iter();
         match tracks.find(|track| track.id == unit.track).map(Track::kind) {
