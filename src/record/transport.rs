@@ -14,7 +14,7 @@ const PACKETS: usize = 4_096;
 /// Ticks of a clock of 27 MHz until it begins anew.
 const CLOCK_WRAP: u64 = 300 << 33;
 
-/// A clock that steps further was set: 10 s.
+/// A clock that steps further, or back, was set: 10 s.
 const LONGEST_STEP: u64 = 270_000_000;
 
 /// What was found.
@@ -90,16 +90,12 @@ impl Walk {
         };
         if let Some(last) = self.last_clock.replace(clock) {
             let ahead = clock.wrapping_add(CLOCK_WRAP).wrapping_sub(last) % CLOCK_WRAP;
-            // References of two tracks may cross by some milliseconds.
-            let back = (CLOCK_WRAP - ahead) % CLOCK_WRAP;
             if ahead <= LONGEST_STEP {
                 self.media = self.media.saturating_add(ahead);
-            } else if back <= LONGEST_STEP {
-                self.media = self.media.saturating_sub(back);
             }
         }
         let now = Duration::from_nanos(self.media.saturating_mul(1_000) / 27);
-        self.found.duration = self.found.duration.max(now);
+        self.found.duration = now;
         if self.marked.is_some() || self.open.is_none() {
             self.close();
             self.open = Some((now, self.marked.take()));

@@ -1,6 +1,8 @@
 //! The program itself, started with whatever arguments.
 
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The program, without settings from the environment.
@@ -18,23 +20,39 @@ pub(crate) fn command() -> Command {
     command
 }
 
-/// Runs the program to its end.
+/// Runs the program to its end. What it says is read meanwhile: it may be more than a pipe holds.
 #[track_caller]
-pub(crate) fn run_to_end(command: &mut Command, limit: Duration) -> std::process::Output {
+pub(crate) fn run_to_end(command: &mut Command, limit: Duration) -> Output {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    if wait(&mut child, limit).is_none() {
+    let stdout = read_all(child.stdout.take().unwrap());
+    let stderr = read_all(child.stderr.take().unwrap());
+    let ended = wait(&mut child, limit);
+    if ended.is_none() {
         child.kill().unwrap();
-        panic!(
-            "did not end within {limit:?}: {command:?}: {:?}",
-            child.wait_with_output()
-        );
     }
-    child.wait_with_output().unwrap()
+    let output = Output {
+        status: child.wait().unwrap(),
+        stdout: stdout.join().unwrap(),
+        stderr: stderr.join().unwrap(),
+    };
+    assert!(
+        ended.is_some(),
+        "did not end within {limit:?}: {command:?}: {output:?}"
+    );
+    output
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut all = Vec::new();
+        from.read_to_end(&mut all).unwrap();
+        all
+    })
 }
 
 /// Takes settings out of the environment of a command.

@@ -312,7 +312,8 @@ impl Muxer {
         }
         let mut written = 0;
         for (number, (time, with_tables)) in plan.more.iter().enumerate() {
-            let until = packets * (number + 1) / (clocks + 1);
+            // Never before the first packet, which has the clock of the beginning.
+            let until = (packets * (number + 1)).div_ceil(clocks + 1);
             pid_of(index, &mut |pid| {
                 while written < until && pes.next(pid, &mut out) {
                     written += 1;

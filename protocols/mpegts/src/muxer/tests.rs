@@ -82,6 +82,35 @@ fn sound_waits_for_a_tenth_of_a_second_and_no_longer() {
 }
 
 #[test]
+fn clocks_grow_however_small_a_picture_and_however_long_its_interval() {
+    const MEDIUM: &[u8] = &{
+        let mut picture = [0x88; 700];
+        let [_, _, high, low] = 696u32.to_be_bytes();
+        (picture[0], picture[1], picture[2], picture[3]) = (0, 0, high, low);
+        picture[4] = 0x65;
+        picture
+    };
+    for interval in [3_600, 9_000, 18_000, 90_000] {
+        for picture in [IDR, MEDIUM] {
+            let mut muxer = muxer();
+            for number in 0..20 {
+                let unit = unit(0, number * interval, true, picture);
+                muxer.push(&unit).unwrap();
+            }
+            let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+            let packets = chunks.iter().flat_map(|chunk| chunk.data.chunks(SIZE));
+            let clocks: Vec<u64> = packets
+                .filter_map(|packet| {
+                    let packet = crate::packet::Packet::parse(packet.try_into().unwrap());
+                    packet.unwrap().adaptation.clock
+                })
+                .collect();
+            assert!(clocks.len() >= 20 && clocks.is_sorted_by(|a, b| a < b));
+        }
+    }
+}
+
+#[test]
 fn a_delimiter_that_is_there_is_not_put_twice() {
     let mut muxer = muxer();
     let with = &[0, 0, 0, 2, 9, 0xf0, 0, 0, 0, 3, 0x65, 0x88, 1];
