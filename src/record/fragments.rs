@@ -1,24 +1,12 @@
 //! Gathers access units into fragments of at most a second, whatever the GOP.
 
+use super::rules::{Beginning, is_enough};
 use crate::hub::TrackSet;
 use bytes::Bytes;
 use media::{AccessUnit, Kind, Timebase, Track};
 use mp4::fragment::{Capture, Front, Run, Sample, write_behind};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A fragment ends before it is longer than this. The access unit that waits for its successor, by which
-/// its length is known, makes it at most a second.
-const LONGEST: i64 = 900_000;
-
-/// A fragment that is so long ends at a random access point.
-const LONG_ENOUGH: i64 = 400_000;
-
-/// A fragment of so many bytes ends, however short it is.
-const MAX_BYTES: usize = 8 << 20;
-
-/// A file begins with a random access point, unless none has come for so long.
-const PATIENCE: i64 = 10_000_000;
 
 /// What an access unit lasts that has neither successor nor predecessor.
 const UNKNOWN_DURATION: i64 = 40_000;
@@ -28,11 +16,8 @@ const UNKNOWN_DURATION: i64 = 40_000;
 #[derive(Debug)]
 pub struct Fragments {
     tracks: Vec<Pending>,
-    has_video: bool,
-    /// Time of the first unit that came, while none has been taken.
-    waits_since: Option<i64>,
-    /// Time of the first unit that was taken, which is zero in the file.
-    origin: Option<i64>,
+    /// Of the file, where its time is zero.
+    beginning: Beginning,
     /// When the stream's time 0 was, since 1970.
     epoch: Option<Duration>,
     /// Size of the samples that are in no fragment.
@@ -63,10 +48,8 @@ impl Fragments {
             last_duration: None,
         };
         Self {
-            has_video: tracks.first(Kind::Video).is_some(),
             tracks: tracks.tracks.iter().map(pending).collect(),
-            waits_since: None,
-            origin: None,
+            beginning: Beginning::new(tracks),
             epoch: None,
             bytes: 0,
             sequence: 0,
@@ -75,10 +58,9 @@ impl Fragments {
 
     /// The same, but for files that begin at `origin`, in microseconds, whatever comes then: nothing is left out.
     pub fn whole(tracks: &TrackSet, origin: i64) -> Self {
-        Self {
-            origin: Some(origin),
-            ..Self::new(tracks)
-        }
+        let mut fragments = Self::new(tracks);
+        fragments.beginning.set(origin);
+        fragments
     }
 
     /// Each fragment says from now on when it was: time 0 of the stream was so long after 1970.
@@ -88,7 +70,7 @@ impl Fragments {
 
     /// How long the file is from its beginning to a time of the stream; both in microseconds.
     pub fn length(&self, time: i64) -> i64 {
-        self.origin.map_or(0, |origin| time.saturating_sub(origin))
+        self.beginning.length(time)
     }
 
     /// Bytes of media that are in no fragment yet.
@@ -100,47 +82,27 @@ impl Fragments {
     pub fn can_begin_with(&self, unit: &AccessUnit) -> bool {
         let mut tracks = self.tracks.iter().map(|pending| &pending.track);
         let track = tracks.find(|track| track.id == unit.track);
-        let is_video = track.is_some_and(|track| track.kind() == Kind::Video);
-        unit.random_access && (is_video || !self.has_video)
+        track.is_some_and(|track| self.beginning.can_be(unit, track))
     }
 
     /// Adds the next access unit. Gives the fragment that ends before it, if one does.
     pub fn push(&mut self, unit: &Arc<AccessUnit>) -> Option<Bytes> {
-        let pending = self
-            .tracks
-            .iter()
-            .find(|pending| pending.track.id == unit.track)?;
-        let (kind, timebase) = (pending.track.kind(), pending.track.timebase);
+        let mut tracks = self.tracks.iter_mut();
+        let pending = tracks.find(|pending| pending.track.id == unit.track)?;
+        let timebase = pending.track.timebase;
         let time = timebase.rescale(unit.dts, Timebase::MICROS);
-        let starts = self.can_begin_with(unit);
-        let origin = match self.origin {
-            Some(origin) => origin,
-            None => {
-                let waits_since = *self.waits_since.get_or_insert(time);
-                if !starts && time.saturating_sub(waits_since) < PATIENCE {
-                    return None;
-                }
-                *self.origin.insert(time)
-            }
-        };
-        // Sound that belongs to a picture before the first one.
-        if time < origin {
-            return None;
-        }
-        let pending = self
-            .tracks
-            .iter_mut()
-            .find(|pending| pending.track.id == unit.track)?;
+        let origin = self.beginning.admit(unit, &pending.track, time)?;
+        let is_start = unit.random_access && pending.track.kind() == Kind::Video;
         let in_file = Timebase::MICROS.rescale(origin, timebase);
         self.bytes += pending.complete_held(in_file, Some(unit.dts));
         pending.held = Some(unit.clone());
         // The held unit of a track that stands still does not count: it may stay where it is for ever.
         let begins = self.tracks.iter().filter_map(Pending::begins).min()?;
         let length = time.saturating_sub(origin).saturating_sub(begins);
-        let ends = length >= LONGEST
-            || (length >= LONG_ENOUGH && kind == Kind::Video && starts)
-            || self.bytes >= MAX_BYTES;
-        if ends { self.flush() } else { None }
+        match is_enough(length, self.bytes, is_start) {
+            true => self.flush(),
+            false => None,
+        }
     }
 
     /// Nothing could be written but for the newest unit of each track.
@@ -164,7 +126,7 @@ impl Fragments {
         if let Some(first) = runs.first() {
             self.sequence = self.sequence.wrapping_add(1);
             let front = Front {
-                capture: capture(first, self.origin, self.epoch),
+                capture: capture(first, self.beginning.origin(), self.epoch),
                 ..Front::default()
             };
             fragment = Some(write_behind(front, self.sequence, &runs));
@@ -178,7 +140,7 @@ impl Fragments {
 
     /// The last fragment, with the newest units as well.
     pub fn finish(&mut self) -> Option<Bytes> {
-        let origin = self.origin?;
+        let origin = self.beginning.origin()?;
         for pending in &mut self.tracks {
             let origin = Timebase::MICROS.rescale(origin, pending.track.timebase);
             pending.complete_held(origin, None);
@@ -347,13 +309,13 @@ pub(super) mod tests {
         }
         // Sound from before the picture.
         assert!(fragments.push(&unit(1, 48_500, true)).is_none());
-        assert_eq!(fragments.origin, Some(1_040_000));
+        assert_eq!(fragments.beginning.origin(), Some(1_040_000));
         assert!(fragments.tracks[1].held.is_none());
         // Without any random access point it begins all the same, later.
         let mut fragments = Fragments::new(&tracks());
         for picture in 0..300 {
             fragments.push(&unit(0, picture * 40, false));
         }
-        assert_eq!(fragments.origin, Some(10_000_000));
+        assert_eq!(fragments.beginning.origin(), Some(10_000_000));
     }
 }

@@ -33,6 +33,7 @@ mod gather;
 mod packets;
 mod recorder;
 mod transport;
+mod rules;
 
 pub use finish::Finished;
 pub use recorder::{Limits, Recorder, Stopped, complete};

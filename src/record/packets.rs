@@ -1,6 +1,7 @@
 //! Gathers access units into stretches of a transport stream of at most a second. Each begins with a mark that says when
 //! it was ([`boundary`]). There is nothing to complete in such a file: it plays as far as it goes.
 
+use super::rules::{Beginning, is_enough};
 use super::spans::Spans;
 use crate::hub::TrackSet;
 use bytes::Bytes;
@@ -10,28 +11,12 @@ use mpegts::muxer::Muxer;
 use mpegts::packet::{Packet, SIZE};
 use std::time::Duration;
 
-/// A stretch ends before it is longer than this, in microseconds.
-const LONGEST: i64 = 900_000;
-
-/// One that is so long ends at a random access point.
-const LONG_ENOUGH: i64 = 400_000;
-
-/// One of so many bytes ends, however short it is.
-const MAX_BYTES: usize = 8 << 20;
-
-/// A file begins with a random access point, unless none has come for so long.
-const PATIENCE: i64 = 10_000_000;
-
 /// A transport stream of one set of tracks, from the beginning of a file. Times are microseconds of the stream.
 #[derive(Debug)]
 pub(super) struct Packets {
     muxer: Muxer,
     tracks: Vec<Track>,
-    has_video: bool,
-    /// Time of the first unit that came, while none has been taken.
-    waits_since: Option<i64>,
-    /// Time of the first unit that was taken.
-    origin: Option<i64>,
+    beginning: Beginning,
     /// When the stream's time 0 was, since 1970.
     epoch: Option<Duration>,
     buffer: Vec<u8>,
@@ -52,9 +37,7 @@ impl Packets {
         Self {
             muxer,
             tracks: tracks.tracks.clone(),
-            has_video: tracks.first(Kind::Video).is_some(),
-            waits_since: None,
-            origin: None,
+            beginning: Beginning::new(tracks),
             epoch: None,
             buffer: Vec::new(),
             held: None,
@@ -69,7 +52,7 @@ impl Packets {
     }
 
     pub(super) fn length(&self, time: i64) -> i64 {
-        self.origin.map_or(0, |origin| time.saturating_sub(origin))
+        self.beginning.length(time)
     }
 
     pub(super) const fn bytes(&self) -> usize {
@@ -78,37 +61,22 @@ impl Packets {
 
     pub(super) fn can_begin_with(&self, unit: &AccessUnit) -> bool {
         let track = self.tracks.iter().find(|track| track.id == unit.track);
-        let is_video = track.is_some_and(|track| track.kind() == Kind::Video);
-        unit.random_access && (is_video || !self.has_video)
+        track.is_some_and(|track| self.beginning.can_be(unit, track))
     }
 
     /// Adds the next access unit. Gives the stretch that ends before it, if one does.
     pub(super) fn push(&mut self, unit: &AccessUnit) -> Option<Bytes> {
         let track = self.tracks.iter().find(|track| track.id == unit.track)?;
-        let (kind, timebase) = (track.kind(), track.timebase);
-        let time = timebase.rescale(unit.dts, Timebase::MICROS);
-        let starts = self.can_begin_with(unit);
-        let origin = match self.origin {
-            Some(origin) => origin,
-            None => {
-                let waits_since = *self.waits_since.get_or_insert(time);
-                if !starts && time.saturating_sub(waits_since) < PATIENCE {
-                    return None;
-                }
-                *self.origin.insert(time)
-            }
-        };
-        // Sound that belongs to a picture before the first one.
-        if time < origin {
-            return None;
-        }
+        let time = track.timebase.rescale(unit.dts, Timebase::MICROS);
+        self.beginning.admit(unit, track, time)?;
+        let is_start = unit.random_access && track.kind() == Kind::Video;
         let length = self
             .held
             .map_or(0, |(begins, _)| time.saturating_sub(begins));
-        let ends = length >= LONGEST
-            || (length >= LONG_ENOUGH && kind == Kind::Video && starts)
-            || self.buffer.len() >= MAX_BYTES;
-        let done = if ends { self.flush() } else { None };
+        let done = match is_enough(length, self.buffer.len(), is_start) {
+            true => self.flush(),
+            false => None,
+        };
         // What cannot be carried is left out; the next unit may be.
         if self.muxer.push(unit).is_ok() {
             self.units = self.units.saturating_add(1);
@@ -132,7 +100,7 @@ impl Packets {
         let mut packets = std::mem::take(&mut self.buffer);
         if let Some((begins, newest)) = self.held.take() {
             let begins = micros(self.length(begins));
-            let origin = micros(self.origin.unwrap_or(0));
+            let origin = micros(self.beginning.origin().unwrap_or(0));
             let since_1970 = self.epoch.map(|epoch| epoch + origin + begins);
             self.end = self.end.max(micros(self.length(newest)));
             self.spans.push(begins, self.end, since_1970);
