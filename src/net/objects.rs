@@ -23,6 +23,7 @@ use object_store::{
 };
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +32,8 @@ use url::Url;
 /// A part has so long to be sent and taken.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Longest answer that is read, in bytes: none of them is a file.
-const MAX_ANSWER: usize = 1 << 20;
+/// Longest answer that is read, in bytes, and the longest part of an object.
+pub const MAX_ANSWER: usize = 1 << 20;
 
 /// A request that failed is repeated so often, and for so long.
 const RETRIES: usize = 4;
@@ -197,6 +198,14 @@ impl Bucket {
     /// When it may still be there.
     pub async fn remove(&self, key: &str) -> Result<(), ObjectError> {
         gone(self.store.delete(&path(key)?).await)
+    }
+
+    /// Some bytes of an object, 1 MiB at most.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such object; when it is shorter.
+    pub async fn range(&self, key: &str, range: Range<u64>) -> Result<Bytes, ObjectError> {
+        Ok(self.store.get_range(&path(key)?, range).await?)
     }
 
     /// The length of an object in bytes.

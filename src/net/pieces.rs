@@ -15,8 +15,23 @@ use std::sync::Arc;
 /// Bytes read at a time: what one answer keeps in memory beside its head.
 const PIECE: usize = 256 << 10;
 
+/// A file that pieces are read from. Reading may block.
+pub trait Source: Send {
+    /// Fills `bytes` from `at` on.
+    ///
+    /// # Errors
+    /// When they are not there.
+    fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
+}
+
+impl Source for File {
+    fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, bytes, at)
+    }
+}
+
 /// Opens a file by its number.
-pub type Open = Arc<dyn Fn(u32) -> io::Result<File> + Send + Sync>;
+pub type Open = Arc<dyn Fn(u32) -> io::Result<Box<dyn Source>> + Send + Sync>;
 
 /// What is sent.
 struct Sending {
@@ -25,7 +40,7 @@ struct Sending {
     /// What is left of the piece that is being sent.
     piece: Option<Piece>,
     /// The file that was read last.
-    file: Option<(u32, File)>,
+    file: Option<(u32, Box<dyn Source>)>,
     open: Open,
     /// Bytes that are passed over, and then sent.
     skip: u64,
@@ -121,13 +136,13 @@ impl Sending {
         Ok(bytes.into())
     }
 
-    fn open(&mut self, source: u32) -> io::Result<&File> {
+    fn open(&mut self, source: u32) -> io::Result<&dyn Source> {
         let known = self.file.take().filter(|(known, _)| *known == source);
         let file = match known {
             Some((_, file)) => file,
             None => (self.open)(source)?,
         };
-        Ok(&self.file.insert((source, file)).1)
+        Ok(&*self.file.insert((source, file)).1)
     }
 }
 
@@ -152,7 +167,8 @@ mod tests {
         ];
         let whole = "HEAD234a89fghi";
         let base = folder.path().to_owned();
-        let open: Open = Arc::new(move |source| File::open(base.join(source.to_string())));
+        let open: Open =
+            Arc::new(move |source| Ok(Box::new(File::open(base.join(source.to_string()))?)));
         let ask = async |method: Method, range: Option<String>| {
             let mut headers = HeaderMap::new();
             headers

@@ -1,17 +1,36 @@
 //! Any stretch of time out of recordings as one MP4: nothing is coded anew, and only the index is in memory.
 
 use super::host::{Host, HostFile};
+use super::outline::Outline;
 use super::scan::Scan;
 use super::{RecordError, Span};
+use bytes::Bytes;
 use mp4::index::{Excerpt, ExcerptError, Whole};
+use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Where the file of a recording is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// On the disk, complete or not.
+    Here(PathBuf),
+    /// Far away: complete, and to be read in few pieces.
+    Afar(Arc<dyn Afar>),
+}
+
+/// A file that is far away.
+pub trait Afar: Debug + Send + Sync {
+    /// To be read, by who may block.
+    fn open(&self) -> Box<dyn HostFile>;
+}
 
 /// A recording, and what is wanted of it.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Its file, complete or not.
-    pub path: PathBuf,
+    /// Its file.
+    pub place: Place,
     /// A stretch of it without a gap.
     pub span: Span,
 }
@@ -60,27 +79,30 @@ pub fn cut(mut parts: Vec<Part>, from: Duration, until: Duration) -> Vec<Part> {
 pub fn export(host: &dyn Host, parts: &[Part]) -> Result<Whole, ExportError> {
     let mut excerpt: Option<Excerpt> = None;
     for (source, part) in parts.iter().enumerate() {
-        let Span {
-            at,
-            since_1970,
-            length,
-        } = part.span;
+        let since_1970 = part.span.since_1970;
         let wrong = |error| ExportError::Excerpt {
             error,
             since_1970: Some(since_1970),
         };
         let disk = |error| ExportError::File(RecordError::Disk(error));
-        let file: Box<dyn HostFile> = host.open(&part.path, false).map_err(disk)?;
-        let mut scan = Scan::new(&*file)?;
-        let excerpt = match &mut excerpt {
-            Some(excerpt) => excerpt,
-            none => none.insert(Excerpt::new(scan.moov()).map_err(wrong)?),
-        };
         let source = u32::try_from(source).unwrap_or(u32::MAX);
-        let until = at.saturating_add(length);
-        excerpt
-            .begin(source, scan.moov(), at, until)
-            .map_err(wrong)?;
+        let path = match &part.place {
+            Place::Here(path) => path,
+            Place::Afar(afar) => {
+                let outline = Outline::read(&*afar.open())?;
+                let excerpt =
+                    begin(&mut excerpt, source, &outline.moov, part.span).map_err(wrong)?;
+                for fragment in &outline.fragments {
+                    if !excerpt.push_fragment(fragment).map_err(wrong)? {
+                        break;
+                    }
+                }
+                continue;
+            }
+        };
+        let file = host.open(path, false).map_err(disk)?;
+        let mut scan = Scan::new(&*file)?;
+        let excerpt = begin(&mut excerpt, source, scan.moov(), part.span).map_err(wrong)?;
         while let Some(found) = scan.next_fragment().map_err(disk)? {
             match excerpt.push(found.at, found.end, &found.moof) {
                 Ok(true) => {}
@@ -99,6 +121,22 @@ pub fn export(host: &dyn Host, parts: &[Part]) -> Result<Whole, ExportError> {
     excerpt.finish().map_err(empty)
 }
 
+/// What follows is of that source.
+fn begin<'a>(
+    excerpt: &'a mut Option<Excerpt>,
+    source: u32,
+    moov: &Bytes,
+    span: Span,
+) -> Result<&'a mut Excerpt, ExcerptError> {
+    let excerpt = match excerpt {
+        Some(excerpt) => excerpt,
+        none => none.insert(Excerpt::new(moov)?),
+    };
+    let until = span.at.saturating_add(span.length);
+    excerpt.begin(source, moov, span.at, until)?;
+    Ok(excerpt)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +148,7 @@ mod tests {
             length: Duration::from_secs(length),
         };
         Part {
-            path: PathBuf::new(),
+            place: Place::Here(PathBuf::new()),
             span,
         }
     }

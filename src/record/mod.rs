@@ -8,7 +8,7 @@
 //!
 //! Each fragment says when it was, on the clock on the wall (`clock`), so that a file tells by itself what it holds and
 //! where time is missing ([`spans`]). [`export`] takes any stretch of time out of files, also out of those that are being
-//! written.
+//! written, and of those that are far away (`outline`).
 //!
 //! Other parameters of a track begin a new file: few players take a second sample entry.
 //!
@@ -30,10 +30,11 @@ pub mod fuzz;
 
 mod clock;
 mod gather;
+mod outline;
 mod packets;
 mod recorder;
-mod transport;
 mod rules;
+mod transport;
 
 pub use finish::Finished;
 pub use recorder::{Limits, Recorder, Stopped, complete};

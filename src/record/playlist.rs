@@ -1,13 +1,13 @@
 //! A recording as HLS (RFC 8216): a playlist of the file's own fragments, by byte ranges. Nothing is written for it.
 
-use super::RecordError;
-use super::host::{Host, HostFile};
+use super::host::HostFile;
+use super::outline::Outline;
 use super::scan::Scan;
+use super::{RecordError, Span};
 use bytes::Bytes;
 use mp4::boxes::Header;
 use mp4::index::{Index, IndexError};
 use std::fmt::Write;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// A segment ends at the first place to begin at after so long.
@@ -31,9 +31,8 @@ pub(super) struct Segment {
 ///
 /// # Errors
 /// What the disk says, or that it is no recording of this server.
-pub fn init(host: &dyn Host, path: &Path) -> Result<Bytes, RecordError> {
-    let file = host.open(path, false)?;
-    let scan = Scan::new(&*file)?;
+pub fn init(file: &dyn HostFile) -> Result<Bytes, RecordError> {
+    let scan = Scan::new(file)?;
     let mut ftyp = vec![0; usize::try_from(scan.placeholder().min(MAX_FTYP)).unwrap_or(0)];
     file.read_exact_at(&mut ftyp, 0)?;
     let length = Header::read(&ftyp).and_then(|header| header.size);
@@ -47,14 +46,21 @@ pub fn init(host: &dyn Host, path: &Path) -> Result<Bytes, RecordError> {
 ///
 /// # Errors
 /// What the disk says, or that it is no recording of this server.
-pub fn playlist(
-    host: &dyn Host,
-    path: &Path,
+pub fn playlist(file: &dyn HostFile, media: &str, init: &str) -> Result<String, RecordError> {
+    Ok(write(&segments(file)?, media, init))
+}
+
+/// The same of a complete file that is far away, of which is known when it was.
+///
+/// # Errors
+/// As [`playlist`].
+pub fn playlist_from_afar(
+    file: &dyn HostFile,
+    spans: &[Span],
     media: &str,
     init: &str,
 ) -> Result<String, RecordError> {
-    let file = host.open(path, false)?;
-    Ok(write(&segments(&*file)?, media, init))
+    Ok(write(&segments_from_afar(file, spans)?, media, init))
 }
 
 pub(super) fn segments(file: &dyn HostFile) -> Result<Vec<Segment>, RecordError> {
@@ -67,23 +73,56 @@ pub(super) fn segments(file: &dyn HostFile) -> Result<Vec<Segment>, RecordError>
         index
             .push(found.at, found.end, &found.moof)
             .map_err(foreign)?;
-        let length = index.duration().saturating_sub(before);
-        let is_independent = index.is_independent();
-        match segments.last_mut() {
-            Some(last) if !is_independent || last.length < SEGMENT => {
-                last.end = found.end;
-                last.length = last.length.saturating_add(length);
-            }
-            _ => segments.push(Segment {
-                at: found.begins,
-                end: found.end,
-                length,
-                since_1970: found.captured.map(|captured| captured.since_1970),
-                is_independent,
-            }),
-        }
+        let fragment = Segment {
+            at: found.begins,
+            end: found.end,
+            length: index.duration().saturating_sub(before),
+            since_1970: found.captured.map(|captured| captured.since_1970),
+            is_independent: index.is_independent(),
+        };
+        join(&mut segments, fragment);
     }
     Ok(segments)
+}
+
+pub(super) fn segments_from_afar(
+    file: &dyn HostFile,
+    spans: &[Span],
+) -> Result<Vec<Segment>, RecordError> {
+    let foreign = |error: IndexError| RecordError::Foreign(error.to_string());
+    let outline = Outline::read(file)?;
+    let mut index = Index::new(&outline.moov).map_err(foreign)?;
+    let mut segments: Vec<Segment> = Vec::new();
+    for found in &outline.fragments {
+        let before = index.duration();
+        index.push_fragment(found);
+        let mut spans = spans.iter().rev();
+        let span = spans.find(|span| span.at <= before);
+        let since_1970 = span.map(|span| {
+            let into = before.saturating_sub(span.at);
+            span.since_1970.saturating_add(into)
+        });
+        let fragment = Segment {
+            at: found.begins,
+            end: found.end,
+            length: index.duration().saturating_sub(before),
+            since_1970,
+            is_independent: index.is_independent(),
+        };
+        join(&mut segments, fragment);
+    }
+    Ok(segments)
+}
+
+/// Adds a fragment to the segment that is being made, or begins another.
+fn join(segments: &mut Vec<Segment>, fragment: Segment) {
+    match segments.last_mut() {
+        Some(last) if !fragment.is_independent || last.length < SEGMENT => {
+            last.end = fragment.end;
+            last.length = last.length.saturating_add(fragment.length);
+        }
+        _ => segments.push(fragment),
+    }
 }
 
 fn write(segments: &[Segment], media: &str, init: &str) -> String {
@@ -120,7 +159,7 @@ mod tests {
     use super::*;
     use crate::record::file::{Wanted, Writer};
     use crate::record::fragments::{Fragments, tests};
-    use crate::record::host::Machine;
+    use crate::record::host::{Host, Machine};
     use std::sync::Arc;
 
     #[test]
@@ -143,21 +182,37 @@ mod tests {
         writer.append(&fragments.finish().unwrap()).unwrap();
         let finished = writer.finish().unwrap();
         let path = &finished.path;
-        let segments = segments(&*Machine.open(path, false).unwrap()).unwrap();
+        let file = Machine.open(path, false).unwrap();
+        let segments = segments(&*file).unwrap();
         assert_eq!(segments.len(), 5, "{segments:?}");
         assert!(segments.iter().all(|segment| segment.is_independent));
         assert!(segments.windows(2).all(|pair| pair[0].end == pair[1].at));
         let total: Duration = segments.iter().map(|segment| segment.length).sum();
         assert!(total.abs_diff(finished.duration) < Duration::from_millis(1));
-        let text = playlist(&Machine, path, "cam.mp4", "cam.mp4.init").unwrap();
+        // It is the same from afar.
+        let afar = segments_from_afar(&*file, &finished.spans).unwrap();
+        let places = |segments: &[Segment]| -> Vec<(u64, u64, Duration)> {
+            let segments = segments.iter();
+            segments
+                .map(|segment| (segment.at, segment.end, segment.length))
+                .collect()
+        };
+        assert_eq!(places(&afar), places(&segments));
+        for (afar, segment) in afar.iter().zip(&segments) {
+            let when = (afar.since_1970.unwrap(), segment.since_1970.unwrap());
+            assert!(when.0.abs_diff(when.1) < Duration::from_millis(50));
+        }
+        let text = playlist(&*file, "cam.mp4", "cam.mp4.init").unwrap();
         let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n\
                     #EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n\
                     #EXT-X-MAP:URI=\"cam.mp4.init\"\n#EXT-X-PROGRAM-DATE-TIME:2026-11-18T";
         assert!(text.starts_with(head), "{text}");
         assert!(text.ends_with("cam.mp4\n#EXT-X-ENDLIST\n"), "{text}");
-        let init = init(&Machine, path).unwrap();
+        let init = init(&*file).unwrap();
         assert_eq!((&init[4..8], &init[28..32]), (&b"ftyp"[..], &b"moov"[..]));
         std::fs::write(path, b"something else").unwrap();
-        assert!(playlist(&Machine, path, "a", "b").is_err());
+        let other = Machine.open(path, false).unwrap();
+        assert!(playlist(&*other, "a", "b").is_err());
+        assert!(segments_from_afar(&*other, &[]).is_err());
     }
 }

@@ -10,6 +10,9 @@ use std::io;
 /// Longest `moov` or `moof` that is read, in bytes. Ours are some kilobytes.
 const MAX_BOX: u64 = 4 << 20;
 
+/// Longest index of a complete file that is read, in bytes: that of more than a day.
+const MAX_INDEX: u64 = 128 << 20;
+
 /// Longest `prft` that is read, in bytes.
 const MAX_CAPTURED: u64 = 64;
 
@@ -155,9 +158,22 @@ fn next_box(file: &dyn HostFile, at: u64, limit: u64) -> io::Result<Option<(Head
     }))
 }
 
+/// The `moov` of a complete file, header included: it stands behind all of its media.
+pub(super) fn read_index(file: &dyn HostFile, scan: &Scan<'_>) -> Result<Bytes, RecordError> {
+    let found = next_box(file, scan.limit, file.length()?)?;
+    let (_, end) = found
+        .filter(|(header, _)| &header.kind == b"moov")
+        .ok_or_else(|| RecordError::Foreign("its index is not whole".into()))?;
+    Ok(read_at_most(file, scan.limit, end, MAX_INDEX)?)
+}
+
 fn read(file: &dyn HostFile, from: u64, to: u64) -> io::Result<Bytes> {
+    read_at_most(file, from, to, MAX_BOX)
+}
+
+fn read_at_most(file: &dyn HostFile, from: u64, to: u64, most: u64) -> io::Result<Bytes> {
     let length = to.saturating_sub(from);
-    if length > MAX_BOX {
+    if length > most {
         return Err(io::Error::other("a box is larger than any of ours"));
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];

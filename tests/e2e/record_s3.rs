@@ -1,9 +1,10 @@
 //! Recordings in an object storage: a server of S3 that nobody here wrote, which checks every signature.
 
+use crate::library::{export, timeline};
 use crate::record::{duration, file, probe, record, vods};
 use crate::support::clips::Clip;
 use crate::support::http;
-use crate::support::media::{packets, publish_for};
+use crate::support::media::{Seen, decoding_to_end, packets, publish_for};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::moto;
@@ -97,6 +98,7 @@ fn a_recording_goes_to_the_storage_and_is_played_from_there() {
     server.rest("POST", "/create", r#"{"streamId":"cam"}"#);
     record(&server, "cam", true, "");
     let mut names = Vec::new();
+    let mut pictures = Vec::new();
     for name in ["cam.mp4", "cam_1.mp4"] {
         publish_for(&server, "cam", Clip::Standard, 4).finish(seconds(20));
         let object = format!("/films/a/b/LiveApp/{name}");
@@ -116,7 +118,8 @@ fn a_recording_goes_to_the_storage_and_is_played_from_there() {
             "{}",
             duration(&probed)
         );
-        assert!(packets(&probed, "video").len() > 110);
+        pictures.push(packets(&probed, "video").len());
+        assert!(pictures.iter().all(|pictures| *pictures > 110));
     }
     let path = "/LiveApp/streams/cam.mp4";
     let answer = server.get(path);
@@ -137,10 +140,20 @@ fn a_recording_goes_to_the_storage_and_is_played_from_there() {
     let head = http::request(server.http, "HEAD", path, &[], b"");
     let head_place = head.header("location").to_owned();
     assert!(head.status == 307 && head_place != place, "{head_place}");
-    // What is exported has to be here.
-    let export = server.get("/LiveApp/rest/v2/broadcasts/cam/recordings/export");
-    assert_eq!(export.status, 409, "{}", export.text());
-    assert!(export.text().contains("object storage"));
+    // What is there alone is exported, and HLS, as what is here.
+    let shown = timeline(&server, "cam");
+    assert_eq!(shown["recorded"].as_array().unwrap().len(), 2, "{shown}");
+    let both = probe(Path::new(&export(&server, "cam", 0, 4_000_000_000_000)));
+    let found = packets(&both, "video").len();
+    assert_eq!(found, pictures.iter().sum::<usize>());
+    assert!((duration(&both) - 8.0).abs() < 0.6, "{}", duration(&both));
+    let start = shown["recorded"][1]["start"].as_u64().unwrap();
+    let part = export(&server, "cam", start + 1_300, start + 2_300);
+    let seen = Seen::of(&Peer::start(&mut decoding_to_end(&part)).finish(seconds(30)));
+    assert!(seen.pictures.abs_diff(30) < 4, "{seen:?}");
+    let playlist = server.url("/LiveApp/streams/cam.mp4.m3u8");
+    let seen = Seen::of(&Peer::start(&mut decoding_to_end(&playlist)).finish(seconds(60)));
+    assert_eq!(seen.pictures, pictures[0], "{seen:?}");
     // Deleted here, it is deleted there.
     let list = vods(&server, "list/0/10");
     let id = list[0]["vodId"].as_str().unwrap();

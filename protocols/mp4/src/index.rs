@@ -7,16 +7,19 @@
 //! bytes between are written at once. Read [`Index`].
 //!
 //! [`Plain`] makes the index of a file whose media is written without fragments, [`Excerpt`] that of a stretch of time out
-//! of such files. [`Captured`] is what a fragment says of the clock on the wall.
+//! of such files. [`Captured`] is what a fragment says of the clock on the wall. [`fragments`] finds the fragments of a
+//! complete file by its index.
 
 mod captured;
 mod excerpt;
 mod fragment;
+mod outline;
 mod plain;
 mod tables;
 
 pub use captured::Captured;
 pub use excerpt::{Excerpt, ExcerptError, MAX_SAMPLES, Piece, Whole};
+pub use outline::{Fragment, fragments};
 pub use plain::Plain;
 
 use crate::boxes::{self, BoxError};
@@ -98,15 +101,19 @@ impl Index {
     pub fn push(&mut self, at: u64, end: u64, moof: &[u8]) -> Result<(), IndexError> {
         let wrong = |reason| IndexError::Fragment { at, reason };
         let runs = fragment::read(at, end, moof).map_err(wrong)?;
+        self.push_runs(&runs);
+        Ok(())
+    }
+
+    fn push_runs(&mut self, runs: &[fragment::Run]) {
         let mut firsts = runs.iter().filter_map(|run| run.samples.first());
         self.is_independent = firsts.all(|sample| sample.is_sync);
         for run in runs {
             let mut tracks = self.tracks.iter_mut();
             if let Some(track) = tracks.find(|track| track.number == run.track) {
-                track.push(&run);
+                track.push(run);
             }
         }
-        Ok(())
     }
 
     /// Whether a decoder can start with the fragment that was added last.

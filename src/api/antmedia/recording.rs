@@ -5,7 +5,7 @@ use super::broadcast::millis;
 use super::envelope::{Outcome, control_failure, refusal};
 use crate::config::record::Format;
 use crate::control::ControlError;
-use crate::control::recordings::{Export, ExportFailure, Recorded, Timeline};
+use crate::control::recordings::{ExportFailure, Recorded, Timeline};
 use crate::hub::StreamName;
 use crate::net::pieces;
 use crate::record::export::ExportError;
@@ -221,25 +221,17 @@ pub(super) async fn export(
         (Err(error), _) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
         (_, Err(error)) => return refusal(StatusCode::BAD_REQUEST, &error),
     };
-    let Export {
-        whole,
-        files,
-        since_1970,
-    } = match shared.control.export(&name, from, until).await {
+    let mut export = match shared.control.export(&name, from, until).await {
         Ok(export) => export,
         Err(error) => return export_failure(&name, &error),
     };
-    let open = move |source: u32| {
-        let file = usize::try_from(source)
-            .ok()
-            .and_then(|source| files.get(source));
-        let missing = || std::io::Error::other("there is no such file");
-        Export::open(file.ok_or_else(missing)?)
-    };
+    let since_1970 = export.since_1970;
+    let head = std::mem::take(&mut export.whole.head);
+    let pieces = std::mem::take(&mut export.whole.pieces);
     let mut response = pieces::respond(
-        whole.head,
-        whole.pieces,
-        Arc::new(open),
+        head,
+        pieces,
+        Arc::new(move |source| export.open(source)),
         "video/mp4",
         &method,
         &headers,

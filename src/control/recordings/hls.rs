@@ -1,6 +1,7 @@
 //! Recordings as HLS: what their playlists are called, and what is in them.
 
 use super::Control;
+use crate::record::export::Afar;
 use crate::record::name::ENDING;
 use crate::record::{RecordError, playlist};
 use bytes::Bytes;
@@ -38,7 +39,7 @@ impl Control {
     /// A part of a complete recording as HLS. `query` is what requests for the others have to say.
     ///
     /// # Errors
-    /// When it is no recording of this server, or not on its disk.
+    /// When it is no recording of this server, or cannot be read where it is.
     pub async fn vod_hls(
         &self,
         app: &str,
@@ -49,13 +50,22 @@ impl Control {
         let recordings = &self.shared.recordings;
         let path = self.vod_path(app, file);
         let path = path.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let afar = recordings.afar(app, file);
         // It is never closed.
         let _permit = recordings.exports.acquire().await;
         let host = recordings.place.host.clone();
         let (media, init) = (format!("{file}{query}"), format!("{file}.init{query}"));
-        let made = tokio::task::spawn_blocking(move || match part {
-            Part::Playlist => playlist::playlist(&*host, &path, &media, &init).map(Bytes::from),
-            Part::Init => playlist::init(&*host, &path),
+        let made = tokio::task::spawn_blocking(move || match (part, afar) {
+            (Part::Playlist, Some((file, spans))) => {
+                let made = playlist::playlist_from_afar(&*file.open(), &spans, &media, &init);
+                made.map(Bytes::from)
+            }
+            (Part::Init, Some((file, _))) => playlist::init(&*file.open()),
+            (Part::Playlist, None) => {
+                let file = host.open(&path, false)?;
+                playlist::playlist(&*file, &media, &init).map(Bytes::from)
+            }
+            (Part::Init, None) => playlist::init(&*host.open(&path, false)?),
         });
         made.await
             .unwrap_or_else(|error| Err(io::Error::other(error).into()))

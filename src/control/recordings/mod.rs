@@ -7,6 +7,7 @@
 mod export;
 pub mod hls;
 mod library;
+mod remote;
 mod retention;
 mod running;
 mod storage;

@@ -7,7 +7,7 @@
 //! parameters of a codec change between them, the track has a sample entry for each.
 
 use super::fragment::{self, Run, Sample};
-use super::{Index, IndexError, TrackTables, ticks};
+use super::{Fragment, Index, IndexError, TrackTables, ticks};
 use crate::boxes;
 use bytes::Bytes;
 use std::time::Duration;
@@ -193,11 +193,26 @@ impl Excerpt {
     /// # Errors
     /// When it cannot be read, or there is too much.
     pub fn push(&mut self, at: u64, end: u64, moof: &[u8]) -> Result<bool, ExcerptError> {
+        if self.stretch.is_none() {
+            return Ok(false);
+        }
+        let wrong = |reason| IndexError::Fragment { at, reason };
+        let runs = fragment::read(at, end, moof).map_err(wrong)?;
+        self.push_runs(&runs)
+    }
+
+    /// The same, of a fragment of a complete file.
+    ///
+    /// # Errors
+    /// When there is too much.
+    pub fn push_fragment(&mut self, fragment: &Fragment) -> Result<bool, ExcerptError> {
+        self.push_runs(&fragment.runs)
+    }
+
+    fn push_runs(&mut self, runs: &[Run]) -> Result<bool, ExcerptError> {
         let Some(mut stretch) = self.stretch else {
             return Ok(false);
         };
-        let wrong = |reason| IndexError::Fragment { at, reason };
-        let runs = fragment::read(at, end, moof).map_err(wrong)?;
         let runs: Vec<(usize, &Run)> = runs
             .iter()
             .filter_map(|run| {
@@ -509,6 +524,47 @@ mod tests {
         }
         assert_eq!(out.len() as u64, whole.length);
         Ok((whole, out.freeze()))
+    }
+
+    #[test]
+    fn a_complete_file_is_known_by_its_index_alone() {
+        let (bytes, moov, fragments) = file(6, 0);
+        let mut index = Index::new(&moov).unwrap();
+        for (at, end, moof) in &fragments {
+            index.push(*at, *end, moof).unwrap();
+        }
+        let found = super::super::fragments(&index.write().unwrap(), fragments[0].0).unwrap();
+        let places: Vec<(u64, u64)> = found.iter().map(|one| (one.begins, one.end)).collect();
+        let expected = fragments.iter().map(|(at, end, _)| (*at, *end));
+        assert_eq!(places, expected.collect::<Vec<_>>());
+        // An index of these is the same, and so is any stretch of it.
+        let mut again = Index::new(&moov).unwrap();
+        for fragment in &found {
+            again.push_fragment(fragment);
+        }
+        assert_eq!(again.write().unwrap(), index.write().unwrap());
+        let files = vec![(bytes, moov.clone(), fragments)];
+        for (from, until) in [(0, 6_000), (2_480, 4_200), (5_900, 6_000)] {
+            let millis = Duration::from_millis;
+            let mut excerpt = Excerpt::new(&moov).unwrap();
+            excerpt
+                .begin(0, &moov, millis(from), millis(until))
+                .unwrap();
+            for fragment in &found {
+                if !excerpt.push_fragment(fragment).unwrap() {
+                    break;
+                }
+            }
+            let expected = self::excerpt(&files, &[(0, from, until)]).unwrap().0;
+            assert_eq!(excerpt.finish().unwrap(), expected, "{from} {until}");
+        }
+        // An index that says nothing, or nonsense.
+        let written = index.write().unwrap();
+        for length in (0..written.len()).step_by(7) {
+            let _ = super::super::fragments(&written.slice(..length), 0);
+        }
+        assert!(super::super::fragments(&written, u64::MAX).is_err());
+        assert!(super::super::fragments(&Bytes::new(), 0).is_err());
     }
 
     /// What a reader that knows nothing of this finds: kind, mark, number, and when each is shown, in microseconds.

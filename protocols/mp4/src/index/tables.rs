@@ -390,17 +390,17 @@ fn put_track_header(out: &mut BytesMut, tkhd: &Bytes, duration: u64) -> Result<(
 
 /// The beginning that `mvhd`, `tkhd` and `mdhd` have in common, in version 0 or 1: two dates, then a
 /// timescale or the track's number, then a duration.
-struct Times {
+pub(super) struct Times {
     flags: u32,
     created: u64,
     modified: u64,
-    third: u32,
+    pub(super) third: u32,
     /// What follows a duration that stands at once behind `third`.
     rest_of_media_header: Bytes,
 }
 
 impl Times {
-    fn read(body: &Bytes) -> Option<Self> {
+    pub(super) fn read(body: &Bytes) -> Option<Self> {
         let mut rest = body.clone();
         let flags = rest.try_get_u32().ok()?;
         let width = if flags >> 24 == 0 { 4 } else { 8 };

@@ -18,7 +18,7 @@ mod entry;
 mod fragments;
 mod movie;
 mod protection;
-mod table;
+pub(crate) mod table;
 mod track;
 
 #[cfg(test)]

@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 /// Where a sample is, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// From the start of the file.
-    pub(super) at: u64,
-    pub(super) size: u32,
+    pub(crate) at: u64,
+    pub(crate) size: u32,
     /// Decoding time, in ticks from the beginning of the track.
-    pub(super) time: i64,
+    pub(crate) time: i64,
     /// Presentation time minus decoding time.
-    pub(super) offset: i32,
-    pub(super) is_sync: bool,
+    pub(crate) offset: i32,
+    pub(crate) is_sync: bool,
     /// Number of its sample entry, from 1.
     pub(super) entry: u32,
 }
@@ -77,7 +77,7 @@ impl Runs {
 
 /// Walks through the samples of a track.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     durations: Runs,
     offsets: Runs,
     /// Size of all samples, or 0 and a table.
@@ -104,7 +104,7 @@ pub(super) struct Table {
     /// Samples given so far.
     pub(super) given: u64,
     /// When the sample behind those given is decoded.
-    pub(super) time: i64,
+    pub(crate) time: i64,
     next: Option<Sample>,
     /// How much earlier than said decoding is, so that nothing is shown before it.
     pub(super) earlier: i64,
@@ -112,7 +112,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Of the body of an `stbl` box.
-    pub(super) fn new(tables: &Bytes) -> Self {
+    pub(crate) fn new(tables: &Bytes) -> Self {
         let mut table = Self {
             durations: Runs::default(),
             offsets: Runs::default(),
@@ -182,7 +182,7 @@ impl Table {
     }
 
     /// The next sample, which stays the next until [`step`](Self::step).
-    pub(super) fn peek(&mut self) -> Option<Sample> {
+    pub(crate) fn peek(&mut self) -> Option<Sample> {
         if self.next.is_none() && self.left() > 0 {
             self.next = self.read();
         }
@@ -190,7 +190,7 @@ impl Table {
     }
 
     /// Goes on to the sample behind the next one.
-    pub(super) const fn step(&mut self) {
+    pub(crate) const fn step(&mut self) {
         self.next = None;
     }
 
