@@ -161,32 +161,60 @@ fn every_packet_of_a_codec_is_recorded_as_it_came() {
             "av1-flac",
             "-c:v libsvtav1 -preset 12 -g 25 -c:a flac -ac 2 -sample_fmt s16",
             "av01,fLaC",
+            ["av01", "fLaC"],
         ),
         (
             "vp9-ac3",
             "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -b:v 500k -c:a ac3 -ac 2",
             "vp09,ac-3",
+            ["vp09", "ac-3"],
         ),
         (
             "hevc-opus",
             "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25 -c:a libopus -ac 2",
             "hvc1,Opus",
+            ["hvc1", "Opus"],
         ),
         (
             "h264-eac3",
             "-c:v libx264 -preset ultrafast -g 25 -c:a eac3 -ac 6",
             "avc1,ec-3",
+            ["avc1", "ec-3"],
+        ),
+        (
+            "h264-opus",
+            "-c:v libx264 -preset ultrafast -bf 2 -g 25 -c:a libopus -ac 2",
+            "avc1,Opus",
+            ["avc1", "Opus"],
+        ),
+        (
+            "hevc-aac",
+            "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25 -c:a aac -ac 2",
+            "hvc1",
+            ["hvc1", "mp4a"],
+        ),
+        (
+            "av1-aac",
+            "-c:v libsvtav1 -preset 12 -g 25 -c:a aac -ac 2",
+            "av01",
+            ["av01", "mp4a"],
+        ),
+        (
+            "vp9-opus",
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 -b:v 500k -c:a libopus -ac 2",
+            "vp09,Opus",
+            ["vp09", "Opus"],
         ),
     ];
     let server = Server::with(&["--set", "record.always=true"]);
-    let publishers = cases.map(|(name, codecs, four_ccs)| {
+    let publishers = cases.map(|(name, codecs, four_ccs, entries)| {
         let source = clip(name, &format!("{PICTURE} {TONE} {codecs}"));
         let mut ffmpeg = publishing(&source);
         ffmpeg.args(["-rtmp_enhanced_codecs", four_ccs]);
         let publisher = Peer::start(ffmpeg.arg(server.rtmp_url(name)));
-        (name, source, publisher)
+        (name, source, publisher, entries)
     });
-    let recordings = publishers.map(|(name, source, publisher)| {
+    let recordings = publishers.map(|(name, source, publisher, entries)| {
         wait_until("four seconds are recorded", seconds(60), || {
             let recorded = timeline(&server, name)["recorded"].clone();
             let stretch = &recorded[0];
@@ -195,11 +223,21 @@ fn every_packet_of_a_codec_is_recorded_as_it_came() {
         });
         assert_eq!(record(&server, name, false, "")["success"], true);
         drop(publisher);
-        (source, file(server.data(), &format!("{name}.mp4")))
+        let recording = file(server.data(), &format!("{name}.mp4"));
+        (source, recording, entries)
     });
-    for (source, recording) in recordings {
+    for (source, recording, entries) in recordings {
         assert_same_packets(&source, &recording, 50);
-        assert_eq!(probe(&recording)["streams"].as_array().unwrap().len(), 2);
+        // The sample entries are those that QuickTime and browsers know, and both tracks begin together.
+        let probed = probe(&recording);
+        let streams = probed["streams"].as_array().unwrap();
+        let tags: Vec<&Value> = streams.iter().map(|one| &one["codec_tag_string"]).collect();
+        assert_eq!(tags, entries, "{recording:?}");
+        let starts = streams.iter().map(|one| {
+            let text = one["start_time"].as_str().unwrap();
+            text.parse::<f64>().unwrap()
+        });
+        assert!(starts.clone().all(|start| (0.0..0.25).contains(&start)));
     }
     // Another format ends what one file can hold; H.264 and AAC beside them.
     publish_for(&server, "avc", Clip::BFrames, 5).finish(seconds(30));

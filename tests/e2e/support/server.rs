@@ -101,6 +101,24 @@ impl Server {
         Self::run(command, data, Some(folder))
     }
 
+    /// Whose recordings lie on a disk of their own, as large as that. Needs root.
+    #[track_caller]
+    pub(crate) fn with_small_disk(size: &str, arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let disk = folder.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        let mut command = tool("unshare");
+        let script = format!("mount -t tmpfs -o size={size} tmpfs \"$1\" && shift && exec \"$@\"");
+        command.args(["--mount", "sh", "-c", &script, "sh"]);
+        command.arg(&disk).arg(env!("CARGO_BIN_EXE_millstream"));
+        command.args(FREE_PORTS);
+        command.args(["--set", &format!("record.folder={}", disk.display())]);
+        command.args(arguments);
+        clean_environment(&mut command);
+        Self::run(command, data, Some(folder))
+    }
+
     /// With at most `files` open files.
     #[track_caller]
     pub(crate) fn with_open_files(files: u32) -> Self {
