@@ -571,7 +571,8 @@ fn open_to_all_origins(headers: &mut HeaderMap) {
         HeaderValue::from_static("*"),
     );
     let exposed = HeaderValue::from_static(
-        "Content-Length, Content-Range, Date, ETag, Link, Location, Retry-After",
+        "Content-Length, Content-Range, Date, ETag, Link, Location, Retry-After, X-RateLimit-Limit, \
+         X-RateLimit-Remaining, X-RateLimit-Retry-After",
     );
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }

@@ -170,7 +170,7 @@ impl Encoder {
                     })
                 });
                 let fed = catch_unwind(encode).ok().and_then(Result::ok);
-                let coded = fed.and(units.pop()).filter(|_| units.is_empty());
+                let coded = fed.and_then(|_| units.pop()).filter(|_| units.is_empty());
                 if coded.is_none()
                     && let Some(fresh) = start_aac(self.channels, self.bitrate)
                 {

@@ -18,6 +18,23 @@ use crate::webrtc_weather::{BLACK, CLOCK};
 
 const PATH: &str = "/LiveApp/streams/cam/cam.mpd";
 
+/// By the schema (ISO/IEC 23009-1, annex B).
+#[track_caller]
+pub(crate) fn assert_valid(description: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("description.mpd");
+    std::fs::write(&file, description).unwrap();
+    let mut xmllint = tool("xmllint");
+    xmllint.args(["--noout", "--nonet", "--schema"]);
+    xmllint.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/mpd.xsd"));
+    let finished = Peer::start(xmllint.arg(&file)).finish(seconds(20));
+    assert!(
+        finished.status.success(),
+        "{description}\n{}",
+        finished.stderr
+    );
+}
+
 #[test]
 fn ffmpeg_plays() {
     let server = Server::start();
@@ -156,6 +173,7 @@ fn the_segment_that_is_being_made_is_sent_as_it_is_made() {
         text.contains("availabilityTimeComplete=").then_some(text)
     });
     assert!(low.contains("video_$Number$.m4s"), "{low}");
+    assert_valid(&low);
     let open = Media::parse(&server.get("/LiveApp/streams/cam/video.m3u8").text()).open_number();
     // The next one too, which has not begun.
     for number in [open, open + 1] {
@@ -238,6 +256,7 @@ fn requests_are_answered_as_http_has_it() {
 fn description(server: &Server) -> String {
     let answer = server.get(PATH);
     assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_valid(&answer.text());
     answer.text()
 }
 

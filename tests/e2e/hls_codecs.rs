@@ -1,6 +1,7 @@
 //! What HLS and DASH carry beside H.264 and AAC, as ffmpeg and a browser see it.
 
 use crate::browser::watch;
+use crate::dash::assert_valid;
 use crate::rtmp_peers::{PICTURE, TONE, clip, newer_decoding, publishing};
 use crate::support::clips::Clip;
 use crate::support::media::{Seen, publish};
@@ -31,6 +32,9 @@ fn assert_played(server: &Server, codecs: [&str; 2]) {
                 let text = server.get(path).text();
                 for codec in codecs {
                     assert!(text.contains(codec), "{codec} is not in {text}");
+                }
+                if path.ends_with(".mpd") {
+                    assert_valid(&text);
                 }
                 let finished = newer_decoding(&server.url(path), &["-t", "3"]);
                 let seen = Seen::of(&finished);

@@ -1,6 +1,7 @@
 //! A stream that players can go back in: what is listed, from where it is sent, and what becomes of it at the end.
 
 use crate::browser::watch;
+use crate::dash::assert_valid;
 use crate::hls::without_errors;
 use crate::hls_playlists::{FOLDER, playlist};
 use crate::support::clips::Clip;
@@ -53,6 +54,7 @@ fn all_of_a_stream_that_has_ended_can_be_played_though_nobody_asked_before() {
         seen.assert_about(11.5, 30.0);
         let description = server.get(&format!("{FOLDER}/cam.mpd")).text();
         assert!(description.contains(" type=\"static\""), "{description}");
+        assert_valid(&description);
         let dash = server.url(&format!("{FOLDER}/cam.mpd"));
         let finished = Peer::start(&mut decoding_to_end(&dash)).finish(seconds(40));
         Seen::of(&finished.without_complaint()).assert_about(11.5, 30.0);

@@ -142,9 +142,6 @@ impl Victim {
 fn slow() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // The system shall not keep for it what it does not read.
-    let small = socket2::SockRef::from(&listener).set_recv_buffer_size(16 << 10);
-    small.unwrap();
     std::thread::spawn(move || {
         while let Ok((mut socket, _)) = listener.accept() {
             let mut piece = [0; 2_048];

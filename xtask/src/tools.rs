@@ -146,6 +146,11 @@ pub(crate) const TEST: &[Tool] = &[
         Present::Program("srt-live-transmit"),
     ),
     tool("iproute2", &["iproute2"], Present::Program("ip")),
+    tool(
+        "libxml2's tools",
+        &["libxml2-utils"],
+        Present::Program("xmllint"),
+    ),
     tool("nftables", &["nftables"], Present::Program("nft")),
     tool("curl", &["curl"], Present::Program("curl")),
     tool("nginx", &["nginx"], Present::Program("nginx")),
