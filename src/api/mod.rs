@@ -27,7 +27,7 @@ use crate::control::recordings::hls;
 use crate::hooks::Courier;
 use crate::hub::{Current, Unavailable};
 use crate::net::file;
-use crate::net::http::Handler;
+use crate::net::http::{self, Handler};
 use crate::panel;
 use crate::record::name::media_type;
 use axum::body::Body;
@@ -128,7 +128,7 @@ impl Site {
             ["api", "v1", ..] => self.own(request, origin).await,
             ["live-streams" | "webhooks", ..] => self.live_streams(request, origin).await,
             ["auth", ..] => {
-                let Ok(mut response) = self.tokens.clone().call(request.map(Body::new)).await;
+                let Ok(mut response) = self.tokens.clone().call(request.map(http::body)).await;
                 apivideo::tell_limits(response.headers_mut());
                 response
             }
@@ -394,7 +394,7 @@ impl Site {
             // One that asks for WebSocket has none that would end.
             let is_read = !matches!(head.method, Method::GET | Method::HEAD);
             let body = if is_read {
-                Body::new(body)
+                http::body(body)
             } else {
                 Body::empty()
             };
@@ -456,7 +456,7 @@ impl Site {
         }
         match self.may_manage(&request, origin) {
             Ok(identity) => {
-                let (router, request) = (self.management.clone(), request.map(Body::new));
+                let (router, request) = (self.management.clone(), request.map(http::body));
                 self.managed(router, request, identity).await
             }
             Err(denied) => self::denied(denied),
@@ -471,7 +471,7 @@ impl Site {
             Err(_) if signs_in => None,
             Err(denied) => return server::denied(denied),
         };
-        let mut request = request.map(Body::new);
+        let mut request = request.map(http::body);
         request.extensions_mut().insert(origin);
         let mut router = self.own.clone();
         let mut response = match identity.filter(|_| !signs_in) {
@@ -498,7 +498,7 @@ impl Site {
         } else {
             match self.may_manage(&request, origin) {
                 Ok(identity) => {
-                    let (router, request) = (self.live_streams.clone(), request.map(Body::new));
+                    let (router, request) = (self.live_streams.clone(), request.map(http::body));
                     self.managed(router, request, identity).await
                 }
                 Err(denied @ (Denied::Role(_) | Denied::Forged)) => {

@@ -1,7 +1,7 @@
 //! HTTP connections: accepting, limits on the patient and the greedy, and bodies made of shared bytes.
 
 use super::listen;
-use super::patient::Patient;
+use super::patient::{Awaited, Patient};
 use super::socket::Socket;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// connection that is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client that takes nothing of an answer for so long is disconnected.
+/// A client that takes nothing of an answer, or sends nothing of a request's body, for so long is disconnected.
 pub(super) const STALLED: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's head.
@@ -41,6 +41,11 @@ pub trait Handler: Clone + Send + Sync + 'static {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// The body of a request, which fails when nothing of it comes for too long.
+pub fn body(body: Incoming) -> Body {
+    Body::new(Awaited::new(body, STALLED))
 }
 
 /// Serves connections from `listener` for ever, at most `max_connections` at a time; more wait in the

@@ -32,7 +32,6 @@ pub struct Inflow {
     meta: [RecvMeta; TOGETHER],
     /// While the runtime is to be woken.
     registered: Option<AsyncFd<Arc<UdpSocket>>>,
-    is_drained: bool,
     /// Times in a row in which nothing came.
     quiet: u32,
     /// System calls since datagrams last gathered.
@@ -50,7 +49,6 @@ impl Inflow {
             buffer: Vec::new(),
             meta: [RecvMeta::default(); TOGETHER],
             registered: None,
-            is_drained: true,
             quiet: QUIET,
             taken: 0,
             hurry: 0,
@@ -65,29 +63,49 @@ impl Inflow {
         // A flood leaves others their time.
         consume_budget().await;
         let count = loop {
-            match self.socket.try_receive(&mut self.buffer, &mut self.meta) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
-                result => break result?,
+            match self.take()? {
+                Some(count) => break count,
+                None => self.wait().await?,
             }
         };
-        self.is_drained = count < TOGETHER;
+        Ok(self.arrivals(count))
+    }
+
+    /// Gives some of the datagrams that are there; `None` when none are, whereupon [`Self::wait`] waits for more. For who
+    /// has something to do before that.
+    ///
+    /// # Errors
+    /// What the system said; the socket can be used further.
+    pub fn receive_now(&mut self) -> io::Result<Option<impl Iterator<Item = Arrivals<'_>>>> {
+        let count = self.take()?;
+        Ok(count.map(|count| self.arrivals(count)))
+    }
+
+    /// How many runs of datagrams the system has put into the buffer, if any were there.
+    fn take(&mut self) -> io::Result<Option<usize>> {
+        let count = match self.socket.try_receive(&mut self.buffer, &mut self.meta) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            result => result?,
+        };
         self.quiet = 0;
         self.taken += 1;
         self.hurry = self.hurry.saturating_sub(1);
         if self.taken > MANY {
             self.hurry = HURRY;
         }
+        Ok(Some(count))
+    }
+
+    fn arrivals(&self, count: usize) -> impl Iterator<Item = Arrivals<'_>> {
         let meta = self.meta.get(..count).unwrap_or_default();
-        Ok(self.socket.arrivals(&self.buffer, meta))
+        self.socket.arrivals(&self.buffer, meta)
     }
 
-    /// Whether nothing more was there when datagrams were last taken.
-    pub const fn is_drained(&self) -> bool {
-        self.is_drained
-    }
-
-    /// Until datagrams may be there.
-    async fn wait(&mut self) -> io::Result<()> {
+    /// Until datagrams may be there. Safe to cancel.
+    ///
+    /// # Errors
+    /// What the system said; the socket can be used further.
+    pub async fn wait(&mut self) -> io::Result<()> {
         self.taken = 0;
         if self.quiet < QUIET && self.hurry == 0 && !self.gather.is_zero() {
             self.registered = None;
@@ -139,6 +157,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn that_nothing_is_left_is_told_and_not_waited_for() {
+        let (mut inflow, to) = inflow();
+        let far = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        // As many as one call of the system takes, neither more nor fewer.
+        for _ in 0..TOGETHER {
+            far.send_to(b"here", to).unwrap();
+        }
+        let mut count = 0;
+        while let Some(arrivals) = inflow.receive_now().unwrap() {
+            count += arrivals
+                .map(|arrivals| arrivals.iter().count())
+                .sum::<usize>();
+        }
+        assert_eq!(count, TOGETHER);
+        far.send_to(b"more", to).unwrap();
+        inflow.wait().await.unwrap();
+        assert!(inflow.receive_now().unwrap().is_some());
     }
 
     #[tokio::test]

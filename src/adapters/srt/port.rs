@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 /// System calls after which connections are told that they have datagrams, however many more are there.
@@ -98,15 +99,24 @@ impl Port {
         // Connections that have datagrams and have not been told: once is cheaper than for each.
         let (mut untold, mut calls) = (Vec::new(), 0);
         loop {
-            let received = inflow.receive().await.map(|arrivals| {
-                arrivals.for_each(|arrivals| self.take(&arrivals, &mut untold));
+            // A flood leaves others their time.
+            consume_budget().await;
+            let received = inflow.receive_now().map(|arrivals| {
+                let take = |arrivals| self.take(&arrivals, &mut untold);
+                arrivals.map(|arrivals| arrivals.for_each(take))
             });
             calls += 1;
-            if inflow.is_drained() || calls >= CALLS {
+            let is_drained = !matches!(received, Ok(Some(())));
+            // Whoever has datagrams is told before more are waited for.
+            if is_drained || calls >= CALLS {
                 calls = 0;
                 untold.drain(..).for_each(|inbox: Arc<Inbox>| inbox.wake());
             }
-            if let Err(error) = received {
+            let next = match received {
+                Ok(None) => inflow.wait().await,
+                received => received.map(drop),
+            };
+            if let Err(error) = next {
                 tracing::debug!(%error, "the SRT port cannot be read");
                 tokio::time::sleep(PAUSE).await;
             }
