@@ -30,7 +30,15 @@ const LAYERS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("server", &["millstream"]),
-    ("tools", &["xtask", "millstream-fuzz", "millstream-bench"]),
+    (
+        "tools",
+        &[
+            "xtask",
+            "millstream-fuzz",
+            "millstream-tester",
+            "millstream-bench",
+        ],
+    ),
 ];
 
 /// Crates that open sockets, read clocks or run tasks: nothing a protocol crate may end up with.
