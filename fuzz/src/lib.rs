@@ -1,17 +1,28 @@
 //! The fuzz targets: one per entry by which bytes from the network reach a protocol crate.
 //!
 //! The bodies live in the crates (their hidden `fuzz` modules), beside the code that they exercise; those
-//! of the vocabulary are in [`media`]. Here is only the list, [`TARGETS`], so that libFuzzer
+//! of the vocabulary are in [`media`], those of crates without one in [`auth`] and [`differential`]. Here is only the list, [`TARGETS`], so that libFuzzer
 //! (`fuzz_targets/`), the replay of seeds and past crashes (`tests/replay.rs`) and the writing of seeds
 //! (`examples/seeds.rs`) go through the same entries.
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod differential;
 pub mod media;
 
+use peak_alloc::PeakAlloc;
 use std::time::{Instant, SystemTime};
 
-/// One entry that takes any bytes.
+/// Counts what is allocated, in everything that uses this library.
+#[global_allocator]
+static ALLOCATED: PeakAlloc = PeakAlloc;
+
+/// Most memory that one input may take at once, in bytes, whatever it says of itself: an access unit of 8 MiB and what is
+/// made of it.
+pub const MAX_MEMORY: usize = 128 << 20;
+
+/// One entry that takes any bytes. Run it by [`Target::check`].
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// `CRATE_ENTRY`, as in the folders and in `cargo xtask fuzz`.
@@ -38,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     target("media_vp8", media::vp8),
     target("media_vp9", media::vp9),
     target("rtmp_amf0", rtmp::fuzz::amf0),
+    target("rtmp_amf0_differential", differential::amf0),
     target("rtmp_chunk_reader", rtmp::fuzz::chunk_reader),
     target("rtmp_server_session", |data| {
         rtmp::fuzz::server_session(Instant::now(), data)
@@ -80,6 +92,10 @@ pub const TARGETS: &[Target] = &[
     target("rtp_h265_packetizer", rtp::fuzz::h265_packetizer),
     target("rtp_aac_depacketizer", rtp::fuzz::aac_depacketizer),
     target("rtp_latm_depacketizer", rtp::fuzz::latm_depacketizer),
+    target("auth_authorization", |data| {
+        auth::authorization(Instant::now(), data)
+    }),
+    target("auth_challenge", auth::challenge),
     target("sdp_description", sdp::fuzz::description),
     target("rtsp_message", rtsp::fuzz::message),
     target("rtsp_server_session", |data| {
@@ -108,6 +124,9 @@ pub const TARGETS: &[Target] = &[
     }),
     target("webrtc_offer", |data| {
         webrtc::fuzz::offer(Instant::now(), data)
+    }),
+    target("webrtc_answer", |data| {
+        webrtc::fuzz::answer(Instant::now(), data)
     }),
     target("webrtc_session", |data| {
         webrtc::fuzz::session(Instant::now(), data)
@@ -141,6 +160,8 @@ pub fn seeds() -> Vec<Seed> {
     let crates = [
         ("media", named(media::seeds())),
         ("rtmp", numbered(rtmp::fuzz::seeds())),
+        ("rtmp", named(differential::seeds())),
+        ("auth", named(auth::seeds())),
         ("flv", named(flv::fuzz::seeds())),
         ("mp4", named(mp4::fuzz::seeds())),
         ("mpegts", named(mpegts::fuzz::seeds())),
@@ -172,8 +193,27 @@ pub fn seeds() -> Vec<Seed> {
 /// When there is none, or when what it found is wrong.
 pub fn run(name: &str, input: &[u8]) {
     match TARGETS.iter().find(|target| target.name == name) {
-        Some(target) => (target.run)(input),
+        Some(target) => target.check(input),
         None => panic!("there is no fuzz target {name}"),
+    }
+}
+
+impl Target {
+    /// Runs it; the memory that it took is part of the verdict. (The time is the caller's to limit.)
+    ///
+    /// # Panics
+    /// When an assertion about the code under test does not hold, or the input took more than [`MAX_MEMORY`].
+    pub fn check(&self, input: &[u8]) {
+        let before = ALLOCATED.current_usage();
+        ALLOCATED.reset_peak_usage();
+        (self.run)(input);
+        let taken = ALLOCATED.peak_usage().saturating_sub(before);
+        assert!(
+            taken <= MAX_MEMORY,
+            "{} bytes of input took {} MiB of memory",
+            input.len(),
+            taken >> 20
+        );
     }
 }
 

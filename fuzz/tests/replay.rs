@@ -14,6 +14,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ const SLOW: Duration = Duration::from_millis(500);
 
 /// Largest seed, so that the checkout stays small.
 const MAX_SEED: u64 = 64 * 1_024;
+
+/// Held while inputs run.
+static ALONE: Mutex<()> = Mutex::new(());
 
 struct Input {
     name: String,
@@ -91,6 +95,48 @@ fn targets_folders_and_programs_are_the_same() {
 }
 
 #[test]
+fn an_input_that_takes_much_memory_is_a_finding() {
+    let greedy = Target {
+        name: "greedy",
+        run: |bytes| {
+            drop(std::hint::black_box(Vec::<u8>::with_capacity(
+                bytes.len() << 20,
+            )))
+        },
+    };
+    let input = |length: usize| Input {
+        name: length.to_string(),
+        bytes: vec![0; length],
+    };
+    let findings = replay(&greedy, vec![input(1), input(300)]);
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].contains("300 bytes of input took"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn dictionaries_are_of_targets_and_can_be_read() {
+    for file in files(&folder("dictionaries")) {
+        let protocol = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let mut targets = TARGETS.iter();
+        assert!(
+            targets.any(|target| target.name.starts_with(&format!("{protocol}_"))),
+            "{protocol}"
+        );
+        for line in std::fs::read_to_string(&file).unwrap().lines() {
+            let quoted = line.len() > 2 && line.starts_with('"') && line.ends_with('"');
+            assert!(
+                quoted || line.starts_with('#'),
+                "{}: {line}",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
 fn seeds_are_the_same_on_every_call() {
     assert_eq!(seeds(), seeds());
 }
@@ -121,12 +167,14 @@ fn a_failing_or_endless_input_is_named() {
 
 /// Runs all inputs in a thread of their own, so that one that never ends can be told.
 fn replay(target: &Target, inputs: Vec<Input>) -> Vec<String> {
+    // What an input takes is counted for the whole process.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (sender, receiver) = sync_channel(inputs.len().max(1));
-    let (count, run) = (inputs.len(), target.run);
+    let (count, target) = (inputs.len(), *target);
     thread::spawn(move || {
         for input in inputs {
             let start = Instant::now();
-            let result = std::panic::catch_unwind(|| run(&input.bytes));
+            let result = std::panic::catch_unwind(|| target.check(&input.bytes));
             let result = result
                 .map(|()| start.elapsed())
                 .map_err(|panic| said(&*panic));
@@ -135,7 +183,7 @@ fn replay(target: &Target, inputs: Vec<Input>) -> Vec<String> {
             }
         }
     });
-    collect(target, &receiver, count, LIMIT)
+    collect(&target, &receiver, count, LIMIT)
 }
 
 fn collect(
@@ -188,7 +236,9 @@ fn inputs(target: &Target) -> Vec<Input> {
             inputs.push(Input { name, bytes });
         }
     }
-    for kind in ["seeds", "crashes"] {
+    // What campaigns have left is replayed where coverage is measured.
+    let corpus = std::env::var_os("MILLSTREAM_FUZZ_CORPUS").map(|_| "corpus");
+    for kind in ["seeds", "crashes"].into_iter().chain(corpus) {
         for file in files(&folder(kind).join(target.name)) {
             inputs.push(Input {
                 name: file.display().to_string(),

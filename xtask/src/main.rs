@@ -31,13 +31,16 @@ Usage: cargo xtask COMMAND
   ci                      what has to pass before a change is merged: format, licences, lints, docs, test
   setup                   only the installs that run, test and ci would make
   advisories              check the dependencies against the advisory database (needs the network)
-  fuzz TARGET [--seconds N] [-- ARGS…]
-                          fuzz one target, for ever or for N seconds; ARGS go to libFuzzer
-  fuzz --all [--seconds N]
-                          fuzz each target in turn, for N seconds (60)
+  fuzz [--minutes N] [TARGET…] [-- ARGS…]
+                          fuzz targets, or those that begin so, or all: each for N minutes (1), as many at once as there
+                          are cores; ARGS go to libFuzzer
+  fuzz --coverage         what of our crates no seed, former finding and input of the corpus reaches
   seeds                   write the seeds that the protocol crates make for their fuzz targets
   soak                    the end-to-end tests that take long, one after the other, with the figures they measure
+  soak --minutes N, --hours N
+                          real and hostile clients beside each other for so long: memory, sockets, what was missed
   bench [NAME [ARGS…]]    run a benchmark program in release mode; without NAME, list them
+  unsafe                  count the unsafe code in what the server is built of, for docs/design/unsafe.md
   dist                    build the static binary that is shipped
   help                    this text
 
@@ -46,7 +49,13 @@ recorded streams for extra test cases.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match dispatch(&args) {
+    // Cargo may have called us in the place of the compiler.
+    let done = if std::env::var_os(commands::fuzz::COVERAGE).is_some() {
+        commands::fuzz::compile(&args)
+    } else {
+        dispatch(&args)
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("xtask: {error}");
@@ -60,7 +69,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         return Err(Error::usage("no command given; see cargo xtask help"));
     };
     // Only these take arguments: a misspelt flag of the others must not be ignored.
-    let takes_arguments = matches!(command.as_str(), "run" | "fuzz" | "bench");
+    let takes_arguments = matches!(command.as_str(), "run" | "fuzz" | "bench" | "soak");
     if let (false, Some(extra)) = (takes_arguments, rest.first()) {
         return Err(Error::usage(format!(
             "{command} takes no argument, but {extra:?} was given"
@@ -74,9 +83,10 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "advisories" => commands::ci::advisories(),
         "fuzz" => commands::fuzz::fuzz(rest),
         "seeds" => commands::fuzz::seeds(),
-        "soak" => commands::test::soak(),
+        "soak" => commands::test::soak(rest),
         "bench" => commands::bench::bench(rest),
         "dist" => commands::dist::dist(),
+        "unsafe" => commands::unsafety::list(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

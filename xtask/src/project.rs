@@ -1,6 +1,6 @@
 //! Where things are: the checkout, cargo, and what cargo has built.
 
-use crate::shell::{Error, Result};
+use crate::shell::{self, Error, Result};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +28,28 @@ pub(crate) fn cargo() -> Command {
         }
     }
     command
+}
+
+/// The triple of this machine, as the compiler says it.
+///
+/// # Errors
+/// When the compiler cannot be asked.
+pub(crate) fn host() -> Result<String> {
+    let answer = shell::ask("rustc", &["-vV"]).unwrap_or_default();
+    let host = answer.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| Error::new("rustc -vV names no host"))
+}
+
+/// Where the compiler and what belongs to it are.
+///
+/// # Errors
+/// When the compiler cannot be asked.
+pub(crate) fn sysroot() -> Result<PathBuf> {
+    let answer = shell::ask("rustc", &["--print", "sysroot"]);
+    answer
+        .map(|path| PathBuf::from(path.trim()))
+        .ok_or_else(|| Error::new("rustc does not tell its sysroot"))
 }
 
 /// Cargo's target folder: the one in which this program was built, whatever the configuration says.

@@ -6,6 +6,7 @@
 use crate::shell::{self, Error, Result};
 use crate::{chromium, debian, project, pypi};
 use std::path::Path;
+use std::process::Command;
 
 /// Oldest major version of Node.js that builds the panel: that of Debian 12 and Ubuntu 24.04.
 const NODE_MAJOR: u32 = 18;
@@ -239,6 +240,15 @@ pub(crate) fn ensure_cargo_command(package: &str) -> Result<()> {
         return Ok(());
     }
     shell::run_with_retries(2, project::cargo().args(["install", "--locked", package]))
+}
+
+/// Adds a component to the toolchain.
+///
+/// # Errors
+/// When it cannot be had.
+pub(crate) fn add_component(component: &str) -> Result<()> {
+    let mut rustup = Command::new("rustup");
+    shell::run_with_retries(3, rustup.args(["component", "add", component]))
 }
 
 /// Cargo looks for its subcommands in its own folder too, which need not be in the path.

@@ -8,8 +8,8 @@ use crate::sdp::Offer;
 use crate::stun::{Binding, Class, Message, Role, attribute};
 use crate::turn::Relay;
 use crate::{
-    AudioFormat, Candidate, Certificate, Config, Event, Output, Path, Session, Transport,
-    VideoFormat, WallClock, stun,
+    AudioFormat, Candidate, Certificate, Config, Event, Invitation, Output, Path, Proposal,
+    Session, Transport, VideoFormat, WallClock, stun,
 };
 use media::Kind;
 use rtp::Payloads;
@@ -132,6 +132,39 @@ pub fn offer(start: Instant, data: &[u8]) {
         && let Ok(answer) = session.restart(&text, &[])
     {
         assert!(answer.lines().all(|line| line.contains('=')), "{answer:?}");
+    }
+}
+
+/// Whatever a server or a viewer answers to an offer of ours, it is refused or makes a session, which sends to nobody but
+/// those of its candidates that may be tried.
+pub fn answer(start: Instant, data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let may_be_tried = |address: SocketAddr| address.ip().is_loopback();
+    let invitations = [
+        Invitation::play(config(start)),
+        Invitation::publish(config(start)),
+    ];
+    let invited = invitations
+        .into_iter()
+        .flatten()
+        .map(|(invitation, _)| invitation.accept(&text, &[path().local], may_be_tried, start));
+    let proposed = Proposal::new(config(start)).map(|(proposal, _)| proposal.accept(&text, start));
+    for mut session in invited.chain(proposed).flatten() {
+        let mut now = start;
+        for _ in 0..20 {
+            now += Duration::from_millis(250);
+            session.handle_timeout(now);
+            for round in 0.. {
+                assert!(round < 1_000);
+                match session.poll_output() {
+                    Output::Transmit(sent) => {
+                        assert!(may_be_tried(sent.path.remote), "{:?}", sent.path);
+                    }
+                    Output::Timeout(_) => break,
+                    _ => {}
+                }
+            }
+        }
     }
 }
 
@@ -333,6 +366,19 @@ fn hellos() -> [Vec<u8>; 2] {
     })
 }
 
+/// What a peer answers who may be reached and who may not.
+fn answers(direction: &str) -> Vec<u8> {
+    let candidates = "a=candidate:1 1 udp 2130706431 127.0.0.1 8189 typ host\r\n\
+        a=candidate:2 1 udp 1 192.0.2.7 8189 typ host\r\na=end-of-candidates\r\na=mid:0\r\n";
+    let answer = OFFER
+        .replace("actpass", "passive")
+        .replace("recvonly", direction);
+    answer
+        .replace("96 97 98", "97")
+        .replace("a=mid:0\r\n", candidates)
+        .into_bytes()
+}
+
 /// Valid inputs to start from, each with the name of its target.
 pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let request = Message::Request {
@@ -405,6 +451,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("stun", answer),
         ("turn", relayed.concat()),
         ("offer", OFFER.as_bytes().to_vec()),
+        ("answer", answers("recvonly")),
+        ("answer", answers("sendonly")),
         ("session", handshake.concat()),
         ("session", checks.concat()),
         ("session", goodbye.concat()),
@@ -418,13 +466,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const TARGETS: [&str; 6] = ["stun", "offer", "session", "received", "framing", "turn"];
+    const TARGETS: [&str; 7] = [
+        "stun", "offer", "answer", "session", "received", "framing", "turn",
+    ];
 
     fn run(name: &str, data: &[u8]) {
         match name {
             "stun" => stun(data),
             "offer" => offer(Instant::now(), data),
             "framing" => framing(data),
+            "answer" => answer(Instant::now(), data),
             "received" => received(Instant::now(), data),
             "turn" => turn(Instant::now(), data),
             _ => session(Instant::now(), data),

@@ -4,7 +4,7 @@ use super::test;
 use crate::shell::{self, Result};
 use crate::steps::Steps;
 use crate::{project, tools};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// All checks, cheapest first.
 ///
@@ -79,8 +79,5 @@ fn ensure_component(component: &str, subcommand: &str) -> Result<()> {
     if answers {
         return Ok(());
     }
-    shell::run_with_retries(
-        3,
-        Command::new("rustup").args(["component", "add", component]),
-    )
+    tools::add_component(component)
 }

@@ -6,3 +6,4 @@ pub(crate) mod dist;
 pub(crate) mod fuzz;
 pub(crate) mod run;
 pub(crate) mod test;
+pub(crate) mod unsafety;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`, `soak` and `setup`: all tests, those that take long, and what they need.
 
-use crate::shell::{self, Result};
+use crate::shell::{self, Error, Result};
 use crate::steps::Steps;
 use crate::{chromium, ffmpeg, project, pypi, tools};
 use std::path::Path;
@@ -15,23 +15,56 @@ pub(crate) fn test() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Installs what is missing and runs the tests that take long, one after the other: they measure.
+/// The test that `soak --minutes` and `soak --hours` run, and the variable that tells it for how long.
+const SOAK: (&str, &str) = ("soak::real_and_hostile_clients", "MILLSTREAM_SOAK_MINUTES");
+
+/// Installs what is missing and runs the tests that take long, one after the other: they measure. With a time, only real
+/// and hostile clients beside each other.
 ///
 /// # Errors
 /// When something cannot be installed, or a test fails.
-pub(crate) fn soak() -> Result<ExitCode> {
+pub(crate) fn soak(args: &[String]) -> Result<ExitCode> {
+    let minutes = minutes(args)?;
     let mut steps = Steps::new();
     let Found { browser, ffmpeg } = install(&mut steps)?;
+    // The soak's hostile client is a program of the workspace, which a single test does not build.
+    steps.step("build", || {
+        shell::run(project::cargo().args(["test", "--release", "--workspace", "--no-run"]))
+    })?;
     steps.step("soak", || {
-        shell::run(
-            project::cargo()
-                .args(["test", "--release", "--workspace", "--test", "e2e", "--"])
-                .args(["--ignored", "--nocapture", "--test-threads", "1"])
-                .env(chromium::VARIABLE, browser)
-                .env(ffmpeg::VARIABLE, ffmpeg),
-        )
+        let mut tests = project::cargo();
+        tests
+            .args(["test", "--release", "--workspace", "--test", "e2e", "--"])
+            .args(["--ignored", "--nocapture", "--test-threads", "1"])
+            .env(chromium::VARIABLE, browser)
+            .env(ffmpeg::VARIABLE, ffmpeg);
+        if let Some(minutes) = minutes {
+            tests
+                .args(["--exact", SOAK.0])
+                .env(SOAK.1, minutes.to_string());
+        }
+        shell::run(&mut tests)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long, if it is said.
+fn minutes(args: &[String]) -> Result<Option<f64>> {
+    let [unit, number] = args else {
+        return if args.is_empty() {
+            Ok(None)
+        } else {
+            Err(Error::usage("soak: --minutes N or --hours N"))
+        };
+    };
+    let factor = match unit.as_str() {
+        "--minutes" => 1.0,
+        "--hours" => 60.0,
+        unknown => return Err(Error::usage(format!("soak: what is {unknown:?}?"))),
+    };
+    let number: Option<f64> = number.parse().ok().filter(|number| *number > 0.0);
+    let number = number.ok_or_else(|| Error::usage(format!("soak: {unit} wants a number")))?;
+    Ok(Some(number * factor))
 }
 
 /// Only the installs.
@@ -135,5 +168,24 @@ fn is_current(folder: &Path) -> bool {
     ) {
         (Ok(installed), Ok(wanted)) => installed >= wanted,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_soak_is() {
+        let of = |text: &str| {
+            let args: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+            minutes(&args).ok()
+        };
+        assert_eq!(of(""), Some(None));
+        assert_eq!(of("--minutes 0.5"), Some(Some(0.5)));
+        assert_eq!(of("--hours 2"), Some(Some(120.0)));
+        for wrong in ["--minutes", "--minutes x", "--days 1", "5", "--hours -1"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
     }
 }
