@@ -118,6 +118,16 @@ pub(super) fn render(
         metric(&mut text, name, "gauge", help);
         line(&mut text, name, "", value);
     }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        metric(
+            &mut text,
+            "tasks",
+            "gauge",
+            "Tasks of the runtime: what accepts, connections and what serves streams, without the fan-out.",
+        );
+        let tasks = runtime.metrics().num_alive_tasks();
+        line(&mut text, "tasks", "", tasks as u64);
+    }
     metric(
         &mut text,
         "panics_total",

@@ -76,6 +76,7 @@ mod rtsps;
 mod server;
 mod slate;
 mod slow_reader;
+mod soak;
 mod sources;
 mod srt;
 mod srt_matrix;

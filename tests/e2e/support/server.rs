@@ -332,6 +332,18 @@ impl Server {
         tasks.unwrap().count()
     }
 
+    /// Its process.
+    pub(crate) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Open files now, sockets among them.
+    #[track_caller]
+    pub(crate) fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid));
+        files.unwrap().count()
+    }
+
     /// Memory in use, in bytes.
     #[track_caller]
     pub(crate) fn resident_bytes(&self) -> u64 {
