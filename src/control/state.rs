@@ -3,6 +3,7 @@
 use super::settings::AppSettings;
 use super::{Broadcast, Control, ControlError, Endpoint};
 use crate::hub::StreamName;
+use crate::record::name::is_file;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -97,8 +98,11 @@ fn portable(broadcast: &Broadcast) -> Option<Broadcast> {
         };
         return (!left.endpoints.is_empty()).then_some(left);
     }
+    // A file of the machine is named in the configuration alone.
+    let slate = broadcast.slate.as_ref().filter(|file| is_file(file));
     Some(Broadcast {
         endpoints,
+        slate: slate.cloned(),
         number: 0,
         started: None,
         live: false,

@@ -74,6 +74,18 @@ async fn another_server_has_all_of_it_and_runs_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_document_names_no_file_of_the_machine() {
+    let bench = filled().await;
+    let mut state = bench.control.state();
+    for (slate, expected) in [("soon.mp4", Some("soon.mp4")), ("/etc/soon.mp4", None)] {
+        state.broadcasts.get_mut("LiveApp/two").unwrap()["slate"] = slate.into();
+        bench.control.restore(&state, true).await.unwrap();
+        let two = bench.control.get(&name("two")).unwrap();
+        assert_eq!(two.broadcast.slate.as_deref(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_exists_is_changed_where_that_is_asked_alone() {
     let bench = filled().await;
     until(|| bench.status(&name("one")) == Status::Broadcasting).await;
