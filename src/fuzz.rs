@@ -14,6 +14,8 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use url::Url;
 
+pub use crate::auth::fuzz as access;
+
 /// A path from a peer becomes a harmless name or an error.
 pub fn stream_name(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
@@ -195,6 +197,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
     ];
     seeds.extend(recordings);
+    seeds.extend(access::seeds());
     seeds
 }
 
@@ -212,6 +215,11 @@ mod tests {
                 "recording" => super::recording(&bytes),
                 "command_lines" => super::command_lines(&bytes),
                 "command_url" => super::command_url(&bytes),
+                "jwt" => super::access::jwt(&bytes),
+                "jwks" => super::access::jwks(&bytes),
+                "cookies" => super::access::cookies(&bytes),
+                "forwarding" => super::access::forwarding(&bytes),
+                "authorization" => super::access::authorization(&bytes),
                 _ => super::json(&bytes),
             }
         }

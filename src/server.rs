@@ -6,7 +6,7 @@ mod reload;
 use crate::adapters::{self, Context, Muxers, Protocol};
 use crate::api::evostream;
 use crate::api::hooks::Announcer;
-use crate::auth::{AccountError, Auth};
+use crate::auth::{AccountError, Auth, Outward};
 use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError, Loads, StaticStream};
 use crate::control::recordings::Place;
@@ -139,7 +139,13 @@ async fn serve(
     let store = Store::open(&general.data_dir)?;
     let identity = Identity::open(&general.tls, &general.data_dir)?;
     let settings = general.streams.settings();
-    let auth = Auth::open(general, &store)?;
+    let policy = Policy::new(general.network);
+    let connector = Connector::new(general.tls.roots.as_deref())?;
+    let outward = Outward {
+        policy: policy.clone(),
+        connector: connector.clone(),
+    };
+    let auth = Auth::open(general, &store, outward)?;
     let configured = general.auth.admin_password.as_ref();
     let first = auth.accounts().make_first(configured).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -153,9 +159,9 @@ async fn serve(
         } else {
             general.streams.shards
         })?,
-        policy: Policy::new(general.network),
+        policy,
         certificate: identity.certificate(),
-        connector: Connector::new(general.tls.roots.as_deref())?,
+        connector,
         bridges: Bridges::new(Handle::current(), hub),
         muxers: Muxers::new(&general.segments),
         protocols: protocols.clone(),

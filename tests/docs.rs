@@ -38,6 +38,7 @@ fn every_key_of_the_configuration_is_documented() {
         "log",
         "http",
         "auth",
+        "auth.webhook",
         "tls",
         "streams",
         "on_demand",

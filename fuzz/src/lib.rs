@@ -143,6 +143,14 @@ pub const TARGETS: &[Target] = &[
     target("server_recording", millstream::fuzz::recording),
     target("server_command_lines", millstream::fuzz::command_lines),
     target("server_command_url", millstream::fuzz::command_url),
+    target("server_jwt", millstream::fuzz::access::jwt),
+    target("server_jwks", millstream::fuzz::access::jwks),
+    target("server_cookies", millstream::fuzz::access::cookies),
+    target("server_forwarding", millstream::fuzz::access::forwarding),
+    target(
+        "server_authorization",
+        millstream::fuzz::access::authorization,
+    ),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {

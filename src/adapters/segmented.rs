@@ -38,7 +38,7 @@ where
             proof: None,
         };
         let action = Action::Play(name.app(), name.id());
-        if let Err(denied) = context.auth.check(action, caller) {
+        if let Err(denied) = context.auth.check(action, caller).await {
             return Ok(refusal(denied));
         }
         let hub = &context.hub;

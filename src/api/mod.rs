@@ -110,7 +110,7 @@ impl Site {
         let path = request.uri().path();
         match path {
             "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
-            "/metrics" => return self.metrics(&request, origin),
+            "/metrics" => return self.metrics(&request, origin).await,
             "/server.json" => return self.description(),
             "/openapi.json" => return Json(openapi::document()).into_response(),
             _ => {}
@@ -175,8 +175,8 @@ impl Site {
         response
     }
 
-    fn metrics(&self, request: &Request<Incoming>, origin: Origin) -> Response<Body> {
-        if let Err(denied) = self.may_manage(request, origin) {
+    async fn metrics(&self, request: &Request<Incoming>, origin: Origin) -> Response<Body> {
+        if let Err(denied) = self.may_manage(request, origin).await {
             return self::denied(denied);
         }
         let mut response = Response::new(Body::from(metrics::render(
@@ -195,16 +195,21 @@ impl Site {
     }
 
     /// The one check of management over HTTP: who it is, if they may do this.
-    fn may_manage(&self, request: &Request<Incoming>, origin: Origin) -> Result<Identity, Denied> {
+    async fn may_manage(
+        &self,
+        request: &Request<Incoming>,
+        origin: Origin,
+    ) -> Result<Identity, Denied> {
         let method = request.method();
-        let identity = self.context.auth.identify(&Visit {
+        let visit = Visit {
             origin,
             headers: Some(request.headers()),
             takes_cookies: true,
             // Another page of this machine may open a WebSocket, and read what it says.
             changes: rights::changes(method) || request.headers().contains_key(header::UPGRADE),
             application: application(request.uri().path()),
-        })?;
+        };
+        let identity = self.context.auth.identify(&visit).await?;
         let needed = rights::needed(method, request.uri().path());
         if identity.role < needed {
             return Err(Denied::Role(needed));
@@ -257,7 +262,7 @@ impl Site {
                     proof: None,
                 };
                 let action = Action::Play(&app, &id);
-                match (self.context.auth.check(action, caller), hls) {
+                match (self.context.auth.check(action, caller).await, hls) {
                     (Ok(()), Some((part, file))) => {
                         let query = request.uri().query();
                         self.recording_as_hls(&app, file, part, query).await
@@ -454,9 +459,16 @@ impl Site {
             open_to_all_origins(response.headers_mut());
             return response;
         }
-        match self.may_manage(&request, origin) {
+        let (mut router, path) = (self.management.clone(), request.uri().path());
+        if antmedia::signs_in(request.method(), path) {
+            let mut request = request.map(http::body);
+            request.extensions_mut().insert(origin);
+            let Ok(response) = router.call(request).await;
+            return response;
+        }
+        match self.may_manage(&request, origin).await {
             Ok(identity) => {
-                let (router, request) = (self.management.clone(), request.map(http::body));
+                let request = request.map(http::body);
                 self.managed(router, request, identity).await
             }
             Err(denied) => self::denied(denied),
@@ -466,7 +478,7 @@ impl Site {
     /// A call of the server's own API, if the caller may. No other site's page has business here: no CORS.
     async fn own(&self, request: Request<Incoming>, origin: Origin) -> Response<Body> {
         let signs_in = server::signs_in(request.method(), request.uri().path());
-        let identity = match self.may_manage(&request, origin) {
+        let identity = match self.may_manage(&request, origin).await {
             Ok(identity) => Some(identity),
             Err(_) if signs_in => None,
             Err(denied) => return server::denied(denied),
@@ -496,7 +508,7 @@ impl Site {
         let mut response = if request.method() == Method::OPTIONS {
             preflight()
         } else {
-            match self.may_manage(&request, origin) {
+            match self.may_manage(&request, origin).await {
                 Ok(identity) => {
                     let (router, request) = (self.live_streams.clone(), request.map(http::body));
                     self.managed(router, request, identity).await

@@ -286,9 +286,10 @@ const ANT_MEDIA: &[Call] = &[
     call(
         "put",
         "/{app}/rest/v2/broadcasts/{id}/endpoint",
-        "Pauses an endpoint, or lets it go on",
+        "Pauses an endpoint, lets it go on, or has it lead elsewhere",
     )
     .query(&["endpointServiceId", "paused"])
+    .body("Endpoint")
     .gives("Result"),
     call(
         "delete",
@@ -342,6 +343,43 @@ const ANT_MEDIA: &[Call] = &[
         "Whether a one-time token is good",
     )
     .body("StreamToken")
+    .gives("Result"),
+    call(
+        "post",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers",
+        "Registers who shows codes that change with time",
+    )
+    .body("Subscriber")
+    .gives("Result"),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers",
+        "Forgets all subscribers of a stream",
+    )
+    .gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers/list/{offset}/{size}",
+        "Subscribers of a stream, without their secrets",
+    ),
+    call(
+        "delete",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers/{subscriber}",
+        "Forgets a subscriber",
+    )
+    .gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers/{subscriber}/totp",
+        "The code of a subscriber now",
+    )
+    .query(&["type"])
+    .gives("Result"),
+    call(
+        "put",
+        "/{app}/rest/v2/broadcasts/{id}/subscribers/{subscriber}/block/{seconds}/{kind}",
+        "Keeps a subscriber out for a while",
+    )
     .gives("Result"),
     call(
         "put",
@@ -434,6 +472,13 @@ const ANT_MEDIA: &[Call] = &[
     ),
     call("post", "/rest/v2/applications/settings/{app}", "Sets them").gives("Result"),
     call("get", "/rest/v2/liveness", "Whether the server runs"),
+    call(
+        "post",
+        "/rest/v2/users/authenticate",
+        "Signs in, as the management console does",
+    )
+    .body("User")
+    .gives("Result"),
 ];
 
 const API_VIDEO: &[Call] = &[
@@ -708,6 +753,12 @@ fn compatible_schemas() -> Value {
         "StreamToken": object(json!({
             "tokenId": text, "streamId": text, "expireDate": number, "type": { "type": "string", "enum": ["play", "publish"] },
             "roomId": { "type": ["string", "null"] },
+        })),
+        "User": object(json!({ "email": text, "password": text })),
+        "Subscriber": object(json!({
+            "subscriberId": text, "subscriberName": text, "b32Secret": text,
+            "type": { "type": "string", "enum": ["play", "publish", "publish_play"] },
+            "totpExpiryPeriodSeconds": number,
         })),
         "ApiKey": object(json!({ "apiKey": text })),
         "Refresh": object(json!({ "refreshToken": text })),

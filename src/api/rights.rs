@@ -5,7 +5,7 @@ use axum::http::Method;
 
 /// Calls that need another role than their method says. `*` stands for one segment of a path, `**` at the end for any
 /// number of them; the first that fits counts.
-const EXCEPTIONS: [(&str, &str, Role); 19] = [
+const EXCEPTIONS: [(&str, &str, Role); 20] = [
     // One's own password: the call looks at the rest.
     ("PATCH", "/api/v1/accounts/*", Role::Viewer),
     ("DELETE", "/api/v1/session", Role::Viewer),
@@ -31,6 +31,7 @@ const EXCEPTIONS: [(&str, &str, Role); 19] = [
     ("", "/*/rest/v2/broadcasts/*/token", Role::Operator),
     ("", "/*/rest/v2/broadcasts/*/jwt-token", Role::Operator),
     ("", "/*/rest/v2/broadcasts/*/tokens/**", Role::Operator),
+    ("", "/*/rest/v2/broadcasts/*/subscribers/**", Role::Operator),
 ];
 
 /// Functions of EvoStream's API that only look.
@@ -135,6 +136,16 @@ mod tests {
             (
                 "GET",
                 "/LiveApp/rest/v2/broadcasts/cam1/tokens/list/0/9",
+                Operator,
+            ),
+            (
+                "GET",
+                "/LiveApp/rest/v2/broadcasts/cam1/subscribers/list/0/9",
+                Operator,
+            ),
+            (
+                "GET",
+                "/LiveApp/rest/v2/broadcasts/cam1/subscribers/joe/totp",
                 Operator,
             ),
             ("DELETE", "/LiveApp/rest/v2/vods/1", Operator),

@@ -1,8 +1,12 @@
-//! JSON Web Tokens (RFC 7519) that are signed with a shared key: `HS256` (RFC 7518 section 3.2) and nothing else.
+//! JSON Web Tokens (RFC 7519): signed with a shared key (`HS256`, RFC 7518 section 3.2), or with the key of somebody who
+//! publishes a set of them (`RS256`, `ES256`; [`KeySet`]), and nothing else.
 //!
-//! What a token says of itself is never asked for what to check it with: a header with another algorithm, `none` among
-//! them, is refused before anything else is looked at. `kid` and `jku` mean nothing where there is one key.
+//! What a token says of itself is never asked for what to check it with: `HS256` is checked with the shared key alone and
+//! the others with keys of their own kind alone, so that a public key is never taken for a shared one. A header with
+//! another algorithm, `none` among them, is refused before anything else is looked at. `jku`, `jwk` and `x5u` mean nothing;
+//! `kid` does no more than choose among keys that are known.
 
+use super::jwks::KeySet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -12,14 +16,41 @@ use serde_json::json;
 /// Longest token, in bytes.
 const MAX_TOKEN: usize = 4 << 10;
 
-/// Shortest key, in bytes: as long as the digest (section 3.2).
+/// Shortest shared key, in bytes: as long as the digest (section 3.2).
 pub(super) const MIN_KEY: usize = 32;
+
+/// How a token was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Algorithm {
+    /// With a shared key.
+    #[serde(rename = "HS256")]
+    Hs256,
+    /// RSA, PKCS #1 version 1.5.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// ECDSA with P-256.
+    #[serde(rename = "ES256")]
+    Es256,
+}
 
 #[derive(Deserialize)]
 struct Header {
-    alg: String,
+    alg: Algorithm,
+    kid: Option<String>,
     /// Extensions that have to be understood; none are (RFC 7515 section 4.1.11).
     crit: Option<serde_json::Value>,
+}
+
+/// A token that nobody has checked yet.
+pub(super) struct Token<'a> {
+    /// How it says that it was signed.
+    pub(super) algorithm: Algorithm,
+    /// Which key it says that it was signed with.
+    pub(super) kid: Option<String>,
+    /// What was signed.
+    pub(super) signed: &'a [u8],
+    pub(super) signature: Vec<u8>,
+    claims: &'a str,
 }
 
 /// What a token says.
@@ -33,8 +64,37 @@ pub(super) struct Claims {
     pub(super) kind: Option<String>,
     /// Who has it.
     pub(super) sub: Option<String>,
+    /// Who made it.
+    pub(super) iss: Option<String>,
+    /// Whom it was made for.
+    #[serde(default)]
+    pub(super) aud: Audience,
     exp: Option<Seconds>,
     nbf: Option<Seconds>,
+}
+
+/// One or many (section 4.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Audience {
+    /// Whether somebody is among them.
+    pub(super) fn has(&self, who: &str) -> bool {
+        match self {
+            Self::One(one) => one == who,
+            Self::Many(many) => many.iter().any(|one| one == who),
+        }
+    }
 }
 
 /// Seconds since 1970, which may have a fraction (RFC 7519 section 2, NumericDate).
@@ -53,25 +113,50 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// The claims of a token that was signed with `key` and is good at `now` (seconds since 1970).
-pub(super) fn verify(token: &[u8], key: &[u8], now: u64) -> Option<Claims> {
-    if token.len() > MAX_TOKEN || key.len() < MIN_KEY {
-        return None;
+impl<'a> Token<'a> {
+    /// Takes a token apart. None where it is none, or one that can be good in no case.
+    pub(super) fn parse(token: &'a [u8]) -> Option<Self> {
+        if token.len() > MAX_TOKEN {
+            return None;
+        }
+        let token = std::str::from_utf8(token).ok()?;
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+        if header.crit.is_some() {
+            return None;
+        }
+        Some(Self {
+            algorithm: header.alg,
+            kid: header.kid,
+            signed: signed.as_bytes(),
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+            claims,
+        })
     }
-    let token = std::str::from_utf8(token).ok()?;
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (header, claims) = signed.split_once('.')?;
-    let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-    if header.alg != "HS256" || header.crit.is_some() {
-        return None;
+
+    /// Its claims, if it was signed with a shared key and is good at `now` (seconds since 1970).
+    pub(super) fn by_key(&self, key: &[u8], now: u64) -> Option<Claims> {
+        if self.algorithm != Algorithm::Hs256 || key.len() < MIN_KEY {
+            return None;
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        hmac::verify(&key, self.signed, &self.signature).ok()?;
+        self.claims(now)
     }
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    hmac::verify(&key, signed.as_bytes(), &signature).ok()?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    let is_over = claims.exp.is_some_and(|exp| exp.0 <= now);
-    let is_early = claims.nbf.is_some_and(|nbf| nbf.0 > now);
-    (!is_over && !is_early).then_some(claims)
+
+    /// Its claims, if it was signed with one of a set and is good at `now` (seconds since 1970).
+    pub(super) fn by_set(&self, keys: &KeySet, now: u64) -> Option<Claims> {
+        keys.signed(self).then(|| self.claims(now))?
+    }
+
+    fn claims(&self, now: u64) -> Option<Claims> {
+        let claims = URL_SAFE_NO_PAD.decode(self.claims).ok()?;
+        let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        let is_over = claims.exp.is_some_and(|exp| exp.0 <= now);
+        let is_early = claims.nbf.is_some_and(|nbf| nbf.0 > now);
+        (!is_over && !is_early).then_some(claims)
+    }
 }
 
 /// A token for one use of a stream until then (seconds since 1970).
@@ -81,12 +166,13 @@ pub(super) fn sign(stream: &str, kind: &str, expires: u64, key: &[u8]) -> String
     signed(&header.to_string(), &claims.to_string(), key)
 }
 
+pub(super) fn unsigned(header: &str, claims: &str) -> String {
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{header}.{claims}")
+}
+
 fn signed(header: &str, claims: &str, key: &[u8]) -> String {
-    let (header, claims) = (
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims),
-    );
-    let text = format!("{header}.{claims}");
+    let text = unsigned(header, claims);
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     let signature = hmac::sign(&key, text.as_bytes());
     format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -95,6 +181,10 @@ fn signed(header: &str, claims: &str, key: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn verify(token: &[u8], key: &[u8], now: u64) -> Option<Claims> {
+        Token::parse(token)?.by_key(key, now)
+    }
 
     const KEY: &[u8] = b"zautXStXM9iW3aD3FuyPH0TdK4GHPmHq";
     const NOW: u64 = 1_700_000_000;
@@ -146,6 +236,8 @@ mod tests {
             (good, r#"{"exp":"never"}"#),
             (good, r#"{"nbf":1e12}"#),
             (good, r#"{"streamId":7}"#),
+            (good, r#"{"aud":7}"#),
+            (r#"{"alg":"HS256","kid":7}"#, "{}"),
         ] {
             let token = signed(header, claims, KEY);
             assert_eq!(

@@ -2,48 +2,62 @@
 //!
 //! Media may be published and played by anyone who reaches the port, until logins are configured for it: then by who
 //! proves one, in the protocol's own way, in the query of the URL, or by Basic or Bearer over HTTP; or by who has the
-//! stream's key ([`StreamKeys`]). The settings of an application may ask for a token besides ([`Rules`]). Management is answered to an [`Identity`]: an account that has signed in
-//! ([`Auth::sign_in`]), a token, of the configuration or made here ([`ApiTokens`]), which may come as Bearer or as the user
-//! of Basic, one that was given for such a token ([`Grant`]), or a local caller: from a loopback address, with a loopback
-//! name in `Host`, through no proxy, and not from another site's page. How much of it an identity may, its [`Role`] says.
+//! stream's key ([`StreamKeys`]). About everyone else a webhook may be asked. Networks may be named from where alone that
+//! is done, and the settings of an application may ask for a token or a code besides ([`Rules`]).
+//!
+//! Management is answered to an [`Identity`]: an account that has signed in ([`Auth::sign_in`]), a token, of the
+//! configuration or made here ([`ApiTokens`]), which may come as Bearer or as the user of Basic, one that was given for
+//! such a token ([`Grant`]), or a local caller: from a loopback address, with a loopback name in `Host`, through no proxy,
+//! and not from another site's page. How much of it an identity may, its [`Role`] says.
 
 mod accounts;
 mod audit;
 mod cookie;
 mod digest;
 mod grants;
+mod jwks;
 mod jwt;
+mod key_sets;
 mod keys;
+mod media;
 mod origin;
+mod outward;
 mod password;
 mod role;
 mod rules;
 mod sessions;
 mod sign_in;
+mod signed;
 mod stream_tokens;
+mod subscribers;
 mod throttle;
 mod tokens;
+mod totp;
+mod webhook;
+
+pub mod fuzz;
 
 pub use accounts::{AccountError, AccountView, Accounts};
 pub use audit::{Audit, Entry};
 pub use grants::{Grant, LIFETIME};
 pub use keys::{KEYED_APP, StreamKeys};
 pub use origin::Origin;
+pub use outward::Outward;
 pub use role::{Identity, Role, Via};
-pub use rules::Rules;
+pub use rules::{Rules, TimeTokens};
 pub use sign_in::{SignInError, SignedIn};
 pub use stream_tokens::{StreamToken, StreamTokenError, StreamTokens};
+pub use subscribers::{Subscriber, SubscriberError, Subscribers};
 pub use tokens::{ApiTokens, TokenError, TokenView};
 
 use crate::config::{self, Cidr, Login, Secret};
 use crate::hub::Current;
 use crate::store::{Store, StoreError};
 use axum::http::{HeaderMap, header};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use digest::same;
 use grants::{Grants, Holder};
-use percent_encoding::percent_decode_str;
+use key_sets::KeySets;
+use media::basic;
 use rules::Rest;
 use sessions::Sessions;
 use std::collections::HashMap;
@@ -51,6 +65,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use throttle::Throttle;
+use webhook::Webhook;
 
 /// What someone wants to do with media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +92,14 @@ pub struct Caller<'a> {
 }
 
 /// A way of a protocol's own to prove a password, which may keep that to itself.
-pub trait Proof: std::fmt::Debug {
+pub trait Proof: std::fmt::Debug + Sync {
     /// Whether the caller is this user and has this password.
     fn proves(&self, user: &str, password: &str) -> bool;
+
+    /// User and password, where the caller has told them.
+    fn told(&self) -> Option<(String, String)> {
+        None
+    }
 }
 
 /// Someone who wants to manage.
@@ -112,7 +132,7 @@ pub enum Denied {
     /// Signed in, but it may be another site's page that asks.
     #[error("with a cookie, changes need X-Requested-With: millstream, from a page of this server")]
     Forged,
-    /// The application's calls are not for where they are.
+    /// That is not for where they are.
     #[error("Not allowed IP")]
     Network,
     /// The application's calls take a signed token.
@@ -124,6 +144,12 @@ pub enum Denied {
     /// The stream takes a signed token.
     #[error("Invalid JWT Token")]
     StreamJwt,
+    /// The stream takes a code that changes with time.
+    #[error("Time Based subscriber id or code is invalid")]
+    Code,
+    /// Who has to be asked does not answer.
+    #[error("whether this may be done cannot be found out now")]
+    Unanswered,
     /// It takes more than they have.
     #[error("this needs the role {0}")]
     Role(Role),
@@ -147,6 +173,11 @@ pub struct Auth {
     /// By application.
     rules: RwLock<HashMap<String, Arc<Rules>>>,
     stream_tokens: StreamTokens,
+    subscribers: Subscribers,
+    key_sets: KeySets,
+    webhook: Webhook,
+    /// None where nobody is to be asked.
+    outward: Option<Outward>,
 }
 
 impl Auth {
@@ -166,7 +197,11 @@ impl Auth {
     ///
     /// # Errors
     /// When that cannot be read.
-    pub fn open(general: &config::General, store: &Store) -> Result<Self, StoreError> {
+    pub fn open(
+        general: &config::General,
+        store: &Store,
+        outward: Outward,
+    ) -> Result<Self, StoreError> {
         let config = &general.auth;
         Ok(Self {
             known: Current::new(config.clone()),
@@ -175,6 +210,8 @@ impl Auth {
             api_tokens: ApiTokens::open(store.clone())?,
             audit: Audit::open(store.clone())?,
             stream_tokens: StreamTokens::open(store.clone())?,
+            subscribers: Subscribers::open(store.clone())?,
+            outward: Some(outward),
             sessions: Sessions::new(config.session_idle, config.session_lifetime),
             ..Self::default()
         })
@@ -223,6 +260,11 @@ impl Auth {
         &self.stream_tokens
     }
 
+    /// The subscribers of streams.
+    pub const fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+
     /// The rules of an application.
     pub fn rules(&self, app: &str) -> Arc<Rules> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
@@ -254,61 +296,11 @@ impl Auth {
         Some(self.grants.give(&holder, now))
     }
 
-    /// Whether `caller` may do `action`.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
-        let known = self.known.get();
-        let (logins, needed) = match action {
-            Action::Publish(..) => (&known.publishers, Role::Operator),
-            Action::Play(..) => (&known.players, Role::Viewer),
-        };
-        let proven = media(logins, caller);
-        let proven = proven.and_then(|()| self.opens(action, caller));
-        proven.or_else(|denied| {
-            // Who is signed in sees on the pages what is there.
-            let session = caller.headers.and_then(cookie::either);
-            let account = session.and_then(|session| self.account_of(session));
-            let may = account.is_some_and(|account| account.role >= needed);
-            may.then_some(()).ok_or(denied)
-        })
-    }
-
-    /// Whether the caller has the tokens that the application asks for.
-    fn opens(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
-        let (app, id, kind) = match action {
-            Action::Publish(app, id) => (app, id, rules::PUBLISH),
-            Action::Play(app, id) => (app, id, rules::PLAY),
-        };
-        let rules = self.rules(app);
-        let given = || {
-            let header = caller.headers.and_then(|headers| {
-                let value = headers.get(header::AUTHORIZATION)?;
-                bearer(value.as_bytes()).map(<[u8]>::to_vec)
-            });
-            caller.query.and_then(rules::in_query).or(header)
-        };
-        if rules.asks_for_jwt(action) && !rules.is_signed(action, given().as_deref()) {
-            return Err(Denied::StreamJwt);
-        }
-        if rules.asks_for_token(action) {
-            let stream = format!("{app}/{id}");
-            let now = (rules::now(), Instant::now());
-            let address = caller.address.ip();
-            let tokens = &self.stream_tokens;
-            let opens = given()
-                .is_some_and(|token| tokens.open_with(&token, (&stream, kind), address, now));
-            return opens.then_some(()).ok_or(Denied::StreamToken);
-        }
-        Ok(())
-    }
-
     /// Who it is that wants to manage.
     ///
     /// # Errors
     /// Why they may not at all.
-    pub fn identify(&self, visit: &Visit<'_>) -> Result<Identity, Denied> {
+    pub async fn identify(&self, visit: &Visit<'_>) -> Result<Identity, Denied> {
         let address = visit.origin.address.ip();
         let identity = |name, role, via| Identity {
             name,
@@ -326,7 +318,7 @@ impl Auth {
         let rest = match visit.application {
             Some(app) => {
                 let token = authorization.and_then(|value| bearer(value.as_bytes()));
-                self.rules(app).rest(address, token)?
+                self.rest(&self.rules(app), address, token).await?
             }
             None => Rest::AsElsewhere,
         };
@@ -409,62 +401,6 @@ impl Auth {
     }
 }
 
-/// Whether the caller proves one of these logins, if there are any.
-fn media(logins: &[Login], caller: Caller<'_>) -> Result<(), Denied> {
-    let mut given = caller.headers.and_then(basic);
-    if given.is_none() {
-        given = caller.headers.and_then(login_as_token);
-    }
-    if given.is_none() {
-        given = caller.query.and_then(in_query);
-    }
-    let proves = |login: &Login| {
-        let (user, password) = (login.user(), login.password());
-        caller
-            .proof
-            .is_some_and(|proof| proof.proves(user, password))
-            || given.as_ref().is_some_and(|(said, proven)| {
-                same(user.as_bytes(), said.as_bytes())
-                    && same(password.as_bytes(), proven.as_bytes())
-            })
-    };
-    if logins.is_empty() || logins.iter().any(proves) {
-        return Ok(());
-    }
-    Err(Denied::Login)
-}
-
-/// User and password of `Basic …` (RFC 7617).
-fn basic(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(6)?;
-    let token = STANDARD.decode(token.trim_ascii()).ok()?;
-    let text = String::from_utf8(token).ok()?;
-    let (user, password) = text.split_once(':')?;
-    let is_basic = scheme.eq_ignore_ascii_case(b"Basic ");
-    is_basic.then(|| (user.to_owned(), password.to_owned()))
-}
-
-/// User and password of `Bearer USER:PASSWORD` (RFC 6750): all that clients of WHIP and WHEP can send (RFC 9725 section
-/// 4.7.1).
-fn login_as_token(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let (user, password) = token.trim().split_once(':')?;
-    let is_bearer = scheme.eq_ignore_ascii_case("Bearer");
-    is_bearer.then(|| (user.to_owned(), password.to_owned()))
-}
-
-/// User and password of `user=…&pass=…`, percent-encoded.
-fn in_query(query: &str) -> Option<(String, String)> {
-    let value = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let (_, value) = pairs.find(|(found, _)| *found == name)?;
-        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
-    };
-    Some((value("user")?, value("pass")?))
-}
-
 /// The token of `Bearer TOKEN`, or of a bare `TOKEN` as Ant Media's clients send it.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let token = match value.split_at_checked(7) {
@@ -480,7 +416,7 @@ mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue};
 
-    fn manage(address: &str, headers: &[(&'static str, &str)]) -> Result<(), Denied> {
+    async fn manage(address: &str, headers: &[(&'static str, &str)]) -> Result<(), Denied> {
         let auth = Auth::new(vec!["0123456789abcdef".into()]);
         let headers: HeaderMap = headers
             .iter()
@@ -502,64 +438,13 @@ mod tests {
             changes: true,
             application: None,
         };
-        auth.identify(&visit).map(|identity| {
+        auth.identify(&visit).await.map(|identity| {
             assert_eq!(identity.role, Role::Admin);
         })
     }
 
-    #[derive(Debug)]
-    struct Knows(&'static str);
-
-    impl Proof for Knows {
-        fn proves(&self, user: &str, password: &str) -> bool {
-            self.0 == format!("{user}:{password}")
-        }
-    }
-
-    #[test]
-    fn media_is_for_everyone_until_there_are_logins() {
-        let login = |text: &str| Login::try_from(text.to_owned()).unwrap();
-        let open = Auth::default();
-        let closed = Auth::default().with_logins(vec![login("joe:a:b")], vec![login("jim:c")]);
-        let (publish, play) = (Action::Publish("a", "s"), Action::Play("a", "s"));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, "Basic amltOmM=".parse().unwrap());
-        // What is said, and whether that is enough to publish and to play.
-        let cases = [
-            (None, None, None, false, false),
-            (Some("x=1&user=joe&pass=a%3Ab"), None, None, true, false),
-            (Some("user=joe&pass=a"), None, None, false, false),
-            (Some("user=joe"), None, None, false, false),
-            (None, Some(&headers), None, false, true),
-            (
-                None,
-                None,
-                Some(&Knows("joe:a:b") as &dyn Proof),
-                true,
-                false,
-            ),
-            (None, None, Some(&Knows("jim:c")), false, true),
-        ];
-        for (query, headers, proof, publishes, plays) in cases {
-            let caller = Caller {
-                protocol: "rtsp",
-                address: "192.0.2.1:1".parse().unwrap(),
-                headers,
-                query,
-                proof,
-            };
-            assert_eq!(open.check(publish, caller), Ok(()));
-            assert_eq!(
-                closed.check(publish, caller).is_ok(),
-                publishes,
-                "{query:?}"
-            );
-            assert_eq!(closed.check(play, caller).is_ok(), plays, "{query:?}");
-        }
-    }
-
-    #[test]
-    fn a_local_caller_manages_without_a_token() {
+    #[tokio::test]
+    async fn a_local_caller_manages_without_a_token() {
         for host in [
             "localhost:5080",
             "127.0.0.1:5080",
@@ -568,14 +453,14 @@ mod tests {
             "panel.localhost",
         ] {
             assert_eq!(
-                manage("127.0.0.1:4000", &[("host", host)]),
+                manage("127.0.0.1:4000", &[("host", host)]).await,
                 Ok(()),
                 "{host}"
             );
         }
-        assert_eq!(manage("[::1]:4000", &[("host", "localhost")]), Ok(()));
+        assert_eq!(manage("[::1]:4000", &[("host", "localhost")]).await, Ok(()));
         assert_eq!(
-            manage("[::ffff:127.0.0.1]:4000", &[("host", "localhost")]),
+            manage("[::ffff:127.0.0.1]:4000", &[("host", "localhost")]).await,
             Ok(())
         );
         let same = [
@@ -583,11 +468,11 @@ mod tests {
             ("origin", "http://localhost:5080"),
             ("sec-fetch-site", "same-origin"),
         ];
-        assert_eq!(manage("127.0.0.1:4000", &same), Ok(()));
+        assert_eq!(manage("127.0.0.1:4000", &same).await, Ok(()));
     }
 
-    #[test]
-    fn whoever_only_looks_local_does_not() {
+    #[tokio::test]
+    async fn whoever_only_looks_local_does_not() {
         let cases: [&[(&'static str, &str)]; 10] = [
             &[],
             &[("host", "example.com")],
@@ -602,19 +487,19 @@ mod tests {
         ];
         for headers in cases {
             assert_eq!(
-                manage("127.0.0.1:4000", headers),
+                manage("127.0.0.1:4000", headers).await,
                 Err(Denied::NotLocal),
                 "{headers:?}"
             );
         }
         assert_eq!(
-            manage("192.168.1.2:4000", &[("host", "localhost")]),
+            manage("192.168.1.2:4000", &[("host", "localhost")]).await,
             Err(Denied::NotLocal)
         );
     }
 
-    #[test]
-    fn tokens_are_checked_before_the_place() {
+    #[tokio::test]
+    async fn tokens_are_checked_before_the_place() {
         for value in [
             "Bearer 0123456789abcdef",
             "bearer 0123456789abcdef",
@@ -623,7 +508,7 @@ mod tests {
             "Basic MDEyMzQ1Njc4OWFiY2RlZjo=",
         ] {
             assert_eq!(
-                manage("10.0.0.1:1", &[("authorization", value)]),
+                manage("10.0.0.1:1", &[("authorization", value)]).await,
                 Ok(()),
                 "{value}"
             );
@@ -640,7 +525,7 @@ mod tests {
         ] {
             let headers = [("authorization", value), ("host", "localhost")];
             assert_eq!(
-                manage("127.0.0.1:1", &headers),
+                manage("127.0.0.1:1", &headers).await,
                 Err(Denied::Token),
                 "{value}"
             );

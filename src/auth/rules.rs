@@ -1,13 +1,13 @@
 //! What an application asks of those who want something there: the part of its settings that concerns access, under Ant
 //! Media Server's names.
 
-use super::jwt::{self, MIN_KEY};
-use super::{Action, Denied};
+use super::Action;
+use super::jwt::{self, Claims, MIN_KEY};
 use crate::config::{Cidr, Secret};
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::time::SystemTime;
+use url::Url;
 
 /// Networks, with commas between.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -24,6 +24,37 @@ impl TryFrom<String> for Networks {
     }
 }
 
+/// Where a set of keys is published; none where the text is empty.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+struct KeySetUrl(Option<Url>);
+
+impl std::fmt::Debug for KeySetUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl TryFrom<String> for KeySetUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        let url = Url::parse(&text).ok();
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        match url {
+            Some(url) => Ok(Self(Some(url))),
+            None => Err("jwksURL must be a URL of http or https".to_owned()),
+        }
+    }
+}
+
+/// Seconds for which a code is good where nobody says, and at least.
+const PERIOD: u64 = 60;
+const MIN_PERIOD: u64 = 10;
+
 /// The rules of one application. Without settings there are none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -31,13 +62,26 @@ pub struct Rules {
     #[serde(rename = "remoteAllowedCIDR")]
     remote_allowed_cidr: Option<Networks>,
     ip_filter_enabled: Option<bool>,
+    #[serde(rename = "allowedPublisherCIDR")]
+    allowed_publisher_cidr: Option<Networks>,
+    #[serde(rename = "allowedPlayerCIDR")]
+    allowed_player_cidr: Option<Networks>,
     jwt_control_enabled: Option<bool>,
     jwt_secret_key: Option<Secret>,
+    #[serde(rename = "jwksURL")]
+    jwks_url: Option<KeySetUrl>,
+    jwt_issuer: Option<String>,
+    jwt_audience: Option<String>,
     publish_jwt_control_enabled: Option<bool>,
     play_jwt_control_enabled: Option<bool>,
     jwt_stream_secret_key: Option<Secret>,
     publish_token_control_enabled: Option<bool>,
     play_token_control_enabled: Option<bool>,
+    enable_time_token_for_publish: Option<bool>,
+    enable_time_token_for_play: Option<bool>,
+    time_token_secret_for_publish: Option<Secret>,
+    time_token_secret_for_play: Option<Secret>,
+    time_token_period: Option<u64>,
 }
 
 /// What the REST API of an application makes of a caller.
@@ -51,6 +95,27 @@ pub(super) enum Rest {
     NotByPlace,
 }
 
+/// What an application knows of codes that change with time.
+#[derive(Clone, Debug)]
+pub struct TimeTokens {
+    pub(super) play_secret: Option<Secret>,
+    pub(super) publish_secret: Option<Secret>,
+    /// Seconds for which a code is good.
+    pub(super) period: u64,
+}
+
+impl TimeTokens {
+    /// The secret of those who have none of their own.
+    pub(super) fn secret(&self, kind: &str) -> Option<&str> {
+        let secret = match kind {
+            PLAY => &self.play_secret,
+            _ => &self.publish_secret,
+        };
+        let secret = secret.as_ref().map(Secret::reveal);
+        secret.filter(|secret| !secret.is_empty())
+    }
+}
+
 impl Rules {
     /// From all settings of an application.
     ///
@@ -58,52 +123,71 @@ impl Rules {
     /// What is wrong with one of those that concern access.
     pub fn read(settings: serde_json::Value) -> Result<Self, String> {
         let rules: Self = serde_json::from_value(settings).map_err(|error| error.to_string())?;
+        let (of_rest, of_streams) = (&rules.jwt_secret_key, &rules.jwt_stream_secret_key);
         for (enabled, key, name) in [
-            (
-                rules.jwt_control_enabled,
-                &rules.jwt_secret_key,
-                "jwtSecretKey",
-            ),
+            (rules.jwt_control_enabled, of_rest, "jwtSecretKey"),
             (
                 rules.publish_jwt_control_enabled,
-                &rules.jwt_stream_secret_key,
+                of_streams,
                 "jwtStreamSecretKey",
             ),
             (
                 rules.play_jwt_control_enabled,
-                &rules.jwt_stream_secret_key,
+                of_streams,
                 "jwtStreamSecretKey",
             ),
         ] {
             let length = key.as_ref().map_or(0, |key| key.reveal().len());
-            if enabled == Some(true) && length < MIN_KEY {
+            // Where keys are published none need be shared.
+            let may_be_none = length == 0 && rules.key_set().is_some();
+            if enabled == Some(true) && length < MIN_KEY && !may_be_none {
                 return Err(format!("{name} needs at least {MIN_KEY} bytes"));
             }
+        }
+        if rules
+            .time_token_period
+            .is_some_and(|period| period < MIN_PERIOD)
+        {
+            return Err(format!("timeTokenPeriod is at least {MIN_PERIOD} seconds"));
         }
         Ok(rules)
     }
 
-    /// What the application makes of a caller of its REST API.
-    pub(super) fn rest(&self, address: IpAddr, token: Option<&[u8]>) -> Result<Rest, Denied> {
+    /// Whether the REST API of the application is for callers from there.
+    pub(super) fn admits_calls(&self, address: IpAddr) -> bool {
         let networks = self.remote_allowed_cidr.as_ref();
         let networks = networks.filter(|_| self.ip_filter_enabled != Some(false));
-        if let Some(Networks(networks)) = networks
-            && !networks.is_empty()
-            && !networks.iter().any(|network| network.contains(address))
-        {
-            return Err(Denied::Network);
-        }
-        if self.jwt_control_enabled != Some(true) {
-            return Ok(Rest::AsElsewhere);
-        }
-        let key = self.jwt_secret_key.as_ref().map(Secret::reveal);
-        let key = key.unwrap_or_default().as_bytes();
-        let is_signed = token.is_some_and(|token| jwt::verify(token, key, now()).is_some());
-        Ok(if is_signed {
-            Rest::Signed
-        } else {
-            Rest::NotByPlace
+        networks.is_none_or(|Networks(networks)| {
+            networks.is_empty() || networks.iter().any(|network| network.contains(address))
         })
+    }
+
+    /// From where somebody may do something; empty for anywhere.
+    pub(super) fn networks(&self, action: Action<'_>) -> &[Cidr] {
+        let networks = match action {
+            Action::Publish(..) => &self.allowed_publisher_cidr,
+            Action::Play(..) => &self.allowed_player_cidr,
+        };
+        networks.as_ref().map_or(&[], |Networks(networks)| networks)
+    }
+
+    /// The shared key of its REST API, which may be empty, where that takes signed tokens.
+    pub(super) fn rest_key(&self) -> Option<&[u8]> {
+        let key = self.jwt_secret_key.as_ref();
+        let key = key.map_or(&[][..], |key| key.reveal().as_bytes());
+        (self.jwt_control_enabled == Some(true)).then_some(key)
+    }
+
+    /// Where the set of keys is that tokens may be signed with.
+    pub(super) fn key_set(&self) -> Option<&Url> {
+        self.jwks_url.as_ref()?.0.as_ref()
+    }
+
+    /// Whether a signed token comes from whom, and is for whom, the settings name.
+    pub(super) fn accepts(&self, claims: &Claims) -> bool {
+        let named = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+        named(&self.jwt_issuer).is_none_or(|issuer| claims.iss.as_deref() == Some(&*issuer))
+            && named(&self.jwt_audience).is_none_or(|audience| claims.aud.has(&audience))
     }
 
     /// Whether one-time tokens are asked for.
@@ -124,16 +208,22 @@ impl Rules {
         enabled == Some(true)
     }
 
-    /// Whether this is a signed token for that.
-    pub(super) fn is_signed(&self, action: Action<'_>, token: Option<&[u8]>) -> bool {
-        let (id, kind) = match action {
-            Action::Publish(_, id) => (id, PUBLISH),
-            Action::Play(_, id) => (id, PLAY),
+    /// What codes that change with time are checked with, where they are asked for.
+    pub(super) fn asks_for_code(&self, action: Action<'_>) -> Option<TimeTokens> {
+        let enabled = match action {
+            Action::Publish(..) => self.enable_time_token_for_publish,
+            Action::Play(..) => self.enable_time_token_for_play,
         };
-        let claims = token.and_then(|token| jwt::verify(token, self.stream_key(), now()));
-        claims.is_some_and(|claims| {
-            claims.stream_id.as_deref() == Some(id) && claims.kind.as_deref() == Some(kind)
-        })
+        (enabled == Some(true)).then(|| self.time_tokens())
+    }
+
+    /// What codes that change with time are made with.
+    pub fn time_tokens(&self) -> TimeTokens {
+        TimeTokens {
+            play_secret: self.time_token_secret_for_play.clone(),
+            publish_secret: self.time_token_secret_for_publish.clone(),
+            period: self.time_token_period.unwrap_or(PERIOD),
+        }
     }
 
     /// A signed token for a stream; none without a key that is long enough.
@@ -142,7 +232,8 @@ impl Rules {
         (key.len() >= MIN_KEY).then(|| jwt::sign(stream, kind, expires, key))
     }
 
-    fn stream_key(&self) -> &[u8] {
+    /// The shared key of tokens for streams, which may be empty.
+    pub(super) fn stream_key(&self) -> &[u8] {
         let key = self.jwt_stream_secret_key.as_ref();
         key.map_or(&[], |key| key.reveal().as_bytes())
     }
@@ -158,23 +249,12 @@ pub(super) fn now() -> u64 {
     since.unwrap_or_default().as_secs()
 }
 
-/// The token in a query.
-pub(super) fn in_query(query: &str) -> Option<Vec<u8>> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let (_, token) = pairs.find(|(name, _)| *name == "token")?;
-    Some(percent_decode_str(token).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
-
-    fn at(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
 
     #[test]
     fn settings_that_cannot_be_are_refused() {
@@ -186,6 +266,21 @@ mod tests {
             ),
             (json!({"remoteAllowedCIDR": "", "jwtSecretKey": null}), true),
             (json!({"remoteAllowedCIDR": "10.0.0.0/40"}), false),
+            (json!({"allowedPublisherCIDR": "10.0.0.0/8"}), true),
+            (json!({"allowedPlayerCIDR": "10.0.0.0/8 ::1"}), false),
+            (json!({"jwksURL": ""}), true),
+            (json!({"jwksURL": "file:///etc/passwd"}), false),
+            (
+                json!({"jwtControlEnabled": true, "jwksURL": "https://id.example/keys"}),
+                true,
+            ),
+            (
+                json!({"jwtControlEnabled": true, "jwksURL": "https://id.example/keys", "jwtSecretKey": "short"}),
+                false,
+            ),
+            (json!({"enableTimeTokenForPlay": true}), true),
+            (json!({"timeTokenPeriod": 9}), false),
+            (json!({"timeTokenPeriod": -1}), false),
             (json!({"jwtControlEnabled": "yes"}), false),
             (json!({"jwtControlEnabled": true}), false),
             (
@@ -206,61 +301,6 @@ mod tests {
             ),
         ] {
             assert_eq!(Rules::read(settings.clone()).is_ok(), good, "{settings}");
-        }
-    }
-
-    #[test]
-    fn who_may_call_the_rest_api_of_an_application() {
-        let here = at("192.0.2.1");
-        let none = Rules::default();
-        assert_eq!(none.rest(here, None), Ok(Rest::AsElsewhere));
-        let settings = json!({"remoteAllowedCIDR": "127.0.0.1,10.0.0.0/8"});
-        let filtered = Rules::read(settings).unwrap();
-        assert_eq!(filtered.rest(here, None), Err(Denied::Network));
-        assert_eq!(filtered.rest(at("10.1.1.1"), None), Ok(Rest::AsElsewhere));
-        let settings = json!({"remoteAllowedCIDR": "127.0.0.1", "ipFilterEnabled": false});
-        let off = Rules::read(settings).unwrap();
-        assert_eq!(off.rest(here, None), Ok(Rest::AsElsewhere));
-        let settings = json!({"jwtControlEnabled": true, "jwtSecretKey": KEY});
-        let signed = Rules::read(settings).unwrap();
-        let token = jwt::sign("any", "any", now() + 60, KEY.as_bytes());
-        let old = jwt::sign("any", "any", now() - 60, KEY.as_bytes());
-        let other = jwt::sign("any", "any", now() + 60, &[7; 32]);
-        let rest = |token: &str| signed.rest(here, Some(token.as_bytes()));
-        assert_eq!(rest(&token), Ok(Rest::Signed));
-        for wrong in [&old, &other, "", "x.y.z"] {
-            assert_eq!(rest(wrong), Ok(Rest::NotByPlace), "{wrong}");
-        }
-        assert_eq!(signed.rest(here, None), Ok(Rest::NotByPlace));
-    }
-
-    #[test]
-    fn a_signed_token_is_for_one_use_of_one_stream() {
-        let settings = json!({
-            "publishJwtControlEnabled": true, "playJwtControlEnabled": false, "jwtStreamSecretKey": KEY,
-        });
-        let rules = Rules::read(settings).unwrap();
-        let publish = Action::Publish("LiveApp", "cam");
-        assert!(rules.asks_for_jwt(publish) && !rules.asks_for_jwt(Action::Play("LiveApp", "cam")));
-        let is_signed =
-            |token: Option<String>| rules.is_signed(publish, token.as_deref().map(str::as_bytes));
-        let sign = |id, kind| rules.sign(id, kind, now() + 60);
-        assert!(is_signed(sign("cam", PUBLISH)));
-        assert!(!is_signed(sign("cam", PLAY)) && !is_signed(sign("door", PUBLISH)));
-        assert!(!is_signed(None));
-        assert_eq!(Rules::default().sign("cam", PUBLISH, now() + 60), None);
-    }
-
-    #[test]
-    fn a_token_in_a_query() {
-        for (query, token) in [
-            ("token=a.b-c_d", Some("a.b-c_d")),
-            ("x=1&token=a%2Bb&y", Some("a+b")),
-            ("tokens=a&token", None),
-            ("", None),
-        ] {
-            let expected = token.map(|token| token.as_bytes().to_vec());
-            assert_eq!(in_query(query), expected, "{query}");
         }
     }
 }

@@ -152,6 +152,7 @@ mod tests {
     use super::*;
     use crate::auth::{Action, Caller, Denied, Visit};
     use axum::http::{HeaderName, header};
+    use futures_util::FutureExt;
 
     const GOOD: &str = "correct horse";
 
@@ -185,13 +186,15 @@ mod tests {
     }
 
     fn identify(auth: &Auth, headers: &HeaderMap, changes: bool) -> Result<Identity, Denied> {
-        auth.identify(&Visit {
+        let visit = Visit {
             origin: from("192.0.2.1:1", false),
             headers: Some(headers),
             takes_cookies: true,
             changes,
             application: None,
-        })
+        };
+        // Nobody else is asked.
+        auth.identify(&visit).now_or_never().unwrap()
     }
 
     #[tokio::test]
@@ -215,7 +218,7 @@ mod tests {
             changes: false,
             application: None,
         };
-        assert_eq!(auth.identify(&elsewhere), Err(Denied::NotLocal));
+        assert_eq!(auth.identify(&elsewhere).await, Err(Denied::NotLocal));
         // Another role ends it, so that nobody goes on with what the page still shows.
         auth.change_account("joe", Some(Role::Operator), None)
             .await
@@ -366,9 +369,9 @@ mod tests {
                 query: None,
                 proof: None,
             };
-            assert_eq!(auth.check(Action::Play("a", "b"), caller), Ok(()));
+            assert_eq!(auth.check(Action::Play("a", "b"), caller).await, Ok(()));
             assert_eq!(
-                auth.check(Action::Publish("a", "b"), caller).is_ok(),
+                auth.check(Action::Publish("a", "b"), caller).await.is_ok(),
                 publishes
             );
         }

@@ -84,7 +84,7 @@ impl Hooks {
 }
 
 /// Whether events can be sent there, as far as the text tells.
-fn is_url(text: &str) -> bool {
+pub(super) fn is_url(text: &str) -> bool {
     let url = Url::parse(text).ok();
     url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }

@@ -8,12 +8,14 @@ pub mod duration;
 pub mod hooks;
 pub mod record;
 
+mod access;
 mod cidr;
 mod loads;
 mod s3;
 mod source;
 mod stream;
 
+pub use access::{AskedAction, AuthWebhook, Rights};
 pub use cidr::Cidr;
 pub use hooks::Hooks;
 pub use loads::{Load, Loads};
@@ -151,6 +153,14 @@ pub struct Auth {
     pub publishers: Vec<Login>,
     /// Who may play; empty for anyone.
     pub players: Vec<Login>,
+    /// From where may be published; empty for anywhere.
+    pub publish_networks: Vec<Cidr>,
+    /// From where may be played; empty for anywhere.
+    pub play_networks: Vec<Cidr>,
+    /// What holds for one application or stream, by `APP` and `APP/ID`.
+    pub rights: BTreeMap<String, Rights>,
+    /// Who is asked about those who prove nothing.
+    pub webhook: AuthWebhook,
 }
 
 /// A user and a password, `USER:PASSWORD` in the configuration. It prints as `***`.
@@ -389,6 +399,10 @@ impl Default for Auth {
             tokens: Vec::new(),
             publishers: Vec::new(),
             players: Vec::new(),
+            publish_networks: Vec::new(),
+            play_networks: Vec::new(),
+            rights: BTreeMap::new(),
+            webhook: AuthWebhook::default(),
         }
     }
 }
@@ -559,7 +573,7 @@ impl Auth {
             let message = "must lie between 1m and auth.session_lifetime";
             return Err(("auth.session_idle", message.into()));
         }
-        Ok(())
+        self.webhook.check()
     }
 }
 
@@ -583,8 +597,10 @@ impl Sources {
 impl General {
     /// Rules that types alone do not say; errors as (key, message).
     fn check(&self) -> Result<(), (&'static str, String)> {
-        Applications::new(self.applications.clone())
+        let applications = Applications::new(self.applications.clone())
             .map_err(|error| ("applications", error.to_string()))?;
+        access::check_rights(&self.auth.rights, &applications)
+            .map_err(|message| ("auth.rights", message))?;
         if !CONNECTIONS.contains(&self.http.max_connections) {
             return Err(("http.max_connections", CONNECTIONS_RULE.into()));
         }

@@ -35,6 +35,8 @@ pub enum Kind {
     Audit,
     /// One-time tokens of streams, by themselves.
     StreamTokens,
+    /// Subscribers of streams, by `APP/ID/SUBSCRIBER`.
+    Subscribers,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Tokens => TableDefinition::new("tokens"),
             Self::Audit => TableDefinition::new("audit"),
             Self::StreamTokens => TableDefinition::new("stream_tokens"),
+            Self::Subscribers => TableDefinition::new("subscribers"),
         }
     }
 }

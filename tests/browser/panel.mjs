@@ -7,6 +7,7 @@
 // was there and the page has logged no error; the pages it passes are checked by axe. With --shots pictures of them are kept.
 
 import { createServer, request } from 'node:http';
+import { readFile } from 'node:fs/promises';
 import axe from 'axe-core';
 import { meansHere, readArguments, withPage } from './lib.mjs';
 
@@ -95,6 +96,15 @@ async function sources(page) {
   await see(page, '.target .badge', 'Live');
   await accessible(page, 'restreams');
   await shoot(page, 'restreams');
+
+  // Elsewhere from now on.
+  await page.locator('.target').getByRole('button', { name: /^Change where it goes/ }).click();
+  await see(page, 'dialog h2', 'Change where it goes');
+  await accessible(page, 'another place for a restream');
+  await fill(page.locator('dialog'), 'URL', `${options.target}-moved`);
+  await press(page.locator('dialog'), 'Save');
+  await see(page, '.toast', 'goes there now');
+  await see(page, '.target .badge', 'Live');
   await page.locator('.target').getByRole('button', { name: /^Remove/ }).click();
   await press(page.locator('dialog'), 'Remove');
   await see(page, '.empty', 'Nothing is pushed on yet');
@@ -224,19 +234,56 @@ async function hostile(page) {
 async function signIn(page) {
   await page.goto(at('streams'));
   await see(page, 'main h1', 'Sign in');
-  const other = page.getByRole('button', { name: 'Use a token instead' });
-  if (await other.count() > 0) await other.click();
+  const enter = async (token) => {
+    const other = page.getByRole('button', { name: 'Use a token instead' });
+    if (await other.count() > 0) await other.click();
+    await fill(page, 'Token', token);
+    await press(page, 'Sign in');
+  };
   await accessible(page, 'sign in');
   await shoot(page, 'sign-in');
-  await fill(page, 'Token', 'wrong-wrong-wrong');
-  await press(page, 'Sign in');
+  await enter('wrong-wrong-wrong');
   await see(page, '[role="alert"]', 'not valid');
-  await fill(page, 'Token', options.token);
-  await press(page, 'Sign in');
+  await enter(options.token);
   await see(page, 'main h1', 'Streams');
   await see(page, '[data-stream="LiveApp/demo"] .badge', 'Live');
+
+  // A link cannot send what was typed in: what is exported comes all the same.
+  const row = page.locator('[data-stream="LiveApp/demo"]');
+  await row.getByRole('button', { name: 'Record: demo' }).click();
+  await see(page, '[data-stream="LiveApp/demo"] .rec', 'REC');
+  await page.waitForTimeout(3_000);
+  await row.getByRole('button', { name: 'Stop recording: demo' }).click();
+  await row.locator('.rec').waitFor({ state: 'detached', timeout: LIMIT });
+  await visit(page, 'recordings/LiveApp/demo', 'Recordings');
+  await page.locator('.timeline [role="button"]').first().waitFor({ timeout: LIMIT });
+  const waiting = page.waitForEvent('download', { timeout: LIMIT });
+  await press(page, 'Export as MP4');
+  const exported = await readFile(await (await waiting).path());
+  expect(exported.subarray(4, 8).toString() === 'ftyp' && exported.length > 20_000, `the export is no MP4: ${exported.length} bytes`);
+
+  // One that ends while somebody is at work.
+  const short = await page.evaluate(async (secret) => {
+    const answer = await fetch('api/v1/tokens', {
+      method: 'POST', headers: { Authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ name: 'short', role: 'operator', expires: Date.now() + 6_000 }),
+    });
+    return (await answer.json()).token;
+  }, options.token);
   await press(page, 'Sign out');
   await see(page, 'main h1', 'Sign in');
+  await enter(short);
+  await see(page, '.who', 'operator');
+  await visit(page, 'streams', 'Streams');
+  const isOver = () => page.evaluate(async (secret) => {
+    const answer = await fetch('api/v1/session', { headers: { Authorization: `Bearer ${secret}` } });
+    return answer.status === 401;
+  }, short);
+  for (let tries = 0; tries < 80 && !(await isOver()); tries += 1) await page.waitForTimeout(500);
+  await row.getByRole('button', { name: 'Record: demo' }).click();
+  await see(page, 'main h1', 'Sign in');
+  await enter(short);
+  await see(page, '[role="alert"]', 'not valid');
 }
 
 /** Accounts: signed in and out, wrong passwords, another account with less rights, a token, and who did what. */
@@ -264,6 +311,12 @@ async function accounts(page) {
   await fill(dialog, 'Password', 'long-enough-for-a-guest');
   await press(dialog, 'Add');
   await see(page, '[data-account="guest"]', 'guest');
+  await press(page, 'Add an account');
+  await fill(dialog, 'Name', 'crew');
+  await fill(dialog, 'Password', 'long-enough-for-a-crew');
+  await dialog.getByLabel('Role').selectOption('operator');
+  await press(dialog, 'Add');
+  await see(page, '[data-account="crew"]', 'crew');
   const tokens = page.getByRole('region', { name: 'Tokens' });
   await fill(tokens, 'Name', 'a script');
   await press(tokens, 'Make a token');
@@ -279,6 +332,26 @@ async function accounts(page) {
   await page.reload();
   await see(page, '.audit', 'POST /api/v1/accounts');
   await press(page, 'Sign out');
+  await see(page, 'main h1', 'Sign in');
+
+  // An operator makes and stops, and is shown nothing of accounts and settings.
+  await enter('crew', 'long-enough-for-a-crew');
+  await see(page, '.who', 'crew (operator)');
+  expect(await page.getByRole('link', { name: /^(Accounts|Settings)$/ }).count() === 0, 'an operator is shown what is for admins');
+  const answers = await page.evaluate(async () => {
+    const asked = (method, path, body) => fetch(path, { method, body, headers: { 'X-Requested-With': 'millstream' } });
+    const all = [
+      await asked('POST', 'LiveApp/rest/v2/broadcasts/create', '{"streamId":"by-crew"}'), await asked('GET', 'api/v1/accounts'),
+      await asked('POST', 'api/v1/tokens', '{"name":"x","role":"admin"}'), await asked('GET', 'rest/v2/applications/settings/LiveApp'),
+      await asked('PATCH', 'api/v1/accounts/admin', '{"password":"taken over by crew"}'),
+    ];
+    return all.map((answer) => answer.status).join(' ');
+  });
+  expect(answers === '200 403 403 403 403', `an operator is answered ${answers}`);
+  await see(page, '[data-stream="LiveApp/by-crew"]', 'by-crew');
+  await visit(page, 'health', 'Log and health');
+  await see(page, '.log', 'listening');
+  await page.getByRole('button', { name: /^Sign out/ }).first().click();
   await see(page, 'main h1', 'Sign in');
 
   // Who may only look is shown nothing else, and told no by the server too.

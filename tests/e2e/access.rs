@@ -508,3 +508,48 @@ fn an_application_may_ask_for_more_of_who_calls_it() {
     let settings = "/rest/v2/applications/settings/LiveApp";
     assert_eq!(with_token(&server, signed, "GET", settings, "").status, 403);
 }
+
+#[test]
+fn the_management_console_signs_in_as_elsewhere() {
+    let server = Server::with(&["--set", "auth.admin_password=\"correct horse\""]);
+    let sign_in = |password: &str, more: &[(&str, &str)]| {
+        let body = json!({ "email": "admin", "password": password }).to_string();
+        let headers = [&[AWAY], more].concat();
+        let path = "/rest/v2/users/authenticate";
+        request(server.http, "POST", path, &headers, body.as_bytes())
+    };
+    let wrong = sign_in("secret guess", &[]);
+    assert_eq!(
+        (wrong.status, &wrong.json()["success"]),
+        (200, &json!(false))
+    );
+    assert_eq!(wrong.header("Set-Cookie"), "");
+    let foreign = sign_in("correct horse", &[("Origin", "http://evil.example")]);
+    assert_eq!(foreign.status, 403, "{}", foreign.text());
+    let right = sign_in("correct horse", &[]);
+    assert_eq!(right.json()["success"], true, "{}", right.text());
+    assert_eq!(right.json()["message"], "system/ADMIN");
+    let cookie = cookie(&right);
+    let apps = "/rest/v2/applications";
+    let with = |cookie: &str| request(server.http, "GET", apps, &[AWAY, ("Cookie", cookie)], b"");
+    assert_eq!(
+        (with(&cookie).status, with("millstream=x").status),
+        (200, 403)
+    );
+    assert_eq!(
+        request(
+            server.http,
+            "POST",
+            "/rest/v2/users/authenticate",
+            &[AWAY],
+            b"{"
+        )
+        .status,
+        400
+    );
+    let log = server.log.text();
+    assert!(
+        !log.contains("secret guess") && !log.contains("correct horse"),
+        "{log}"
+    );
+}

@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod access_table;
 mod addresses;
 mod apivideo;
 mod bad_input;

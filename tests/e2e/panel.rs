@@ -36,6 +36,7 @@ fn sources_and_restreams() {
     let target = other.rtmp_url("copy");
     let more = ["--source", &source, "--target", &target];
     walk(&server, &server.url("/"), "sources", &more);
+    other.wait_log(seconds(10), &["LiveApp/copy-moved", "publishing"]);
     assert!(server.broadcast("front-door").is_none());
 }
 

@@ -370,6 +370,23 @@ fn a_session_is_a_resource() {
     assert!(answer.contains(" typ host tcptype passive"), "{answer}");
     let (session, tag) = (made.header("Location"), made.header("ETag"));
     assert_eq!(webrtc_viewers(&server), 1);
+    // It is nobody else's: neither by what its answer shows, nor by a piece, nor below another stream.
+    let secret = session.rsplit('/').next().unwrap();
+    let ufrag = answer.split("a=ice-ufrag:").nth(1).unwrap();
+    let ufrag = ufrag.lines().next().unwrap();
+    for guess in [
+        &format!("/LiveApp/whep/demo/{ufrag}"),
+        &format!("/LiveApp/whep/demo/{}", tag.trim_matches('"')),
+        &format!("/LiveApp/whep/demo/{}", &secret[1..]),
+        &format!("/LiveApp/whep/demo/{secret}0"),
+        &format!("/LiveApp/whep/cam/{secret}"),
+        &format!("/live/whep/demo/{secret}"),
+    ] {
+        for method in ["GET", "PATCH", "DELETE"] {
+            let answer = ask(method, guess, &[FRAGMENT, ("If-Match", tag)], "");
+            assert_eq!(answer.status, 404, "{method} {guess}");
+        }
+    }
     let candidate = "a=ice-ufrag:KbVy\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
     for (method, headers, body, status) in [
         ("GET", &[][..], "", 204),

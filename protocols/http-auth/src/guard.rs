@@ -61,6 +61,11 @@ impl Authorization {
         self.0.get("username").map(str::to_owned)
     }
 
+    /// User and password, where it tells them as they are.
+    pub fn told(&self) -> Option<(String, String)> {
+        self.basic().filter(|_| self.0.is("Basic"))
+    }
+
     fn basic(&self) -> Option<(String, String)> {
         let bytes = STANDARD.decode(&self.0.token).ok()?;
         let text = String::from_utf8_lossy(&bytes);
@@ -70,7 +75,7 @@ impl Authorization {
 
     /// Whether the password is proven, for a request of this method.
     fn proves(&self, method: &str, realm: &str, user: &str, password: &str) -> bool {
-        if let Some((found, given)) = self.basic().filter(|_| self.0.is("Basic")) {
+        if let Some((found, given)) = self.told() {
             // Hashed, so that comparing takes the same time for all lengths.
             let hash = |user: &str, password: &str| Algorithm::Sha256.hash(&[user, password]);
             return same(&hash(&found, &given), &hash(user, password));
@@ -137,10 +142,15 @@ impl Guard {
             format!("Digest realm=\"{realm}\", nonce=\"{nonce}\"{stale}"),
         ];
         if is_secure {
-            values.push(format!("Basic realm=\"{realm}\""));
+            values.push(self.basic());
         }
         self.nonces.push_back((nonce, now));
         values
+    }
+
+    /// The value of `WWW-Authenticate` that has user and password told as they are, for who has to hand them on.
+    pub fn basic(&self) -> String {
+        format!("Basic realm=\"{}\"", self.realm)
     }
 
     /// A name that nobody can guess, the same for the same purpose.
@@ -268,7 +278,10 @@ mod tests {
             let authorization = Authorization::parse(&value);
             let found = guard.check(now, "PLAY", authorization.as_ref(), JOE);
             assert_eq!(found, result, "{token}");
+            let told = authorization.and_then(|authorization| authorization.told());
+            assert_eq!(told.is_some(), token.contains(':'), "{token}");
         }
+        assert_eq!(guard.basic(), "Basic realm=\"m\"");
         assert_eq!(Authorization::parse("Bearer abc"), None);
         let digest = Authorization::parse("Digest algorithm=x, username=\"joe\"");
         let denied = guard.check(now, "PLAY", digest.as_ref(), JOE);

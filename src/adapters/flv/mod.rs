@@ -83,7 +83,7 @@ async fn play(
         proof: None,
     };
     let action = Action::Play(name.app(), name.id());
-    if let Err(denied) = context.auth.check(action, caller) {
+    if let Err(denied) = context.auth.check(action, caller).await {
         return Ok(refusal(denied));
     }
     let upgrade = match accept(&request.headers) {

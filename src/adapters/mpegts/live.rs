@@ -36,7 +36,7 @@ pub(super) async fn answer(
         proof: None,
     };
     let action = Action::Play(name.app(), name.id());
-    if let Err(denied) = context.auth.check(action, caller) {
+    if let Err(denied) = context.auth.check(action, caller).await {
         return Ok(refusal(denied));
     }
     let watches = request.method == Method::GET;

@@ -114,7 +114,7 @@ impl Connection {
 
     /// Lets the client publish until it stops, or refuses it.
     async fn publish(&mut self, request: &Request) -> Result<(), Closed> {
-        let publisher = match self.become_publisher(request) {
+        let publisher = match self.become_publisher(request).await {
             Ok(publisher) => publisher,
             Err((refusal, words)) => return self.refuse(refusal, &words),
         };
@@ -158,15 +158,21 @@ impl Connection {
         }
     }
 
-    fn become_publisher(&self, request: &Request) -> Result<Publisher, (Refusal, String)> {
+    async fn become_publisher(&self, request: &Request) -> Result<Publisher, (Refusal, String)> {
         let name = match self.keyed(request) {
             // The key is all the proof that it takes.
-            Some(name) => name,
+            Some(name) => {
+                let action = Action::Publish(name.app(), name.id());
+                let admitted = self.context.auth.admits(action, self.address.ip());
+                admitted.map_err(|denied| (Refusal::Denied, denied.to_string()))?;
+                name
+            }
             None => {
                 let named = self.name(request);
                 let (name, query) = named.map_err(|words| (Refusal::BadName, words))?;
                 let action = Action::Publish(name.app(), name.id());
                 self.may(action, query.as_deref())
+                    .await
                     .map_err(|words| (Refusal::Denied, words))?;
                 name
             }
@@ -186,7 +192,8 @@ impl Connection {
     async fn playable(&mut self, request: &Request) -> Result<Option<Viewer>, Closed> {
         let found = match self.name(request) {
             Ok((name, query)) => {
-                match self.may(Action::Play(name.app(), name.id()), query.as_deref()) {
+                let action = Action::Play(name.app(), name.id());
+                match self.may(action, query.as_deref()).await {
                     Ok(()) => self.viewer(&name).await?,
                     Err(words) => Err((Refusal::Denied, words)),
                 }
@@ -264,7 +271,7 @@ impl Connection {
         Ok(self.session.refuse(now(), refusal, words)?)
     }
 
-    fn may(&self, action: Action<'_>, query: Option<&str>) -> Result<(), String> {
+    async fn may(&self, action: Action<'_>, query: Option<&str>) -> Result<(), String> {
         let caller = Caller {
             protocol: "rtmp",
             address: self.address,
@@ -275,6 +282,7 @@ impl Connection {
         self.context
             .auth
             .check(action, caller)
+            .await
             .map_err(|denied| denied.to_string())
     }
 

@@ -7,7 +7,7 @@ use crate::hub::StreamName;
 use rtsp::auth::Denied as Unproven;
 use rtsp::message::Status;
 use rtsp::server::{Access, Session};
-use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -28,7 +28,8 @@ impl Client {
                 return None;
             }
         };
-        let (allowed, proven) = self.may(action(name.app(), name.id()), access);
+        let action = action(name.app(), name.id());
+        let (allowed, proven) = self.may(action, access).await;
         match allowed {
             Ok(()) => return Some(name),
             Err(Denied::Login) => {
@@ -38,8 +39,11 @@ impl Client {
                     sleep(WRONG_WAITS).await;
                 }
                 let stale = proven == Unproven::Stale;
-                self.connection
-                    .answer(|session| session.challenge(now(), stale));
+                let in_clear = self.shared.context.auth.asks_for_password(action);
+                self.connection.answer(|session| match in_clear {
+                    true => session.ask_for_password(now()),
+                    false => session.challenge(now(), stale),
+                });
             }
             Err(other) => self.refuse(Status::FORBIDDEN, &other.to_string()),
         }
@@ -47,10 +51,10 @@ impl Client {
     }
 
     /// Whether a client may do this; if not, what is wrong with its proof.
-    fn may(&self, action: Action<'_>, access: &Access) -> (Result<(), Denied>, Unproven) {
+    async fn may(&self, action: Action<'_>, access: &Access) -> (Result<(), Denied>, Unproven) {
         let proof = Proven {
             session: &self.connection.session,
-            denied: Cell::new(Unproven::Missing),
+            denied: Mutex::new(Unproven::Missing),
         };
         let caller = Caller {
             protocol: "rtsp",
@@ -59,8 +63,12 @@ impl Client {
             query: access.query.as_deref(),
             proof: Some(&proof),
         };
-        let allowed = self.shared.context.auth.check(action, caller);
-        (allowed, proof.denied.get())
+        let allowed = self.shared.context.auth.check(action, caller).await;
+        let proven = match proof.told() {
+            Some(_) => Unproven::Wrong,
+            None => *proof.lock(),
+        };
+        (allowed, proven)
     }
 }
 
@@ -69,7 +77,13 @@ impl Client {
 struct Proven<'a> {
     session: &'a Session,
     /// Why it proves nothing that was looked for.
-    denied: Cell<Unproven>,
+    denied: Mutex<Unproven>,
+}
+
+impl Proven<'_> {
+    fn lock(&self) -> MutexGuard<'_, Unproven> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Proof for Proven<'_> {
@@ -77,11 +91,16 @@ impl Proof for Proven<'_> {
         match self.session.verify(now(), user, password) {
             Ok(()) => true,
             Err(denied) => {
-                if self.denied.get() != Unproven::Stale {
-                    self.denied.set(denied);
+                let mut known = self.lock();
+                if *known != Unproven::Stale {
+                    *known = denied;
                 }
                 false
             }
         }
+    }
+
+    fn told(&self) -> Option<(String, String)> {
+        self.session.told()
     }
 }

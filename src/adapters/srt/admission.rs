@@ -5,6 +5,7 @@ use super::server;
 use crate::auth::{Action, Caller};
 use crate::hub::{Interest, Origin, Stream, StreamName, Unavailable};
 use crate::transport::Packagings;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use srt::{Reject, Request, StreamId};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ impl Port {
             return Err((Reject::CLOSE, words.to_owned()));
         }
         let request = &call.request;
-        let Wish { name, publishes } = self.wish(request)?;
+        let Wish { name, publishes } = self.wish(request).await?;
         let options = self.terms.get().of(&name, publishes);
         // Who does not know the passphrase starts no source, and replaces nobody.
         self.judge(request.id, &options).map_err(refused)?;
@@ -90,7 +91,7 @@ impl Port {
     }
 
     /// What a caller asks for, if it may.
-    fn wish(&self, request: &Request) -> Result<Wish, Refused> {
+    async fn wish(&self, request: &Request) -> Result<Wish, Refused> {
         let id = StreamId::parse(&request.stream_id);
         let id = id.map_err(|error| (Reject::BAD_REQUEST, error.to_string()))?;
         let (path, query) = match id.resource.split_once('?') {
@@ -102,6 +103,9 @@ impl Port {
             && let Some(name) = self.context.auth.keys().stream(path)
         {
             let publishes = true;
+            let action = Action::Publish(name.app(), name.id());
+            let admitted = self.context.auth.admits(action, request.peer.ip());
+            admitted.map_err(|denied| (Reject::FORBIDDEN, denied.to_string()))?;
             return Ok(Wish { name, publishes });
         }
         let name = self.context.applications.resolve(path);
@@ -113,11 +117,13 @@ impl Port {
         } else {
             Action::Play(name.app(), name.id())
         };
-        self.may(action, request.peer, query.or(id.secret.as_deref()))?;
+        let said = login(&id);
+        let query = query.or(said.as_deref());
+        self.may(action, request.peer, query).await?;
         Ok(Wish { name, publishes })
     }
 
-    fn may(
+    async fn may(
         &self,
         action: Action<'_>,
         address: SocketAddr,
@@ -130,9 +136,23 @@ impl Port {
             query,
             proof: None,
         };
-        let checked = self.context.auth.check(action, caller);
+        let checked = self.context.auth.check(action, caller).await;
         checked.map_err(|denied| (Reject::FORBIDDEN, denied.to_string()))
     }
+}
+
+/// User and password of a stream id, as they stand in a query; a secret alone is one already.
+fn login(id: &StreamId) -> Option<String> {
+    let secret = id.secret.as_deref()?;
+    let Some(user) = id
+        .user
+        .as_deref()
+        .filter(|user| !user.is_empty() && !secret.contains('='))
+    else {
+        return Some(secret.to_owned());
+    };
+    let [user, secret] = [user, secret].map(|text| utf8_percent_encode(text, NON_ALPHANUMERIC));
+    Some(format!("user={user}&pass={secret}"))
 }
 
 fn refused(reason: Reject) -> Refused {
@@ -154,4 +174,30 @@ pub(super) fn carried(stream: &Stream) -> Result<(), Refused> {
         return Err((NOT_ACCEPTABLE, words));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_stand_in_a_stream_id() {
+        for (text, query) in [
+            ("publish:LiveApp/cam", None),
+            (
+                "publish:LiveApp/cam:joe:a&b c",
+                Some("user=joe&pass=a%26b%20c"),
+            ),
+            (
+                "#!::r=LiveApp/cam,m=request,u=joe,s=secret",
+                Some("user=joe&pass=secret"),
+            ),
+            ("#!::r=LiveApp/cam,s=token=x", Some("token=x")),
+            ("#!::r=LiveApp/cam,u=joe,s=token=x", Some("token=x")),
+            ("publish:LiveApp/cam::secret", Some("secret")),
+        ] {
+            let id = StreamId::parse(text).unwrap();
+            assert_eq!(login(&id).as_deref(), query, "{text}");
+        }
+    }
 }

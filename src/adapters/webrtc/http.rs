@@ -62,7 +62,7 @@ pub(super) async fn answer(
         name,
     };
     match (resource, &request.method) {
-        (None, &Method::POST) => match asked.offer() {
+        (None, &Method::POST) => match asked.offer().await {
             Ok(offer) if request.service == WHIP => Ok(whip::create(&asked, offer)),
             Ok(offer) => whep::create(&asked, offer).await,
             Err(refused) => Ok(*refused),
@@ -81,7 +81,7 @@ pub(super) async fn answer(
 
 impl Asked<'_> {
     /// The offer in the request, if who asks may do that at all.
-    fn offer(&self) -> Result<&str, Box<Response<Body>>> {
+    async fn offer(&self) -> Result<&str, Box<Response<Body>>> {
         let request = self.request;
         if !is(&request.headers, SDP) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -99,7 +99,7 @@ impl Asked<'_> {
             WHIP => Action::Publish(app, id),
             _ => Action::Play(app, id),
         };
-        if let Err(denied) = self.context.auth.check(action, caller) {
+        if let Err(denied) = self.context.auth.check(action, caller).await {
             return Err(refusal(denied).into());
         }
         let offer = std::str::from_utf8(&request.body);

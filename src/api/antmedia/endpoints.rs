@@ -4,6 +4,7 @@ use super::Shared;
 use super::envelope::{Outcome, control_failure, refusal};
 use crate::api::json;
 use crate::control::ControlError;
+use crate::control::targets::TargetPatch;
 use crate::hub::StreamName;
 use crate::net::redacted::Redacted;
 use axum::body::{Body, Bytes};
@@ -11,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Longest URL of an endpoint, in bytes.
 const MAX_URL: usize = 8_192;
@@ -25,26 +27,35 @@ struct Request {
     rtmp_url: Option<String>,
 }
 
+const NO_URL: &str = "the URL is too long, or holds white space";
+
+/// The URL in a body; none where there is none, or an empty one.
+fn url_in(body: &[u8]) -> Result<Option<String>, String> {
+    let request = match body.trim_ascii() {
+        [] => return Ok(None),
+        body => json::read::<Request>(body)
+            .map_err(|error| format!("the body is not an endpoint: {error}"))?,
+    };
+    let url = request.endpoint_url.or(request.rtmp_url);
+    let url = url.map(|url| url.trim().to_owned());
+    Ok(url.filter(|url| !url.is_empty()))
+}
+
+fn may_be(url: &str) -> bool {
+    url.len() <= MAX_URL && !url.contains(char::is_whitespace)
+}
+
 pub(super) async fn add(
     State(shared): State<Shared>,
     Path((app, id)): Path<(String, String)>,
     body: Bytes,
 ) -> Response<Body> {
-    let request = match body.trim_ascii() {
-        [] => None,
-        body => match json::read::<Request>(body) {
-            Ok(request) => Some(request),
-            Err(error) => {
-                let message = format!("the body is not an endpoint: {error}");
-                return refusal(StatusCode::BAD_REQUEST, &message);
-            }
-        },
+    let url = match url_in(&body) {
+        Ok(Some(url)) => url,
+        Ok(None) => return Outcome::failure("Missing Endpoint url").into_response(),
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
     };
-    let url = request.and_then(|request| request.endpoint_url.or(request.rtmp_url));
-    let url = url.as_deref().map(str::trim).unwrap_or_default();
-    if url.is_empty() {
-        return Outcome::failure("Missing Endpoint url").into_response();
-    }
+    let url = url.as_str();
     let unknown = || Outcome::failure(format!("Stream does not exist with Id: {id}"));
     let Ok(name) = StreamName::new(&app, &id) else {
         return unknown().into_response();
@@ -55,8 +66,8 @@ pub(super) async fn add(
     let refused = |why: &str| {
         Outcome::failure(format!("Endpoint is not added to stream: {id}: {why}")).into_response()
     };
-    if url.len() > MAX_URL || url.contains(char::is_whitespace) {
-        return refused("the URL is too long, or holds white space");
+    if !may_be(url) {
+        return refused(NO_URL);
     }
     match shared.control.add_target(&name, url).await {
         Ok(endpoint) => Outcome::success("", Some(&endpoint)).into_response(),
@@ -96,23 +107,39 @@ pub(super) async fn remove(
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Pause {
+pub(super) struct Change {
     #[serde(default)]
     endpoint_service_id: String,
-    paused: bool,
+    paused: Option<bool>,
 }
 
-/// Ours: lets an endpoint stand still, or go on.
-pub(super) async fn pause(
+/// Ours: lets an endpoint stand still or go on, or has it lead elsewhere.
+pub(super) async fn change(
     State(shared): State<Shared>,
     Path((app, id)): Path<(String, String)>,
-    Query(pause): Query<Pause>,
+    Query(change): Query<Change>,
+    body: Bytes,
 ) -> Response<Body> {
     let Ok(name) = StreamName::new(&app, &id) else {
         return Outcome::failure("").into_response();
     };
-    let (endpoint, paused) = (&pause.endpoint_service_id, pause.paused);
-    match shared.control.pause_target(&name, endpoint, paused).await {
+    let url = match url_in(&body) {
+        Ok(url) => url,
+        Err(message) => return refusal(StatusCode::BAD_REQUEST, &message),
+    };
+    if url.is_none() && change.paused.is_none() {
+        return Outcome::failure("Missing Endpoint url").into_response();
+    }
+    if url.as_deref().is_some_and(|url| !may_be(url)) {
+        return Outcome::failure(NO_URL).into_response();
+    }
+    let patch = TargetPatch {
+        place: url.map(|url| (url, BTreeMap::new())),
+        paused: change.paused,
+        ..TargetPatch::default()
+    };
+    let endpoint = &change.endpoint_service_id;
+    match shared.control.change_target(&name, endpoint, patch).await {
         Ok(_) => Outcome::success("", Some(endpoint)).into_response(),
         Err(error) => control_failure(&error),
     }

@@ -13,10 +13,13 @@ mod recording;
 mod routes;
 mod settings;
 mod stream_tokens;
+mod subscribers;
+mod users;
 mod vods;
 
 pub(super) use broadcast::{millis, status_text};
 pub use envelope::refusal;
+pub use users::signs_in;
 
 use crate::adapters::Listening;
 use crate::control::Control;
@@ -67,7 +70,7 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route(
             "/{id}/endpoint",
             post(endpoints::add)
-                .put(endpoints::pause)
+                .put(endpoints::change)
                 .delete(endpoints::remove),
         )
         .route(
@@ -83,6 +86,26 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
             get(stream_tokens::list),
         )
         .route("/validate-token", post(stream_tokens::validate))
+        .route(
+            "/{id}/subscribers",
+            post(subscribers::add).delete(subscribers::forget_all),
+        )
+        .route(
+            "/{id}/subscribers/list/{offset}/{size}",
+            get(subscribers::list),
+        )
+        .route(
+            "/{id}/subscribers/{subscriber}",
+            delete(subscribers::forget),
+        )
+        .route(
+            "/{id}/subscribers/{subscriber}/totp",
+            get(subscribers::code),
+        )
+        .route(
+            "/{id}/subscribers/{subscriber}/block/{seconds}/{kind}",
+            put(subscribers::block),
+        )
         .route("/{id}/recordings", get(recording::timeline))
         .route("/{id}/recordings/export", get(recording::export));
     let vods = Router::new()
@@ -114,6 +137,7 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
             get(settings::read).post(settings::write),
         )
         .route("/rest/v2/liveness", get(routes::liveness))
+        .route("/rest/v2/users/authenticate", post(users::authenticate))
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .with_state(Shared {

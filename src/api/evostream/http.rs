@@ -18,14 +18,15 @@ impl Handler for Door {
         let needed = rights::of_function(function);
         let changes = needed > Role::Viewer;
         let auth = &self.context.auth;
-        let identity = auth.identify(&Visit {
+        let visit = Visit {
             origin: auth.origin(peer, false, request.headers()),
             headers: Some(request.headers()),
             // What changes something is a GET here, and a cookie is for the panel's port.
             takes_cookies: false,
             changes,
             application: None,
-        });
+        };
+        let identity = auth.identify(&visit).await;
         let enough = |role| match role < needed {
             true => Err(Denied::Role(needed)),
             false => Ok(()),

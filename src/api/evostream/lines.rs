@@ -109,14 +109,14 @@ async fn serve_one(mut socket: TcpStream, address: SocketAddr, door: &Door) -> s
         address,
         secure: false,
     };
-    let identity = door.context.auth.identify(&Visit {
+    let visit = Visit {
         origin,
         headers: None,
         takes_cookies: false,
         changes: true,
         application: None,
-    });
-    let identity = match identity {
+    };
+    let identity = match door.context.auth.identify(&visit).await {
         Ok(identity) => identity,
         Err(denied) => return send(&mut socket, &Answer::failure(denied.to_string())).await,
     };

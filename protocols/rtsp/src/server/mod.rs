@@ -174,6 +174,12 @@ impl Session {
             .check(now, request.method.name(), authorization.as_ref(), user)
     }
 
+    /// User and password of the request that the caller has been asked about, where they are told as they are.
+    pub fn told(&self) -> Option<(String, String)> {
+        let (_, request) = self.asking.as_ref()?;
+        authorization(request)?.told()
+    }
+
     /// Bytes that were nothing of RTSP and have been passed over.
     pub const fn skipped(&self) -> u64 {
         self.reader.skipped()

@@ -138,13 +138,27 @@ impl Session {
     /// # Errors
     /// What came after the request and is not RTSP.
     pub fn challenge(&mut self, now: Instant, stale: bool) -> Result<(), Error> {
+        let is_secure = self.config.is_secure;
+        let values = self.guard.challenge(now, stale, is_secure);
+        self.unauthorized(now, values)
+    }
+
+    /// The same, where user and password have to be told as they are ([`told`](Self::told)), even on a connection
+    /// that others may hear.
+    ///
+    /// # Errors
+    /// What came after the request and is not RTSP.
+    pub fn ask_for_password(&mut self, now: Instant) -> Result<(), Error> {
+        let values = vec![self.guard.basic()];
+        self.unauthorized(now, values)
+    }
+
+    fn unauthorized(&mut self, now: Instant, values: Vec<String>) -> Result<(), Error> {
         let Some((question, request)) = self.asking.take() else {
             return Ok(());
         };
         self.alive(now);
         self.forget(question);
-        let is_secure = self.config.is_secure;
-        let values = self.guard.challenge(now, stale, is_secure);
         let fields = values.into_iter().map(|value| ("WWW-Authenticate", value));
         let fields: Vec<_> = fields.collect();
         self.respond(&request, Status::UNAUTHORIZED, &fields, "");

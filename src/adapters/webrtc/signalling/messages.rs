@@ -1,5 +1,6 @@
 //! The messages of Ant Media's signalling: JSON objects that `command` tells apart.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,6 +22,28 @@ pub(super) struct Said {
     /// What opens the stream.
     #[serde(deserialize_with = "text")]
     pub(super) token: String,
+    /// Who shows a code that changes with time, and the code.
+    #[serde(rename = "subscriberId", deserialize_with = "text")]
+    pub(super) subscriber_id: String,
+    #[serde(rename = "subscriberCode", deserialize_with = "text")]
+    pub(super) subscriber_code: String,
+}
+
+impl Said {
+    /// What it shows to be let in, as a query.
+    pub(super) fn shown(&self) -> String {
+        let pairs = [
+            ("token", &self.token),
+            ("subscriberId", &self.subscriber_id),
+            ("subscriberCode", &self.subscriber_code),
+        ];
+        let mut query = String::new();
+        for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+            let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+            query.push_str(&format!("{name}={value}&"));
+        }
+        query
+    }
 }
 
 /// Clients write null, and other things, where they have nothing to say.

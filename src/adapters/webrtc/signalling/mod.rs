@@ -22,7 +22,6 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use futures_util::future::select_all;
 use messages::{Refused, Said};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -163,8 +162,8 @@ impl Connection {
                 return vec![ice_servers::message(servers).to_string()];
             }
             "getTrackList" => return vec![messages::track_list(id)],
-            "play" => self.play(id, &said.token).await.map(Some),
-            "publish" => self.publish(id, &said.token).map(Some),
+            "play" => self.play(said).await.map(Some),
+            "publish" => self.publish(said).await.map(Some),
             "takeConfiguration" => self.describe(id, &said.kind, &said.sdp),
             "stop" => {
                 self.waiting.retain(|name| name.id() != id);
@@ -184,23 +183,20 @@ impl Connection {
     }
 
     /// The stream of an ID that a client may do something with.
-    fn name(
+    async fn name(
         &self,
-        id: &str,
-        token: &str,
+        said: &Said,
         action: for<'a> fn(&'a str, &'a str) -> Action<'a>,
     ) -> Result<StreamName, (Refused, String)> {
+        let id = said.stream_id.as_str();
         if id.is_empty() {
             return Err((Refused::NoName, "no stream is named".to_owned()));
         }
         let name = StreamName::new(&self.request.app, id);
         let name = name.map_err(|error| (Refused::InvalidName, error.to_string()))?;
-        let mut query = self.request.query.clone().unwrap_or_default();
-        if !token.is_empty() {
-            // The message counts more than the address that all of them share.
-            let token = utf8_percent_encode(token, NON_ALPHANUMERIC);
-            query = format!("token={token}&{query}");
-        }
+        // The message counts more than the address that all of them share.
+        let mut query = said.shown();
+        query.push_str(self.request.query.as_deref().unwrap_or_default());
         let caller = Caller {
             protocol: "webrtc",
             address: self.request.peer,
@@ -211,7 +207,8 @@ impl Connection {
         let allowed = self
             .context
             .auth
-            .check(action(name.app(), name.id()), caller);
+            .check(action(name.app(), name.id()), caller)
+            .await;
         allowed.map_err(|denied| (Refused::Unauthorized, denied.to_string()))?;
         if self.sessions.len() + self.waiting.len() >= MAX_SESSIONS {
             return Err((
@@ -223,8 +220,9 @@ impl Connection {
     }
 
     /// Offers a stream.
-    async fn play(&mut self, id: &str, token: &str) -> Result<String, (Refused, String)> {
-        let name = self.name(id, token, |app, id| Action::Play(app, id))?;
+    async fn play(&mut self, said: &Said) -> Result<String, (Refused, String)> {
+        let id = said.stream_id.as_str();
+        let name = self.name(said, |app, id| Action::Play(app, id)).await?;
         if self.sessions.contains_key(id) {
             return Err((Refused::AlreadyPlaying, "it is being played".to_owned()));
         }
@@ -256,8 +254,9 @@ impl Connection {
         Ok(messages::description(id, "offer", &offer))
     }
 
-    fn publish(&mut self, id: &str, token: &str) -> Result<String, (Refused, String)> {
-        let name = self.name(id, token, |app, id| Action::Publish(app, id))?;
+    async fn publish(&mut self, said: &Said) -> Result<String, (Refused, String)> {
+        let id = said.stream_id.as_str();
+        let name = self.name(said, |app, id| Action::Publish(app, id)).await?;
         match self.sessions.get(id) {
             Some(Session::Begun { .. }) => {
                 return Err((

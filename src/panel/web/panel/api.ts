@@ -54,6 +54,16 @@ export async function call<T = unknown>(method: string, path: string, body?: unk
   return answer as T;
 }
 
+/** Saves what a call answers, for who has typed in a token: a link cannot send it. */
+export async function download(path: string, name: string) {
+  const file = URL.createObjectURL(await (await ask('GET', path)).blob());
+  const link = document.createElement('a');
+  link.href = file;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(file), 60_000);
+}
+
 async function refusal(response: Response): Promise<Refusal> {
   const text = await response.text().catch(() => '');
   let words = text.trim().slice(0, 500);

@@ -58,6 +58,8 @@ export async function learnSession() {
     const status = error instanceof Refusal ? error.status : 0;
     hasAccounts.value = status === 401 || status === 403;
     if (status === 401) {
+      // One that has ended would be in the way of a password.
+      token.set(null);
       session.value = null;
       return;
     }

@@ -12,6 +12,8 @@ export const record = ({ app, id }: Named, on: boolean) => call('PUT', `${broadc
 export const addTarget = ({ app, id }: Named, endpointUrl: string) => call('POST', `${broadcast(app, id)}/endpoint`, { endpointUrl });
 export const pauseTarget = ({ app, id }: Named, target: string, paused: boolean) =>
   call('PUT', `${broadcast(app, id)}/endpoint?endpointServiceId=${part(target)}&paused=${paused}`);
+export const moveTarget = ({ app, id }: Named, target: string, endpointUrl: string) =>
+  call('PUT', `${broadcast(app, id)}/endpoint?endpointServiceId=${part(target)}`, { endpointUrl });
 export const removeTarget = ({ app, id }: Named, target: string) =>
   call('DELETE', `${broadcast(app, id)}/endpoint?endpointServiceId=${part(target)}`);
 

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { bits, bytes, nameOf } from './format';
 import { may, streams } from './live';
 import type { Stream, Target } from './model';
-import { addTarget, pauseTarget, removeTarget } from './operations';
+import { addTarget, moveTarget, pauseTarget, removeTarget } from './operations';
 import { texts } from './texts';
 import { Badge, Button, Confirm, Dialog, IconButton, SelectField, TextField, attempt } from './ui';
 
@@ -29,6 +29,7 @@ export function titleOf(target: Target): string {
 
 export function TargetRow({ stream, target }: { stream: Stream; target: Target }) {
   const [removing, setRemoving] = useState(false);
+  const [moving, setMoving] = useState(false);
   const now = stream.now.targets[target.id];
   const isPaused = target.state === 'paused';
   const facts = [
@@ -49,15 +50,37 @@ export function TargetRow({ stream, target }: { stream: Stream; target: Target }
       {may('operator') && (
         <div class="row-actions">
           <Button icon={isPaused ? 'play' : 'pause'} act={() => attempt(() => pauseTarget(stream, target.id, !isPaused))}>{isPaused ? copy.resume : copy.pause}</Button>
+          <IconButton icon="edit" label={`${copy.edit}: ${titleOf(target)}`} act={() => setMoving(true)} />
           <IconButton icon="trash" label={`${texts.common.remove}: ${titleOf(target)}`} act={() => setRemoving(true)} />
         </div>
       )}
+      {moving && <MoveTarget stream={stream} target={target} onClose={() => setMoving(false)} />}
       {removing && (
         <Confirm title={copy.removeTitle} yes={texts.common.remove} onYes={() => attempt(() => removeTarget(stream, target.id))} onClose={() => setRemoving(false)}>
           <p>{titleOf(target)} · {target.url}</p>
         </Confirm>
       )}
     </li>
+  );
+}
+
+function MoveTarget({ stream, target, onClose }: { stream: Stream; target: Target; onClose: () => void }) {
+  const [url, setUrl] = useState('');
+  const isReady = /^\w+:\/\/./.test(url.trim());
+  const save = async () => {
+    if (await attempt(() => moveTarget(stream, target.id, url.trim()), copy.changed)) onClose();
+  };
+  return (
+    <Dialog title={`${copy.edit}: ${titleOf(target)}`} onClose={onClose}>
+      <form onSubmit={(event) => { event.preventDefault(); if (isReady) void save(); }}>
+        <p class="soft">{target.url}</p>
+        <TextField label={copy.fullUrl} hint={copy.editHint} value={url} onValue={setUrl} placeholder="rtmp://host/app/key" />
+        <footer>
+          <Button act={onClose}>{texts.common.cancel}</Button>
+          <Button kind="main" type="submit" disabled={!isReady}>{texts.common.save}</Button>
+        </footer>
+      </form>
+    </Dialog>
   );
 }
 

@@ -287,6 +287,9 @@ export const texts = {
     fullHint: 'rtmp, rtmps, rtsp, srt, udp (MPEG-TS), whip',
     pause: 'Pause',
     resume: 'Go on',
+    edit: 'Change where it goes',
+    editHint: 'All of it, with its key: that is not shown here.',
+    changed: 'The restream goes there now.',
     states: {
       waiting: 'Waits for the stream',
       connecting: 'Connecting',

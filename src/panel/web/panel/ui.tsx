@@ -3,9 +3,9 @@
 import { signal } from '@preact/signals';
 import type { ButtonHTMLAttributes, ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { words } from './api';
+import { Refusal, words } from './api';
 import type { Tone } from './format';
-import { server } from './live';
+import { learnSession, server } from './live';
 import { texts } from './texts';
 
 // ---- icons ----
@@ -71,6 +71,8 @@ export async function attempt(work: () => Promise<unknown>, done?: string): Prom
     return true;
   } catch (error) {
     say(texts.common.failed(words(error)), true);
+    // A session or a token may have ended.
+    if (error instanceof Refusal && (error.status === 401 || error.status === 403)) void learnSession();
     return false;
   }
 }

@@ -187,3 +187,25 @@ fn credentials() {
         Err(Denied::Missing)
     );
 }
+
+#[test]
+fn a_password_that_is_handed_on_is_asked_for_as_it_is() {
+    let mut near = Near::new();
+    near.ask(&format!("DESCRIBE {URL}"), "");
+    assert_eq!(near.session.told(), None);
+    near.session.ask_for_password(near.now).unwrap();
+    near.drain();
+    near.told("401 Unauthorized");
+    let fields = near.sent.lines();
+    let fields = fields.filter(|line| line.starts_with("WWW-Authenticate: "));
+    assert_eq!(
+        fields.collect::<Vec<_>>(),
+        ["WWW-Authenticate: Basic realm=\"Millstream\""]
+    );
+    near.ask(
+        &format!("DESCRIBE {URL}"),
+        "Authorization: Basic am9lOnNlY3JldA==\r\n",
+    );
+    let told = Some(("joe".to_owned(), "secret".to_owned()));
+    assert_eq!(near.session.told(), told);
+}

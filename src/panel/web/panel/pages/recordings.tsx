@@ -1,13 +1,13 @@
 // What has been recorded: files, and for each stream the time that they cover.
 
 import { useMemo, useState } from 'preact/hooks';
-import { broadcast, call, here, part, vods, words } from '../api';
+import { broadcast, call, download, here, part, token, vods, words } from '../api';
 import { bytes, clock, duration, local, moment, nameOf } from '../format';
 import { beat, may, server, streams } from '../live';
 import type { Timeline, Vod } from '../model';
 import { go } from '../route';
 import { texts } from '../texts';
-import { Button, Card, Confirm, Dialog, Icon, IconButton, Page, TextField, say, useAnswer } from '../ui';
+import { Button, Card, Confirm, Dialog, Icon, IconButton, Page, TextField, attempt, say, useAnswer } from '../ui';
 
 const copy = texts.recordings;
 const PAGE = 250;
@@ -167,7 +167,8 @@ function Export({ path, from, until }: { path: string; from: number; until: numb
   const [end, setEnd] = useState(local(Math.ceil(until / 1000) * 1000));
   const [begin, finish] = [Date.parse(start), Date.parse(end)];
   const isBad = !(begin < finish);
-  const url = here(`${path}/export?start=${begin}&end=${finish}`).href;
+  const asked = `${path}/export?start=${begin}&end=${finish}`;
+  const isLink = !isBad && token.get() === null;
   return (
     <div class="export">
       <div class="pair">
@@ -175,7 +176,8 @@ function Export({ path, from, until }: { path: string; from: number; until: numb
         <TextField label={copy.until} value={end} onValue={setEnd} type="datetime-local" step="1" error={isBad ? copy.exportBad : undefined} />
       </div>
       <div class="actions">
-        {isBad ? <Button icon="download" disabled>{copy.export}</Button> : <a class="button main" href={url} download><Icon name="download" />{copy.export}</a>}
+        {isLink ? <a class="button main" href={here(asked).href} download><Icon name="download" />{copy.export}</a>
+          : <Button icon="download" kind="main" disabled={isBad} act={() => attempt(() => download(asked, `${begin}-${finish}.mp4`))}>{copy.export}</Button>}
         <span class="soft">{copy.exportHow}</span>
       </div>
     </div>

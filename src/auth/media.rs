@@ -1,0 +1,286 @@
+//! Who may publish and play: from where, by which login, and with which token of the application.
+
+use super::rules::{self, PLAY, PUBLISH};
+use super::subscribers::Shown;
+use super::webhook::{Question, steady};
+use super::{Action, Auth, Caller, Denied, Role, bearer, cookie, same};
+use crate::config::{self, AskedAction, Cidr, Login, Rights};
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// What somebody says of themselves, by whatever way the protocol has.
+#[derive(Default)]
+struct Given {
+    login: Option<(String, String)>,
+    token: Option<Vec<u8>>,
+}
+
+impl Given {
+    fn of(caller: Caller<'_>) -> Self {
+        let in_header = caller.headers.and_then(|headers| {
+            let basic = basic(headers);
+            basic.or_else(|| login_as_token(headers))
+        });
+        let is_login = in_header.is_some();
+        let login = in_header.or_else(|| caller.query.and_then(in_query));
+        let login = login.or_else(|| caller.proof.and_then(|proof| proof.told()));
+        let token = caller.query.and_then(|query| value(query, "token"));
+        let token = token.or_else(|| {
+            let headers = caller.headers.filter(|_| !is_login)?;
+            let value = headers.get(header::AUTHORIZATION)?;
+            bearer(value.as_bytes()).map(<[u8]>::to_vec)
+        });
+        Self { login, token }
+    }
+}
+
+impl<'a> Action<'a> {
+    /// Application, ID of the stream, and what is wanted, in the words of tokens.
+    pub(super) const fn parts(self) -> (&'a str, &'a str, &'static str) {
+        match self {
+            Self::Publish(app, id) => (app, id, PUBLISH),
+            Self::Play(app, id) => (app, id, PLAY),
+        }
+    }
+}
+
+impl Auth {
+    /// Whether `caller` may do `action`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
+        self.admits(action, caller.address.ip())?;
+        // Who is signed in sees on the pages what is there.
+        if self.is_signed_in(action, caller.headers) {
+            return Ok(());
+        }
+        let given = Given::of(caller);
+        let known = self.known.get();
+        let logins = match action {
+            Action::Publish(..) => said(&known, action, |rights| rights.publishers.as_ref()),
+            Action::Play(..) => said(&known, action, |rights| rights.players.as_ref()),
+        };
+        let logins = logins.unwrap_or(match action {
+            Action::Publish(..) => &known.publishers,
+            Action::Play(..) => &known.players,
+        });
+        if !logins.iter().any(|login| proves(login, &given, caller)) {
+            if is_asked(&known.webhook, action) {
+                let asked = Asked::new(action, caller, &given);
+                let question = asked.question();
+                let outward = self.outward.as_ref();
+                let asking = self.webhook.ask(&question, &known.webhook, outward);
+                asking.await?;
+            } else if !logins.is_empty() {
+                return Err(Denied::Login);
+            }
+        }
+        self.opens(action, caller, given.token.as_deref()).await
+    }
+
+    /// Whether somebody may do that from there, whoever they are.
+    ///
+    /// # Errors
+    /// They may not.
+    pub fn admits(&self, action: Action<'_>, from: IpAddr) -> Result<(), Denied> {
+        let known = self.known.get();
+        let networks = match action {
+            Action::Publish(..) => said(&known, action, |rights| rights.publish_networks.as_ref()),
+            Action::Play(..) => said(&known, action, |rights| rights.play_networks.as_ref()),
+        };
+        let networks = networks.unwrap_or(match action {
+            Action::Publish(..) => &known.publish_networks,
+            Action::Play(..) => &known.play_networks,
+        });
+        let (app, ..) = action.parts();
+        let rules = self.rules(app);
+        let is_in = |networks: &[Cidr]| {
+            networks.is_empty() || networks.iter().any(|network| network.contains(from))
+        };
+        match is_in(networks) && is_in(rules.networks(action)) {
+            true => Ok(()),
+            false => Err(Denied::Network),
+        }
+    }
+
+    /// Whether somebody else is asked about this, who has to be told user and password as they are.
+    pub fn asks_for_password(&self, action: Action<'_>) -> bool {
+        is_asked(&self.known.get().webhook, action)
+    }
+
+    fn is_signed_in(&self, action: Action<'_>, headers: Option<&HeaderMap>) -> bool {
+        let needed = match action {
+            Action::Publish(..) => Role::Operator,
+            Action::Play(..) => Role::Viewer,
+        };
+        let session = headers.and_then(cookie::either);
+        let account = session.and_then(|session| self.account_of(session));
+        account.is_some_and(|account| account.role >= needed)
+    }
+
+    /// Whether the caller has the tokens that the application asks for.
+    async fn opens(
+        &self,
+        action: Action<'_>,
+        caller: Caller<'_>,
+        token: Option<&[u8]>,
+    ) -> Result<(), Denied> {
+        let (app, id, kind) = action.parts();
+        let rules = self.rules(app);
+        if rules.asks_for_jwt(action) && !self.is_signed(&rules, action, token).await {
+            return Err(Denied::StreamJwt);
+        }
+        let address = caller.address.ip();
+        let now = (rules::now(), Instant::now());
+        if let Some(of_app) = rules.asks_for_code(action) {
+            let said = |name| value(caller.query?, name);
+            let said = |name| said(name).and_then(|said| String::from_utf8(said).ok());
+            let (subscriber, code) = (said("subscriberId"), said("subscriberCode"));
+            let opens = subscriber.zip(code).is_some_and(|(subscriber, code)| {
+                let shown = Shown {
+                    app,
+                    stream: id,
+                    id: &subscriber,
+                    code: &code,
+                    kind,
+                    address,
+                };
+                self.subscribers.opens(shown, &of_app, now)
+            });
+            if !opens {
+                return Err(Denied::Code);
+            }
+        }
+        if rules.asks_for_token(action) {
+            let stream = format!("{app}/{id}");
+            let tokens = &self.stream_tokens;
+            let opens =
+                token.is_some_and(|token| tokens.open_with(token, (&stream, kind), address, now));
+            return opens.then_some(()).ok_or(Denied::StreamToken);
+        }
+        Ok(())
+    }
+}
+
+/// What is said of the stream, or else of its application.
+fn said<'a, T>(
+    known: &'a config::Auth,
+    action: Action<'_>,
+    of: impl Fn(&'a Rights) -> Option<&'a T>,
+) -> Option<&'a T> {
+    let rights = &known.rights;
+    if rights.is_empty() {
+        return None;
+    }
+    let (app, id, _) = action.parts();
+    let of_stream = rights.get(&format!("{app}/{id}")).and_then(&of);
+    of_stream.or_else(|| rights.get(app).and_then(&of))
+}
+
+fn is_asked(webhook: &config::AuthWebhook, action: Action<'_>) -> bool {
+    let asked = match action {
+        Action::Publish(..) => AskedAction::Publish,
+        Action::Play(..) => AskedAction::Play,
+    };
+    webhook.url.is_some() && webhook.actions.contains(&asked)
+}
+
+fn proves(login: &Login, given: &Given, caller: Caller<'_>) -> bool {
+    let (user, password) = (login.user(), login.password());
+    let proof = caller.proof;
+    proof.is_some_and(|proof| proof.proves(user, password))
+        || given.login.as_ref().is_some_and(|(said, proven)| {
+            same(user.as_bytes(), said.as_bytes()) && same(password.as_bytes(), proven.as_bytes())
+        })
+}
+
+/// What the question is made of.
+struct Asked<'a> {
+    action: Action<'a>,
+    caller: Caller<'a>,
+    login: (&'a str, &'a str),
+    token: std::borrow::Cow<'a, str>,
+    agent: &'a str,
+}
+
+impl<'a> Asked<'a> {
+    fn new(action: Action<'a>, caller: Caller<'a>, given: &'a Given) -> Self {
+        let login = given.login.as_ref();
+        let login = login.map(|(user, password)| (user.as_str(), password.as_str()));
+        let token = given.token.as_deref().unwrap_or_default();
+        let agent = caller
+            .headers
+            .and_then(|headers| headers.get(header::USER_AGENT));
+        Self {
+            action,
+            caller,
+            login: login.unwrap_or_default(),
+            token: String::from_utf8_lossy(token),
+            agent: agent
+                .and_then(|agent| agent.to_str().ok())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn question(&self) -> Question<'_> {
+        let (app, id, _) = self.action.parts();
+        let (user, password) = self.login;
+        Question {
+            user,
+            password,
+            token: &self.token,
+            ip: self.caller.address.ip().to_canonical(),
+            action: match self.action {
+                Action::Publish(..) => "publish",
+                Action::Play(..) => "read",
+            },
+            path: format!("{app}/{id}"),
+            protocol: self.caller.protocol,
+            query: steady(self.caller.query),
+            user_agent: self.agent,
+        }
+    }
+}
+
+/// User and password of `Basic …` (RFC 7617).
+pub(super) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = value.split_at_checked(6)?;
+    let token = STANDARD.decode(token.trim_ascii()).ok()?;
+    let text = String::from_utf8(token).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let is_basic = scheme.eq_ignore_ascii_case(b"Basic ");
+    is_basic.then(|| (user.to_owned(), password.to_owned()))
+}
+
+/// User and password of `Bearer USER:PASSWORD` (RFC 6750): all that clients of WHIP and WHEP can send (RFC 9725 section
+/// 4.7.1).
+pub(super) fn login_as_token(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let (user, password) = token.trim().split_once(':')?;
+    let is_bearer = scheme.eq_ignore_ascii_case("Bearer");
+    is_bearer.then(|| (user.to_owned(), password.to_owned()))
+}
+
+/// User and password of `user=…&pass=…`, percent-encoded.
+fn in_query(query: &str) -> Option<(String, String)> {
+    let text = |name| Some(String::from_utf8_lossy(&value(query, name)?).into_owned());
+    Some((text("user")?, text("pass")?))
+}
+
+/// A value in a query, percent-decoded.
+pub(super) fn value(query: &str, name: &str) -> Option<Vec<u8>> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(found, _)| *found == name)?;
+    Some(percent_decode_str(value).collect())
+}
+
+#[cfg(test)]
+#[path = "media_tests.rs"]
+mod tests;
