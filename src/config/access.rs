@@ -126,7 +126,7 @@ mod tests {
                 "auth.webhook.cache",
                 AuthWebhook {
                     cache: Duration::from_secs(3_601),
-                    ..good.clone()
+                    ..good
                 },
             ),
         ] {

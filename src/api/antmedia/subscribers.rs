@@ -104,7 +104,7 @@ pub(super) async fn code(
     let auth = shared.control.auth();
     let of_app = auth.rules(&app).time_tokens();
     let kind = kind.unwrap_or_else(|| "publish".to_owned());
-    let now = u64::try_from(millis(SystemTime::now())).unwrap_or(0) / 1_000;
+    let now = millis(SystemTime::now()) / 1_000;
     let subscribers = auth.subscribers();
     match subscribers.code(&name, &subscriber, (&kind, &of_app), now) {
         Some(code) => Outcome::success("", Some(&code)),
@@ -140,7 +140,7 @@ pub(super) async fn block(
     });
     let subscriber = Subscriber {
         blocked: kind,
-        blocked_until: u64::try_from(millis(until)).unwrap_or(0),
+        blocked_until: millis(until),
         ..subscriber
     };
     keep(&shared, subscriber).await
