@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 /// The modules of `src`, lowest first. A module uses those before it.
 const ORDER: [&str; 19] = [
     "hub",
+    "bridge",
     "config",
     "telemetry",
     "net",
     "hooks",
     "segment",
     "record",
-    "bridge",
     "transport",
     "store",
     "auth",

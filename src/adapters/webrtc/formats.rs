@@ -148,7 +148,7 @@ impl Order {
 mod tests {
     use super::*;
     use crate::adapters::webrtc::tests::{
-        picture, pictures, publisher, sound, surround, track_set,
+        g722, picture, pictures, publisher, sound, surround, track_set,
     };
     use media::Timebase;
     use media::codec::g711::Law;
@@ -176,9 +176,10 @@ mod tests {
             (vec![pictures(), g711], Ok((video, audio(false)))),
             (vec![pictures()], Ok((video, None))),
             (vec![sound(2)], Ok((None, audio(true)))),
+            (vec![pictures(), surround()], Ok((video, audio(true)))),
             (
-                vec![pictures(), surround()],
-                Err(Unsuitable::Sound(Unsupported::Channels(6))),
+                vec![pictures(), g722()],
+                Err(Unsuitable::Sound(Unsupported::Codec("G722"))),
             ),
             (vec![], Err(Unsuitable::Nothing)),
         ] {

@@ -52,6 +52,15 @@ pub(super) fn surround() -> Track {
     }
 }
 
+/// Sound that no browser is sent, and that is not transcoded either.
+pub(super) fn g722() -> Track {
+    Track {
+        id: TrackId(1),
+        timebase: Timebase::new(8_000).unwrap(),
+        codec: Codec::G722 { channels: 1 },
+    }
+}
+
 pub(super) fn track_set(tracks: &[Track]) -> TrackSet {
     TrackSet {
         generation: 1,

@@ -202,7 +202,7 @@ async fn a_stream_that_does_not_become_ready_is_waited_for() {
 
 #[tokio::test]
 async fn what_browsers_cannot_play_so_is_left_to_other_players() {
-    let (hub, publisher) = publisher(&[pictures(), surround()]);
+    let (hub, publisher) = publisher(&[pictures(), g722()]);
     publisher.push(picture(0, 0, true)).unwrap();
     assert_eq!(Client::of(&hub).offer("cam").await, Ok(406));
 }
