@@ -187,12 +187,25 @@ fn a_session_that_is_made_up() {
                 );
             }
         }
-        let sound: Vec<u8> = (0..320u32)
-            .map(|sample| (number * 7 + sample) as u8)
+        // An access unit of 960 samples behind its header (RFC 3640 section 3.3.6).
+        let sound = (0..320u32).map(|byte| (number * 7 + byte) as u8);
+        let sound: Vec<u8> = [0, 16, (320u16 << 3 >> 8) as u8, (320u16 << 3) as u8]
+            .into_iter()
+            .chain(sound)
             .collect();
-        sender.packet(1, number * 320, false, &sound);
+        sender.payload_type[1] = 97;
+        sender.packet(1, number * 960, true, &sound);
     });
+    // AAC, which comes out as it went in.
+    let (pictures, sound) = SDP.split_at(SDP.find("m=audio").unwrap());
+    let control = sound.lines().find(|line| line.starts_with("a=control:"));
     let script = Script {
+        sdp: format!(
+            "{pictures}m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/24000/1\r\n\
+             a=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=130c\r\n\
+             {}\r\n",
+            control.unwrap()
+        ),
         send,
         ..Script::default()
     };
