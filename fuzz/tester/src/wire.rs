@@ -1,6 +1,6 @@
 //! Sockets that keep a record of what goes over them, and change what is sent where a session is mutated.
 
-use crate::context::{Ended, Outcome, failed};
+use crate::context::{Ended, Outcome, ensure, failed};
 use crate::mutation::Mutator;
 use crate::transcript::Transcript;
 use std::cell::RefCell;
@@ -138,6 +138,22 @@ impl Tcp {
             self.buffer.clear();
         }
     }
+}
+
+/// All of these are ended by the other side until then.
+pub(crate) fn all_closed(wires: &mut [Tcp], deadline: Instant) -> Outcome {
+    let begun = Instant::now();
+    let left = wires
+        .iter_mut()
+        .filter_map(|wire| (!wire.is_closed_by(deadline)).then_some(()))
+        .count();
+    ensure!(
+        left == 0,
+        "{left} of {} are open after {:?}",
+        wires.len(),
+        begun.elapsed()
+    );
+    Ok(())
 }
 
 /// Datagrams to one address and from it.

@@ -4,6 +4,7 @@ use super::playlist::{media, resolved};
 use crate::case::{Case, must};
 use crate::context::{BAD_NAMES, Context, Outcome, ensure};
 use crate::http;
+use crate::wire::all_closed;
 use std::time::{Duration, Instant};
 
 pub(super) static CASES: &[Case] = &[
@@ -184,14 +185,5 @@ fn half_open(context: &Context) -> Outcome {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    let left = wires
-        .iter_mut()
-        .filter_map(|wire| (!wire.is_closed_by(deadline)).then_some(()));
-    let left = left.count();
-    ensure!(
-        left == 0,
-        "{left} of 40 are open after {:?}",
-        context.patience
-    );
-    Ok(())
+    all_closed(&mut wires, deadline)
 }

@@ -3,6 +3,7 @@
 use super::client::{Client, VIDEO, chunks, head, hello, picture};
 use crate::case::{Case, must, should};
 use crate::context::{BAD_NAMES, Context, Outcome, ensure};
+use crate::wire::all_closed;
 use std::time::{Duration, Instant};
 
 pub(super) static CASES: &[Case] = &[
@@ -225,17 +226,7 @@ fn half_open(context: &Context) -> Outcome {
         wires.extend([silent, half, nearly, shaken.wire]);
     }
     super::healthy(context)?;
-    let deadline = Instant::now() + context.patience;
-    let left = wires
-        .iter_mut()
-        .filter_map(|wire| (!wire.is_closed_by(deadline)).then_some(()));
-    let left = left.count();
-    ensure!(
-        left == 0,
-        "{left} of 40 are open after {:?}",
-        context.patience
-    );
-    Ok(())
+    all_closed(&mut wires, Instant::now() + context.patience)
 }
 
 /// A command that is none, before `connect`, where servers trust least.

@@ -3,6 +3,7 @@
 use super::client::{Client, description};
 use crate::case::{Case, must, should};
 use crate::context::{BAD_NAMES, Context, Outcome, ensure};
+use crate::wire::all_closed;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
@@ -184,17 +185,7 @@ fn half_open(context: &Context) -> Outcome {
         wires.extend([silent.wire, half.wire, body.wire]);
     }
     super::healthy(context)?;
-    let deadline = Instant::now() + context.patience;
-    let left = wires
-        .iter_mut()
-        .filter_map(|wire| (!wire.is_closed_by(deadline)).then_some(()));
-    let left = left.count();
-    ensure!(
-        left == 0,
-        "{left} of 30 are open after {:?}",
-        context.patience
-    );
-    Ok(())
+    all_closed(&mut wires, Instant::now() + context.patience)
 }
 
 fn order(context: &Context) -> Outcome {

@@ -2,6 +2,7 @@
 
 use crate::address::Address;
 use crate::context::{Context, Outcome, ensure, failed};
+use crate::http::field;
 use crate::wire::Tcp;
 use std::time::Instant;
 
@@ -24,13 +25,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// A field of the header.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found
-                .trim()
-                .eq_ignore_ascii_case(name)
-                .then(|| value.trim())
-        })
+        field(&self.head, name)
     }
 
     /// The session, without its parameters.

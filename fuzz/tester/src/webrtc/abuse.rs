@@ -7,6 +7,7 @@ use crate::case::{Case, must};
 use crate::context::{BAD_NAMES, ensure};
 use crate::hls::playlist::resolved;
 use crate::http;
+use crate::wire::all_closed;
 use std::time::{Duration, Instant};
 
 pub(super) static CASES: &[Case] = &[
@@ -23,17 +24,7 @@ pub(super) static CASES: &[Case] = &[
                 wires.push(wire);
             }
             super::healthy(context)?;
-            let deadline = Instant::now() + context.patience;
-            let left = wires
-                .iter_mut()
-                .filter_map(|wire| (!wire.is_closed_by(deadline)).then_some(()));
-            let left = left.count();
-            ensure!(
-                left == 0,
-                "{left} of 20 are open after {:?}",
-                context.patience
-            );
-            Ok(())
+            all_closed(&mut wires, Instant::now() + context.patience)
         },
     ),
     must(
