@@ -25,6 +25,10 @@ const REPORT_INTERVAL: i64 = 5_000_000;
 /// The part of a change of the delay from capture to here that is followed with each access unit.
 const FOLLOW: i64 = 64;
 
+/// Over how much of the stream's time the clock of the reports moves by one part of it at most. From one report to the next that is
+/// less than the sound of an access unit: players put sound where the newest report says, and must not have to go back.
+const SLEW: i64 = 500;
+
 /// A change that is taken at once, in microseconds: the source has paused, or its clock was set.
 const STEP: i64 = 1_000_000;
 
@@ -177,6 +181,8 @@ pub(super) fn bye(stream: &StreamName, section: usize) -> Vec<u8> {
 struct Wall {
     /// What is to be added to the stream's time for the time since 1970.
     offset: i64,
+    /// The stream's time up to which it has been followed.
+    newest: i64,
 }
 
 impl Wall {
@@ -194,14 +200,11 @@ impl Wall {
         }
         let found = tracks.zip(newest).and_then(|(tracks, unit)| {
             let timebase = tracks.get(unit.track)?.timebase;
-            Some(Self::found(
-                &unit,
-                timebase.rescale(unit.dts, Timebase::MICROS),
-            ))
+            let micros = timebase.rescale(unit.dts, Timebase::MICROS);
+            Some((micros, Self::found(&unit, micros)))
         });
-        Self {
-            offset: found.unwrap_or(0),
-        }
+        let (newest, offset) = found.unwrap_or_default();
+        Self { offset, newest }
     }
 
     /// What an access unit at `micros` says by itself.
@@ -215,10 +218,12 @@ impl Wall {
     /// Follows an access unit of the leading track, which has just come.
     fn follow(&mut self, unit: &AccessUnit, micros: i64) {
         let change = Self::found(unit, micros).saturating_sub(self.offset);
+        let most = micros.saturating_sub(self.newest).max(0) / SLEW;
+        self.newest = micros;
         self.offset = self.offset.saturating_add(if change.abs() >= STEP {
             change
         } else {
-            change / FOLLOW
+            (change / FOLLOW).clamp(-most, most)
         });
     }
 
