@@ -38,6 +38,8 @@ async fn main() -> Result<()> {
         return Ok(());
     }
     let mut buffer = [0; 2_048];
+    // What has waited since before anybody was there would be too late, and all at once.
+    while socket.try_recv(&mut buffer).is_ok() {}
     loop {
         let length = socket.recv(&mut buffer).await?;
         let message = Bytes::copy_from_slice(&buffer[..length]);
