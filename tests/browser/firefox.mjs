@@ -24,7 +24,12 @@ async function main() {
     const page = await browser.newPage();
     await page.evaluateOnNewDocument(installMeter);
     await page.goto(options.url, { waitUntil: 'domcontentloaded' });
-    const sample = () => page.evaluate(() => window.millstreamMeter.sample());
+    const received = () => page.evaluate(() => window.millstreamMeter.received());
+    // Firefox counts no pictures of what comes by WebRTC at the element.
+    const sample = async () => {
+      const seen = await page.evaluate(() => window.millstreamMeter.sample());
+      return seen && { ...seen, decodedFrames: seen.decodedFrames || ((await received()).video?.framesDecoded ?? 0) };
+    };
     const until = Date.now() + options['wait-playing'] * 1_000;
     let first = await sample();
     while (!(first?.decodedFrames > 0)) {
@@ -35,15 +40,15 @@ async function main() {
     await page.evaluate(() => window.millstreamMeter.reset());
     let last;
     for (const end = Date.now() + options.seconds * 1_000; Date.now() < end; await sleep(SAMPLE_MS)) last = await sample();
-    const received = await page.evaluate(() => window.millstreamMeter.received());
+    const { audio, video } = await received();
     // Nothing can be heard where there is nothing to play sound on.
     const hasAudio = await page.evaluate(() => document.querySelector('video').mozHasAudio);
     console.log(JSON.stringify({
       ...last,
       hasAudio,
-      audioEnergy: received.audio?.totalAudioEnergy ?? null,
+      audioEnergy: audio?.totalAudioEnergy ?? null,
       decodedFrames: last.decodedFrames - first.decodedFrames,
-      lost: received.video?.packetsLost ?? 0,
+      lost: video?.packetsLost ?? 0,
     }));
   } finally {
     await browser.close();
