@@ -35,6 +35,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use axum::response::IntoResponse;
 use axum::{Json, Router};
 use hyper::body::Incoming;
+use rights::Matter;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -214,7 +215,12 @@ impl Site {
         if identity.role < needed {
             return Err(Denied::Role(needed));
         }
-        Ok(identity)
+        let is_covered = match rights::matter(request.uri().path()) {
+            Matter::Application(app) => identity.reach.covers(Some(app)),
+            Matter::Server => identity.reach.covers(None),
+            Matter::Caller => true,
+        };
+        is_covered.then_some(identity).ok_or(Denied::Reach)
     }
 
     /// A management request of somebody who may: what changes something is noted, and those who may only look are shown
@@ -513,7 +519,7 @@ impl Site {
                     let (router, request) = (self.live_streams.clone(), request.map(http::body));
                     self.managed(router, request, identity).await
                 }
-                Err(denied @ (Denied::Role(_) | Denied::Forged)) => {
+                Err(denied @ (Denied::Role(_) | Denied::Reach | Denied::Forged)) => {
                     apivideo::forbidden(&denied.to_string())
                 }
                 Err(_) => apivideo::unauthorized(),

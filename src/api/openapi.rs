@@ -690,9 +690,11 @@ fn own_schemas() -> Value {
         "ApiTokens": list("ApiToken"),
         "ApiToken": object(json!({
             "id": text, "name": text, "role": role, "created": number, "expires": { "type": ["integer", "null"] },
-            "token": text,
+            "applications": { "type": "array", "items": text }, "token": text,
         })),
-        "ApiTokenInput": object(json!({ "name": text, "role": role, "expires": { "type": ["integer", "null"] } })),
+        "ApiTokenInput": object(json!({
+            "name": text, "role": role, "applications": { "type": "array", "items": text }, "expires": { "type": ["integer", "null"] },
+        })),
         "Audit": { "type": "array", "items": object(json!({
             "number": number, "time": number, "who": { "type": ["string", "null"] }, "via": text, "from": text,
             "action": text, "status": number,

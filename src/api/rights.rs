@@ -64,6 +64,30 @@ pub(super) fn needed(method: &Method, path: &str) -> Role {
     }
 }
 
+/// What a call is a matter of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matter<'a> {
+    /// That application.
+    Application(&'a str),
+    /// Who calls.
+    Caller,
+    /// The server, or several applications.
+    Server,
+}
+
+/// What a call over HTTP is a matter of.
+pub(super) fn matter(path: &str) -> Matter<'_> {
+    let mut segments = path.trim_start_matches('/').split('/');
+    let first = [(); 4].map(|()| segments.next().unwrap_or_default());
+    match first {
+        ["api", "v1", "session" | "version", ""] => Matter::Caller,
+        ["api", "v1", "streams", app] if !app.is_empty() => Matter::Application(app),
+        ["api" | "rest" | "live-streams" | "webhooks" | "metrics", ..] => Matter::Server,
+        [app, "rest", ..] => Matter::Application(app),
+        _ => Matter::Server,
+    }
+}
+
 /// The role that a function of EvoStream's API needs.
 pub(super) fn of_function(function: &str) -> Role {
     let mut looking = LOOKING.iter();
@@ -186,6 +210,33 @@ mod tests {
             ("", Operator),
         ] {
             assert_eq!(of_function(function), role, "{function}");
+        }
+    }
+
+    #[test]
+    fn what_calls_are_a_matter_of() {
+        for (path, of) in [
+            (
+                "/LiveApp/rest/v2/broadcasts/cam1",
+                Matter::Application("LiveApp"),
+            ),
+            (
+                "/api/v1/streams/LiveApp/cam1/slate",
+                Matter::Application("LiveApp"),
+            ),
+            ("/api/v1/streams", Matter::Server),
+            ("/api/v1/streams/", Matter::Server),
+            ("/api/v1/session", Matter::Caller),
+            ("/api/v1/session/x", Matter::Server),
+            ("/api/v1/accounts", Matter::Server),
+            ("/api/rest/v2", Matter::Server),
+            ("/rest/rest/v2", Matter::Server),
+            ("/rest/v2/applications", Matter::Server),
+            ("/live-streams", Matter::Server),
+            ("/metrics", Matter::Server),
+            ("", Matter::Server),
+        ] {
+            assert_eq!(matter(path), of, "{path}");
         }
     }
 

@@ -149,14 +149,16 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<Entry>, tell: watch::Se
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::role::Role;
+    use crate::auth::role::{Ground, Reach, Role};
 
     fn joe() -> Identity {
         Identity {
             name: Some("joe".into()),
             role: Role::Admin,
+            reach: Reach::All,
             via: Via::Session,
             address: "::ffff:192.0.2.1".parse().unwrap(),
+            ground: Ground::Call,
         }
     }
 

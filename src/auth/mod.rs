@@ -43,7 +43,7 @@ pub use grants::{Grant, LIFETIME};
 pub use keys::{KEYED_APP, StreamKeys};
 pub use origin::Origin;
 pub use outward::Outward;
-pub use role::{Identity, Role, Via};
+pub use role::{Identity, Reach, Role, Via};
 pub use rules::{Rules, TimeTokens};
 pub use sign_in::{SignInError, SignedIn};
 pub use stream_tokens::{StreamToken, StreamTokenError, StreamTokens};
@@ -54,10 +54,11 @@ use crate::config::{self, Cidr, Login, Secret};
 use crate::hub::Current;
 use crate::store::{Store, StoreError};
 use axum::http::{HeaderMap, header};
-use digest::same;
+use digest::{digest, same};
 use grants::{Grants, Holder};
 use key_sets::KeySets;
 use media::basic;
+use role::Ground;
 use rules::Rest;
 use sessions::Sessions;
 use std::collections::HashMap;
@@ -153,6 +154,9 @@ pub enum Denied {
     /// It takes more than they have.
     #[error("this needs the role {0}")]
     Role(Role),
+    /// What they have is for something else.
+    #[error("the token is for other applications")]
+    Reach,
 }
 
 /// What those are called who have a signed token of an application.
@@ -305,8 +309,10 @@ impl Auth {
         let identity = |name, role, via| Identity {
             name,
             role,
+            reach: Reach::All,
             via,
             address,
+            ground: Ground::Call,
         };
         let Some(headers) = visit.headers else {
             // A protocol without headers goes through no proxy that would tell of itself.
@@ -334,8 +340,13 @@ impl Auth {
                 Rest::NotByPlace => Denied::AppToken,
                 _ => Denied::Token,
             };
-            let (name, role) = self.by_token(headers).ok_or(denied)?;
-            return Ok(identity(name, role, Via::Token));
+            let holder = self.token_of(headers).ok_or(denied)?;
+            let (name, role, reach) = self.worth(&holder).ok_or(denied)?;
+            return Ok(Identity {
+                reach,
+                ground: Ground::Holder(holder),
+                ..identity(name, role, Via::Token)
+            });
         }
         let session = cookie::session(headers, visit.origin.secure);
         let session = session.filter(|_| visit.takes_cookies);
@@ -344,7 +355,10 @@ impl Auth {
             if visit.changes && !is_ours {
                 return Err(Denied::Forged);
             }
-            return Ok(identity(Some(account.name), account.role, Via::Session));
+            return Ok(Identity {
+                ground: Ground::Session(digest(session.unwrap_or_default())),
+                ..identity(Some(account.name), account.role, Via::Session)
+            });
         }
         if rest == Rest::NotByPlace {
             return Err(Denied::AppToken);
@@ -356,26 +370,40 @@ impl Auth {
         local.ok_or(Denied::NotLocal)
     }
 
+    /// Whether somebody who was identified may still do as much: the session has not ended, the token is good, and neither is
+    /// worth less now.
+    pub fn stands(&self, identity: &Identity) -> bool {
+        let role = match &identity.ground {
+            Ground::Call => return true,
+            Ground::Holder(holder) => self.worth(holder).map(|(_, role, _)| role),
+            Ground::Session(digest) => {
+                let account = self.sessions.peek(digest, Instant::now());
+                let account = account.and_then(|name| self.accounts.get(&name));
+                account.map(|account| account.role)
+            }
+        };
+        role.is_some_and(|role| role >= identity.role)
+    }
+
     /// The account that a session is of.
     fn account_of(&self, session: &[u8]) -> Option<AccountView> {
         let name = self.sessions.account(session, Instant::now())?;
         self.accounts.get(&name)
     }
 
-    /// The name and role of the token that a request has.
-    fn by_token(&self, headers: &HeaderMap) -> Option<(Option<String>, Role)> {
+    /// The token that a request has.
+    fn token_of(&self, headers: &HeaderMap) -> Option<Holder> {
         let given = headers.get(header::AUTHORIZATION)?;
         let token = bearer(given.as_bytes());
         let holder = token.and_then(|token| {
             let holder = self.holder(token);
             holder.or_else(|| self.grants.holder(token, Instant::now()))
         });
-        let holder = holder.or_else(|| {
+        holder.or_else(|| {
             // Clients of api.video send their key so.
             let (key, _) = basic(headers).filter(|(_, password)| password.is_empty())?;
             self.holder(key.as_bytes())
-        });
-        self.worth(&holder?)
+        })
     }
 
     /// Whose token that is, of those that stay.
@@ -389,13 +417,17 @@ impl Auth {
         Some(Holder::Token(token.id))
     }
 
-    /// The name and role of who holds something.
-    fn worth(&self, holder: &Holder) -> Option<(Option<String>, Role)> {
+    /// The name, role and reach of who holds something.
+    fn worth(&self, holder: &Holder) -> Option<(Option<String>, Role, Reach)> {
         match holder {
-            Holder::Configured => Some((None, Role::Admin)),
+            Holder::Configured => Some((None, Role::Admin, Reach::All)),
             Holder::Token(id) => {
                 let token = self.api_tokens.get(id)?;
-                Some((Some(token.name), token.role))
+                let reach = match token.applications {
+                    none if none.is_empty() => Reach::All,
+                    some => Reach::Applications(some.into()),
+                };
+                Some((Some(token.name), token.role, reach))
             }
         }
     }

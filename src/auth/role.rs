@@ -1,8 +1,11 @@
 //! Who somebody is for management, and how much they may.
 
+use super::digest::Digest;
+use super::grants::Holder;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// How much somebody may; each may what those before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +29,28 @@ impl fmt::Display for Role {
     }
 }
 
+/// What somebody's role holds for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Everything.
+    #[default]
+    All,
+    /// The calls of these applications, and nothing of the server's own.
+    Applications(Arc<[String]>),
+}
+
+impl Reach {
+    /// Whether it holds for a call of that application, or with none for one of the server's own.
+    pub fn covers(&self, application: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Applications(some) => {
+                application.is_some_and(|application| some.iter().any(|one| one == application))
+            }
+        }
+    }
+}
+
 /// How somebody has shown who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,8 +70,22 @@ pub struct Identity {
     pub name: Option<String>,
     /// How much they may.
     pub role: Role,
+    /// Where they may it.
+    pub reach: Reach,
     /// How that is known.
     pub via: Via,
     /// Where they are.
     pub address: IpAddr,
+    pub(super) ground: Ground,
+}
+
+/// What an identity rests on, and may lose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// What was seen of the one call.
+    Call,
+    /// A token, or what was given for it.
+    Holder(Holder),
+    /// The session of that digest.
+    Session(Digest),
 }

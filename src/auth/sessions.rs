@@ -90,6 +90,13 @@ impl Sessions {
         Some(session.account.clone())
     }
 
+    /// Whose session that is, which is not used by this.
+    pub(super) fn peek(&self, digest: &Digest, now: Instant) -> Option<String> {
+        let on = self.lock();
+        let session = on.get(digest)?;
+        self.is_on(session, now).then(|| session.account.clone())
+    }
+
     /// Ends a session.
     pub(super) fn end(&self, id: &[u8]) {
         self.lock().remove(&digest(id));

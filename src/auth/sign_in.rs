@@ -1,7 +1,9 @@
 //! Signing in and out, and the changes of accounts that end sessions.
 
 use super::accounts::MAX_NAME;
-use super::{AccountError, AccountView, Auth, Identity, Origin, Role, Via, cookie, origin};
+use super::digest::digest;
+use super::role::Ground;
+use super::{AccountError, AccountView, Auth, Identity, Origin, Reach, Role, Via, cookie, origin};
 use axum::http::{HeaderMap, HeaderValue};
 use std::time::{Duration, Instant};
 
@@ -133,8 +135,10 @@ impl Auth {
             identity: Identity {
                 name: Some(account.name.clone()),
                 role: account.role,
+                reach: Reach::All,
                 via: Via::Session,
                 address: from.address.ip(),
+                ground: Ground::Session(digest(session.as_bytes())),
             },
             cookie: cookie::set(&session, from.secure, self.sessions.lifetime()),
         }

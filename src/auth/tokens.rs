@@ -2,6 +2,7 @@
 
 use super::digest::{Digest, digest, secret};
 use super::role::Role;
+use crate::hub::StreamName;
 use crate::store::{Kind, Store, StoreError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +18,9 @@ const MAX_TOKENS: usize = 1_000;
 /// Length of a token's name, in bytes.
 const NAME: std::ops::RangeInclusive<usize> = 1..=64;
 
+/// Most applications that a token names.
+const MAX_APPLICATIONS: usize = 64;
+
 /// What a token begins with, so that those who look for secrets in files know it.
 const PREFIX: &str = "mst_";
 
@@ -25,6 +29,9 @@ const PREFIX: &str = "mst_";
 struct Kept {
     name: String,
     role: Role,
+    /// Empty for all, as it was before there was a choice.
+    #[serde(default)]
+    applications: Vec<String>,
     /// The digest of the token, as base64.
     digest: String,
     created: SystemTime,
@@ -40,6 +47,8 @@ pub struct TokenView {
     pub name: String,
     /// How much its owner may.
     pub role: Role,
+    /// The applications in which; empty for everything.
+    pub applications: Vec<String>,
     /// When it was made.
     pub created: SystemTime,
     /// When it ends, if it does.
@@ -55,6 +64,9 @@ pub enum TokenError {
     /// It would have ended before it began.
     #[error("a token that ends in the past is of no use")]
     Expired,
+    /// Its applications are too many, or names that none can have.
+    #[error("a token is for at most 64 applications, each with a name that one can have")]
+    Applications,
     /// As many are kept as may be.
     #[error("there are 1000 tokens, as many as there may be")]
     Full,
@@ -110,7 +122,8 @@ impl ApiTokens {
         views.collect()
     }
 
-    /// Makes a token; what is given first is the token itself, for the only time.
+    /// Makes a token, for some applications or with none for everything; what is given first is the token itself, for the
+    /// only time.
     ///
     /// # Errors
     /// Why it cannot be made.
@@ -118,6 +131,7 @@ impl ApiTokens {
         &self,
         name: &str,
         role: Role,
+        applications: Vec<String>,
         expires: Option<SystemTime>,
     ) -> Result<(String, TokenView), TokenError> {
         let now = SystemTime::now();
@@ -126,6 +140,10 @@ impl ApiTokens {
         }
         if expires.is_some_and(|expires| expires <= now) {
             return Err(TokenError::Expired);
+        }
+        let is_name = |name: &String| StreamName::new(name, "any").is_ok();
+        if applications.len() > MAX_APPLICATIONS || !applications.iter().all(is_name) {
+            return Err(TokenError::Applications);
         }
         let _writing = self.writing.lock().await;
         if self.read().by_id.len() >= MAX_TOKENS {
@@ -137,6 +155,7 @@ impl ApiTokens {
         let kept = Kept {
             name: name.to_owned(),
             role,
+            applications,
             digest: URL_SAFE_NO_PAD.encode(digest(token.as_bytes())),
             // The store and the answer have the same time.
             created: whole_millis(now),
@@ -212,6 +231,7 @@ impl Kept {
             id: id.to_owned(),
             name: self.name.clone(),
             role: self.role,
+            applications: self.applications.clone(),
             created: self.created,
             expires: self.expires,
         }
@@ -235,16 +255,18 @@ mod tests {
         let tokens = ApiTokens::open(Store::open(folder.path()).unwrap()).unwrap();
         let soon = SystemTime::now() + Duration::from_secs(3600);
         let (token, view) = tokens
-            .create("ci", Role::Operator, Some(soon))
+            .create("ci", Role::Operator, vec!["LiveApp".into()], Some(soon))
             .await
             .unwrap();
-        let (other, _) = tokens.create("x", Role::Viewer, None).await.unwrap();
+        let made = tokens.create("x", Role::Viewer, Vec::new(), None).await;
+        let (other, _) = made.unwrap();
         assert!(token.starts_with(PREFIX) && token != other);
         drop(tokens);
         let tokens = ApiTokens::open(Store::open(folder.path()).unwrap()).unwrap();
         let found = tokens.find(token.as_bytes()).unwrap();
         assert_eq!((found.role, &*found.id), (Role::Operator, &*view.id));
-        assert_eq!(found.created, view.created);
+        assert_eq!(found, view);
+        assert_eq!(found.applications, ["LiveApp"]);
         assert_eq!(tokens.list().len(), 2);
         let later = soon + Duration::from_secs(1);
         assert!(tokens.read().good(&view.id, later).is_none());
@@ -265,13 +287,19 @@ mod tests {
     async fn what_is_no_token() {
         let tokens = ApiTokens::default();
         let past = SystemTime::now() - Duration::from_secs(1);
-        let ended = tokens.create("a", Role::Admin, Some(past)).await;
+        let ended = tokens.create("a", Role::Admin, Vec::new(), Some(past));
+        let ended = ended.await;
         assert!(matches!(ended, Err(TokenError::Expired)));
         for name in ["", "a\nb", &"a".repeat(65)] {
-            let made = tokens.create(name, Role::Admin, None).await;
+            let made = tokens.create(name, Role::Admin, Vec::new(), None).await;
             assert!(matches!(made, Err(TokenError::Name)), "{name:?}");
         }
-        let (token, view) = tokens.create("a", Role::Admin, None).await.unwrap();
+        for wrong in [vec!["a/b".to_owned()], vec!["a".to_owned(); 65]] {
+            let made = tokens.create("a", Role::Viewer, wrong, None).await;
+            assert!(matches!(made, Err(TokenError::Applications)));
+        }
+        let made = tokens.create("a", Role::Admin, Vec::new(), None).await;
+        let (token, view) = made.unwrap();
         for wrong in ["", PREFIX, &token[1..], &view.id] {
             assert!(tokens.find(wrong.as_bytes()).is_none(), "{wrong}");
         }

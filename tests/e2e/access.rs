@@ -7,6 +7,8 @@ use crate::support::seconds;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime};
 
 /// A caller from elsewhere, who is nobody by where they are.
@@ -259,6 +261,92 @@ fn roles_say_what_a_token_may_and_viewers_see_no_secrets() {
     for secret in tokens.iter().map(String::as_str).chain(["hidden", &hour]) {
         assert!(!log.contains(secret), "{secret}:\n{log}");
     }
+}
+
+#[test]
+fn a_token_for_one_application_is_for_nothing_else() {
+    let server = Server::with(&["--set", "applications=[\"LiveApp\",\"Other\"]"]);
+    server.rest("POST", "/create", r#"{"streamId":"cam"}"#);
+    let made = |applications: Value| {
+        let body = json!({ "name": "door", "role": "admin", "applications": applications });
+        let body = body.to_string();
+        request(server.http, "POST", "/api/v1/tokens", &[], body.as_bytes())
+    };
+    assert_eq!(made(json!(["a/b"])).status, 400);
+    let made = made(json!(["LiveApp"]));
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!(made.json()["applications"], json!(["LiveApp"]));
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let other = "/Other/rest/v2/broadcasts/create";
+    for (method, path, status) in [
+        ("POST", CREATE, 200),
+        ("GET", "/LiveApp/rest/v2/broadcasts/cam", 200),
+        ("GET", "/api/v1/streams/LiveApp/cam/slate", 200),
+        ("GET", SESSION, 200),
+        ("GET", "/api/v1/version", 200),
+        ("POST", other, 403),
+        ("GET", "/Other/rest/v2/broadcasts/cam", 403),
+        ("GET", "/api/v1/streams/Other/cam/slate", 403),
+        ("GET", "/api/v1/streams", 403),
+        ("GET", "/api/v1/events", 403),
+        ("GET", "/api/v1/tokens", 403),
+        ("GET", "/rest/v2/applications/settings/LiveApp", 403),
+        ("GET", "/live-streams", 403),
+        ("GET", "/metrics", 403),
+    ] {
+        let answer = with_token(&server, &token, method, path, "{}");
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+    let refused = with_token(&server, &token, "POST", other, "{}").text();
+    assert!(
+        refused.contains("the token is for other applications"),
+        "{refused}"
+    );
+    // What is given for it for an hour is worth no more.
+    let key = json!({ "apiKey": token }).to_string();
+    let hour = request(
+        server.http,
+        "POST",
+        "/auth/api-key",
+        &[AWAY],
+        key.as_bytes(),
+    )
+    .json();
+    let hour = hour["access_token"].as_str().unwrap();
+    assert_eq!(with_token(&server, hour, "POST", CREATE, "{}").status, 200);
+    assert_eq!(with_token(&server, hour, "POST", other, "{}").status, 403);
+    let header = format!("Bearer {hour}");
+    let evostream = server.port_of("evostream");
+    let headers = [AWAY, ("Authorization", header.as_str())];
+    assert_eq!(
+        request(evostream, "GET", "/listStreams", &headers, b"").status,
+        403
+    );
+}
+
+#[test]
+fn what_is_told_as_it_happens_ends_with_the_session() {
+    let server = Server::with(&["--set", "auth.admin_password=\"correct horse\""]);
+    let cookie = cookie(&sign_in(&server, "admin", "correct horse"));
+    let mut listening = TcpStream::connect(("127.0.0.1", server.http)).unwrap();
+    listening.set_read_timeout(Some(seconds(60))).unwrap();
+    let get = format!(
+        "GET /api/v1/events HTTP/1.1\r\nHost: cam.example\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+    );
+    listening.write_all(get.as_bytes()).unwrap();
+    let mut told = vec![0; 4_096];
+    let length = listening.read(&mut told).unwrap();
+    assert!(told[..length].starts_with(b"HTTP/1.1 200"));
+    let headers = [AWAY, ("Cookie", cookie.as_str()), OURS, PAGE];
+    assert_eq!(
+        request(server.http, "DELETE", SESSION, &headers, b"").status,
+        204
+    );
+    server.rest("POST", "/create", r#"{"streamId":"secret"}"#);
+    let mut rest = Vec::new();
+    listening.read_to_end(&mut rest).unwrap();
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(!rest.contains("secret"), "{rest}");
 }
 
 #[test]

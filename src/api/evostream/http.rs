@@ -27,11 +27,12 @@ impl Handler for Door {
             application: None,
         };
         let identity = auth.identify(&visit).await;
-        let enough = |role| match role < needed {
-            true => Err(Denied::Role(needed)),
-            false => Ok(()),
-        };
-        let identity = identity.and_then(|identity| enough(identity.role).map(|()| identity));
+        let identity = identity.and_then(|identity| match () {
+            () if identity.role < needed => Err(Denied::Role(needed)),
+            // The streams are those of all applications.
+            () if !identity.reach.covers(None) => Err(Denied::Reach),
+            () => Ok(identity),
+        });
         let identity = match identity {
             Ok(identity) => identity,
             Err(denied) => {

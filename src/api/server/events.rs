@@ -7,11 +7,12 @@
 use super::Shared;
 use super::sse::{self, NOTHING, QUIET};
 use super::streams::{self, Now, Settled};
+use crate::auth::Identity;
 use crate::control::Control;
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
@@ -148,13 +149,16 @@ fn change(
     is_new.then(|| told.event("change"))
 }
 
-async fn listen(State(shared): State<Shared>) -> Response {
+async fn listen(
+    State(shared): State<Shared>,
+    Extension(identity): Extension<Identity>,
+) -> Response {
     let Ok(place) = shared.listeners.clone().try_acquire_owned() else {
         return sse::full();
     };
     let (all, changes) = shared.events.listen(&shared.control);
     let state = (Some(all), changes, place);
-    sse::respond(stream::unfold(state, |(all, mut changes, place)| async {
+    let events = stream::unfold(state, |(all, mut changes, place)| async {
         let said = match all {
             Some(all) => all,
             None => match timeout(QUIET, changes.recv()).await {
@@ -164,7 +168,8 @@ async fn listen(State(shared): State<Shared>) -> Response {
             },
         };
         Some((said, (None, changes, place)))
-    }))
+    });
+    sse::respond(events, shared.context, identity)
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use super::sse::{self, NOTHING, QUIET};
 use super::{Shared, refusal};
 use crate::api::antmedia::millis;
+use crate::auth::Identity;
 use crate::telemetry::{Line, recent};
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,11 @@ fn event(lines: &[Arc<Line>], filter: &Filter) -> Option<Bytes> {
     Some(sse::event("lines", &data))
 }
 
-async fn listen(State(shared): State<Shared>, Query(query): Query<Wanted>) -> Response {
+async fn listen(
+    State(shared): State<Shared>,
+    Extension(identity): Extension<Identity>,
+    Query(query): Query<Wanted>,
+) -> Response {
     let level = query.level.as_deref().unwrap_or("info").parse::<Level>();
     let Ok(level) = level else {
         let words = "level is error, warn, info, debug or trace";
@@ -92,18 +97,16 @@ async fn listen(State(shared): State<Shared>, Query(query): Query<Wanted>) -> Re
     let filter = Filter { level, text };
     let from = query.after.map_or(0, |after| after.saturating_add(1));
     let state = (from, true, filter, place);
-    sse::respond(stream::unfold(
-        state,
-        |(from, is_first, filter, place)| async move {
-            let is_there = timeout(QUIET, recent().wait(from)).await.is_ok();
-            if is_there && !is_first {
-                sleep(TOGETHER).await;
-            }
-            let (lines, next) = recent().since(from);
-            let said = event(&lines, &filter).unwrap_or(NOTHING);
-            Some((said, (next, false, filter, place)))
-        },
-    ))
+    let events = stream::unfold(state, |(from, is_first, filter, place)| async move {
+        let is_there = timeout(QUIET, recent().wait(from)).await.is_ok();
+        if is_there && !is_first {
+            sleep(TOGETHER).await;
+        }
+        let (lines, next) = recent().since(from);
+        let said = event(&lines, &filter).unwrap_or(NOTHING);
+        Some((said, (next, false, filter, place)))
+    });
+    sse::respond(events, shared.context, identity)
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ pub(super) fn router() -> Router<Shared> {
 struct New {
     name: String,
     role: Role,
+    /// All, where there is none.
+    #[serde(default)]
+    applications: Vec<String>,
     /// In milliseconds since 1970.
     expires: Option<u64>,
 }
@@ -36,7 +39,8 @@ async fn create(State(shared): State<Shared>, bytes: Bytes) -> Result<Response, 
     let ends = |millis| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
     let expires = new.expires.and_then(ends);
     let tokens = shared.context.auth.api_tokens();
-    let (token, view) = tokens.create(&new.name, new.role, expires).await?;
+    let made = tokens.create(&new.name, new.role, new.applications, expires);
+    let (token, view) = made.await?;
     let mut shown = shown(&view);
     shown["token"] = token.into();
     Ok((StatusCode::CREATED, Json(shown)).into_response())
@@ -55,6 +59,7 @@ fn shown(view: &TokenView) -> Value {
         "id": view.id,
         "name": view.name,
         "role": view.role,
+        "applications": view.applications,
         "created": millis(view.created),
         "expires": view.expires.map(millis),
     })
@@ -63,7 +68,9 @@ fn shown(view: &TokenView) -> Value {
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         let status = match &error {
-            TokenError::Name | TokenError::Expired => StatusCode::BAD_REQUEST,
+            TokenError::Name | TokenError::Expired | TokenError::Applications => {
+                StatusCode::BAD_REQUEST
+            }
             TokenError::Full => StatusCode::CONFLICT,
             TokenError::Unknown => StatusCode::NOT_FOUND,
             TokenError::Store(error) => return Self::not_kept(error),

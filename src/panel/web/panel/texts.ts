@@ -389,6 +389,8 @@ export const texts = {
     tokensIntro: 'For scripts: Authorization: Bearer TOKEN.',
     tokenAdd: 'Make a token',
     tokenOnce: 'It is shown this once:',
+    reach: 'Application',
+    everywhere: 'all, and the server',
     expires: 'Valid until',
     never: 'no end',
     noTokens: 'No tokens.',
@@ -396,6 +398,15 @@ export const texts = {
     noAudit: 'Nothing has been changed yet.',
     you: 'you',
     added: 'The account is added.',
+  },
+
+  slate: {
+    title: 'Slate',
+    intro: 'What viewers and restreams get while all sources are gone: a recording or an upload, over and over.',
+    file: 'File',
+    none: 'nothing: they wait, and are let go',
+    shown: 'It is shown now.',
+    done: 'The slate is changed.',
   },
 
   ptz: {

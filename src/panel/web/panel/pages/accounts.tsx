@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { call, part } from '../api';
 import { moment } from '../format';
-import { session } from '../live';
+import { server, session } from '../live';
 import type { Session } from '../model';
 import { texts } from '../texts';
 import { Button, Card, Confirm, CopyLine, Dialog, Page, SelectField, TextField, attempt, useAnswer } from '../ui';
@@ -23,6 +23,8 @@ interface Token {
   id: string;
   name: string;
   role: Role;
+  /** None for all. */
+  applications: string[];
   /** Milliseconds since 1970. */
   expires: number | null;
 }
@@ -128,12 +130,14 @@ function Tokens() {
   const { value, error, again } = useAnswer(load<Token>('api/v1/tokens'), 0);
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('operator');
+  const [application, setApplication] = useState('');
   const [expires, setExpires] = useState('');
   const [made, setMade] = useState('');
   const [removing, setRemoving] = useState<Token>();
   const make = async () => {
     await attempt(async () => {
-      const wish = { name: name.trim(), role, expires: expires ? Date.parse(expires) : null };
+      const applications = application ? [application] : [];
+      const wish = { name: name.trim(), role, applications, expires: expires ? Date.parse(expires) : null };
       const answer = await call<{ token: string }>('POST', 'api/v1/tokens', wish);
       setMade(answer.token);
       setName('');
@@ -149,6 +153,7 @@ function Tokens() {
         {value?.map((token) => (
           <li key={token.id}>
             <strong>{token.name}</strong><span class="chip">{texts.roles[token.role] ?? token.role}</span>
+            <span class="soft">{copy.reach}: {token.applications.join(', ') || copy.everywhere}</span>
             <span class="soft">{copy.expires}: {token.expires ? moment(token.expires) : copy.never}</span>
             <Button icon="trash" kind="quiet" aria-label={`${texts.common.remove}: ${token.name}`} act={() => setRemoving(token)} />
           </li>
@@ -158,6 +163,8 @@ function Tokens() {
       <form class="inline" onSubmit={(event) => { event.preventDefault(); void make(); }}>
         <TextField label={copy.name} value={name} onValue={setName} />
         <SelectField label={copy.role} value={role} onValue={setRole} options={ROLES} />
+        <SelectField label={copy.reach} value={application} onValue={setApplication}
+          options={[['', copy.everywhere], ...server.value.applications.map((app) => [app, app] as const)]} />
         <TextField label={`${copy.expires} (${texts.common.optional})`} value={expires} onValue={setExpires} type="date" />
         <Button type="submit" disabled={!name.trim()}>{copy.tokenAdd}</Button>
       </form>
