@@ -13,7 +13,8 @@ use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
 use crate::control::{Control, ControlError, check_static_streams};
 use crate::hooks::Courier;
-use crate::hub::{Hub, StreamName};
+use crate::hub::{Current, Hub, StreamName};
+use crate::net::acme::{Acme, Proofs};
 use crate::net::objects::{Bucket, ObjectError};
 use crate::net::policy::Policy;
 use crate::net::shard::Shards;
@@ -137,7 +138,7 @@ async fn serve(
 ) -> Result<(), ServerError> {
     let general = &config.general;
     let store = Store::open(&general.data_dir)?;
-    let identity = Identity::open(&general.tls, &general.data_dir)?;
+    let identity = Identity::open(general)?;
     let settings = general.streams.settings();
     let policy = Policy::new(general.network);
     let connector = Connector::new(general.tls.roots.as_deref())?;
@@ -161,6 +162,7 @@ async fn serve(
         })?,
         policy,
         certificate: identity.certificate(),
+        proofs: Proofs::default(),
         connector,
         bridges: Bridges::new(Handle::current(), hub),
         muxers: Muxers::new(&general.segments),
@@ -206,6 +208,16 @@ async fn serve(
     tokio::spawn(context.muxers.clone().follow(context.hub.clone()));
     let certificate = identity.files();
     tokio::spawn(identity.follow());
+    let authority = Current::new(general.acme.clone());
+    let (policy, connector) = (context.policy.clone(), context.connector.clone());
+    let acme = Acme::new(
+        authority.clone(),
+        &general.data_dir,
+        context.proofs.clone(),
+        policy,
+        connector,
+    );
+    tokio::spawn(acme.run());
 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -252,6 +264,7 @@ async fn serve(
         protocols,
         listeners,
         certificate,
+        authority,
         loads,
         waiting: BTreeSet::new(),
         waiting_of_protocols: BTreeSet::new(),

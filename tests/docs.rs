@@ -40,6 +40,7 @@ fn every_key_of_the_configuration_is_documented() {
         "auth",
         "auth.webhook",
         "tls",
+        "acme",
         "streams",
         "on_demand",
         "evostream",

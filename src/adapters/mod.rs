@@ -41,6 +41,7 @@ use crate::bridge::Bridges;
 use crate::config::{Config, ConfigError};
 use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Hub, Reader, Stream, StreamName, Unavailable};
+use crate::net::acme::Proofs;
 use crate::net::policy::Policy;
 use crate::net::round_trip::{self, Ends};
 use crate::net::shard::Shards;
@@ -127,6 +128,8 @@ pub struct Context {
     pub policy: Policy,
     /// What listeners for TLS show.
     pub certificate: Certificate,
+    /// What proves to an authority that a name is this server's.
+    pub proofs: Proofs,
     /// TLS with other servers.
     pub connector: Connector,
     /// Streams with Opus for sound.

@@ -109,6 +109,9 @@ impl Site {
         let origin = auth.origin(peer, self.secure, request.headers());
         let peer = origin.address;
         let path = request.uri().path();
+        if let Some(proof) = self.context.proofs.answer(path) {
+            return proof;
+        }
         match path {
             "/healthz" | "/readyz" => return text(StatusCode::OK, "ok\n"),
             "/metrics" => return self.metrics(&request, origin).await,

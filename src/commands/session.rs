@@ -8,6 +8,7 @@ use crate::bridge::Bridges;
 use crate::config::Config;
 use crate::hub::ring::Bounds;
 use crate::hub::{Hub, Offline, Settings, StreamName};
+use crate::net::acme::Proofs;
 use crate::net::policy::Policy;
 use crate::net::redacted::Redacted;
 use crate::net::shard::Shards;
@@ -82,6 +83,7 @@ impl Session {
             applications: config.applications(),
             shards: Shards::start(1).map_err(|error| failed(&error))?,
             policy: Policy::new(general.network),
+            proofs: Proofs::default(),
             certificate: Certificate::temporary().map_err(|error| failed(&error))?,
             connector: Connector::new(general.tls.roots.as_deref())
                 .map_err(|error| failed(&error))?,

@@ -9,6 +9,7 @@ pub mod hooks;
 pub mod record;
 
 mod access;
+mod acme;
 mod cidr;
 mod loads;
 mod s3;
@@ -16,6 +17,7 @@ mod source;
 mod stream;
 
 pub use access::{AskedAction, AuthWebhook, Rights};
+pub use acme::Acme;
 pub use cidr::Cidr;
 pub use hooks::Hooks;
 pub use loads::{Load, Loads};
@@ -88,6 +90,8 @@ pub struct General {
     pub hooks: Hooks,
     /// Certificates.
     pub tls: Tls,
+    /// A certificate from an authority.
+    pub acme: Acme,
     /// The API of EvoStream.
     pub evostream: EvoStream,
 }
@@ -375,6 +379,7 @@ impl Default for General {
             record: Record::default(),
             hooks: Hooks::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
             evostream: EvoStream::default(),
         }
     }
@@ -614,8 +619,14 @@ impl General {
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),
             (None, Some(_)) => return Err(("tls.key", "needs tls.certificate as well".into())),
+            (Some(_), Some(_)) if self.acme.is_on() => {
+                let words =
+                    "there is one certificate: without tls.certificate, or without acme.domains";
+                return Err(("acme.domains", words.into()));
+            }
             _ => {}
         }
+        self.acme.check()?;
         self.auth.check()
     }
 }

@@ -338,6 +338,42 @@ pub async fn exchange(
     Ok(hyper::Response::from_parts(head, read.freeze()))
 }
 
+/// Sends a request whose target is a whole URL, where the policy holds, and reads all of the answer, whatever its status, up to
+/// so many bytes and one more. The host's certificate is checked. Redirects are not followed.
+///
+/// # Errors
+/// When there is no answer within `patience`, or it stops coming.
+pub async fn forward(
+    request: Request<Body>,
+    policy: &Policy,
+    connector: &Connector,
+    patience: Duration,
+    most: usize,
+) -> Result<hyper::Response<Bytes>, String> {
+    let ask = Ask {
+        check: &Check::Roots,
+        policy,
+        connector,
+        headers: &HeaderMap::new(),
+        home: None,
+        cookies: None,
+        idle: None,
+        patience,
+        accepts_gzip: false,
+        range: None,
+    };
+    let (mut head, body) = request.into_parts();
+    let url = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
+    // HTTP/1.1 has the host in a header, and not in the target.
+    let host = head.uri.authority().map(|host| host.as_str());
+    let host =
+        HeaderValue::try_from(host.unwrap_or_default()).map_err(|error| error.to_string())?;
+    head.headers.insert(header::HOST, host);
+    let target = head.uri.path_and_query().map(|target| target.as_str());
+    head.uri = Uri::try_from(target.unwrap_or("/")).map_err(|error| error.to_string())?;
+    exchange(&url, Request::from_parts(head, body), &ask, most).await
+}
+
 /// Sends one request to the host of `url`: the status of the answer, for the rest of which nobody waits. Redirects are not
 /// followed.
 ///

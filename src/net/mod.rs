@@ -1,6 +1,7 @@
 //! Sockets and threads: what every adapter needs of the operating system, and nothing of any protocol.
 
 pub mod accepting;
+pub mod acme;
 pub mod fanout;
 pub mod fetch;
 pub mod file;

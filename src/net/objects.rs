@@ -1,12 +1,12 @@
 //! A bucket of an object storage that speaks S3. What is asked and how it is signed is `object_store`'s; what is sent goes
 //! the way of all other requests ([`fetch`]), so that the same rules hold for whom the server connects to.
 
-use super::fetch::{self, Ask};
+use super::fetch;
 use super::policy::Policy;
-use super::tls::{Check, Connector};
+use super::tls::Connector;
 use crate::config::S3;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
+use axum::http::Method;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -275,32 +275,16 @@ impl HttpService for Client {
 
 impl Client {
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, String> {
-        let ask = Ask {
-            check: &Check::Roots,
-            policy: &self.policy,
-            connector: &self.connector,
-            headers: &HeaderMap::new(),
-            home: None,
-            cookies: None,
-            idle: None,
-            patience: PATIENCE,
-            accepts_gzip: false,
-            range: None,
-        };
-        let (mut head, body) = request.into_parts();
-        let url = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
-        // What is signed is the name of the host; HTTP/1.1 has it in a header, and not in the target.
-        let host = head
-            .uri
-            .authority()
-            .map(|host| host.as_str())
-            .unwrap_or_default();
-        let host = HeaderValue::try_from(host).map_err(|error| error.to_string())?;
-        head.headers.insert(header::HOST, host);
-        let target = head.uri.path_and_query().map(|target| target.as_str());
-        head.uri = Uri::try_from(target.unwrap_or("/")).map_err(|error| error.to_string())?;
-        let request = hyper::Request::from_parts(head, Body::new(body));
-        let answer = fetch::exchange(&url, request, &ask, MAX_ANSWER).await?;
+        let (policy, connector) = (&self.policy, &self.connector);
+        // The host that is named is the one that is signed.
+        let asked = fetch::forward(
+            request.map(Body::new),
+            policy,
+            connector,
+            PATIENCE,
+            MAX_ANSWER,
+        );
+        let answer = asked.await?;
         Ok(answer
             .map(|bytes| HttpResponseBody::new(Full::new(bytes).map_err(|never| match never {}))))
     }

@@ -8,11 +8,15 @@ use crate::control::Control;
 use crate::hooks::Courier;
 use crate::hub::Current;
 use crate::net::accepting::Accepting;
+use crate::net::acme::Door;
 use crate::net::{http, https};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+
+/// Connections at a time where an authority looks for proofs.
+const MAX_ASKING: usize = 64;
 
 /// The listeners of the server.
 pub(super) struct Listeners {
@@ -25,6 +29,8 @@ pub(super) struct Listeners {
     https: Accepting,
     evostream: Accepting,
     lines: Accepting,
+    /// Where an authority looks for proofs.
+    acme: Accepting,
     /// Where each protocol listens, by its name.
     open: BTreeMap<&'static str, Vec<Listening>>,
     /// Answers HTTP, plain and over TLS. What it says of the ports is made anew when they change.
@@ -49,6 +55,7 @@ impl Listeners {
             https: Accepting::default(),
             evostream: Accepting::default(),
             lines: Accepting::default(),
+            acme: Accepting::default(),
             open: BTreeMap::new(),
             sites: OnceLock::new(),
         }
@@ -85,6 +92,10 @@ impl Listeners {
         }
         if before.is_none_or(|before| before.http != general.http) {
             failed.extend(self.open_http(&general.http).await.err());
+        }
+        let ports = |general: &config::General| (general.acme.listen, general.https.listen);
+        if before.is_none_or(|before| ports(before) != ports(general)) {
+            failed.extend(self.open_acme(general.acme.listen).await.err());
         }
         let site = self.make_site();
         let [plain, secure] = self.sites();
@@ -141,6 +152,17 @@ impl Listeners {
         let serve = |listener| http::serve(listener, site, limit);
         let address = self.http.at(settings.listen.0, serve).await;
         self.opened("http", address)
+    }
+
+    async fn open_acme(&mut self, address: Listen) -> Result<(), ServerError> {
+        let https = self.open.get("https").and_then(|https| https.first());
+        let door = Door {
+            proofs: self.context.proofs.clone(),
+            https: https.map(|https| https.address.port()),
+        };
+        let serve = |listener| http::serve(listener, door, MAX_ASKING);
+        let address = self.acme.at(address.0, serve).await;
+        self.opened("acme", address)
     }
 
     fn opened(

@@ -6,7 +6,7 @@
 use super::Origin;
 use super::listeners::Listeners;
 use crate::adapters::{Context, Protocol};
-use crate::config::{Config, ConfigError, General, Loads};
+use crate::config::{Acme, Config, ConfigError, General, Loads};
 use crate::control::Control;
 use crate::hub::Current;
 use crate::net::tls::Files;
@@ -34,6 +34,7 @@ pub(super) struct Reload {
     pub(super) protocols: Vec<Arc<dyn Protocol>>,
     pub(super) listeners: Listeners,
     pub(super) certificate: Current<Files>,
+    pub(super) authority: Current<Acme>,
     pub(super) loads: Loads,
     /// Keys that hold from the next start on.
     pub(super) waiting: BTreeSet<String>,
@@ -106,7 +107,7 @@ impl Reload {
         super::protocols(&config)?;
         let general = &config.general;
         telemetry::check(&general.log)?;
-        let files = Files::of(&general.tls, &self.started.general.data_dir);
+        let files = Files::of(general, &self.started.general.data_dir);
         let checked = files.and_then(|files| files.check());
         checked.map_err(|error| config.error("tls.certificate", &error.to_string()))?;
         Ok(config)
@@ -135,9 +136,10 @@ impl Reload {
         if general.record != before.record {
             control.set_record(general.record.clone());
         }
-        if let Ok(files) = Files::of(&general.tls, &self.started.general.data_dir) {
+        if let Ok(files) = Files::of(general, &self.started.general.data_dir) {
             self.certificate.set(files);
         }
+        self.authority.set(general.acme.clone());
         for protocol in &self.protocols {
             let name = protocol.name();
             if !self.config.has_same_section(config, name) {

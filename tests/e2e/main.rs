@@ -13,6 +13,7 @@
 
 mod access;
 mod access_table;
+mod acme;
 mod addresses;
 mod apivideo;
 mod bad_input;

@@ -97,6 +97,11 @@ pub(crate) const TEST: &[Tool] = &[
         &["gstreamer1.0-rtsp"],
         Present::Element("rtspclientsink"),
     ),
+    tool(
+        "an authority of certificates",
+        &["pebble"],
+        Present::Program("pebble-challtestsrv"),
+    ),
     tool("OpenSSL", &["openssl"], Present::Program("openssl")),
     tool(
         "Debian's Python",

@@ -8,6 +8,7 @@ use crate::bridge::Bridges;
 use crate::hub::ring::Bounds;
 use crate::hub::{Hub, Offline, Settings, StreamName};
 use crate::inspect::{self, Found};
+use crate::net::acme::Proofs;
 use crate::net::redacted::Redacted;
 use crate::net::shard::Shards;
 use axum::body::Bytes;
@@ -90,6 +91,7 @@ async fn look(server: &Arc<Context>, protocol: &dyn Protocol, url: &str) -> Resu
         shards: Shards::start(1).map_err(|error| error.to_string())?,
         policy: server.policy.clone(),
         certificate: server.certificate.clone(),
+        proofs: Proofs::default(),
         connector: server.connector.clone(),
         bridges: Bridges::new(Handle::current(), hub),
         muxers: Muxers::clone(&server.muxers),

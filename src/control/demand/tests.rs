@@ -108,6 +108,7 @@ impl Server {
             shards: Shards::start(1).unwrap(),
             policy: Policy::new(Network::default()),
             certificate: crate::net::tls::tests::certificate(),
+            proofs: crate::net::acme::Proofs::default(),
             connector: Connector::new(None).unwrap(),
             bridges: Bridges::new(Handle::current(), hub.clone()),
             muxers: Muxers::new(&Segments::default()),

@@ -1,17 +1,19 @@
 //! A certificate with its key: read from files, or made.
 
 use super::provider;
-use crate::config::Tls;
+use crate::config::General;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use x509_parser::extensions::GeneralName;
 
 /// How long a certificate that is made here is valid: browsers ask whoever trusts it each time it changes.
 const VALIDITY: Duration = Duration::from_secs(10 * 365 * 86_400);
@@ -81,23 +83,78 @@ pub struct Files {
 }
 
 impl Files {
-    /// Those that are configured; where there are none, those in `data_dir`, which are made if that is the first time.
+    /// Those that are configured; where there are none, those in `data_dir`, for what an authority gives or for the server's own,
+    /// which are made if that is the first time.
     ///
     /// # Errors
     /// When they cannot be made.
-    pub fn of(settings: &Tls, data_dir: &Path) -> Result<Self, TlsError> {
+    pub fn of(general: &General, data_dir: &Path) -> Result<Self, TlsError> {
+        let settings = &general.tls;
         if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
             return Ok(Self {
                 certificate: certificate.clone(),
                 key: key.clone(),
             });
         }
-        let files = Self {
-            certificate: data_dir.join("tls-certificate.pem"),
-            key: data_dir.join("tls-key.pem"),
+        let files = if general.acme.is_on() {
+            Self::of_authority(data_dir)
+        } else {
+            Self {
+                certificate: data_dir.join("tls-certificate.pem"),
+                key: data_dir.join("tls-key.pem"),
+            }
         };
         files.make_if_missing()?;
         Ok(files)
+    }
+
+    /// Those for what an authority gives. Certificate and key are in both, and so both change at once.
+    pub fn of_authority(data_dir: &Path) -> Self {
+        let both = data_dir.join("acme-certificate.pem");
+        Self {
+            certificate: both.clone(),
+            key: both,
+        }
+    }
+
+    /// Whether the certificate is an authority's, for these names alone, with a third of its life left.
+    pub fn are_good_for(&self, names: &[String], now: SystemTime) -> bool {
+        let Ok(certified) = self.load() else {
+            return false;
+        };
+        let first = certified.end_entity_cert().ok();
+        first.is_some_and(|der| is_good_for(der, names, now))
+    }
+
+    /// Puts another certificate, with those between it and a root, and its key in the place of those before, if they can be
+    /// used.
+    ///
+    /// # Errors
+    /// When they cannot be used or written: then those before stay.
+    pub fn replace(&self, chain: &str, key: &str) -> Result<(), TlsError> {
+        let certificates: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let not_pem = |what| {
+            move |error| TlsError::Pem {
+                path: self.certificate.clone(),
+                what,
+                error,
+            }
+        };
+        let certificates = certificates.map_err(not_pem("certificate"))?;
+        let der = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        let der = der.map_err(not_pem("private key"))?;
+        CertifiedKey::from_der(certificates, der, &provider())
+            .map_err(|error| self.unusable(error))?;
+        write(&self.certificate, &format!("{key}\n{chain}"))
+    }
+
+    fn unusable(&self, error: rustls::Error) -> TlsError {
+        TlsError::Pair {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            error,
+        }
     }
 
     /// Whether both can be read and belong together.
@@ -120,11 +177,7 @@ impl Files {
             what: "private key",
             error,
         })?;
-        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| TlsError::Pair {
-            certificate: self.certificate.clone(),
-            key: self.key.clone(),
-            error,
-        })
+        CertifiedKey::from_der(chain, key, &provider()).map_err(|error| self.unusable(error))
     }
 
     /// Makes a self-signed certificate and writes both files, unless there is one.
@@ -137,9 +190,13 @@ impl Files {
         }
         let key = KeyPair::generate()?;
         let certificate = parameters().self_signed(&key)?;
+        let (key, certificate) = (key.serialize_pem(), certificate.pem());
+        if self.key == self.certificate {
+            return write(&self.key, &format!("{key}\n{certificate}"));
+        }
         // The key first: where there is a certificate, there is its key.
-        write(&self.key, &key.serialize_pem())?;
-        write(&self.certificate, &certificate.pem())
+        write(&self.key, &key)?;
+        write(&self.certificate, &certificate)
     }
 }
 
@@ -162,6 +219,32 @@ impl Validity {
             is_self_signed: certificate.issuer() == certificate.subject(),
         })
     }
+}
+
+/// Whether somebody else vouches for a certificate in DER, for these names alone, and a third of its life is left.
+fn is_good_for(der: &[u8], names: &[String], now: SystemTime) -> bool {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+        return false;
+    };
+    let of = |entry: &GeneralName<'_>| match entry {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    let entries = certificate.subject_alternative_name().ok().flatten();
+    let entries = entries.map_or(&[][..], |entries| &entries.value.general_names);
+    let has: BTreeSet<_> = entries.iter().filter_map(of).collect();
+    let wanted: BTreeSet<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let validity = certificate.validity();
+    let (from, until) = (
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
+    );
+    let now = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let left = until.saturating_sub(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    let is_self_signed = certificate.issuer() == certificate.subject();
+    !is_self_signed && has == wanted && left > until.saturating_sub(from) / 3
 }
 
 /// A self-signed certificate with its key, kept nowhere.
@@ -204,7 +287,10 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 }
 
 /// A file that nobody else may read, complete or not there at all.
-fn write(path: &Path, text: &str) -> Result<(), TlsError> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), TlsError> {
     let unfinished = path.with_extension("new");
     let written = fs::OpenOptions::new()
         .write(true)

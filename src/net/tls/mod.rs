@@ -9,7 +9,7 @@ mod certificate;
 mod client;
 mod server;
 
-pub use certificate::{Files, TlsError, Validity};
+pub use certificate::{Files, TlsError, Validity, write};
 pub use client::{Check, Connector, HandshakeError, OptionError};
 pub use server::{Certificate, Identity};
 

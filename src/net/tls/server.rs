@@ -2,14 +2,13 @@
 
 use super::certificate::{self, Files, TlsError, Validity};
 use super::provider;
-use crate::config::Tls;
+use crate::config::General;
 use crate::hub::Current;
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -83,8 +82,8 @@ impl Identity {
     ///
     /// # Errors
     /// When there is no certificate in the end.
-    pub fn open(settings: &Tls, data_dir: &Path) -> Result<Self, TlsError> {
-        let files = Files::of(settings, data_dir)?;
+    pub fn open(general: &General) -> Result<Self, TlsError> {
+        let files = Files::of(general, &general.data_dir)?;
         let seen = stamp(&files);
         let certified = files.load()?;
         Ok(Self {

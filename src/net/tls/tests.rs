@@ -1,10 +1,11 @@
 //! Both sides, over memory.
 
 use super::*;
-use crate::config::Tls;
+use crate::config::{General, Tls};
 use rcgen::{CertificateParams, KeyPair};
 use sha2::{Digest, Sha256};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -40,7 +41,15 @@ pub(crate) fn certificate() -> Certificate {
 }
 
 fn identity(folder: &Path) -> Identity {
-    Identity::open(&Tls::default(), folder).unwrap()
+    open(Tls::default(), folder).unwrap()
+}
+
+fn open(tls: Tls, folder: &Path) -> Result<Identity, TlsError> {
+    Identity::open(&General {
+        tls,
+        data_dir: folder.to_owned(),
+        ..General::default()
+    })
 }
 
 #[tokio::test]
@@ -130,7 +139,7 @@ async fn changed_files_are_read_again_and_bad_ones_are_not_used() {
         key: Some(key.clone()),
         roots: None,
     };
-    let mut identity = Identity::open(&settings, folder.path()).unwrap();
+    let mut identity = open(settings.clone(), folder.path()).unwrap();
     assert!(!folder.path().join("tls-key.pem").exists());
     let connector = Connector::new(None).unwrap();
     let first = meet(&identity, &connector, "localhost", &Check::Off)
@@ -152,10 +161,51 @@ async fn changed_files_are_read_again_and_bad_ones_are_not_used() {
     assert_ne!(changed.0, first.0);
 
     std::fs::write(&key, KeyPair::generate().unwrap().serialize_pem()).unwrap();
-    let words = Identity::open(&settings, folder.path())
-        .unwrap_err()
-        .to_string();
+    let words = open(settings, folder.path()).unwrap_err().to_string();
     assert!(words.contains("cannot be used"), "{words}");
+}
+
+#[test]
+fn a_certificate_of_an_authority_is_good_for_its_names_for_two_thirds_of_its_life() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::of_authority(folder.path());
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let wanted = names(&["cam.example", "Two.example"]);
+    let begin = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let day = Duration::from_secs(86_400);
+    assert!(!files.are_good_for(&wanted, begin));
+    files.make_if_missing().unwrap();
+    assert!(files.load().is_ok() && !files.are_good_for(&wanted, begin));
+
+    let root_key = KeyPair::generate().unwrap();
+    let mut root = CertificateParams::new(Vec::new()).unwrap();
+    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    root.distinguished_name
+        .push(rcgen::DnType::CommonName, "an authority");
+    let issuer = rcgen::Issuer::new(root, root_key);
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::new(names(&["two.example", "cam.example"])).unwrap();
+    parameters.not_before = begin.into();
+    parameters.not_after = (begin + 90 * day).into();
+    let chain = parameters.signed_by(&key, &issuer).unwrap().pem();
+    let stranger = KeyPair::generate().unwrap().serialize_pem();
+    assert!(files.replace(&chain, &stranger).is_err());
+    assert!(
+        files
+            .replace("no certificate", &key.serialize_pem())
+            .is_err()
+    );
+    assert!(files.load().is_ok());
+    files.replace(&chain, &key.serialize_pem()).unwrap();
+    assert!(files.are_good_for(&wanted, begin + 59 * day));
+    assert!(!files.are_good_for(&wanted, begin + 61 * day));
+    assert!(!files.are_good_for(&wanted[..1], begin));
+    assert!(!files.are_good_for(&names(&["cam.example", "three.example"]), begin));
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn server(hub: &Hub) -> (Arc<WebRtc>, Arc<Context>) {
         shards: Shards::start(2).unwrap(),
         policy: Policy::new(Network::default()),
         certificate: crate::net::tls::tests::certificate(),
+        proofs: crate::net::acme::Proofs::default(),
         connector: Connector::new(None).unwrap(),
         bridges: Bridges::new(Handle::current(), hub.clone()),
         muxers: Muxers::new(&Segments::default()),
