@@ -20,7 +20,7 @@ use crate::net::policy::Policy;
 use crate::net::shard::Shards;
 use crate::net::tls::{Connector, Identity, TlsError};
 use crate::store::{Store, StoreError};
-use crate::telemetry::Systemd;
+use crate::telemetry::{Systemd, UNKEPT};
 use listeners::Listeners;
 use reload::Reload;
 use std::collections::{BTreeMap, BTreeSet};
@@ -238,8 +238,8 @@ async fn serve(
         greet(address, &protocols, &context);
     }
     if let Some((account, password)) = first {
-        // The one time that it can be read; it is no secret from who reads the log of a first start.
-        tracing::warn!("sign in as {account} with the password {password} (it is not shown again)");
+        // The one time that it can be read; it is no secret from who reads the log of a first start, but from operators.
+        tracing::warn!(target: UNKEPT, "sign in as {account} with the password {password} (it is not shown again)");
     }
     for protocol in &protocols {
         for (name, url) in protocol.standing_sources(&context.applications) {

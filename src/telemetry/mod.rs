@@ -4,7 +4,7 @@
 mod recent;
 mod systemd;
 
-pub use recent::{Line, Recent, recent};
+pub use recent::{Line, Recent, UNKEPT, recent};
 pub use systemd::Systemd;
 
 use crate::config::{ConfigError, Log, LogFormat};

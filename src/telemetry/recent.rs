@@ -100,9 +100,15 @@ impl Recent {
 #[derive(Debug)]
 pub(super) struct Keeper;
 
+/// The target of events that are for who reads the server's standard error, and not for who may look at its log from elsewhere.
+pub const UNKEPT: &str = "millstream::unkept";
+
 impl<S: Subscriber> Layer<S> for Keeper {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
+        if metadata.target() == UNKEPT {
+            return;
+        }
         let mut text = Text::default();
         event.record(&mut text);
         let text = text.joined();

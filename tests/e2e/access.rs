@@ -30,6 +30,23 @@ fn first_password(server: &Server) -> String {
     told.unwrap_or_else(|| panic!("no password:\n{}", server.log.text()))
 }
 
+/// The log as it is shown to who may look at it, up to these words.
+#[track_caller]
+fn log_until(server: &Server, words: &str) -> String {
+    let mut listening = TcpStream::connect(("127.0.0.1", server.http)).unwrap();
+    listening.set_read_timeout(Some(seconds(30))).unwrap();
+    let get = "GET /api/v1/log HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    listening.write_all(get.as_bytes()).unwrap();
+    let mut log = String::new();
+    let mut buffer = [0; 4_096];
+    while !log.contains(words) {
+        let length = listening.read(&mut buffer).unwrap();
+        assert!(length > 0, "{log}");
+        log += &String::from_utf8_lossy(&buffer[..length]);
+    }
+    log
+}
+
 fn sign_in(server: &Server, name: &str, password: &str) -> Response {
     let body = json!({ "name": name, "password": password }).to_string();
     request(server.http, "POST", SESSION, &[AWAY], body.as_bytes())
@@ -72,6 +89,9 @@ fn the_first_password_signs_in_and_a_restart_keeps_the_account() {
         request(server.http, "GET", SESSION, &[AWAY], b"").status,
         401
     );
+    assert_eq!(sign_in(&server, "admin", "a guess").status, 401);
+    let log = log_until(&server, "sign-in refused");
+    assert!(!log.contains(&password), "operators see it: {log}");
     let signed_in = sign_in(&server, "admin", &password);
     let set = signed_in.header("Set-Cookie").to_owned();
     assert!(

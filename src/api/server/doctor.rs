@@ -184,7 +184,7 @@ fn certificate(validity: Option<Validity>, now: SystemTime) -> Check {
         Ok(_) if is_self_signed => (
             Verdict::Warning,
             format!(
-                "it is one that the server made itself, valid until {day}: browsers warn of it; set tls.certificate and tls.key"
+                "it is one that the server made itself, valid until {day}: browsers warn of it; set acme.domains, or tls.certificate and tls.key"
             ),
         ),
         Ok(left) if left < SOON => (Verdict::Warning, format!("it is valid until {day} only")),
