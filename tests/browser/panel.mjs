@@ -190,6 +190,18 @@ async function recordings(page) {
   await page.waitForFunction(() => document.querySelector('dialog video')?.currentTime > 0.5, undefined, { timeout: LIMIT });
   await page.keyboard.press('Escape');
   await page.locator('.timeline [role="button"]').first().waitFor({ timeout: LIMIT });
+  await page.request.post(new URL('LiveApp/rest/v2/broadcasts/create', options.url).href, { data: { streamId: 'door' } });
+  await visit(page, 'stream/LiveApp/door', 'door');
+  const slate = async () => (await page.request.get(new URL('api/v1/streams/LiveApp/door/slate', options.url).href)).json();
+  const chosen = await page.getByLabel('File').locator('option').nth(1).evaluate((option) => option.value);
+  await page.getByLabel('File').selectOption(chosen);
+  await see(page, 'body', 'The slate is changed.');
+  expect((await slate()).file === chosen, `the slate is ${JSON.stringify(await slate())}, not ${chosen}`);
+  await accessible(page, 'slate');
+  await page.getByLabel('File').selectOption('');
+  for (const until = Date.now() + LIMIT; (await slate()).file !== null; await page.waitForTimeout(200)) expect(Date.now() < until, 'the slate stays');
+  await visit(page, 'recordings/LiveApp/demo', 'Recordings');
+  await vod.waitFor({ timeout: LIMIT });
   const link = await page.getByRole('link', { name: 'Export as MP4' }).getAttribute('href');
   const exported = await page.request.get(link);
   expect(exported.status() === 200, `export: ${exported.status()} ${await exported.text().catch(() => '')}`);

@@ -11,6 +11,7 @@ import type { Connection, Stream } from '../model';
 import { canStart, deleteStream, isRecorded, isRunning, record, startStream, stopStream } from '../operations';
 import { Picture } from '../picture';
 import { go, to } from '../route';
+import { SlateCard } from '../slate';
 import { AddTarget, TargetRow } from '../targets';
 import { texts } from '../texts';
 import { Badge, Button, Card, Check, Confirm, CopyLine, Dialog, Field, Icon, Page, TextField, attempt, useAnswer } from '../ui';
@@ -52,6 +53,7 @@ export function StreamPage({ app, id }: { app: string; id: string }) {
           {stream.source && stream.source.urls.length > 0 && <Sources stream={stream} />}
           <Targets stream={stream} />
           {stream.camera && <CameraCard app={app} id={id} />}
+          <SlateCard stream={stream} />
           <Connections stream={stream} />
         </div>
       </div>
