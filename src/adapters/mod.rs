@@ -219,6 +219,14 @@ pub trait Protocol: Send + Sync + 'static {
         false
     }
 
+    /// Whether a URL that is its to pull from can be, as far as its text tells.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words that hold no secret of it.
+    fn check_pull(&self, _url: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Pulls from `url` into the stream that `target` stands for, until it ends or fails. What fails is said
     /// in words that hold no secret of the URL. Dropping the future stops at once.
     ///

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 /// Most streams of one file.
 const MAX_STREAMS: usize = 10_000;
 
-/// Whether the streams of a configuration can be had: by the schemes and addresses of their URLs, as far as these tell.
+/// Whether the streams of a configuration can be had: by their URLs, as far as these tell.
 ///
 /// # Errors
 /// What is wrong with one, and where.
@@ -33,8 +33,11 @@ pub fn check(protocols: &[Arc<dyn Protocol>], config: &Config) -> Result<(), Con
         let error = |of: &str, words: &str| config.error(&format!("stream.{key}.{of}"), words);
         for url in &stream.source {
             let checked = pulled_by(protocols, url.reveal());
-            let checked = checked.and_then(|_| Ok(policy.check_url(url.reveal())?));
+            let protocol = checked.map_err(|why| error("source", &why.to_string()))?;
+            let checked = policy.check_url(url.reveal());
             checked.map_err(|why| error("source", &why.to_string()))?;
+            let checked = protocol.check_pull(url.reveal());
+            checked.map_err(|why| error("source", &why))?;
         }
         if stream.on_demand && stream.source.is_empty() {
             return Err(error("on_demand", "needs a source as well"));

@@ -95,6 +95,36 @@ fn errors_in_the_file_name_file_line_and_key() {
         ("[rtmp]\nlisten = 7\n", 2, &["rtmp.listen"]),
         ("applications = [\"LiveApp\"\n[http]\n", 2, &[]),
         ("[nonsense]\n", 1, &["nonsense"]),
+        (
+            "[acme]\ndomains = [\"*.example\"]\n",
+            2,
+            &["acme.domains", "*.example"],
+        ),
+        (
+            "[stream.cam]\nsource = \"rtsp://cam/1#transprot=tcp\"\n",
+            2,
+            &["stream.cam.source", "transprot", "transport"],
+        ),
+        (
+            "[stream.a]\nsource = [\"demo:\", \"srt://cam:1?latancy=1\"]\n",
+            2,
+            &["stream.a.source", "latancy", "latency"],
+        ),
+        (
+            "[stream.a]\n\nsource = \"udp://239.0.0.1:1#ttl=many\"\n",
+            3,
+            &["stream.a.source", "ttl"],
+        ),
+        (
+            "[stream.a]\nsource = \"https://cam/a.m3u8#tls_verfy=0\"\n",
+            2,
+            &["stream.a.source", "tls_verfy"],
+        ),
+        (
+            "[stream.a]\nsource = \"demo:\"\ntargets = [\"whip://host/cam#tokn=x\"]\n",
+            3,
+            &["stream.a.targets", "tokn"],
+        ),
     ] {
         std::fs::write(&file, text).unwrap();
         for arguments in [

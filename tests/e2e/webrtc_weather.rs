@@ -91,8 +91,10 @@ fn clock(server: &Server, far: &Server, source: &str) -> Peer {
         "rtmp" => ffmpeg
             .args(["-c:a", "aac", "-f", "flv"])
             .arg(server.rtmp_url("cam")),
+        // Otherwise it gathers sound in packets, up to 100 ms in each, and players hold pictures back for it.
         "rtsp" => ffmpeg
-            .args(["-c:a", "aac", "-f", "rtsp", "-rtsp_transport", "tcp"])
+            .args(["-c:a", "aac", "-max_delay", "0"])
+            .args(["-f", "rtsp", "-rtsp_transport", "tcp"])
             .arg(server.rtsp_url("cam")),
         _ => ffmpeg
             .args(["-c:a", "aac", "-f", "flv"])

@@ -35,6 +35,10 @@ impl Protocol for Hls {
         source::is_playlist(url)
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        source::check(url)
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(source::pull(url, target))
     }

@@ -55,6 +55,11 @@ impl Protocol for Mpegts {
         Carrier::of_scheme(scheme).is_some()
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        let parsed = Address::parse(url);
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let address = Address::parse(url).map_err(|error| error.to_string())?;

@@ -28,6 +28,11 @@ impl Protocol for Onvif {
         source::SCHEMES.contains(&scheme)
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        let parsed = Source::parse(url);
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(pull(url, target))
     }

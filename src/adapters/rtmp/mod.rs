@@ -131,6 +131,11 @@ impl Protocol for Rtmp {
         scheme == self.name
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        let parsed = address::Address::parse(url);
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(source::pull(url, target))
     }

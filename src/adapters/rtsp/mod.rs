@@ -343,6 +343,11 @@ impl Protocol for Rtsp {
         matches!(scheme, "rtsp" | "rtsps")
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        let parsed = Source::parse(url);
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
             let source = Source::parse(url).map_err(|error| error.to_string())?;

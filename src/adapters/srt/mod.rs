@@ -187,6 +187,11 @@ impl Protocol for Srt {
         scheme == "srt"
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        let parsed = address::Address::parse(url, self.terms.get().latency());
+        parsed.map(drop).map_err(|error| error.to_string())
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(remote::pull(self, url, target))
     }

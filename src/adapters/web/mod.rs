@@ -41,6 +41,10 @@ impl Protocol for Web {
         matches!(scheme, "http" | "https")
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        Address::parse(url).map(drop)
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(pull(url, target))
     }

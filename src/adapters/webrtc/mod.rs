@@ -207,12 +207,20 @@ impl Protocol for WebRtc {
         matches!(scheme, "whep" | "wheps")
     }
 
+    fn check_pull(&self, url: &str) -> Result<(), String> {
+        client::check(url)
+    }
+
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(client::pull(url, target))
     }
 
     fn pushes(&self, scheme: &str) -> bool {
         matches!(scheme, "whip" | "whips")
+    }
+
+    fn check_push(&self, url: &str) -> Result<(), String> {
+        client::check(url)
     }
 
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {

@@ -17,6 +17,11 @@ pub(super) use address::is_playlist;
 
 const OVER: &str = "the presentation is over";
 
+/// Whether a URL and its options can be understood.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    Address::parse(url).map(drop)
+}
+
 /// Pulls until the presentation is over. No message shows the URL: it may hold a password.
 pub(super) async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let address = Address::parse(url)?;

@@ -13,3 +13,8 @@ mod resource;
 
 pub(super) use pull::pull;
 pub(super) use push::push;
+
+/// Whether a URL and its options can be understood.
+pub(super) fn check(url: &str) -> Result<(), String> {
+    address::Address::parse(url).map(drop)
+}
