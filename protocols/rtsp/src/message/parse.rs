@@ -21,6 +21,9 @@ pub enum HeadError {
     /// A request of HTTP.
     #[error("a request of HTTP")]
     Http,
+    /// A request of another version than 1.
+    #[error("a request of another version of RTSP than 1")]
+    Version,
     /// More header fields than [`MAX_FIELDS`].
     #[error("more than {MAX_FIELDS} header fields")]
     Fields,
@@ -125,6 +128,15 @@ fn first_line(line: &str) -> Result<Message, HeadError> {
     if !is_version(version, "RTSP/") || url.is_empty() {
         return Err(HeadError::FirstLine);
     }
+    // Some write 1.1, or nothing behind the name.
+    let number = version.get("RTSP/".len()..).unwrap_or_default();
+    let major = number
+        .split('.')
+        .next()
+        .and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major != 1) {
+        return Err(HeadError::Version);
+    }
     Ok(Message::Request(Request::new(
         Method::parse(first),
         url.trim(),
@@ -195,6 +207,8 @@ mod tests {
             ("RTSP/1.0 OK", HeadError::FirstLine),
             ("RTSP/1.0 99999999 OK", HeadError::FirstLine),
             ("OPTIONS * SIP/2.0", HeadError::FirstLine),
+            ("OPTIONS * RTSP/2.0", HeadError::Version),
+            ("OPTIONS * rtsp/7.0", HeadError::Version),
             ("GET / HTTP/1.1\r\nHost: x\r\n", HeadError::Http),
         ];
         for (text, error) in cases {

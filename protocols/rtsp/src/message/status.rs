@@ -39,6 +39,8 @@ impl Status {
     pub const NOT_IMPLEMENTED: Self = Self(501);
     /// Not now; later perhaps.
     pub const UNAVAILABLE: Self = Self(503);
+    /// A version that is not spoken here (RFC 2326 section 7.1.1).
+    pub const VERSION_NOT_SUPPORTED: Self = Self(505);
     /// Something in `Require` is not supported.
     pub const OPTION_NOT_SUPPORTED: Self = Self(551);
 
@@ -73,6 +75,7 @@ impl Status {
             500 => "Internal Server Error",
             501 => "Not Implemented",
             503 => "Service Unavailable",
+            505 => "RTSP Version not supported",
             551 => "Option not supported",
             _ => "",
         }

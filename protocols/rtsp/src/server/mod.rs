@@ -21,7 +21,7 @@ use crate::Output;
 use crate::auth::{Authorization, Denied, Guard};
 use crate::carriage::Carriage;
 use crate::error::Error;
-use crate::message::{Message, Request, Response, Status};
+use crate::message::{HeadError, Message, Request, Response, Status};
 use crate::reader::{Incoming, ReadError, Reader};
 use crate::tunnel::Decoder;
 use sdp::Description;
@@ -253,7 +253,7 @@ impl Session {
 
     /// A last word to whoever does not speak RTSP.
     fn say_what_is_wrong(&mut self, error: &ReadError) {
-        if matches!(error, ReadError::NotRtsp(crate::message::HeadError::Http)) {
+        if matches!(error, ReadError::NotRtsp(HeadError::Http)) {
             let text = "This is a port for RTSP.\n";
             let length = text.len();
             let head = format!(
@@ -264,7 +264,11 @@ impl Session {
             self.out.extend_from_slice(text.as_bytes());
             return;
         }
-        Response::new(Status::BAD_REQUEST).write(&mut self.out);
+        let status = match error {
+            ReadError::NotRtsp(HeadError::Version) => Status::VERSION_NOT_SUPPORTED,
+            _ => Status::BAD_REQUEST,
+        };
+        Response::new(status).write(&mut self.out);
     }
 }
 

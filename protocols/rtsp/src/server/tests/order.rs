@@ -165,6 +165,17 @@ fn whoever_does_not_speak_rtsp_is_told() {
     assert!(near.hear(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").is_err());
     assert!(near.sent.starts_with("HTTP/1.1 400 Bad Request\r\n"));
     assert!(near.sent.ends_with("This is a port for RTSP.\n"));
+    let mut newer = Near::new();
+    assert!(
+        newer
+            .hear(b"OPTIONS * RTSP/2.0\r\nCSeq: 1\r\n\r\n")
+            .is_err()
+    );
+    assert!(
+        newer
+            .sent
+            .starts_with("RTSP/1.0 505 RTSP Version not supported\r\n")
+    );
     let garbage: [&[u8]; 3] = [b"\x16\x03\x01\0\xa5\x01", b"\x03\0\0\0\0", b"hello\r\n"];
     for bytes in garbage {
         let mut near = Near::new();
