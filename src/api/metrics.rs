@@ -67,8 +67,9 @@ pub(super) fn render(
         lost = lost.saturating_add(snapshot.packets.lost);
         wanted += snapshot.requests.wanted;
         asked += snapshot.requests.asked;
-        for (protocol, missed) in stream.skips().by_protocol() {
-            let labels = format!("{{stream=\"{}\",protocol=\"{protocol}\"}}", stream.name());
+        for ((protocol, cause), missed) in stream.skips().by_cause() {
+            let (name, cause) = (stream.name(), cause.label());
+            let labels = format!("{{stream=\"{name}\",protocol=\"{protocol}\",cause=\"{cause}\"}}");
             slow.push((labels, missed));
         }
         for (protocol, count) in stream.viewers().by_protocol() {
@@ -459,7 +460,7 @@ fn measured(text: &mut String, connections: &[(&'static str, Connection)]) {
     }
 }
 
-/// Readers that were too slow, by stream and protocol.
+/// Readers that were too slow, by stream, protocol and cause.
 fn skips(text: &mut String, slow: &[(String, Missed)]) {
     type Counter = (&'static str, &'static str, fn(&Missed) -> u64);
     let counters: [Counter; 4] = [

@@ -147,7 +147,7 @@ pub struct Skip {
 }
 
 /// Which bound a reader exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SkipCause {
     /// More bytes behind than [`Bounds::reader_bytes`].
     Bytes,
@@ -160,7 +160,17 @@ pub enum SkipCause {
 }
 
 impl SkipCause {
-    /// For logs and metrics.
+    /// For metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Time => "time",
+            Self::Evicted => "evicted",
+            Self::Network => "network",
+        }
+    }
+
+    /// For logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bytes => "too many bytes behind",

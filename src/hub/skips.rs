@@ -1,6 +1,6 @@
 //! Which readers were too slow for a stream, how often, and what they missed.
 
-use super::ring::Skip;
+use super::ring::{Skip, SkipCause};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,15 +18,15 @@ pub struct Missed {
     pub time: Duration,
 }
 
-/// Skips of one stream's readers by protocol.
+/// Skips of one stream's readers, by protocol and why.
 #[derive(Debug, Default)]
 pub struct Skips {
-    missed: Mutex<BTreeMap<&'static str, Missed>>,
+    missed: Mutex<BTreeMap<(&'static str, SkipCause), Missed>>,
 }
 
 impl Skips {
-    /// So far.
-    pub fn by_protocol(&self) -> BTreeMap<&'static str, Missed> {
+    /// So far, by protocol and why.
+    pub fn by_cause(&self) -> BTreeMap<(&'static str, SkipCause), Missed> {
         self.missed
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -35,7 +35,7 @@ impl Skips {
 
     pub(super) fn add(&self, protocol: &'static str, skip: &Skip) {
         let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
-        let missed = missed.entry(protocol).or_default();
+        let missed = missed.entry((protocol, skip.cause)).or_default();
         missed.skips += 1;
         missed.entries += skip.entries;
         missed.bytes += skip.bytes;
