@@ -106,6 +106,10 @@ pub const TARGETS: &[Target] = &[
     }),
     target("onvif_xml", onvif::fuzz::xml),
     target("onvif_discovery", onvif::fuzz::discovery),
+    target("onvif_device", |data| {
+        onvif::fuzz::device(SystemTime::UNIX_EPOCH, data)
+    }),
+    target("onvif_questions", onvif::fuzz::questions),
     target("onvif_session", |data| {
         onvif::fuzz::session(SystemTime::UNIX_EPOCH, data)
     }),

@@ -36,6 +36,12 @@ fn time_of(element: &Element) -> Option<SystemTime> {
     let hour = number(&["Time", "Hour"]).filter(|hour| *hour <= 24)?;
     let minute = number(&["Time", "Minute"]).filter(|minute| *minute < 60)?;
     let second = number(&["Time", "Second"]).filter(|second| *second <= 60)?;
+    instant([year, month, day], [hour, minute, second])
+}
+
+/// A time of the calendar, from 1970 on, of numbers that are in their ranges.
+pub(crate) fn instant([year, month, day]: [u64; 3], time: [u64; 3]) -> Option<SystemTime> {
+    let [hour, minute, second] = time;
     // Days since 1970-01-01, with years that begin in March so that the leap day is their last.
     let (year, month) = match month {
         1 | 2 => (year - 1, month + 9),

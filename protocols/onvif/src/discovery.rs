@@ -28,10 +28,10 @@ pub const MAX_DEVICES: usize = 4_096;
 /// Most addresses and scopes of a device that are kept.
 const MAX_WORDS: usize = 64;
 
-const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
-const ADDRESSING: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
-const DISCOVERY: &str = "http://schemas.xmlsoap.org/ws/2005/04/discovery";
-const NETWORK: &str = "http://www.onvif.org/ver10/network/wsdl";
+pub(crate) const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
+pub(crate) const ADDRESSING: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
+pub(crate) const DISCOVERY: &str = "http://schemas.xmlsoap.org/ws/2005/04/discovery";
+pub(crate) const NETWORK: &str = "http://www.onvif.org/ver10/network/wsdl";
 
 /// The questions of one search: for transmitters, for devices, and for anything.
 pub fn probes(random: Random) -> [String; 3] {
@@ -55,7 +55,7 @@ pub fn probes(random: Random) -> [String; 3] {
 }
 
 /// A UUID that is the same for the same purpose.
-fn identifier(random: Random, purpose: &[u8]) -> String {
+pub(crate) fn identifier(random: Random, purpose: &[u8]) -> String {
     let hash = Sha1::new()
         .chain_update(random.0)
         .chain_update(purpose)

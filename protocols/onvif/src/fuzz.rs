@@ -6,6 +6,9 @@ use crate::events::PullMessages;
 use crate::imaging::GetImagingSettings;
 use crate::profiles::{Choice, GetProfiles, GetStreamUri, MAX_PROFILES};
 use crate::ptz::{GetConfigurationOptions, Motion, Move, Vector};
+use crate::server::discovery::{Question, Responder};
+use crate::server::{Answer, Nonces, Request, Stream, Video};
+use crate::soap;
 use crate::xml::{Element, MAX_DEPTH, escape, is_allowed};
 use crate::{Address, Credentials, Operation, Output, Random, Response, Session};
 use std::time::{Duration, SystemTime};
@@ -160,6 +163,86 @@ fn ask<'a, O: Operation>(
     unreachable!("a question comes to an end");
 }
 
+/// A request to a device is answered by an envelope, whatever it says; a proof is good once. The first byte chooses the
+/// service.
+pub fn device(now: SystemTime, data: &[u8]) {
+    let Some((service, body)) = data.split_first() else {
+        return;
+    };
+    let path = match service % 4 {
+        0 => "/onvif/device_service",
+        1 => "/onvif/media_service",
+        2 => "/onvif/media2_service/",
+        _ => "/onvif/ptz_service",
+    };
+    let answer = match Request::read(path, body) {
+        Ok(request) => {
+            if let Some(token) = request.token() {
+                let mut nonces = Nonces::default();
+                let is_good_once = nonces.take(token, now);
+                assert!(!nonces.take(token, now) || token.told().is_some());
+                assert!(is_good_once || token.told().is_none());
+                let told = token.told() == Some(("joe", "pa55word"));
+                assert!(told || token.told().is_none() || !token.proves("joe", "pa55word"));
+            }
+            request.answer(&shown(now))
+        }
+        Err(fault) => Answer::refusal(fault),
+    };
+    assert!(matches!(answer.status, 200 | 400 | 500));
+    let read = soap::read(answer.body.as_bytes());
+    match (answer.status, read.map(|(_, content)| content)) {
+        (200, Ok(soap::Content::Body(body))) => {
+            assert!(matches!(&body.children[..], [one] if one.name.ends_with("Response")));
+        }
+        (400 | 500, Ok(soap::Content::Fault(_))) => {}
+        (status, content) => unreachable!("{status}: {content:?}"),
+    }
+}
+
+fn shown(now: SystemTime) -> crate::server::Device {
+    crate::server::Device {
+        information: crate::device::Information::default(),
+        reference: "urn:uuid:1".to_owned(),
+        scopes: vec!["onvif://www.onvif.org/name/A".to_owned()],
+        host: "host".to_owned(),
+        place: "http://203.0.113.7:8081".to_owned(),
+        now,
+        is_discoverable: true,
+        interfaces: Vec::new(),
+        ports: [Some(8081), None],
+        streams: vec![Stream {
+            token: "p".to_owned(),
+            url: "rtsp://203.0.113.7/p".to_owned(),
+            video: Video {
+                size: (640, 360),
+                ..Video::default()
+            },
+            ..Stream::default()
+        }],
+    }
+}
+
+/// What is answered to who looks for devices is found by who looks.
+pub fn questions(data: &[u8]) {
+    let Some(question) = Question::read(data) else {
+        return;
+    };
+    let scopes = vec!["onvif://www.onvif.org/Profile/Streaming".to_owned()];
+    let mut responder = Responder::new("urn:uuid:1".to_owned(), scopes, Random([5; 16]), 1);
+    let places = ["http://203.0.113.7:8081/onvif/device_service".to_owned()];
+    let Some(answer) = responder.answer(&question, &places) else {
+        return;
+    };
+    // Its size is bounded, whatever was asked.
+    assert!(answer.len() < 4_096, "{}", answer.len());
+    assert!(soap::read(answer.as_bytes()).is_ok(), "{answer}");
+    if answer.contains("<d:ProbeMatches>") {
+        let matches = Match::read(answer.as_bytes()).unwrap_or_default();
+        assert!(matches!(&matches[..], [one] if one.places == places));
+    }
+}
+
 /// Valid inputs to start from, each with the name of its target and a name.
 pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let envelope = |body: &str| {
@@ -207,7 +290,75 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         let all = all.map(|(body, kind)| [&[*kind][..], &envelope(body)].concat());
         all.collect::<Vec<_>>().join(&SEPARATOR)
     };
+    let login = "<w:Security><w:UsernameToken><w:Username>joe</w:Username><w:Password \
+        Type='x#PasswordDigest'>tuOSpGlFlIXsozq4HFNeeGeFLEI=</w:Password><w:Nonce>LKqI6G/AikKCQrN0zqZFlg==</w:Nonce>\
+        <u:Created>1970-01-01T00:00:05Z</u:Created></w:UsernameToken></w:Security>";
+    let request = |service: u8, header: &str, body: &str| {
+        let text = format!(
+            "<s:Envelope><s:Header>{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        );
+        [&[service][..], text.as_bytes()].concat()
+    };
+    let question = |body: &str| {
+        format!(
+            "<s:Envelope><s:Header><a:MessageID>urn:uuid:1</a:MessageID></s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        )
+        .into_bytes()
+    };
     vec![
+        (
+            "device",
+            "profiles",
+            request(1, login, "<t:GetProfiles xmlns:t='x'/>"),
+        ),
+        (
+            "device",
+            "profiles2",
+            request(
+                2,
+                &login.replace("Digest'", "Text'"),
+                "<GetProfiles><Token>p</Token><Type>All</Type></GetProfiles>",
+            ),
+        ),
+        (
+            "device",
+            "stream",
+            request(
+                1,
+                login,
+                "<GetStreamUri><StreamSetup><Transport><Protocol>HTTP</Protocol></Transport></StreamSetup>\
+                 <ProfileToken>p</ProfileToken></GetStreamUri>",
+            ),
+        ),
+        (
+            "device",
+            "options",
+            request(1, "", "<GetVideoEncoderConfigurationOptions/>"),
+        ),
+        (
+            "device",
+            "services",
+            request(
+                0,
+                "",
+                "<GetServices><IncludeCapability>true</IncludeCapability></GetServices>",
+            ),
+        ),
+        (
+            "questions",
+            "probe",
+            question(
+                "<d:Probe><d:Types>dn:NetworkVideoTransmitter</d:Types><d:Scopes MatchBy='x/rfc2396'>\
+                 onvif://www.onvif.org/Profile</d:Scopes></d:Probe>",
+            ),
+        ),
+        (
+            "questions",
+            "resolve",
+            question(
+                "<d:Resolve><a:EndpointReference><a:Address>urn:uuid:1</a:Address></a:EndpointReference></d:Resolve>",
+            ),
+        ),
         (
             "xml",
             "entities",
@@ -239,6 +390,8 @@ mod tests {
             let run = |data: &[u8]| match entry {
                 "xml" => xml(data),
                 "discovery" => discovery(data),
+                "device" => device(SystemTime::UNIX_EPOCH, data),
+                "questions" => questions(data),
                 _ => session(SystemTime::UNIX_EPOCH, data),
             };
             run(&seed);
@@ -256,6 +409,8 @@ mod tests {
         fn any_bytes_pass(data in prop::collection::vec(any::<u8>(), 0..300)) {
             xml(&data);
             discovery(&data);
+            device(SystemTime::UNIX_EPOCH, &data);
+            questions(&data);
             session(SystemTime::UNIX_EPOCH, &data);
         }
     }

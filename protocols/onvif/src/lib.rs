@@ -3,7 +3,8 @@
 //! Read [`Session`] first: it knows one camera, and [`Session::ask`] makes an [`Asking`] of an [`Operation`], which is
 //! polled for HTTP requests and fed with their responses until it is done. What opening a camera takes (its clock, its
 //! services, how it wants to be shown a password) happens on the way, once. The operations are in [`device`],
-//! [`profiles`], [`ptz`], [`imaging`] and [`events`]; [`discovery`] is how cameras are found.
+//! [`profiles`], [`ptz`], [`imaging`] and [`events`]; [`discovery`] is how cameras are found. [`server`] is the other side:
+//! what a device answers.
 //!
 //! Elements are told apart by their local names alone: cameras differ in prefixes and forget to declare them. SOAP is
 //! 1.2 (ONVIF Core Specification section 5.1), addressing headers are left out but where events need them, because
@@ -17,6 +18,7 @@ pub mod fuzz;
 pub mod imaging;
 pub mod profiles;
 pub mod ptz;
+pub mod server;
 pub mod xml;
 
 mod error;
@@ -28,7 +30,7 @@ mod session;
 mod soap;
 
 pub use error::Error;
-pub use http_auth::{Credentials, Random};
+pub use http_auth::{self as auth, Credentials, Random};
 pub use operation::Operation;
 pub use places::{Address, AddressError};
 pub use service::{Service, Services};
