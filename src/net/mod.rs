@@ -8,6 +8,7 @@ pub mod file;
 pub mod http;
 pub mod https;
 pub mod inflow;
+pub mod interfaces;
 pub mod listen;
 pub mod objects;
 pub mod patient;

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use crate::net::inflow::Inflow;
-use crate::net::udp;
+use crate::net::{interfaces, udp};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -122,7 +122,7 @@ fn interface(address: &Address) -> io::Result<Option<Interface>> {
         return Ok(None);
     };
     let own: Option<IpAddr> = name.parse().ok();
-    let all = if_addrs::get_if_addrs()?;
+    let all = interfaces::routed()?;
     let named = all.iter().filter(|interface| match own {
         Some(own) => interface.ip() == own,
         None => interface.name == *name,

@@ -1,5 +1,6 @@
 //! Looks for cameras on every interface, by IPv4 and IPv6.
 
+use crate::net::interfaces;
 use onvif::Random;
 use onvif::discovery::{self, Found, GROUP_V4, GROUP_V6, MAX_ANSWER, Match, PORT};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -116,7 +117,7 @@ async fn ask(
 
 /// A socket for each interface, and the group that is asked by it.
 fn sockets(failure: &mut Option<io::Error>) -> Vec<(UdpSocket, SocketAddr)> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_else(|error| {
+    let interfaces = interfaces::every().unwrap_or_else(|error| {
         *failure = Some(error);
         Vec::new()
     });

@@ -1,5 +1,6 @@
 //! Where a player can reach the port, by UDP and by TCP: the candidates of an answer.
 
+use crate::net::interfaces::{self, Interface};
 use crate::net::udp::Socket;
 use axum::http::{HeaderMap, header, uri::Authority};
 use serde::Deserialize;
@@ -104,12 +105,9 @@ fn asked(headers: &HeaderMap) -> impl Iterator<Item = IpAddr> {
 
 /// The addresses of this machine that a candidate can name: link-local ones need a zone, which it cannot.
 pub(super) fn interfaces() -> Vec<IpAddr> {
-    let found = if_addrs::get_if_addrs().unwrap_or_default();
-    let mut ips: Vec<_> = found.iter().map(if_addrs::Interface::ip).collect();
-    ips.retain(|ip| match ip {
-        IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_unspecified(),
-        IpAddr::V6(ip) => !ip.is_unicast_link_local() && !ip.is_unspecified(),
-    });
+    let found = interfaces::routed().unwrap_or_default();
+    let mut ips: Vec<_> = found.iter().map(Interface::ip).collect();
+    ips.retain(|ip| !ip.is_unspecified());
     // Loopback first, where it is of use at all.
     ips.sort_by_key(|ip| (!ip.is_loopback(), ip.is_ipv6()));
     ips

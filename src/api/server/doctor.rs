@@ -4,6 +4,7 @@
 use super::Shared;
 use crate::adapters::Listening;
 use crate::api::antmedia::millis;
+use crate::net::interfaces;
 use crate::net::tls::Validity;
 use crate::telemetry;
 use axum::extract::State;
@@ -93,15 +94,9 @@ async fn look(State(shared): State<Shared>) -> Json<Report> {
 
 /// Addresses of this machine that others may reach.
 fn addresses() -> Vec<IpAddr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let interfaces = interfaces::routed().unwrap_or_default();
     let addresses = interfaces.into_iter().map(|interface| interface.ip());
-    let is_link_local = |ip: &IpAddr| match ip {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    let mut addresses: Vec<_> = addresses
-        .filter(|ip| !ip.is_loopback() && !is_link_local(ip))
-        .collect();
+    let mut addresses: Vec<_> = addresses.filter(|ip| !ip.is_loopback()).collect();
     addresses.sort();
     addresses.dedup();
     addresses

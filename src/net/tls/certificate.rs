@@ -2,6 +2,7 @@
 
 use super::provider;
 use crate::config::General;
+use crate::net::interfaces;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -312,8 +313,8 @@ pub fn write(path: &Path, text: &str) -> Result<(), TlsError> {
 /// For every name and address that this machine is known to have.
 fn parameters() -> CertificateParams {
     let mut addresses: Vec<IpAddr> = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    addresses.extend(interfaces.iter().map(if_addrs::Interface::ip));
+    let interfaces = interfaces::routed().unwrap_or_default();
+    addresses.extend(interfaces.iter().map(interfaces::Interface::ip));
     addresses.sort_unstable();
     addresses.dedup();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
