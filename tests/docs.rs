@@ -55,6 +55,8 @@ fn every_key_of_the_configuration_is_documented() {
         "rtsp",
         "srt",
         "rtsps",
+        "onvif",
+        "onvif.device",
         "webrtc",
         "demo",
         "stream.ID",

@@ -84,10 +84,7 @@ pub const ALL: &[(&str, Build)] = &[
     ("mpegts", |config| {
         Ok(Arc::new(mpegts::Mpegts::new(config)?))
     }),
-    ("onvif", |config| {
-        config.section::<NoSettings>("onvif")?;
-        Ok(Arc::new(onvif::Onvif))
-    }),
+    ("onvif", |config| Ok(Arc::new(onvif::Onvif::new(config)?))),
     ("demo", |config| Ok(Arc::new(demo::Demo::new(config)?))),
 ];
 
@@ -207,6 +204,12 @@ pub trait Protocol: Send + Sync + 'static {
     /// What is wrong with the table. Then nothing has changed.
     fn adopt(&self, _config: &Config) -> Result<Vec<&'static str>, ConfigError> {
         Ok(Vec::new())
+    }
+
+    /// Where its streams are played by their names, while it listens for players that name them in URLs
+    /// `SCHEME://HOST:PORT/APP/ID`: the scheme, and where.
+    fn plays_at(&self) -> Option<(&'static str, SocketAddr)> {
+        None
     }
 
     /// Whether a URL is this protocol's by more than its scheme, whoever else pulls from URLs of that.

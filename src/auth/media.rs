@@ -108,6 +108,28 @@ impl Auth {
         }
     }
 
+    /// Whether the caller proves a login of somebody who may play something, or needs none for that: for who asks
+    /// before a stream is named. What they may play, [`Auth::check`] says.
+    pub fn plays_something(&self, caller: Caller<'_>) -> bool {
+        let known = self.known.get();
+        let from = caller.address.ip();
+        let networks = &known.play_networks;
+        if !networks.is_empty() && !networks.iter().any(|network| network.contains(from)) {
+            return false;
+        }
+        let of_rights = known
+            .rights
+            .values()
+            .filter_map(|rights| rights.players.as_ref());
+        let given = Given::of(caller);
+        let any = Action::Play("", "");
+        let is_asked = is_asked(&known.webhook, any) && given.login.is_some();
+        is_asked
+            || of_rights.chain([&known.players]).any(|logins| {
+                logins.is_empty() || logins.iter().any(|login| proves(login, &given, caller))
+            })
+    }
+
     /// Whether somebody else is asked about this, who has to be told user and password as they are.
     pub fn asks_for_password(&self, action: Action<'_>) -> bool {
         is_asked(&self.known.get().webhook, action)

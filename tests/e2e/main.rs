@@ -50,6 +50,7 @@ mod mpegts;
 mod mpegts_multicast;
 mod network;
 mod onvif;
+mod onvif_device;
 mod panel;
 mod probe;
 mod publish_and_play;

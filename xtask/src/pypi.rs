@@ -3,6 +3,7 @@
 
 use crate::project;
 use crate::shell::{self, Error, Result};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,6 +31,40 @@ pub(crate) fn install(name: &str) -> Result<()> {
         .arg("--requirement")
         .arg(project::root().join(format!("tests/e2e/{name}.txt")));
     shell::run_with_retries(3, &mut pip)
+}
+
+/// Installs it where it is not, or older than the pin, with the files that belong beside its modules: a folder of modules
+/// alone is made without.
+///
+/// # Errors
+/// When it cannot be installed.
+pub(crate) fn ensure_whole(name: &str) -> Result<()> {
+    let modified = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    let pins = project::root().join(format!("tests/e2e/{name}.txt"));
+    let there = folder(name)?;
+    // Written last.
+    let mark = there.join("installed");
+    if modified(&mark) >= modified(&pins) && mark.is_file() {
+        println!("    nothing to do");
+        return Ok(());
+    }
+    if there.exists() {
+        fs::remove_dir_all(&there).map_err(|error| Error::new(error.to_string()))?;
+    }
+    let python = python().ok_or_else(|| Error::new("there is no Python with pip"))?;
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:", "--require-hashes"])
+        .args([
+            "--ignore-installed",
+            "--no-warn-script-location",
+            "--prefix",
+        ])
+        .arg(&there)
+        .arg("--requirement")
+        .arg(pins);
+    shell::run_with_retries(3, &mut pip)?;
+    fs::write(mark, "").map_err(|error| Error::new(error.to_string()))
 }
 
 /// Installs it where the file `sign` of it is not there, or is older than the pin.

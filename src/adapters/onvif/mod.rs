@@ -1,9 +1,10 @@
-//! Cameras by ONVIF: found, asked for their streams, and moved.
+//! Cameras by ONVIF: found, asked for their streams, and moved; and this server as one (`device`).
 //!
 //! As a protocol it pulls `onvif://` URLs: it asks the camera where the stream is, at each attempt anew, and leaves the
 //! rest to whoever pulls such URLs. Everything else that a camera can do is [`Camera`]'s, for those above.
 
 mod camera;
+mod device;
 mod discover;
 mod http;
 mod source;
@@ -13,15 +14,46 @@ pub use discover::{Device, discover};
 pub use onvif::{events, imaging, profiles, ptz};
 pub use source::{Source, SourceError, camera_url};
 
-use super::{BoxFuture, Protocol, Target, puller};
+use super::{BoxFuture, Context, ListenError, Listening, Protocol, Target, puller};
+use crate::config::{Config, ConfigError};
+use device::Device as OwnDevice;
+use std::sync::Arc;
 
 /// The adapter.
 #[derive(Debug)]
-pub struct Onvif;
+pub struct Onvif {
+    device: OwnDevice,
+}
+
+impl Onvif {
+    const NAME: &str = "onvif";
+
+    /// With the settings of its table.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Ok(Self {
+            device: OwnDevice::new(config)?,
+        })
+    }
+}
 
 impl Protocol for Onvif {
     fn name(&self) -> &'static str {
-        "onvif"
+        Self::NAME
+    }
+
+    fn listen(
+        self: Arc<Self>,
+        context: Arc<Context>,
+    ) -> BoxFuture<'static, Result<Vec<Listening>, ListenError>> {
+        Box::pin(async move { self.device.listen(context).await })
+    }
+
+    fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {
+        self.device.adopt(config)?;
+        Ok(Vec::new())
     }
 
     fn pulls(&self, scheme: &str) -> bool {
@@ -47,7 +79,7 @@ async fn pull(url: &str, target: &Target) -> Result<(), String> {
     let stream = camera.stream().await.map_err(|error| words(&error))?;
     let found = puller(&context.protocols, &stream);
     // It would come back here without end.
-    let found = found.filter(|protocol| protocol.name() != Onvif.name());
+    let found = found.filter(|protocol| protocol.name() != Onvif::NAME);
     let protocol = found.ok_or("the camera names a stream that cannot be pulled")?;
     protocol.pull(&stream, target).await
 }

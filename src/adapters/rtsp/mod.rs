@@ -44,6 +44,7 @@ use multicast::{Multicast, Range};
 use serde::Deserialize;
 use sockets::Sockets;
 use source::Source;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -121,6 +122,8 @@ impl Default for SecureSettings {
 pub struct Rtsp {
     settings: Current<Settings>,
     accepting: Accepting,
+    /// Where it listens.
+    address: Current<Option<SocketAddr>>,
     /// For datagrams, once it listens.
     sockets: OnceLock<Option<Arc<Sockets>>>,
     multicast: Option<Arc<Multicast>>,
@@ -149,6 +152,7 @@ impl Rtsp {
         Ok(Self {
             settings: Current::new(settings),
             accepting: Accepting::default(),
+            address: Current::default(),
             sockets: OnceLock::new(),
             multicast,
         })
@@ -295,12 +299,17 @@ impl Protocol for Rtsp {
             let max_connections = settings.max_connections;
             let serve = |listener| listener::serve(listener, max_connections, shared);
             let address = self.accepting.at(settings.listen.0, serve).await?;
+            self.address.set(address);
             if let Some(address) = address {
                 let protocol = "rtsp";
                 listening.insert(0, Listening { protocol, address });
             }
             Ok(listening)
         })
+    }
+
+    fn plays_at(&self) -> Option<(&'static str, SocketAddr)> {
+        self.address.get().map(|address| ("rtsp", address))
     }
 
     fn adopt(&self, config: &Config) -> Result<Vec<&'static str>, ConfigError> {

@@ -61,6 +61,17 @@ pub(crate) fn onvif_simulator() -> PathBuf {
     folder
 }
 
+/// The Python that clients of cameras were installed for, and where they are.
+#[track_caller]
+pub(crate) fn onvif_clients() -> (PathBuf, PathBuf) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/onvif_clients");
+    assert!(
+        folder.join("installed").is_file(),
+        "onvif-zeep is not installed; `cargo xtask setup` installs it"
+    );
+    (path_of("python3"), folder)
+}
+
 /// The Python that aiortc was installed for, and where it is.
 #[track_caller]
 pub(crate) fn aiortc() -> (PathBuf, PathBuf) {

@@ -112,6 +112,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install the simulator of a camera", || {
         pypi::ensure("onvif", "ipycam/onvif.py")
     })?;
+    steps.step("install clients of cameras", || {
+        pypi::ensure_whole("onvif_clients")
+    })?;
     steps.step("install another WebRTC", || {
         pypi::ensure("aiortc", "aiortc/rtcpeerconnection.py")
     })?;
