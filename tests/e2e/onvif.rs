@@ -256,6 +256,56 @@ fn a_camera_comes_back_with_another_stream() {
 }
 
 #[test]
+fn a_camera_without_a_password_tells_and_takes_settings() {
+    let (_stream, rtsp_port) = camera(0, &["h264", "none"]);
+    let server = Server::start();
+    let (camera, port) = odd(&server, 0, rtsp_port, &["open"]);
+    let body = json!({
+        "type": "ipCamera", "name": "cam", "streamId": "cam", "ipAddr": format!("localhost:{port}#profile=smallest"),
+    });
+    let result = server.rest("POST", "/create?autoStart=true", &body.to_string());
+    assert_eq!(result.json()["success"], true, "{}", result.text());
+    server.wait_live("cam");
+    told(&camera, "stream of sub");
+    let network = ask(&server, "GET", "network").json();
+    let interface = json!({
+        "name": "eth0", "hardwareAddress": "00:11:22:33:44:55", "addresses": ["192.168.255.9/24"], "dhcp": true,
+    });
+    assert_eq!(network, json!([interface]));
+    let users = ask(&server, "GET", "users").json();
+    assert_eq!(
+        users,
+        json!([{ "name": "admin", "level": "Administrator" }])
+    );
+    let encoders = ask(&server, "GET", "encoders").json();
+    assert_eq!(encoders[1]["token"], "e-sub", "{encoders}");
+    let change = r#"{"width":320,"height":180,"bitrate":512}"#;
+    let set = server.rest("PUT", "/cam/ip-camera/encoders/e-sub", change);
+    assert_eq!(set.json()["success"], true, "{}", set.text());
+    told(&camera, "encoder 320 180 512");
+    let presets = ask(&server, "GET", "presets").json();
+    assert_eq!(presets, json!([{ "token": "p1", "name": "Gate" }]));
+    done(&server, "DELETE", "presets/p1");
+    told(&camera, "RemovePreset p1");
+    done(&server, "PUT", "home");
+    told(&camera, "SetHomePosition");
+}
+
+#[test]
+fn a_camera_takes_an_old_digest_and_is_chosen_by_token() {
+    let (_stream, rtsp_port) = camera(0, &["h264", "none", "admin", "pass#1"]);
+    let server = Server::start();
+    let (camera, port) = odd(&server, 0, rtsp_port, &["md5", "media2"]);
+    added(
+        &server,
+        "cam",
+        &format!("onvif://127.0.0.1:{port}#profile=sub"),
+    );
+    server.wait_live("cam");
+    told(&camera, "stream of sub");
+}
+
+#[test]
 fn over_tls_with_its_own_certificate() {
     let (_stream, rtsp_port) = camera(0, &["h264", "none", "admin", "pass#1"]);
     let server = Server::start();

@@ -6,6 +6,8 @@ It answers at 127.0.0.1:PORT (port 0 takes a free one), prints "ready PORT" when
 has answered. User and password are admin and pass#1. Quirks:
 
     digest        takes Digest of HTTP alone (SHA-256), and answers 401 with a page
+    md5           the same with MD5, as RFC 2069 had it
+    open          asks nobody for a password
     ahead=SECONDS its clock, by which it judges the password, is so far ahead
     old           knows no GetServices
     faults        sends faults with status 200
@@ -57,9 +59,11 @@ def digest_proves(method, field):
     if not field.startswith("Digest "):
         return False
     found = {name: quoted or bare for name, quoted, bare in re.findall(r'(\w+)=(?:"([^"]*)"|([^,\s]*))', field)}
-    sha = lambda *parts: hashlib.sha256(":".join(parts).encode()).hexdigest()  # noqa: E731
-    secret, request = sha(USER, REALM, PASSWORD), sha(method, found.get("uri", ""))
-    right = sha(secret, NONCE, found.get("nc", ""), found.get("cnonce", ""), "auth", request)
+    kind = hashlib.md5 if "md5" in QUIRKS else hashlib.sha256
+    hashed = lambda *parts: kind(":".join(parts).encode()).hexdigest()  # noqa: E731
+    secret, request = hashed(USER, REALM, PASSWORD), hashed(method, found.get("uri", ""))
+    counted = () if "md5" in QUIRKS else (found.get("nc", ""), found.get("cnonce", ""), "auth")
+    right = hashed(secret, NONCE, *counted, request)
     return found.get("response") == right and found.get("username") == USER
 
 
@@ -127,7 +131,25 @@ def answer(name, body):
             '<tt:PTZConfiguration token="p0"/></trt:Profiles>'
             for token, width, height in (("main", 1920, 1080), ("sub", 640, 360))
         )
+    if name == "SetVideoEncoderConfiguration":
+        print("encoder", text(body, "Width"), text(body, "Height"), text(body, "BitrateLimit"), flush=True)
+        return ""
+    if name == "GetNetworkInterfaces":
+        return (
+            '<tds:NetworkInterfaces token="eth0"><tt:Enabled>true</tt:Enabled><tt:Info><tt:Name>eth0</tt:Name>'
+            "<tt:HwAddress>00:11:22:33:44:55</tt:HwAddress></tt:Info><tt:IPv4><tt:Enabled>true</tt:Enabled><tt:Config>"
+            "<tt:FromDHCP><tt:Address>192.168.255.9</tt:Address><tt:PrefixLength>24</tt:PrefixLength></tt:FromDHCP>"
+            "<tt:DHCP>true</tt:DHCP></tt:Config></tt:IPv4></tds:NetworkInterfaces>"
+        )
+    if name == "GetUsers":
+        return "<tds:User><tt:Username>admin</tt:Username><tt:UserLevel>Administrator</tt:UserLevel></tds:User>"
+    if name == "GetPresets":
+        return '<tptz:Preset token="p1"><tt:Name>Gate</tt:Name></tptz:Preset>'
+    if name in ("RemovePreset", "SetHomePosition"):
+        print(name, text(body, "PresetToken"), flush=True)
+        return ""
     if name == "GetStreamUri":
+        print("stream of", text(body, "ProfileToken"), flush=True)
         uri = RTSP_URL.replace("127.0.0.1", "192.168.255.9") + ("?sub" if "sub" in body else "")
         return f"<trt:MediaUri><tt:Uri>{uri}</tt:Uri></trt:MediaUri><tr2:Uri>{uri}</tr2:Uri>"
     if name == "GetSnapshotUri":
@@ -189,9 +211,8 @@ class Camera(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def challenge(self):
-        fields = [
-            ("WWW-Authenticate", f'Digest realm="{REALM}", qop="auth", nonce="{NONCE}", algorithm=SHA-256'),
-        ]
+        kind = "" if "md5" in QUIRKS else ', qop="auth", algorithm=SHA-256'
+        fields = [("WWW-Authenticate", f'Digest realm="{REALM}", nonce="{NONCE}"{kind}')]
         self.reply(401, b"<!DOCTYPE html><html><h2>Access Error: 401 -- Unauthorized", "text/html", fields)
 
     def envelope(self, status, body):
@@ -207,15 +228,15 @@ class Camera(http.server.BaseHTTPRequestHandler):
         )
 
     def do_GET(self):
-        if not digest_proves("GET", self.headers.get("Authorization", "")):
+        if "open" not in QUIRKS and not digest_proves("GET", self.headers.get("Authorization", "")):
             return self.challenge()
         self.reply(200, JPEG, "image/jpeg")
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         name = re.search(r"Body><(\w+)", body).group(1)
-        if name != "GetSystemDateAndTime":
-            if "digest" in QUIRKS:
+        if name != "GetSystemDateAndTime" and "open" not in QUIRKS:
+            if "digest" in QUIRKS or "md5" in QUIRKS:
                 if not digest_proves("POST", self.headers.get("Authorization", "")):
                     return self.challenge()
             elif not token_proves(body):
