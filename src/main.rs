@@ -1,7 +1,7 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
-use millstream::commands::{CommandError, discover, export, import, probe, remux};
+use clap::{CommandFactory, Parser, Subcommand};
+use millstream::commands::{CommandError, discover, export, health, import, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
 use millstream::{adapters, api, server, telemetry};
 use std::path::PathBuf;
@@ -39,6 +39,19 @@ enum Command {
     Export(Export),
     /// Print the description of the HTTP APIs (OpenAPI).
     Openapi,
+    /// Ask the server of this machine whether it takes requests.
+    Health(Health),
+    /// Print what a shell needs to complete these commands.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command too.
+    Man {
+        /// Folder that they are written to.
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -107,6 +120,15 @@ struct Discover {
     json: bool,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct Health {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Most time that a step of it takes.
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
 impl Serve {
     fn load(&self) -> Result<Config, ConfigError> {
         let mut config = load(self.config.clone())?;
@@ -161,6 +183,9 @@ fn main() -> ExitCode {
         Some(Command::Import(arguments)) => import(arguments),
         Some(Command::Export(arguments)) => export(arguments),
         Some(Command::Openapi) => Ok(openapi()),
+        Some(Command::Health(arguments)) => health(arguments),
+        Some(Command::Completions { shell }) => Ok(completions(shell)),
+        Some(Command::Man { folder }) => manual(folder),
     };
     match result {
         Ok(code) => code,
@@ -298,6 +323,39 @@ fn import(arguments: Import) -> Result<ExitCode, ConfigError> {
 fn openapi() -> ExitCode {
     println!("{:#}", api::openapi::document());
     ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "what a command says is its output")]
+fn health(arguments: Health) -> Result<ExitCode, ConfigError> {
+    let config = load(arguments.config)?;
+    match health::run(&config.general.http, arguments.timeout) {
+        Ok(text) => {
+            print!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(CommandError::Unusable(words)) => Err(ConfigError(words)),
+        Err(CommandError::Failed(words)) => {
+            complain(&words);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "millstream", &mut std::io::stdout());
+    ExitCode::SUCCESS
+}
+
+fn manual(folder: Option<PathBuf>) -> Result<ExitCode, ConfigError> {
+    let command = Arguments::command();
+    let result = match &folder {
+        Some(folder) => clap_mangen::generate_to(command, folder),
+        None => clap_mangen::Man::new(command).render(&mut std::io::stdout()),
+    };
+    let cannot = |error| ConfigError(format!("cannot write the manual: {error}"));
+    result.map_err(cannot)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(arguments: ConfigArguments) -> Result<ExitCode, ConfigError> {

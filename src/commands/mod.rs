@@ -1,5 +1,5 @@
 //! Commands that end: what is in a source ([`probe`]), copying one stream from anywhere to anywhere ([`remux`]), which
-//! cameras there are ([`discover`]), taking over what another server has ([`import`]), and
+//! cameras there are ([`discover`]), whether the server works ([`health`]), taking over what another server has ([`import`]), and
 //! writing down what this one has ([`export`]).
 //!
 //! Those that work on a stream use the sources, the hub and the targets of the server, which are the same code; only the hub is set up so
@@ -7,6 +7,7 @@
 
 pub mod discover;
 pub mod export;
+pub mod health;
 pub mod import;
 pub mod probe;
 pub mod remux;
