@@ -18,6 +18,7 @@ mod metrics;
 mod place;
 mod rights;
 mod target_status;
+mod words;
 
 use crate::adapters::{Context, FileRequest, Listening, Protocol, ServiceRequest, refusal};
 use crate::auth::{Action, Caller, Denied, Identity, Origin, Role, Visit};

@@ -2,7 +2,9 @@
 //!
 //! A call that is added to a router and not to the table is found by the test below.
 
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// One call.
 struct Call {
@@ -15,6 +17,8 @@ struct Call {
     body: Option<&'static str>,
     /// The status of the usual answer, and its schema; none for one without a body of its own.
     answer: (u16, Option<&'static str>),
+    /// Statuses of refusals, beside those that [`refusals`] knows.
+    fails: &'static [u16],
 }
 
 const fn call(method: &'static str, path: &'static str, summary: &'static str) -> Call {
@@ -25,6 +29,7 @@ const fn call(method: &'static str, path: &'static str, summary: &'static str) -
         query: &[],
         body: None,
         answer: (200, None),
+        fails: &[],
     }
 }
 
@@ -43,6 +48,13 @@ impl Call {
     const fn gives(self, schema: &'static str) -> Self {
         Self {
             answer: (200, Some(schema)),
+            ..self
+        }
+    }
+
+    const fn fails(self, statuses: &'static [u16]) -> Self {
+        Self {
+            fails: statuses,
             ..self
         }
     }
@@ -77,8 +89,8 @@ const SERVER: &[Call] = &[
     call("get", "/server.json", "Version, applications, listeners"),
     call("get", "/openapi.json", "This document"),
     call("get", "/api/v1/state", "All that the APIs have made"),
-    call("post", "/api/v1/state", "Makes what is not there"),
-    call("put", "/api/v1/state", "Makes all be as it says"),
+    call("post", "/api/v1/state", "Makes what is not there").body("State"),
+    call("put", "/api/v1/state", "Makes all be as it says").body("State"),
     call(
         "get",
         "/api/v1/configuration",
@@ -88,13 +100,18 @@ const SERVER: &[Call] = &[
         "get",
         "/api/v1/streams/{app}/{id}/slate",
         "The file that is shown while a stream's sources are gone",
-    ),
-    call("put", "/api/v1/streams/{app}/{id}/slate", "Sets that file"),
+    )
+    .gives("Slate"),
+    call("put", "/api/v1/streams/{app}/{id}/slate", "Sets that file")
+        .body("Slate")
+        .gives("Slate")
+        .fails(&[422]),
     call(
         "delete",
         "/api/v1/streams/{app}/{id}/slate",
         "Shows nothing then",
-    ),
+    )
+    .gives("Slate"),
 ];
 
 /// Who may manage, and who did.
@@ -102,13 +119,15 @@ const ACCESS: &[Call] = &[
     call("get", "/api/v1/session", "Who one is").gives("Session"),
     call("post", "/api/v1/session", "Signs in")
         .body("Credentials")
-        .gives("Session"),
+        .gives("Session")
+        .fails(&[429]),
     call("delete", "/api/v1/session", "Signs out").status(204),
     call("get", "/api/v1/accounts", "The accounts").gives("Accounts"),
     call("post", "/api/v1/accounts", "Makes an account")
         .body("AccountInput")
         .gives("Account")
-        .status(201),
+        .status(201)
+        .fails(&[409, 429]),
     call("get", "/api/v1/accounts/{name}", "One account").gives("Account"),
     call(
         "patch",
@@ -116,8 +135,11 @@ const ACCESS: &[Call] = &[
         "Changes role or password",
     )
     .body("AccountChange")
-    .gives("Account"),
-    call("delete", "/api/v1/accounts/{name}", "Forgets an account").status(204),
+    .gives("Account")
+    .fails(&[409, 429]),
+    call("delete", "/api/v1/accounts/{name}", "Forgets an account")
+        .status(204)
+        .fails(&[409]),
     call("get", "/api/v1/tokens", "The tokens of programs").gives("ApiTokens"),
     call(
         "post",
@@ -126,7 +148,8 @@ const ACCESS: &[Call] = &[
     )
     .body("ApiTokenInput")
     .gives("ApiToken")
-    .status(201),
+    .status(201)
+    .fails(&[409]),
     call("delete", "/api/v1/tokens/{id}", "Makes a token worthless").status(204),
     call("get", "/api/v1/audit", "Who changed what, the newest first")
         .query(&["limit", "before"])
@@ -168,14 +191,18 @@ const MILLSTREAM: &[Call] = &[
         "get",
         "/api/v1/events",
         "What changes in streams, as server-sent events",
-    ),
-    call("get", "/api/v1/log", "The log, as server-sent events").query(&["level", "text", "after"]),
+    )
+    .fails(&[503]),
+    call("get", "/api/v1/log", "The log, as server-sent events")
+        .query(&["level", "text", "after"])
+        .fails(&[503]),
     call(
         "post",
         "/api/v1/probe",
         "What is in a source, and what can carry it",
     )
-    .body("Source"),
+    .body("Source")
+    .fails(&[429, 502]),
     call(
         "get",
         "/api/v1/doctor",
@@ -619,6 +646,22 @@ fn operation(api: &str, call: &Call) -> Value {
     }
     let mut responses = Map::new();
     responses.insert(status.to_string(), answer);
+    for status in refusals(api, call) {
+        let words = StatusCode::from_u16(status).ok();
+        let words = words.and_then(|status| status.canonical_reason());
+        let mut refusal = json!({ "description": words.unwrap_or_default() });
+        let schema = refusal_schema(api, call);
+        if let Some(schema) =
+            schema.filter(|_| !(status == 404 && NOTHING_SAID.contains(&call.path)))
+        {
+            let kind = match schema {
+                "Problem" => "application/problem+json",
+                _ => "application/json",
+            };
+            refusal["content"] = content_of(kind, schema);
+        }
+        responses.insert(status.to_string(), refusal);
+    }
     let mut operation = json!({
         "tags": [api],
         "summary": call.summary,
@@ -631,8 +674,61 @@ fn operation(api: &str, call: &Call) -> Value {
     operation
 }
 
+/// Where there is no such broadcast, these say it with the status alone, as Ant Media does.
+const NOTHING_SAID: [&str; 2] = [
+    "/{app}/rest/v2/broadcasts/{id}",
+    "/{app}/rest/v2/broadcasts/{id}/connections",
+];
+
+/// With what a call may be refused.
+fn refusals(api: &str, call: &Call) -> BTreeSet<u16> {
+    let mut statuses: BTreeSet<u16> = call.fails.iter().copied().collect();
+    // Whether the server is there anybody may ask.
+    let is_open = api == "Server" && !call.path.starts_with("/api/");
+    if is_open || matches!(api, "Media" | "EvoStream") {
+        return statuses;
+    }
+    // Who does not say who it is, and whose role is not enough.
+    statuses.extend([401, 403]);
+    if call.path.contains('{') {
+        statuses.extend([400, 404]);
+    }
+    if !call.query.is_empty() {
+        statuses.insert(400);
+    }
+    if call.body.is_some() {
+        statuses.extend([400, 413]);
+    }
+    // What cannot be kept is not answered as if it were.
+    if call.method != "get" {
+        statuses.insert(500);
+    }
+    // A camera that does not answer, or is asked too much.
+    if call.path.contains("/ip-camera/") || call.path.ends_with("/onvif-devices") {
+        statuses.extend([409, 502, 503]);
+    }
+    if call.path.ends_with("/recordings/export") {
+        statuses.extend([409, 413, 500, 502]);
+    }
+    statuses
+}
+
+/// What a refusal looks like.
+fn refusal_schema(api: &str, call: &Call) -> Option<&'static str> {
+    match api {
+        "Ant Media" => Some("Result"),
+        "api.video" => Some("Problem"),
+        _ if call.path.starts_with("/api/") => Some("Error"),
+        _ => None,
+    }
+}
+
 fn content(schema: &str) -> Value {
-    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+    content_of("application/json", schema)
+}
+
+fn content_of(kind: &str, schema: &str) -> Value {
+    json!({ kind: { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
 fn schemas() -> Value {
@@ -671,6 +767,11 @@ fn own_schemas() -> Value {
             })),
         })),
         "Source": object(json!({ "url": text })),
+        "Error": object(json!({ "error": text })),
+        "Slate": object(json!({ "file": { "type": ["string", "null"] }, "shown": flag })),
+        "State": object(json!({
+            "form": { "const": 1 }, "broadcasts": { "type": "object" }, "settings": { "type": "object" },
+        })),
         "Report": object(json!({
             "time": number, "version": text,
             "checks": { "type": "array", "items": object(json!({ "check": text, "detail": text,
@@ -704,16 +805,21 @@ fn own_schemas() -> Value {
 
 fn compatible_schemas() -> Value {
     let text = json!({ "type": "string" });
+    let maybe = json!({ "type": ["string", "null"] });
     let flag = json!({ "type": "boolean" });
     let number = json!({ "type": "integer" });
     json!({
         "Result": object(json!({ "success": flag, "message": text, "dataId": text, "errorId": number })),
         "Number": object(json!({ "number": number })),
+        "Problem": object(json!({
+            "type": text, "title": text, "name": text, "detail": text, "status": number,
+            "problems": { "type": "array", "items": {} },
+        })),
         "Broadcasts": list("Broadcast"),
         "Broadcast": object(json!({
-            "streamId": text, "name": text, "status": text, "type": text, "streamUrl": text, "ipAddr": text,
-            "username": text, "password": text, "autoStartStopEnabled": flag, "fallbackStreamUrls": { "type": "array", "items": text },
-            "endPointList": list("Endpoint"), "bitrate": number, "width": number, "height": number, "lastError": text, "madeBy": text,
+            "streamId": text, "name": maybe, "status": text, "type": text, "streamUrl": maybe, "ipAddr": maybe,
+            "username": maybe, "password": maybe, "autoStartStopEnabled": flag, "fallbackStreamUrls": { "type": "array", "items": text },
+            "endPointList": { "type": ["array", "null"], "items": { "$ref": "#/components/schemas/Endpoint" } }, "bitrate": number, "width": number, "height": number, "lastError": maybe, "madeBy": text,
         })),
         "Endpoint": { "allOf": [
             object(json!({ "endpointUrl": text, "endpointServiceId": text, "status": text, "type": text })),
@@ -772,7 +878,6 @@ fn compatible_schemas() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     /// The routes that a router's source text has, with what it nests them below, as `method path`.
     fn routes(source: &str, nests: &[(&str, &str)]) -> BTreeSet<String> {

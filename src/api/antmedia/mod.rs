@@ -22,10 +22,12 @@ pub use envelope::refusal;
 pub use users::signs_in;
 
 use crate::adapters::Listening;
+use crate::api::words;
 use crate::control::Control;
 use crate::hub::Applications;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use axum::routing::{delete, get, post, put};
 
 /// The protocol that `rtmpURL` is for, and the port that such a URL need not name.
@@ -140,6 +142,9 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
         .route("/rest/v2/users/authenticate", post(users::authenticate))
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(map_response(async |response| {
+            words::told(response, refusal).await
+        }))
         .with_state(Shared {
             control,
             applications,

@@ -19,11 +19,12 @@ mod streams;
 mod tokens;
 
 use crate::adapters::{Context, Listening};
-use crate::api::json;
+use crate::api::{json, words};
 use crate::auth::Denied;
 use crate::control::Control;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -71,6 +72,9 @@ pub fn router(control: Control, context: Arc<Context>, listening: Arc<[Listening
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not by this method")
         })
+        .layer(map_response(async |response| {
+            words::told(response, refusal).await
+        }))
         .with_state(Shared {
             control,
             context,
