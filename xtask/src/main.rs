@@ -41,7 +41,9 @@ Usage: cargo xtask COMMAND
                           real and hostile clients beside each other for so long: memory, sockets, what was missed
   bench [NAME [ARGS…]]    run a benchmark program in release mode; without NAME, list them
   unsafe                  count the unsafe code in what the server is built of, for docs/design/unsafe.md
-  dist                    build the static binary that is shipped
+  dist [--check] [--twice]
+                          build what is shipped: the static binary, its manual, licences, SBOM, package; --check runs it
+                          where nothing else is (needs root), --twice builds it in another folder and compares
   help                    this text
 
 Environment: MILLSTREAM_CHROMIUM names the browser that the tests drive; MILLSTREAM_CORPUS a folder of
@@ -69,7 +71,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         return Err(Error::usage("no command given; see cargo xtask help"));
     };
     // Only these take arguments: a misspelt flag of the others must not be ignored.
-    let takes_arguments = matches!(command.as_str(), "run" | "fuzz" | "bench" | "soak");
+    let takes_arguments = matches!(command.as_str(), "run" | "fuzz" | "bench" | "soak" | "dist");
     if let (false, Some(extra)) = (takes_arguments, rest.first()) {
         return Err(Error::usage(format!(
             "{command} takes no argument, but {extra:?} was given"
@@ -85,7 +87,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "seeds" => commands::fuzz::seeds(),
         "soak" => commands::test::soak(rest),
         "bench" => commands::bench::bench(rest),
-        "dist" => commands::dist::dist(),
+        "dist" => commands::dist::dist(rest),
         "unsafe" => commands::unsafety::list(),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

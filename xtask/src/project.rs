@@ -66,3 +66,43 @@ pub(crate) fn target() -> Result<PathBuf> {
         .map(Path::to_path_buf)
         .ok_or_else(|| Error::new(format!("{} is in no target folder", program.display())))
 }
+
+/// Where cargo keeps what it downloads.
+///
+/// # Errors
+/// When the environment does not tell.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let home = home.map_err(|_| Error::new("there is neither CARGO_HOME nor HOME"))?;
+    Ok(home.into())
+}
+
+/// The folders in which the sources of crates are, one for each registry.
+///
+/// # Errors
+/// When there are none.
+pub(crate) fn crate_sources() -> Result<Vec<PathBuf>> {
+    let folder = cargo_home()?.join("registry/src");
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|error| Error::new(format!("cannot read {}: {error}", folder.display())))?;
+    Ok(entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect())
+}
+
+/// When the last commit was made, in seconds since 1970; what `SOURCE_DATE_EPOCH` says where it is set.
+///
+/// # Errors
+/// When git does not tell.
+pub(crate) fn date() -> Result<u64> {
+    let said = std::env::var("SOURCE_DATE_EPOCH").ok().or_else(|| {
+        let folder = root();
+        let folder = folder.to_string_lossy();
+        shell::ask("git", &["-C", &folder, "log", "-1", "--format=%ct"])
+    });
+    let date = said.and_then(|said| said.trim().parse().ok());
+    date.ok_or_else(|| {
+        Error::new("git tells no date; set SOURCE_DATE_EPOCH to the time of the sources")
+    })
+}

@@ -170,12 +170,29 @@ pub(crate) const TEST: &[Tool] = &[
         &["libnginx-mod-stream"],
         Present::File(&["/usr/lib/nginx/modules/ngx_stream_module.so"]),
     ),
+    tool("Caddy", &["caddy"], Present::Program("caddy")),
     tool("rtmpdump", &["rtmpdump"], Present::Program("rtmpdump")),
     tool(
         "a Python with pip",
         &["python3-pip"],
         Present::Check(pypi::pip_exists),
     ),
+];
+
+/// What `dist` needs besides what the build does.
+pub(crate) const DIST: &[Tool] = &[
+    tool("dpkg-deb", &["dpkg"], Present::Program("dpkg-deb")),
+    tool("git", &["git"], Present::Program("git")),
+];
+
+/// What checking it needs besides.
+pub(crate) const DIST_CHECK: &[Tool] = &[
+    tool(
+        "debootstrap",
+        &["debootstrap"],
+        Present::Program("debootstrap"),
+    ),
+    tool("chroot", &["coreutils"], Present::Program("chroot")),
 ];
 
 /// What fuzzing needs besides: libFuzzer is C++.

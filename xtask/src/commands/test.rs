@@ -127,6 +127,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install a server of S3", || {
         pypi::ensure("moto", "moto/server.py")
     })?;
+    steps.step("install a fuzzer of HTTP APIs", || {
+        pypi::ensure("schemathesis", "schemathesis/cli/__init__.py")
+    })?;
     let browser = steps.step("find a browser", chromium::find_or_download)?;
     let ffmpeg = steps.step("find a newer ffmpeg", ffmpeg::find_or_install)?;
     Ok(Found { browser, ffmpeg })
@@ -145,7 +148,7 @@ fn peers() -> Result<()> {
     shell::run_with_retries(3, &mut build)
 }
 
-fn browser_packages() -> Result<()> {
+pub(super) fn browser_packages() -> Result<()> {
     let folder = project::root().join("tests/browser");
     if !folder.join("package-lock.json").exists() || is_current(&folder) {
         println!("    nothing to do");

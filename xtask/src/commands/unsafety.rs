@@ -4,7 +4,7 @@
 use crate::project;
 use crate::shell::{Error, Result};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// What may follow the word where it opens unsafe code, and the column it is counted in.
@@ -21,7 +21,7 @@ const FORMS: [(&str, usize); 5] = [
 /// # Errors
 /// When cargo does not tell the dependencies.
 pub(crate) fn list() -> Result<ExitCode> {
-    let sources = sources()?;
+    let sources = project::crate_sources()?;
     let (mut without, mut rows) = (Vec::new(), Vec::new());
     for (name, version) in shipped()? {
         let folder = sources
@@ -91,19 +91,6 @@ fn crates(tree: &str) -> Vec<(String, String)> {
     crates.sort();
     crates.dedup();
     crates
-}
-
-/// The folders in which cargo keeps what it has downloaded.
-fn sources() -> Result<Vec<PathBuf>> {
-    let home = std::env::var("CARGO_HOME")
-        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
-    let home = home.map_err(|_| Error::new("there is neither CARGO_HOME nor HOME"))?;
-    let folder = Path::new(&home).join("registry/src");
-    let entries = fs::read_dir(&folder)
-        .map_err(|error| Error::new(format!("cannot read {}: {error}", folder.display())))?;
-    Ok(entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect())
 }
 
 /// Blocks, functions, implementations and traits in the Rust files below a folder.
