@@ -14,6 +14,7 @@ pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod playlist;
 pub(crate) mod program;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod rtmp;
 pub(crate) mod server;

@@ -96,6 +96,22 @@ pub(crate) fn moto() -> (PathBuf, PathBuf) {
     (path_of("python3"), folder)
 }
 
+/// schemathesis, by the Python that it was installed for.
+#[track_caller]
+pub(crate) fn schemathesis() -> Command {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../test-tools/schemathesis");
+    let is_there = folder.join("schemathesis/cli/__init__.py").is_file();
+    assert!(
+        is_there,
+        "schemathesis is not installed; `cargo xtask setup` installs it"
+    );
+    let mut command = tool("python3");
+    command
+        .args(["-m", "schemathesis.cli"])
+        .env("PYTHONPATH", folder);
+    command
+}
+
 /// The Python that GStreamer is bound to: Debian's, whatever else is in the path.
 #[track_caller]
 pub(crate) fn python() -> PathBuf {
