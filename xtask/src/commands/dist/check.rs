@@ -53,7 +53,11 @@ pub(super) fn check(steps: &mut Steps, made: &Made) -> Result<()> {
     let browser = steps.step("install what the check needs", || {
         tools::ensure(&[tools::DIST_CHECK], true)?;
         test::browser_packages()?;
-        chromium::find_or_download()
+        let browser = chromium::find_or_download()?;
+        // The script wants a path.
+        let path = shell::ask("sh", &["-c", "command -v \"$0\"", &browser]);
+        let path = path.map(|path| path.trim().to_owned());
+        path.ok_or_else(|| Error::new(format!("{browser} is not in the path")))
     })?;
     let root = made.folder.join("empty");
     make_folder(&root)?;

@@ -86,6 +86,9 @@ pub(crate) fn dist(args: &[String]) -> Result<ExitCode> {
 fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
+        // Random numbers by the system call, and not by a function that a static program cannot look up: without it, they
+        // would be read from /dev/urandom, which an empty root does not have.
+        "--cfg=getrandom_backend=\"linux_getrandom\"".to_owned(),
         // Panics name files, and names of files must not differ with where the sources lie.
         format!("--remap-path-prefix={}=/millstream", sources.display()),
         format!(
