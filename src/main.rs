@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use millstream::commands::{CommandError, discover, export, health, import, probe, remux};
 use millstream::config::{self, Config, ConfigError, LogFormat, Overrides};
 use millstream::{adapters, api, server, telemetry};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -185,7 +185,7 @@ fn main() -> ExitCode {
         Some(Command::Openapi) => Ok(openapi()),
         Some(Command::Health(arguments)) => health(arguments),
         Some(Command::Completions { shell }) => Ok(completions(shell)),
-        Some(Command::Man { folder }) => manual(folder),
+        Some(Command::Man { folder }) => manual(folder.as_deref()),
     };
     match result {
         Ok(code) => code,
@@ -347,9 +347,9 @@ fn completions(shell: clap_complete::Shell) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn manual(folder: Option<PathBuf>) -> Result<ExitCode, ConfigError> {
+fn manual(folder: Option<&Path>) -> Result<ExitCode, ConfigError> {
     let command = Arguments::command();
-    let result = match &folder {
+    let result = match folder {
         Some(folder) => clap_mangen::generate_to(command, folder),
         None => clap_mangen::Man::new(command).render(&mut std::io::stdout()),
     };
