@@ -451,7 +451,7 @@ mod tests {
             let is_ours = |key: &str| {
                 let table = key.split('.').next().unwrap_or_default();
                 let others = [
-                    "rtmp", "rtmps", "rtsp", "rtsps", "srt", "webrtc", "demo", "stream",
+                    "rtmp", "rtmps", "rtsp", "rtsps", "srt", "webrtc", "onvif", "demo", "stream",
                 ];
                 line.starts_with("| `") && !others.contains(&table)
             };
