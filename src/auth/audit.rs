@@ -17,7 +17,7 @@ const WAITING: usize = 256;
 /// Longest text of what was done, in bytes.
 const MAX_ACTION: usize = 512;
 
-/// The end of the process waits so long for what is still to be written.
+/// Who has changed something, and the end of the process, wait so long for what is still to be written.
 const SETTLE: Duration = Duration::from_secs(1);
 
 /// One change.
@@ -70,7 +70,8 @@ impl Audit {
             .make_contiguous()
             .sort_unstable_by_key(|entry| entry.number);
         let (writer, waiting) = mpsc::channel(WAITING);
-        let (tell, written) = watch::channel(0);
+        let newest = entries.back().map_or(0, |entry| entry.number);
+        let (tell, written) = watch::channel(newest);
         tokio::spawn(write(store, waiting, tell));
         Ok(Self {
             entries: Mutex::new(entries),
@@ -79,7 +80,7 @@ impl Audit {
         })
     }
 
-    /// Notes a change.
+    /// Notes a change, and waits until that is written down, but not for long.
     pub async fn add(&self, who: &Identity, action: &str, status: u16) {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let end = action.floor_char_boundary(MAX_ACTION);
@@ -101,8 +102,10 @@ impl Audit {
             entry
         };
         if let Some(writer) = &self.writer {
+            let number = entry.number;
             // The task lives as long as the process.
             let _ = writer.send(entry).await;
+            self.written(number).await;
         }
     }
 
@@ -117,12 +120,15 @@ impl Audit {
     /// Waits until all is written down, but not for long.
     pub async fn settle(&self) {
         let last = self.lock().back().map_or(0, |entry| entry.number);
-        if self.writer.is_none() || last == 0 {
-            return;
+        if self.writer.is_some() {
+            self.written(last).await;
         }
+    }
+
+    async fn written(&self, number: u64) {
         let mut written = self.written.clone();
-        let done = written.wait_for(|number| *number >= last);
-        // Either way the process ends.
+        let done = written.wait_for(|last| *last >= number);
+        // A disk that takes longer holds nobody up.
         let _ = tokio::time::timeout(SETTLE, done).await;
     }
 
@@ -141,7 +147,9 @@ async fn write(store: Store, mut waiting: mpsc::Receiver<Entry>, tell: watch::Se
         if let Err(error) = store.put_all(Kind::Audit, documents).await {
             tracing::error!(%error, "cannot keep who changed what");
         }
-        tell.send_replace(batch.last().map_or(0, |entry| entry.number));
+        // Two that came at once may wait in either order.
+        let newest = batch.iter().map(|entry| entry.number).max();
+        tell.send_modify(|last| *last = newest.map_or(*last, |newest| newest.max(*last)));
         batch.clear();
     }
 }
@@ -167,9 +175,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let audit = Audit::open(Store::open(folder.path()).unwrap()).unwrap();
         audit.settle().await;
-        for number in 1..=MAX_ENTRIES + 3 {
-            audit.add(&joe(), &format!("PUT /{number}"), 200).await;
-        }
+        let (audit_of, joe) = (&audit, &joe());
+        let add = |number: u64| async move {
+            let action = format!("PUT /{number}");
+            audit_of.add(joe, &action, 200).await;
+        };
+        futures_util::future::join_all((1..=MAX_ENTRIES + 3).map(add)).await;
         let check = |audit: &Audit| {
             let newest = audit.newest(2, None);
             assert_eq!(newest[0].action, format!("PUT /{}", MAX_ENTRIES + 3));

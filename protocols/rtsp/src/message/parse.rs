@@ -184,7 +184,7 @@ mod tests {
                 "rtsp://h/a b",
             ),
             (
-                "FLUSH /x RTSP/2.0\r\n",
+                "FLUSH /x RTSP/1.1\r\n",
                 Method::Other("FLUSH".to_owned()),
                 "/x",
             ),
