@@ -18,17 +18,7 @@ pub struct Outward {
 impl Outward {
     /// A request to a server that has to prove its name, and answers within `patience`.
     pub(super) const fn ask<'a>(&'a self, headers: &'a HeaderMap, patience: Duration) -> Ask<'a> {
-        Ask {
-            check: &Check::Roots,
-            policy: &self.policy,
-            connector: &self.connector,
-            headers,
-            home: None,
-            cookies: None,
-            idle: None,
-            patience,
-            accepts_gzip: false,
-            range: None,
-        }
+        let (policy, connector) = (&self.policy, &self.connector);
+        Ask::new(&Check::Roots, policy, connector, headers, patience)
     }
 }

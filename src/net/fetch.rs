@@ -70,6 +70,30 @@ pub struct Ask<'a> {
     pub range: Option<(u64, u64)>,
 }
 
+impl<'a> Ask<'a> {
+    /// All of the answer, of nobody whom anything is remembered of.
+    pub const fn new(
+        check: &'a Check,
+        policy: &'a Policy,
+        connector: &'a Connector,
+        headers: &'a HeaderMap,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            check,
+            policy,
+            connector,
+            headers,
+            home: None,
+            cookies: None,
+            idle: None,
+            patience,
+            accepts_gzip: false,
+            range: None,
+        }
+    }
+}
+
 /// All of an answer.
 #[derive(Clone, Debug)]
 pub struct Whole {
@@ -220,18 +244,8 @@ pub async fn get(
     policy: &Policy,
     connector: &Connector,
 ) -> Result<Response, String> {
-    let ask = Ask {
-        check,
-        policy,
-        connector,
-        headers: &HeaderMap::new(),
-        home: None,
-        cookies: None,
-        idle: None,
-        patience: ANSWER_TIMEOUT,
-        accepts_gzip: false,
-        range: None,
-    };
+    let headers = HeaderMap::new();
+    let ask = Ask::new(check, policy, connector, &headers, ANSWER_TIMEOUT);
     open(url, &ask).await.map_err(|failure| failure.reason)
 }
 
@@ -350,18 +364,8 @@ pub async fn forward(
     patience: Duration,
     most: usize,
 ) -> Result<hyper::Response<Bytes>, String> {
-    let ask = Ask {
-        check: &Check::Roots,
-        policy,
-        connector,
-        headers: &HeaderMap::new(),
-        home: None,
-        cookies: None,
-        idle: None,
-        patience,
-        accepts_gzip: false,
-        range: None,
-    };
+    let headers = HeaderMap::new();
+    let ask = Ask::new(&Check::Roots, policy, connector, &headers, patience);
     let (mut head, body) = request.into_parts();
     let url = Url::parse(&head.uri.to_string()).map_err(|error| error.to_string())?;
     // HTTP/1.1 has the host in a header, and not in the target.
