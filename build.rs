@@ -1,5 +1,5 @@
 //! Makes the web assets that the server embeds: the pages of `src/panel/web`, the panel bundled by Vite, and hls.js and
-//! dash.js, all packages as the lock file pins them, each raw and compressed, listed in `$OUT_DIR/assets.rs`.
+//! dash.js, all packages as the lock file pins them, each compressed, listed in `$OUT_DIR/assets.rs`.
 //!
 //! Nothing outside `OUT_DIR` is written. npm is only asked when the lock file or the panel's sources have changed; what is
 //! taken from packages, and the bundle, are copied, the rest removed. The list is an expression of type `&[Asset]` for
@@ -255,33 +255,22 @@ struct Asset {
     path: String,
     content_type: &'static str,
     etag: String,
-    raw: PathBuf,
-    /// Only when it is smaller.
-    gzip: Option<PathBuf>,
+    gzip: PathBuf,
 }
 
 impl Asset {
     fn make(folder: &Path, path: String, content: &[u8]) -> Result<Self> {
         let content_type = content_type(&path)?;
-        let raw = folder.join(&path);
-        fs::create_dir_all(raw.parent().ok_or("an asset has no folder")?)?;
-        fs::write(&raw, content)?;
+        let gzip = folder.join(format!("{path}.gz"));
+        fs::create_dir_all(gzip.parent().ok_or("an asset has no folder")?)?;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(content)?;
-        let compressed = encoder.finish()?;
-        let gzip = if compressed.len() < content.len() {
-            let name = folder.join(format!("{path}.gz"));
-            fs::write(&name, compressed)?;
-            Some(name)
-        } else {
-            None
-        };
+        fs::write(&gzip, encoder.finish()?)?;
         let etag = format!("{:032x}", hash(content));
         Ok(Self {
             path,
             content_type,
             etag,
-            raw,
             gzip,
         })
     }
@@ -319,7 +308,6 @@ fn listing(assets: &[Asset]) -> Result<String> {
         path,
         content_type,
         etag,
-        raw,
         gzip,
     } in assets
     {
@@ -327,11 +315,7 @@ fn listing(assets: &[Asset]) -> Result<String> {
         writeln!(text, "        path: {path:?},")?;
         writeln!(text, "        content_type: {content_type:?},")?;
         writeln!(text, "        etag: {etag:?},")?;
-        writeln!(text, "        raw: include_bytes!({raw:?}),")?;
-        match gzip {
-            Some(gzip) => writeln!(text, "        gzip: Some(include_bytes!({gzip:?})),")?,
-            None => writeln!(text, "        gzip: None,")?,
-        }
+        writeln!(text, "        gzip: include_bytes!({gzip:?}),")?;
         writeln!(text, "    }},")?;
     }
     text.push_str("]\n");
