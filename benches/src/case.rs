@@ -6,6 +6,7 @@ use crate::helper::Helper;
 use crate::load::Report;
 use crate::process::usage::{CpuTime, resident};
 use crate::servers::{Millstream, Nginx};
+use crate::signal::Sound;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -30,8 +31,10 @@ pub enum Case {
     RtspUdp,
     /// The bare sender.
     Floor,
-    /// WHEP viewers of Millstream.
+    /// WHEP viewers of Millstream, whose sound is made from AAC.
     Whep,
+    /// WHEP viewers of Millstream, whose sound is Opus as it came.
+    WhepOpus,
     /// The bare sender of encrypted datagrams.
     FloorWhep,
     /// The bare sender of datagrams.
@@ -42,6 +45,8 @@ pub enum Case {
     NginxHls,
     /// Low-latency HLS viewers of Millstream.
     HlsLowLatency,
+    /// Low-latency HLS viewers of nginx, which serves the same files and holds no request.
+    NginxHlsLowLatency,
 }
 
 impl Case {
@@ -55,11 +60,13 @@ impl Case {
             Self::RtspUdp => "RTSP over UDP, Millstream",
             Self::Floor => "floor: bare sender",
             Self::Whep => "WHEP, Millstream",
+            Self::WhepOpus => "WHEP from Opus, Millstream",
             Self::FloorWhep => "floor: bare sender of SRTP",
             Self::FloorUdp => "floor: bare sender of RTP",
             Self::Hls => "HLS, Millstream",
             Self::NginxHls => "HLS, nginx with files",
             Self::HlsLowLatency => "LL-HLS, Millstream",
+            Self::NginxHlsLowLatency => "LL-HLS, nginx with files",
         }
     }
 
@@ -67,7 +74,8 @@ impl Case {
     pub const fn peer(self) -> Option<Self> {
         match self {
             Self::Rtmp => Some(Self::NginxRtmp),
-            Self::Hls | Self::HlsLowLatency => Some(Self::NginxHls),
+            Self::Hls => Some(Self::NginxHls),
+            Self::HlsLowLatency => Some(Self::NginxHlsLowLatency),
             _ => None,
         }
     }
@@ -77,7 +85,7 @@ impl Case {
         match self {
             Self::Rtmp | Self::NginxRtmp | Self::Flv | Self::Rtsp => Some(Self::Floor),
             Self::RtspUdp => Some(Self::FloorUdp),
-            Self::Whep => Some(Self::FloorWhep),
+            Self::Whep | Self::WhepOpus => Some(Self::FloorWhep),
             // What encryption costs.
             Self::FloorWhep => Some(Self::FloorUdp),
             _ => None,
@@ -90,7 +98,7 @@ impl Case {
             // A connection, and two for each track.
             Self::RtspUdp => 5,
             // The second of WHEP until the offer is answered.
-            Self::HlsLowLatency | Self::Whep => 2,
+            Self::HlsLowLatency | Self::NginxHlsLowLatency | Self::Whep | Self::WhepOpus => 2,
             _ => 1,
         }
     }
@@ -106,9 +114,11 @@ impl Case {
     const fn settle(self) -> Duration {
         match self {
             Self::Hls | Self::HlsLowLatency => Duration::from_secs(20),
-            Self::Floor | Self::FloorWhep | Self::FloorUdp | Self::NginxHls => {
-                Duration::from_millis(500)
-            }
+            Self::Floor
+            | Self::FloorWhep
+            | Self::FloorUdp
+            | Self::NginxHls
+            | Self::NginxHlsLowLatency => Duration::from_millis(500),
             _ => Duration::from_secs(6),
         }
     }
@@ -120,11 +130,12 @@ impl Case {
             Self::Rtsp => "rtsp",
             Self::RtspUdp => "rtsp-udp",
             Self::Floor => "raw",
-            Self::Whep => "whep",
+            Self::Whep | Self::WhepOpus => "whep",
             Self::FloorWhep => "secret",
             Self::FloorUdp => "plain",
             Self::Hls | Self::NginxHls => "hls",
             Self::HlsLowLatency => "low-latency",
+            Self::NginxHlsLowLatency => "low-latency-files",
         }
     }
 }
@@ -151,6 +162,8 @@ pub struct Row {
     pub readers: usize,
     /// CPU time of the server in the window, in seconds.
     pub cpu_seconds: f64,
+    /// What the stream took of that by itself: in as much time before any reader was there, in seconds.
+    pub own_cpu_seconds: f64,
     /// Received by all readers in the window, in Gbit.
     pub gbit: f64,
     /// The window's true length in seconds.
@@ -192,6 +205,12 @@ impl Row {
         (self.gbit > 0.0).then(|| self.cpu_seconds / self.gbit)
     }
 
+    /// The same for the readers alone, without what the stream takes by itself: a server of files has no stream.
+    pub fn readers_cpu_per_gbit(&self) -> Option<f64> {
+        let readers = self.cpu_seconds - self.own_cpu_seconds;
+        (self.gbit > 0.0 && readers > 0.0).then(|| readers / self.gbit)
+    }
+
     /// What a reader adds to the server's memory in kB; too few readers cannot show it.
     pub fn rss_per_reader_kb(&self) -> Option<f64> {
         let more = self.rss_readers_kb as f64 - self.rss_stream_kb as f64;
@@ -207,6 +226,8 @@ impl Row {
 /// The parts of a case that run; they end when this is dropped, the server last.
 struct Stage {
     _helpers: Vec<Helper>,
+    /// A viewer for the time in which nobody else is there: a stream is cut while someone asks for it.
+    watcher: Option<(Helper, tempfile::TempDir)>,
     _server: Server,
     process: u32,
     address: SocketAddr,
@@ -228,9 +249,12 @@ enum Server {
 /// # Errors
 /// When something cannot be started or ends early.
 pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
-    let stage = set_up(case, setup)?;
+    let mut stage = set_up(case, setup)?;
+    let begun = CpuTime::of(stage.process)?;
     std::thread::sleep(case.settle());
+    let own = CpuTime::of(stage.process)?.since(&begun).as_secs_f64() / case.settle().as_secs_f64();
     let rss_stream_kb = resident(stage.process)?;
+    drop(stage.watcher.take());
     let args = [
         case.way().into(),
         stage.address.to_string(),
@@ -255,6 +279,7 @@ pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
         case,
         readers,
         cpu_seconds: after.since(&before).as_secs_f64(),
+        own_cpu_seconds: own * seconds,
         gbit: report.bytes as f64 * 8.0 / 1e9,
         seconds,
         rss_idle_kb: stage.rss_idle_kb,
@@ -287,6 +312,7 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 address: address.parse().context("the floor gives no address")?,
                 rss_idle_kb: resident(floor.id())?,
                 _helpers: vec![floor],
+                watcher: None,
                 _server: Server::Helper,
             })
         }
@@ -295,28 +321,35 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
         | Case::Rtsp
         | Case::RtspUdp
         | Case::Whep
+        | Case::WhepOpus
         | Case::Hls
         | Case::HlsLowLatency => {
             let server = Millstream::start(&setup.millstream)?;
             let rss_idle_kb = resident(server.id())?;
-            let publisher = publish(server.rtmp)?;
+            let sound = match case {
+                Case::WhepOpus => Sound::Opus,
+                _ => Sound::Aac,
+            };
+            let publisher = publish(server.rtmp, sound)?;
             let address = match case {
                 Case::Rtmp => server.rtmp,
                 Case::Rtsp | Case::RtspUdp => server.rtsp,
-                Case::Whep | Case::Flv => server.http,
-                _ => {
-                    // A stream is cut while someone asks for it: viewers find one that is being cut.
+                _ => server.http,
+            };
+            let watcher = match case {
+                Case::Hls | Case::HlsLowLatency => {
                     let scratch =
                         tempfile::TempDir::new().context("cannot make a temporary folder")?;
-                    drop(mirror(server.http, scratch.path())?);
-                    server.http
+                    Some((mirror(server.http, scratch.path(), false)?, scratch))
                 }
+                _ => None,
             };
             Ok(Stage {
                 process: server.id(),
                 address,
                 rss_idle_kb,
                 _helpers: vec![publisher],
+                watcher,
                 _server: Server::Millstream(server),
             })
         }
@@ -327,38 +360,44 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 process: server.id(),
                 address: server.rtmp,
                 rss_idle_kb,
-                _helpers: vec![publish(server.rtmp)?],
+                _helpers: vec![publish(server.rtmp, Sound::Aac)?],
+                watcher: None,
                 _server: Server::Nginx(server),
             })
         }
-        Case::NginxHls => {
+        Case::NginxHls | Case::NginxHlsLowLatency => {
             let nginx = Nginx::start(setup.nginx.as_ref().map_err(Clone::clone)?)?;
             let rss_idle_kb = resident(nginx.id())?;
             let origin = Millstream::start(&setup.millstream)?;
-            let publisher = publish(origin.rtmp)?;
-            let mirror = mirror(origin.http, &nginx.folder())?;
+            let publisher = publish(origin.rtmp, Sound::Aac)?;
+            let mirror = mirror(
+                origin.http,
+                &nginx.folder(),
+                case == Case::NginxHlsLowLatency,
+            )?;
             Ok(Stage {
                 process: nginx.id(),
                 address: nginx.http,
                 rss_idle_kb,
                 _helpers: vec![mirror, publisher],
+                watcher: None,
                 _server: Server::Both((nginx, origin)),
             })
         }
     }
 }
 
-fn publish(address: SocketAddr) -> Result<Helper> {
-    let publisher = Helper::start("publisher", &[address.to_string()])?;
+fn publish(address: SocketAddr, sound: Sound) -> Result<Helper> {
+    let sound = ["--sound".to_owned(), sound.name().to_owned()];
+    let publisher = Helper::start("publisher", &[&[address.to_string()], &sound[..]].concat())?;
     publisher.ready(PATIENCE)?;
     Ok(publisher)
 }
 
-fn mirror(address: SocketAddr, folder: &std::path::Path) -> Result<Helper> {
-    let mirror = Helper::start(
-        "mirror",
-        &[address.to_string(), folder.display().to_string()],
-    )?;
+fn mirror(address: SocketAddr, folder: &std::path::Path, parts: bool) -> Result<Helper> {
+    let mut args = vec![address.to_string(), folder.display().to_string()];
+    args.extend(parts.then(|| "--parts".to_owned()));
+    let mirror = Helper::start("mirror", &args)?;
     mirror.ready(PATIENCE)?;
     Ok(mirror)
 }

@@ -9,7 +9,7 @@ pub mod udp;
 use crate::clock;
 use crate::error::{Context as _, Result};
 use crate::helper;
-use crate::signal::{self, Schedule, Unit};
+use crate::signal::{self, Schedule, Sound, Unit};
 use rtmp::chunk::{self, ChunkStreamId, Header, MessageType};
 use std::io::{ErrorKind, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -40,8 +40,8 @@ pub fn run() -> Result<()> {
     for due in Schedule::default() {
         std::thread::sleep((start + due.at).saturating_duration_since(Instant::now()));
         let body = [
-            signal::prefix(due.unit),
-            &signal::payload(&due, clock::now()),
+            signal::prefix(due.unit, Sound::Aac),
+            &signal::payload(&due, Sound::Aac, clock::now()),
         ]
         .concat();
         let (chunk_stream, message_type) = match due.unit {

@@ -20,11 +20,11 @@ const ENOUGH: usize = 3;
 /// Longest wait for them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Plays the role.
+/// Plays the role; with the `parts` of low-latency HLS, or segments alone.
 ///
 /// # Errors
 /// When the server gives no stream or the folder cannot be written.
-pub fn run(address: SocketAddr, folder: &Path) -> Result<()> {
+pub fn run(address: SocketAddr, folder: &Path, parts: bool) -> Result<()> {
     helper::leave_with_the_benchmark();
     with_client(address, async |client| {
         let multivariant = servers::playlist_path();
@@ -44,7 +44,8 @@ pub fn run(address: SocketAddr, folder: &Path) -> Result<()> {
                 let media = Media::parse(&text);
                 fewest = fewest.min(media.segments.len());
                 let segments = media.segments.iter().map(|(_, uri)| uri);
-                for uri in media.map.iter().chain(segments) {
+                let parts = media.parts.iter().filter(|_| parts).map(|part| &part.uri);
+                for uri in media.map.iter().chain(segments).chain(parts) {
                     let file = resolve(path, uri);
                     if !known.contains(&file) {
                         save(folder, &file, &client.bytes(&file).await?)?;

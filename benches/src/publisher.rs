@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::{Context as _, Error, Result};
 use crate::helper;
 use crate::servers::APP;
-use crate::signal::{self, Schedule, Unit};
+use crate::signal::{self, Schedule, Sound, Unit};
 use bytes::Bytes;
 use rtmp::amf0::Value;
 use rtmp::chunk::MessageType;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the server does not take the stream.
-pub fn run(address: SocketAddr, stream: &str) -> Result<()> {
+pub fn run(address: SocketAddr, stream: &str, sound: Sound) -> Result<()> {
     helper::leave_with_the_benchmark();
     let mut socket = TcpStream::connect_timeout(&address, PATIENCE).context("cannot connect")?;
     let set_up = socket
@@ -38,12 +38,12 @@ pub fn run(address: SocketAddr, stream: &str) -> Result<()> {
     while !drain(&mut session, &mut socket)? {
         read(&mut session, &mut socket)?;
     }
-    send_headers(&mut session, &mut socket)?;
+    send_headers(&mut session, &mut socket, sound)?;
     socket
         .set_nonblocking(true)
         .context("cannot set up the connection")?;
     helper::say("ready")?;
-    send_signal(&mut session, &mut socket)
+    send_signal(&mut session, &mut socket, sound)
 }
 
 /// What a client says of itself.
@@ -90,34 +90,39 @@ fn read(session: &mut Session, socket: &mut TcpStream) -> Result<()> {
         .context("cannot understand the server")
 }
 
-fn send_headers(session: &mut Session, socket: &mut TcpStream) -> Result<()> {
+fn send_headers(session: &mut Session, socket: &mut TcpStream, sound: Sound) -> Result<()> {
     let number = |name: &str, value: u32| (name.to_owned(), Value::Number(f64::from(value)));
+    let audio_codec = match sound {
+        Sound::Aac => 10,
+        // Enhanced RTMP names a codec by its four letters.
+        Sound::Opus => u32::from_be_bytes(*b"Opus"),
+    };
     let metadata = Value::EcmaArray(vec![
         number("width", 1280),
         number("height", 720),
         number("framerate", signal::PICTURE_RATE as u32),
         number("videocodecid", 7),
-        number("audiocodecid", 10),
+        number("audiocodecid", audio_codec),
     ]);
     session
         .set_data_frame(vec!["onMetaData".into(), metadata])
         .context("cannot send metadata")?;
     drain(session, socket)?;
-    let (video, audio) = signal::sequence_headers();
+    let (video, audio) = signal::sequence_headers(sound);
     send(session, socket, MessageType::VIDEO, 0, &video, Vec::new())?;
     send(session, socket, MessageType::AUDIO, 0, &audio, Vec::new())
 }
 
-fn send_signal(session: &mut Session, socket: &mut TcpStream) -> Result<()> {
+fn send_signal(session: &mut Session, socket: &mut TcpStream, sound: Sound) -> Result<()> {
     let start = Instant::now();
-    for due in Schedule::default() {
+    for due in Schedule::with(sound) {
         std::thread::sleep((start + due.at).saturating_duration_since(Instant::now()));
         let message_type = match due.unit {
             Unit::Audio => MessageType::AUDIO,
             _ => MessageType::VIDEO,
         };
-        let payload = signal::payload(&due, clock::now());
-        let prefix = signal::prefix(due.unit);
+        let payload = signal::payload(&due, sound, clock::now());
+        let prefix = signal::prefix(due.unit, sound);
         send(
             session,
             socket,

@@ -47,10 +47,11 @@ impl Run {
             if let Some(row) = row {
                 let (idle, stream) = (row.rss_idle_kb, row.rss_stream_kb);
                 let title = case.title();
+                let own = row.own_cpu_seconds / row.seconds * 100.0;
                 // Writing to a string cannot fail.
                 let _ = writeln!(
                     text,
-                    "{title}: {idle} kB RSS idle, {stream} kB with the stream."
+                    "{title}: {idle} kB RSS idle, {stream} kB with the stream, which takes {own:.2} % of a core by itself."
                 );
             }
         }
@@ -64,10 +65,11 @@ impl Run {
     }
 
     fn line(&self, text: &mut String, row: &Row) {
-        let ratio = |other: Option<Case>| {
-            let other = self.row(other?, row.readers)?;
-            Some(row.cpu_per_gbit()? / other.cpu_per_gbit()?)
-        };
+        let other = |case: Option<Case>| self.row(case?, row.readers);
+        let floor = other(row.case.floor())
+            .and_then(|floor| Some(row.cpu_per_gbit()? / floor.cpu_per_gbit()?));
+        let peer = other(row.case.peer())
+            .and_then(|peer| Some(row.readers_cpu_per_gbit()? / peer.readers_cpu_per_gbit()?));
         let delay = match (row.delay_p50_ms, row.delay_p99_ms) {
             (Some(p50), Some(p99)) => format!("{p50:.1}/{p99:.1}"),
             _ => "–".into(),
@@ -78,8 +80,8 @@ impl Run {
             row.case.title(),
             row.readers,
             number(row.cpu_per_gbit(), 3),
-            number(ratio(row.case.floor()), 2),
-            number(ratio(row.case.peer()), 2),
+            number(floor, 2),
+            number(peer, 2),
             number(row.rss_per_reader_kb(), 1),
             row.missing,
             number(row.first_picture_ms, 1),
@@ -140,6 +142,7 @@ mod tests {
             case,
             readers: 50,
             cpu_seconds,
+            own_cpu_seconds: 0.0,
             gbit: 2.0,
             seconds: 8.0,
             rss_idle_kb: 9_000,
@@ -172,13 +175,16 @@ mod tests {
     #[test]
     fn a_case_is_compared_with_its_floor_and_its_peer() {
         let text = run(vec![
-            row(Case::Rtmp, 0.6),
+            Row {
+                own_cpu_seconds: 0.1,
+                ..row(Case::Rtmp, 0.7)
+            },
             row(Case::NginxRtmp, 1.2),
             row(Case::Floor, 0.3),
         ])
         .markdown();
         let line =
-            "| RTMP, Millstream | 50 | 0.300 | 2.00 | 0.50 | 10.0 | 3 | 4.2 | 1.0/2.5 | 250.0 |";
+            "| RTMP, Millstream | 50 | 0.350 | 2.33 | 0.50 | 10.0 | 3 | 4.2 | 1.0/2.5 | 250.0 |";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("Not measured: x: y."), "{text}");
         let alone = run(vec![row(Case::Hls, 0.6)]).markdown();

@@ -2,6 +2,7 @@
 
 use crate::error::{Context as _, Error, Result};
 use crate::servers::STREAM;
+use crate::signal::Sound;
 use crate::{floor, helper, load, mirror, publisher, srt};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::OsString;
@@ -20,6 +21,9 @@ pub enum Role {
         /// The stream's ID.
         #[arg(default_value = STREAM)]
         stream: String,
+        /// How its sound is coded.
+        #[arg(long, value_enum, default_value_t)]
+        sound: Sound,
     },
     /// Send the signal to every connection.
     Floor,
@@ -40,6 +44,9 @@ pub enum Role {
         address: SocketAddr,
         /// The folder.
         folder: PathBuf,
+        /// With the parts of low-latency HLS.
+        #[arg(long)]
+        parts: bool,
     },
     /// Send pictures by SRT.
     SrtSource {
@@ -82,7 +89,11 @@ impl Role {
             .context("cannot be tied to the parent")?;
         let result = match self {
             Self::Exec { command } => return become_program(&command),
-            Self::Publisher { address, stream } => publisher::run(address, &stream),
+            Self::Publisher {
+                address,
+                stream,
+                sound,
+            } => publisher::run(address, &stream, sound),
             Self::Floor => floor::run(),
             Self::FloorUdp => floor::udp::run(),
             Self::Load {
@@ -97,7 +108,11 @@ impl Role {
             } => srt::source(address, &stream_id, megabits),
             Self::TsSource { address, megabits } => srt::datagrams(address, megabits),
             Self::SrtSink { address, stream_id } => srt::sink(address, &stream_id),
-            Self::Mirror { address, folder } => mirror::run(address, &folder),
+            Self::Mirror {
+                address,
+                folder,
+                parts,
+            } => mirror::run(address, &folder, parts),
         };
         if let Err(error) = &result {
             // A benchmark that has gone needs no telling.

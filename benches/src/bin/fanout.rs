@@ -35,7 +35,7 @@ struct Arguments {
     /// What to measure.
     #[arg(long, value_enum, value_name = "CASE,...", value_delimiter = ',',
           default_values_t = [Case::Rtmp, Case::NginxRtmp, Case::Flv, Case::Rtsp, Case::Floor, Case::RtspUdp,
-              Case::Whep, Case::FloorWhep, Case::FloorUdp, Case::Hls, Case::NginxHls])]
+              Case::Whep, Case::WhepOpus, Case::FloorWhep, Case::FloorUdp, Case::Hls, Case::NginxHls])]
     cases: Vec<Case>,
     /// Measure low-latency HLS too.
     #[arg(long)]
@@ -93,7 +93,7 @@ fn main() -> ExitCode {
 fn bench(arguments: &Arguments) -> Result<bool> {
     let mut cases = arguments.cases.clone();
     if arguments.low_latency && !cases.contains(&Case::HlsLowLatency) {
-        cases.push(Case::HlsLowLatency);
+        cases.extend([Case::HlsLowLatency, Case::NginxHlsLowLatency]);
     }
     let most = arguments.readers.iter().copied().max().unwrap_or_default();
     if most > MAX_READERS || arguments.readers.contains(&0) {

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::error::{Context as _, Error, Result};
 use crate::helper;
 use crate::load::pictures::{PICTURES, SOUND};
-use crate::signal::{self, Schedule, Unit};
+use crate::signal::{self, Schedule, Sound, Unit};
 use quinn_udp::{Transmit, UdpSocketState};
 use rtc_crypto::{AeadAlgorithm, AeadCipher, RTCCryptoProvider};
 use rtp::payload::h264;
@@ -77,7 +77,7 @@ pub fn run() -> Result<()> {
             sound_at += SOUND_INTERVAL;
         }
         wait(due.at);
-        let unit = signal::payload(&due, clock::now());
+        let unit = signal::payload(&due, Sound::Aac, clock::now());
         let payloads = h264::packetize(&unit, Some(&config), MAX_PAYLOAD)
             .context("cannot cut an access unit")?;
         let timestamp = (due.at.as_micros() * 90 / 1_000) as u32;

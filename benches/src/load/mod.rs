@@ -59,6 +59,8 @@ pub enum Way {
     Hls,
     /// By HLS, with blocking reloads and parts.
     LowLatency,
+    /// Low-latency HLS from a server of files, which holds no request.
+    LowLatencyFiles,
 }
 
 impl Way {
@@ -74,7 +76,7 @@ impl Way {
             (Self::Whep | Self::RtspUdp | Self::Secret | Self::Plain, _) => {
                 Duration::from_millis(1_000 + 20 * readers as u64)
             }
-            (Self::Hls | Self::LowLatency, _) => Duration::from_secs(2),
+            (Self::Hls | Self::LowLatency | Self::LowLatencyFiles, _) => Duration::from_secs(2),
         }
     }
 
@@ -82,7 +84,7 @@ impl Way {
     /// between count as missing.
     const fn patience(self) -> u64 {
         match self {
-            Self::LowLatency => 3,
+            Self::LowLatency | Self::LowLatencyFiles => 3,
             Self::Hls => 15,
             _ => 1,
         }
@@ -172,7 +174,8 @@ async fn read(way: Way, shared: Rc<Shared>, start: Duration) {
         Way::Secret => datagrams::take(&shared, true).await,
         Way::Plain => datagrams::take(&shared, false).await,
         Way::Hls => hls::view(&shared).await,
-        Way::LowLatency => low_latency::view(&shared).await,
+        Way::LowLatency => low_latency::view(&shared, true).await,
+        Way::LowLatencyFiles => low_latency::view(&shared, false).await,
     };
     if let Err(error) = end {
         shared.tally.lost(&error);

@@ -110,7 +110,7 @@ mod tests {
                 number,
                 at: Duration::ZERO,
             };
-            let unit = signal::payload(&due, 1);
+            let unit = signal::payload(&due, signal::Sound::Aac, 1);
             let config = signal::video_config().unwrap();
             let payloads = rtp::payload::h264::packetize(&unit, Some(&config), 1_180).unwrap();
             for (index, payload) in payloads.iter().enumerate() {

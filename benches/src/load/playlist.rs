@@ -1,10 +1,12 @@
 //! What a player takes from HLS playlists; no more than the viewers here need.
 
 /// A media playlist.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Media {
     /// Target duration in seconds.
     pub(crate) target: u64,
+    /// Longest part in seconds, 0 if there are none; never more than a minute.
+    pub(crate) part_target: f64,
     /// Initialisation section.
     pub(crate) map: Option<String>,
     /// Complete segments with their numbers, oldest first.
@@ -33,6 +35,9 @@ impl Media {
         for line in text.lines() {
             if let Some(value) = line.strip_prefix("#EXT-X-TARGETDURATION:") {
                 media.target = value.parse().unwrap_or_default();
+            } else if let Some(value) = line.strip_prefix("#EXT-X-PART-INF:PART-TARGET=") {
+                let value: f64 = value.parse().unwrap_or_default();
+                media.part_target = value.clamp(0.0, 60.0);
             } else if let Some(value) = line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:") {
                 number = value.parse().unwrap_or_default();
             } else if let Some(attributes) = line.strip_prefix("#EXT-X-MAP:") {
@@ -93,7 +98,7 @@ fn uri(attributes: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const MEDIA: &str = "#EXTM3U\n#EXT-X-VERSION:10\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:7\n\
+    const MEDIA: &str = "#EXTM3U\n#EXT-X-VERSION:10\n#EXT-X-TARGETDURATION:2\n#EXT-X-PART-INF:PART-TARGET=0.5\n#EXT-X-MEDIA-SEQUENCE:7\n\
         #EXT-X-MAP:URI=\"video_0.mp4\"\n#EXTINF:2.0,\nvideo_7.m4s\n\
         #EXT-X-PART:DURATION=0.5,URI=\"video_8.0.m4s\",INDEPENDENT=YES\n\
         #EXT-X-PART:DURATION=0.5,URI=\"video_8.1.m4s\"\n#EXTINF:2.0,\nvideo_8.m4s\n";
@@ -111,6 +116,7 @@ mod tests {
         let media = Media::parse(MEDIA);
         let expected = Media {
             target: 2,
+            part_target: 0.5,
             map: Some("video_0.mp4".into()),
             segments: vec![(7, "video_7.m4s".into()), (8, "video_8.m4s".into())],
             parts: vec![

@@ -1,13 +1,14 @@
-//! What is published: a 720p stream of 30 pictures per second with AAC sound, the same in every run.
+//! What is published: a 720p stream of 30 pictures per second with sound, the same in every run.
 //!
 //! Parameter sets, NAL unit headers, slice headers and sizes are those of a real stream; the picture data
 //! behind them is filler, since no server in a benchmark looks there. The sound is a second of noise and tones,
-//! over and over, since a server that bridges it to another codec decodes it. Each access unit carries a
+//! over and over, since a server that bridges it to another codec decodes it; as Opus it is filler too. Each access unit carries a
 //! [`Stamp`] with its number and the time at which it was sent.
 
 mod sound;
 mod stamp;
 
+pub use sound::Sound;
 pub use stamp::{Scanner, Stamp, Unit};
 
 use bytes::Bytes;
@@ -24,8 +25,6 @@ pub const VIDEO_BITRATE: u64 = 2_000_000;
 pub const AUDIO_BITRATE: u64 = 128_000;
 /// Samples of sound per second.
 pub const SAMPLE_RATE: u64 = 48_000;
-/// Samples in a frame of sound.
-pub const FRAME_SAMPLES: u64 = 1_024;
 
 /// A random access picture is so many times larger than the others.
 const IDR_FACTOR: u64 = 5;
@@ -41,14 +40,23 @@ const SPS: [u8; 19] = [
     0x00, 0x0f, 0x21,
 ];
 const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
-/// AAC-LC, 48 kHz, two channels.
-const AUDIO_CONFIG: [u8; 2] = [0x11, 0x90];
 
 /// Access units in the order and at the times at which an encoder sends them.
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
+    sound: Sound,
     pictures: u64,
     frames: u64,
+}
+
+impl Schedule {
+    /// With the sound so coded.
+    pub fn with(sound: Sound) -> Self {
+        Self {
+            sound,
+            ..Self::default()
+        }
+    }
 }
 
 /// One access unit of the schedule.
@@ -74,7 +82,8 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Due> {
         let picture = Duration::from_nanos(self.pictures * 1_000_000_000 / PICTURE_RATE);
-        let frame = Duration::from_nanos(self.frames * FRAME_SAMPLES * 1_000_000_000 / SAMPLE_RATE);
+        let frame =
+            Duration::from_nanos(self.frames * self.sound.samples() * 1_000_000_000 / SAMPLE_RATE);
         Some(if picture <= frame {
             let number = self.pictures;
             self.pictures += 1;
@@ -101,16 +110,16 @@ impl Iterator for Schedule {
 }
 
 /// What stands before an access unit in the body of an FLV tag.
-pub const fn prefix(unit: Unit) -> &'static [u8] {
+pub const fn prefix(unit: Unit, sound: Sound) -> &'static [u8] {
     match unit {
         Unit::RandomAccess => &[0x17, 1, 0, 0, 0],
         Unit::Picture => &[0x27, 1, 0, 0, 0],
-        Unit::Audio => &[0xaf, 1],
+        Unit::Audio => sound.prefix(),
     }
 }
 
 /// Bodies of the FLV tags that have to come first: of video and of audio.
-pub fn sequence_headers() -> (Vec<u8>, Vec<u8>) {
+pub fn sequence_headers(sound: Sound) -> (Vec<u8>, Vec<u8>) {
     let mut video = vec![
         0x17,
         0,
@@ -129,7 +138,7 @@ pub fn sequence_headers() -> (Vec<u8>, Vec<u8>) {
     video.extend_from_slice(&SPS);
     video.extend_from_slice(&[1, 0, PPS.len() as u8]);
     video.extend_from_slice(&PPS);
-    (video, [&[0xaf, 0][..], &AUDIO_CONFIG].concat())
+    (video, sound.sequence_header())
 }
 
 /// The parameter sets.
@@ -144,8 +153,8 @@ pub fn video_config() -> Result<Config, ConfigError> {
 }
 
 /// The access unit, sent at `sent` (nanoseconds of [`clock::now`](crate::clock::now)): one NAL unit with a
-/// length of four bytes, or a raw AAC frame.
-pub fn payload(due: &Due, sent: u64) -> Vec<u8> {
+/// length of four bytes, or a frame of that sound.
+pub fn payload(due: &Due, sound: Sound, sent: u64) -> Vec<u8> {
     let stamp = Stamp {
         unit: due.unit,
         number: due.number,
@@ -154,7 +163,7 @@ pub fn payload(due: &Due, sent: u64) -> Vec<u8> {
     let length = match due.unit {
         Unit::RandomAccess => IDR_BYTES,
         Unit::Picture => PICTURE_BYTES,
-        Unit::Audio => return sound::frame(due.number, &stamp),
+        Unit::Audio => return sound.frame(due.number, &stamp),
     } as usize;
     let mut payload = Vec::with_capacity(length);
     payload.extend_from_slice(&((length - 4) as u32).to_be_bytes());
@@ -180,57 +189,69 @@ mod tests {
 
     #[test]
     fn ten_seconds_have_the_sizes_and_rates_they_should() {
-        let units: Vec<Due> = Schedule::default()
-            .take_while(|due| due.at < Duration::from_secs(10))
-            .collect();
-        assert!(units.is_sorted_by_key(|due| due.at));
-        let bytes = |of: fn(Unit) -> bool| -> usize {
-            let units = units.iter().filter(|due| of(due.unit));
-            units.map(|due| payload(due, 1).len()).sum()
-        };
-        let video = bytes(|unit| unit != Unit::Audio);
-        assert_eq!(video as u64 * 8 / 10, VIDEO_BITRATE);
-        let audio = bytes(|unit| unit == Unit::Audio) as u64 * 8 / 10;
-        assert!(
-            audio.abs_diff(AUDIO_BITRATE) < AUDIO_BITRATE / 100,
-            "{audio}"
-        );
-        let count = |unit| units.iter().filter(|due| due.unit == unit).count();
-        assert_eq!(count(Unit::RandomAccess), 10);
-        assert_eq!(count(Unit::Picture), 290);
-        assert_eq!(count(Unit::Audio), 469);
+        for (sound, frames) in [(Sound::Aac, 469), (Sound::Opus, 500)] {
+            let units: Vec<Due> = Schedule::with(sound)
+                .take_while(|due| due.at < Duration::from_secs(10))
+                .collect();
+            assert!(units.is_sorted_by_key(|due| due.at));
+            let bytes = |of: fn(Unit) -> bool| -> usize {
+                let units = units.iter().filter(|due| of(due.unit));
+                units.map(|due| payload(due, sound, 1).len()).sum()
+            };
+            let video = bytes(|unit| unit != Unit::Audio);
+            assert_eq!(video as u64 * 8 / 10, VIDEO_BITRATE);
+            let audio = bytes(|unit| unit == Unit::Audio) as u64 * 8 / 10;
+            assert!(
+                audio.abs_diff(AUDIO_BITRATE) < AUDIO_BITRATE / 100,
+                "{audio}"
+            );
+            let count = |unit| units.iter().filter(|due| due.unit == unit).count();
+            assert_eq!(count(Unit::RandomAccess), 10);
+            assert_eq!(count(Unit::Picture), 290);
+            assert_eq!(count(Unit::Audio), frames);
+        }
         let ratio = IDR_BYTES as f64 / PICTURE_BYTES as f64;
         assert!((4.9..5.1).contains(&ratio), "{ratio}");
     }
 
     #[test]
     fn our_own_demuxer_takes_it_for_a_real_stream() {
-        let mut demuxer = Demuxer::new();
-        let (video, audio) = sequence_headers();
-        demuxer.push_video(0, video.into()).unwrap();
-        demuxer.push_audio(0, audio.into()).unwrap();
-        let Some(Event::Track(track)) = demuxer.pull() else {
-            panic!("no video track");
-        };
-        let Codec::H264(config) = track.codec else {
-            panic!("{:?}", track.codec);
-        };
-        assert_eq!((config.video.width, config.video.height), (1280, 720));
-        let (pictures, seconds) = config.video.frame_rate.unwrap();
-        assert_eq!(u64::from(pictures), PICTURE_RATE * u64::from(seconds));
-        assert!(matches!(demuxer.pull(), Some(Event::Track(_))));
-        for due in Schedule::default().take(200) {
-            let payload = payload(&due, 77);
-            let body: Bytes = [prefix(due.unit), &payload].concat().into();
-            match due.unit {
-                Unit::Audio => demuxer.push_audio(due.timestamp(), body).unwrap(),
-                _ => demuxer.push_video(due.timestamp(), body).unwrap(),
-            }
-            let Some(Event::Unit(unit)) = demuxer.pull() else {
-                panic!("no unit for {due:?}");
+        for sound in [Sound::Aac, Sound::Opus] {
+            let mut demuxer = Demuxer::new();
+            let (video, audio) = sequence_headers(sound);
+            demuxer.push_video(0, video.into()).unwrap();
+            demuxer.push_audio(0, audio.into()).unwrap();
+            let Some(Event::Track(track)) = demuxer.pull() else {
+                panic!("no video track");
             };
-            assert_eq!(unit.payload, payload);
-            assert_eq!(unit.random_access, due.unit != Unit::Picture, "{due:?}");
+            let Codec::H264(config) = track.codec else {
+                panic!("{:?}", track.codec);
+            };
+            assert_eq!((config.video.width, config.video.height), (1280, 720));
+            let (pictures, seconds) = config.video.frame_rate.unwrap();
+            assert_eq!(u64::from(pictures), PICTURE_RATE * u64::from(seconds));
+            let Some(Event::Track(track)) = demuxer.pull() else {
+                panic!("no audio track");
+            };
+            assert_eq!(
+                matches!(track.codec, Codec::Opus(_)),
+                sound == Sound::Opus,
+                "{:?}",
+                track.codec
+            );
+            for due in Schedule::with(sound).take(200) {
+                let payload = payload(&due, sound, 77);
+                let body: Bytes = [prefix(due.unit, sound), &payload].concat().into();
+                match due.unit {
+                    Unit::Audio => demuxer.push_audio(due.timestamp(), body).unwrap(),
+                    _ => demuxer.push_video(due.timestamp(), body).unwrap(),
+                }
+                let Some(Event::Unit(unit)) = demuxer.pull() else {
+                    panic!("no unit for {due:?}");
+                };
+                assert_eq!(unit.payload, payload);
+                assert_eq!(unit.random_access, due.unit != Unit::Picture, "{due:?}");
+            }
         }
     }
 }

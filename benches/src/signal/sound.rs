@@ -1,6 +1,17 @@
-//! The sound: real AAC, so that a server that bridges it to another codec has the work it would have.
+//! The sound: real AAC, so that a server that bridges it to another codec has the work it would have; or Opus of the
+//! same rate, which a server passes on as it is.
 
-use super::Stamp;
+use super::{AUDIO_BITRATE, SAMPLE_RATE, Stamp};
+
+/// How the sound is coded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Sound {
+    /// AAC-LC, 48 kHz, two channels.
+    #[default]
+    Aac,
+    /// Opus, two channels, 20 ms in a packet.
+    Opus,
+}
 
 /// 47 frames of pink noise and tones in stereo, AAC-LC at 48 kHz, behind ADTS headers.
 static SOUND: &[u8] = include_bytes!("sound.aac");
@@ -8,8 +19,60 @@ static SOUND: &[u8] = include_bytes!("sound.aac");
 /// Length of an ADTS header without a checksum.
 const HEADER: usize = 7;
 
-/// The frame of this number, which begins again after the last, with a stamp before it.
-pub(super) fn frame(number: u64, stamp: &Stamp) -> Vec<u8> {
+/// Bytes of an Opus packet.
+const OPUS_BYTES: usize = (AUDIO_BITRATE * OPUS_SAMPLES / SAMPLE_RATE / 8) as usize;
+const OPUS_SAMPLES: u64 = 960;
+
+impl Sound {
+    /// As it is called on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aac => "aac",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// Samples in a frame.
+    pub(super) const fn samples(self) -> u64 {
+        match self {
+            Self::Aac => 1_024,
+            Self::Opus => OPUS_SAMPLES,
+        }
+    }
+
+    /// What stands before a frame in the body of an FLV tag; Opus is Enhanced RTMP's.
+    pub(super) const fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Aac => &[0xaf, 1],
+            Self::Opus => b"\x91Opus",
+        }
+    }
+
+    /// The body of the FLV tag that comes first.
+    pub(super) fn sequence_header(self) -> Vec<u8> {
+        match self {
+            // An AudioSpecificConfig.
+            Self::Aac => vec![0xaf, 0, 0x11, 0x90],
+            // RFC 7845, section 5.1: version 1, two channels, 312 samples to skip, 48 kHz, no gain, mapping family 0.
+            Self::Opus => [
+                b"\x90OpusOpusHead".as_slice(),
+                &[1, 2, 0x38, 1, 0x80, 0xbb, 0, 0, 0, 0, 0],
+            ]
+            .concat(),
+        }
+    }
+
+    /// The frame of this number, with its stamp.
+    pub(super) fn frame(self, number: u64, stamp: &Stamp) -> Vec<u8> {
+        match self {
+            Self::Aac => aac_frame(number, stamp),
+            Self::Opus => opus_packet(stamp),
+        }
+    }
+}
+
+/// AAC, which begins again after the last, with a stamp before it.
+fn aac_frame(number: u64, stamp: &Stamp) -> Vec<u8> {
     let mut text = Vec::new();
     stamp.write(&mut text);
     // A data stream element, which decoders pass over: id 4, tag 0, aligned, and its length.
@@ -19,6 +82,14 @@ pub(super) fn frame(number: u64, stamp: &Stamp) -> Vec<u8> {
     let nth = number as usize % count;
     frame.extend_from_slice(frames().nth(nth).unwrap_or_default());
     frame
+}
+
+/// RFC 6716, section 3.1: one CELT frame of 20 ms, full band, two channels. What is in it is filler.
+fn opus_packet(stamp: &Stamp) -> Vec<u8> {
+    let mut packet = vec![0xfc];
+    stamp.write(&mut packet);
+    packet.resize(OPUS_BYTES, 7);
+    packet
 }
 
 /// The raw data blocks, one after the other.
@@ -52,7 +123,7 @@ mod tests {
                 number,
                 sent: 5,
             };
-            let frame = frame(number, &stamp);
+            let frame = Sound::Aac.frame(number, &stamp);
             let (found, end) = Stamp::find(&frame).unwrap();
             assert_eq!(found, stamp);
             assert_eq!(frame[1] as usize, end - 2);
