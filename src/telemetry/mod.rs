@@ -11,45 +11,36 @@ use crate::config::{ConfigError, Log, LogFormat};
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
 
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
-/// Puts a filter into the place of the one before.
-type Refilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
-
-static REFILTER: OnceLock<Refilter> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts logging to standard error, keeping the last lines and counting panics. To be called once.
 ///
 /// # Errors
 /// When the level is not a filter.
 pub fn start(log: &Log) -> Result<(), ConfigError> {
-    let filter = filter(log)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter(log)?);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let (started, refilter): (_, Refilter) = match log.format {
-        LogFormat::Text => {
-            let builder = builder.with_target(false).with_filter_reloading();
-            let handle = builder.reload_handle();
-            let refilter = move |filter| drop(handle.reload(filter));
-            let builder = builder.finish().with(recent::Keeper);
-            (builder.try_init(), Box::new(refilter))
-        }
-        LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_filter_reloading();
-            let handle = builder.reload_handle();
-            let refilter = move |filter| drop(handle.reload(filter));
-            let builder = builder.finish().with(recent::Keeper);
-            (builder.try_init(), Box::new(refilter))
-        }
+    let lines = match log.format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let _ = REFILTER.set(refilter);
-    started.map_err(|error| ConfigError(format!("log: {error}")))?;
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(recent::Keeper)
+        .try_init()
+        .map_err(|error| ConfigError(format!("log: {error}")))?;
+    let _ = FILTER.set(handle);
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         PANICS.fetch_add(1, Ordering::Relaxed);
@@ -64,8 +55,9 @@ pub fn start(log: &Log) -> Result<(), ConfigError> {
 /// When it is none.
 pub fn set_level(log: &Log) -> Result<(), ConfigError> {
     let filter = filter(log)?;
-    if let Some(refilter) = REFILTER.get() {
-        refilter(filter);
+    if let Some(handle) = FILTER.get() {
+        // It fails when logging has ended.
+        let _ = handle.reload(filter);
     }
     Ok(())
 }
@@ -78,18 +70,61 @@ pub fn check(log: &Log) -> Result<(), ConfigError> {
     filter(log).map(drop)
 }
 
-fn filter(log: &Log) -> Result<EnvFilter, ConfigError> {
-    // What a handshake library thinks of browsers' extensions is of no use to anyone here.
-    let directives = format!("rtc_dtls=error,{}", log.level);
-    EnvFilter::try_new(directives).map_err(|error| {
-        let level = &log.level;
-        ConfigError(format!(
-            "log.level: {level:?} is not a level or filter: {error}"
-        ))
+/// A level, or levels of parts of the program behind their names.
+fn filter(log: &Log) -> Result<Targets, ConfigError> {
+    let level = |name: &str| {
+        name.trim().parse::<LevelFilter>().map_err(|_| {
+            ConfigError(format!(
+                "log.level: {name:?} is not one of off, error, warn, info, debug, trace"
+            ))
+        })
+    };
+    let filter = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        // What a handshake library thinks of browsers' extensions is of no use to anyone here.
+        .with_target("rtc_dtls", LevelFilter::ERROR);
+    log.level.split(',').try_fold(filter, |filter, directive| {
+        Ok(match directive.split_once('=') {
+            Some((part, name)) => filter.with_target(part.trim(), level(name)?),
+            None => filter.with_default(level(directive)?),
+        })
     })
 }
 
 /// Tasks that panicked since the start. Each ended one connection or one stream, and is a defect.
 pub fn panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    fn filter_of(level: &str) -> Result<Targets, ConfigError> {
+        filter(&Log {
+            level: level.to_owned(),
+            ..Log::default()
+        })
+    }
+
+    #[test]
+    fn levels_and_filters() {
+        let filter = filter_of("info, millstream::net=debug").unwrap();
+        assert!(filter.would_enable("millstream::hub", &Level::INFO));
+        assert!(!filter.would_enable("millstream::hub", &Level::DEBUG));
+        assert!(filter.would_enable("millstream::net::tls", &Level::DEBUG));
+        assert!(!filter.would_enable("rtc_dtls::handshaker", &Level::WARN));
+        let chosen = filter_of("rtc_dtls=debug").unwrap();
+        assert!(chosen.would_enable("rtc_dtls::handshaker", &Level::DEBUG));
+        assert!(!chosen.would_enable("millstream", &Level::WARN));
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_told() {
+        for level in ["verbose", "", "info,", "info,millstream=loud"] {
+            let error = filter_of(level).unwrap_err();
+            assert!(error.to_string().contains("is not one of"), "{level:?}");
+        }
+    }
 }

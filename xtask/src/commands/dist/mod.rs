@@ -89,6 +89,9 @@ fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
         // Random numbers by the system call, and not by a function that a static program cannot look up: without it, they
         // would be read from /dev/urandom, which an empty root does not have.
         "--cfg=getrandom_backend=\"linux_getrandom\"".to_owned(),
+        // Functions that are the same are there once, and addresses to be mended at the start are listed in few bytes.
+        "-Clink-arg=-Wl,--icf=all".to_owned(),
+        "-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned(),
         // Panics name files, and names of files must not differ with where the sources lie.
         format!("--remap-path-prefix={}=/millstream", sources.display()),
         format!(
