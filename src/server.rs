@@ -12,7 +12,7 @@ use crate::config::{Config, ConfigError, Loads, StaticStream};
 use crate::control::recordings::Place;
 use crate::control::supervisor::Supervisor;
 use crate::control::{Control, ControlError, check_static_streams};
-use crate::hooks::Courier;
+use crate::hooks::{Collector, Courier};
 use crate::hub::{Current, Hub, StreamName};
 use crate::net::acme::{Acme, Proofs};
 use crate::net::objects::{Bucket, ObjectError};
@@ -31,6 +31,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Time that readers have to receive the end of their streams when the server shuts down.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -189,6 +192,7 @@ async fn serve(
         context.policy.clone(),
         context.connector.clone(),
     );
+    let collecting = collect(config, &context);
     let hub = &context.hub;
     let announcer = Announcer::new(&control, hub, door, courier.clone(), hooks);
     tokio::spawn(announcer.run());
@@ -284,7 +288,21 @@ async fn serve(
         control.recordings_done(FINISH_RECORDINGS).await;
     }
     courier.done(LAST_HOOKS, || control.has_news()).await;
+    if let Some((over, collecting)) = collecting {
+        drop(over);
+        // Whoever collects the log has had enough time by now, or is not there.
+        let _ = timeout(LAST_HOOKS, collecting).await;
+    }
     Ok(())
+}
+
+/// Starts sending the log to a collector, if there is one, until the first of these is dropped.
+fn collect(config: &Config, context: &Context) -> Option<(oneshot::Sender<()>, JoinHandle<()>)> {
+    let (policy, connector) = (context.policy.clone(), context.connector.clone());
+    let collector = Collector::new(&config.general.log, policy, connector)?;
+    let (over, ended) = oneshot::channel();
+    let collecting = tokio::spawn(collector.run(async { drop(ended.await) }));
+    Some((over, collecting))
 }
 
 /// The object storage for recordings, if there is one.

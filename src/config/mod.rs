@@ -28,6 +28,7 @@ pub use stream::StaticStream;
 
 use crate::hub::ring::Bounds;
 use crate::hub::{Applications, Settings, StreamName, Takeover};
+use axum::http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -104,6 +105,32 @@ pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,millstream::net=debug`.
     pub level: String,
+    /// Address of a collector of OpenTelemetry (OTLP over HTTP), which gets the log too; it may hold a secret.
+    pub otlp: Option<Secret>,
+    /// Headers that it wants, for keys and tokens.
+    pub otlp_headers: BTreeMap<String, Secret>,
+}
+
+impl Log {
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        if self
+            .otlp
+            .as_ref()
+            .is_some_and(|url| !hooks::is_url(url.reveal()))
+        {
+            return Err(("log.otlp", "must be a URL of http or https".into()));
+        }
+        let is_header = |(name, value): (&String, &Secret)| {
+            HeaderName::try_from(name).is_ok() && HeaderValue::try_from(value.reveal()).is_ok()
+        };
+        if !self.otlp_headers.iter().all(is_header) {
+            return Err((
+                "log.otlp_headers",
+                "must be names and values of headers".into(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// How log lines are written.
@@ -432,6 +459,8 @@ impl Default for Log {
         Self {
             format: LogFormat::Text,
             level: "info".into(),
+            otlp: None,
+            otlp_headers: BTreeMap::new(),
         }
     }
 }
@@ -615,6 +644,7 @@ impl General {
         self.segments.check()?;
         self.sources.check()?;
         self.record.check()?;
+        self.log.check()?;
         self.hooks.check()?;
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return Err(("tls.certificate", "needs tls.key as well".into())),

@@ -2,12 +2,14 @@
 //! felt by no other, and by no stream.
 //!
 //! What happened, and in whose words it is told, is for those who [`Courier::post`] a [`Message`]. Here it is signed, sent,
-//! tried again, and dropped where there is no room. Nothing is kept over a restart.
+//! tried again, and dropped where there is no room. Nothing is kept over a restart. The log goes a way of its own: [`Collector`].
 
+mod collector;
 mod message;
 mod queue;
 mod signature;
 
+pub use collector::Collector;
 pub use message::{Address, AddressError, Message, Retry, Weight};
 pub use signature::{SIGNATURE, hmac};
 
@@ -280,18 +282,15 @@ impl Courier {
             let signature = signature::sign(secret.reveal().as_bytes(), seconds, body);
             own.extend(signature.map(|signature| (SIGNATURE, signature)));
         }
-        let ask = Ask {
-            check: &to.check,
-            policy: &shared.policy,
-            connector: &shared.connector,
-            headers: &HeaderMap::new(),
-            home: None,
-            cookies: None,
-            idle: None,
-            patience: shared.settings.timeout,
-            accepts_gzip: false,
-            range: None,
-        };
+        let none = HeaderMap::new();
+        let patience = shared.settings.timeout;
+        let ask = Ask::new(
+            &to.check,
+            &shared.policy,
+            &shared.connector,
+            &none,
+            patience,
+        );
         let status = fetch::send(&to.url, request, &ask).await?;
         match status.is_success() {
             true => Ok(()),

@@ -187,6 +187,11 @@ fn waiting(started: &General, now: &General) -> BTreeSet<String> {
         ("data_dir", started.data_dir != now.data_dir),
         ("hooks", started.hooks != now.hooks),
         ("log.format", started.log.format != now.log.format),
+        ("log.otlp", started.log.otlp != now.log.otlp),
+        (
+            "log.otlp_headers",
+            started.log.otlp_headers != now.log.otlp_headers,
+        ),
         ("record.folder", started.record.folder != now.record.folder),
         (
             "streams.shards",

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::Context;
 /// Most lines that are kept.
 const LINES: usize = 2_000;
 
-/// Longest text of a line that is kept, in bytes.
+/// Longest message of a line that is kept, in bytes, and most that the names and values of its fields take.
 const MAX_TEXT: usize = 2 << 10;
 
 static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
@@ -29,8 +29,22 @@ pub struct Line {
     pub level: Level,
     /// Which part of the server says it.
     pub target: &'static str,
-    /// What is said, with its fields behind it.
-    pub text: String,
+    /// What is said.
+    pub message: String,
+    /// Of what it is said: names and values.
+    pub fields: Vec<(&'static str, String)>,
+}
+
+impl Line {
+    /// What is said, with its fields behind it, as the log has it.
+    pub fn text(&self) -> String {
+        let mut text = self.message.clone();
+        for (name, value) in &self.fields {
+            // Writing to a string cannot fail.
+            let _ = write!(text, " {name}={value}");
+        }
+        text
+    }
 }
 
 /// The last lines of this process.
@@ -73,14 +87,15 @@ impl Recent {
         }
     }
 
-    fn push(&self, level: Level, target: &'static str, text: String) {
+    fn push(&self, level: Level, target: &'static str, said: Said) {
         let mut lines = self.lock();
         let line = Line {
             number: lines.next,
             time: SystemTime::now(),
             level,
             target,
-            text,
+            message: said.message.text,
+            fields: said.fields,
         };
         lines.next += 1;
         while lines.kept.len() >= LINES {
@@ -109,57 +124,68 @@ impl<S: Subscriber> Layer<S> for Keeper {
         if metadata.target() == UNKEPT {
             return;
         }
-        let mut text = Text::default();
-        event.record(&mut text);
-        let text = text.joined();
-        RECENT.push(*metadata.level(), metadata.target(), text);
+        let mut said = Said::default();
+        event.record(&mut said);
+        RECENT.push(*metadata.level(), metadata.target(), said);
     }
 }
 
-/// The message of an event, and its fields.
+/// The message of an event, and its fields. What is too long is cut off.
 #[derive(Default)]
-struct Text {
+struct Said {
     message: Bounded,
-    fields: Bounded,
+    fields: Vec<(&'static str, String)>,
+    /// Bytes of the fields.
+    taken: usize,
 }
 
-impl Text {
-    fn joined(self) -> String {
-        let mut text = self.message;
-        // What is too long is cut off.
-        let _ = text.write_str(&self.fields.0);
-        text.0
+impl Said {
+    fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if field.name() == "message" {
+            let _ = self.message.write_fmt(value);
+            return;
+        }
+        let mut text = Bounded {
+            text: String::new(),
+            taken: self.taken + field.name().len(),
+        };
+        let _ = text.write_fmt(value);
+        self.taken = text.taken;
+        if self.taken < MAX_TEXT {
+            self.fields.push((field.name(), text.text));
+        }
     }
 }
 
-impl Visit for Text {
+impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+        self.add(field, format_args!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let _ = match field.name() {
-            "message" => self.message.write_str(value),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+        match field.name() {
+            "message" => self.add(field, format_args!("{value}")),
+            _ => self.add(field, format_args!("{value:?}")),
+        }
     }
 }
 
-/// A text that stops growing at [`MAX_TEXT`].
+/// A text that stops growing when [`MAX_TEXT`] is taken.
 #[derive(Default)]
-struct Bounded(String);
+struct Bounded {
+    text: String,
+    taken: usize,
+}
 
 impl Write for Bounded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            if self.0.len() + character.len_utf8() > MAX_TEXT {
+            self.taken += character.len_utf8();
+            if self.taken > MAX_TEXT {
                 return Err(fmt::Error);
             }
             // A line stays one.
-            self.0.push(if character.is_control() {
+            self.text.push(if character.is_control() {
                 ' '
             } else {
                 character
@@ -178,7 +204,9 @@ mod tests {
     fn what_is_logged_is_kept_in_bounds() {
         let recent = Recent::default();
         for number in 0..LINES + 10 {
-            recent.push(Level::INFO, "a", number.to_string());
+            let mut said = Said::default();
+            let _ = write!(said.message, "{number}");
+            recent.push(Level::INFO, "a", said);
         }
         let (lines, next) = recent.since(0);
         assert_eq!((lines.len(), next), (LINES, LINES as u64 + 10));
@@ -193,13 +221,13 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(Keeper), || {
             tracing::warn!(stream = %"LiveApp/a", word = "b", "it\nhappened {}", 1);
             tracing::info!("{}", "x".repeat(MAX_TEXT * 2));
+            tracing::info!(long = "y".repeat(MAX_TEXT * 2), after = 1, "cut off");
         });
         let (lines, _) = recent().since(from);
-        let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
-        assert!(
-            texts.contains(&"it happened 1 stream=LiveApp/a word=\"b\""),
-            "{texts:?}"
-        );
-        assert!(texts.iter().all(|text| text.len() <= MAX_TEXT));
+        let texts: Vec<_> = lines.iter().map(|line| line.text()).collect();
+        let line = "it happened 1 stream=LiveApp/a word=\"b\"";
+        assert!(texts.iter().any(|text| text == line), "{texts:?}");
+        assert!(texts.iter().any(|text| text == "cut off"), "{texts:?}");
+        assert!(texts.iter().all(|text| text.len() <= 2 * MAX_TEXT));
     }
 }

@@ -44,7 +44,7 @@ struct Filter {
 
 impl Filter {
     fn takes(&self, line: &Line) -> bool {
-        let text = || line.text.to_lowercase().contains(&self.text);
+        let text = || line.text().to_lowercase().contains(&self.text);
         line.level <= self.level && (self.text.is_empty() || text())
     }
 }
@@ -55,7 +55,7 @@ struct Object<'a> {
     time: u64,
     level: &'a str,
     target: &'a str,
-    text: &'a str,
+    text: String,
 }
 
 /// The lines that are wanted, as one event; none where there are none.
@@ -67,7 +67,7 @@ fn event(lines: &[Arc<Line>], filter: &Filter) -> Option<Bytes> {
             time: millis(line.time),
             level: line.level.as_str(),
             target: line.target,
-            text: &line.text,
+            text: line.text(),
         })
         .collect();
     if objects.is_empty() {
@@ -122,7 +122,8 @@ mod tests {
                 time: SystemTime::UNIX_EPOCH,
                 level,
                 target: "millstream::hub",
-                text: text.to_owned(),
+                message: text.to_owned(),
+                fields: Vec::new(),
             })
         };
         let lines = [
