@@ -9,7 +9,8 @@ use super::FileRequest;
 use super::storing::Storing;
 use crate::config::Segments;
 use crate::hub::{
-    Change, Current, Hub, Interest, Item, Opened, Reader, Stream, StreamName, Unavailable, Viewer,
+    Change, Current, Hub, Interest, Item, Opened, Pass, Reader, Stream, StreamName, Unavailable,
+    Viewer,
 };
 use crate::segment::{Segmenter, Settings, Snapshot};
 use axum::http::{Method, header};
@@ -142,7 +143,7 @@ impl Muxers {
         &self,
         hub: &Hub,
         name: &StreamName,
-        protocol: &'static str,
+        (protocol, pass): (&'static str, Pass),
         visit: Visit,
         request: &FileRequest,
     ) -> Result<(Arc<Muxer>, Option<Opened>), Unavailable> {
@@ -152,7 +153,7 @@ impl Muxers {
             let ended = lock(&self.muxers).get(name).cloned();
             match ended.filter(|_| !begins) {
                 Some(muxer) => {
-                    muxer.count(protocol, visit, request);
+                    muxer.count((protocol, pass), visit, request);
                     return Ok((muxer, None));
                 }
                 None if visit != Visit::Fetch => {}
@@ -165,7 +166,7 @@ impl Muxers {
         };
         let opened = hub.open(name, interest).await?;
         let muxer = self.muxer(opened.stream());
-        muxer.count(protocol, visit, request);
+        muxer.count((protocol, pass), visit, request);
         Ok((muxer, Some(opened)))
     }
 
@@ -338,7 +339,7 @@ impl Muxer {
 
     /// Notes a request. Whoever only asks whether something is there does not watch; segments are fetched by
     /// whoever has asked for a playlist.
-    fn count(&self, protocol: &'static str, visit: Visit, request: &FileRequest) {
+    fn count(&self, (protocol, pass): (&'static str, Pass), visit: Visit, request: &FileRequest) {
         if request.method == Method::HEAD {
             return;
         }
@@ -360,7 +361,7 @@ impl Muxer {
         let address = request.peer.ip();
         let new = || {
             tracing::info!(stream = %self.name(), protocol, %address, "playing");
-            Viewer::new(self.stream.clone(), protocol)
+            Viewer::new(self.stream.clone(), protocol).by(pass)
         };
         let room = viewers.seen.len() < MAX_VIEWERS;
         if let Some(viewer) = known.or_else(|| room.then(new)) {
@@ -386,7 +387,8 @@ impl Muxer {
         lock(&self.kept).retain(|_, (used, _)| used.elapsed() < gone);
         let mut viewers = lock(&self.viewers);
         viewers.seen.retain(|(protocol, _), seen| {
-            let stays = seen.last.elapsed() < gone;
+            // Whose right was withdrawn is refused what they ask for.
+            let stays = seen.last.elapsed() < gone && !seen.viewer.is_withdrawn();
             if !stays {
                 let stream = self.name();
                 let (address, silent) = (seen.address, seen.last.elapsed().as_secs());

@@ -38,11 +38,14 @@ where
             proof: None,
         };
         let action = Action::Play(name.app(), name.id());
-        if let Err(denied) = context.auth.check(action, caller).await {
-            return Ok(refusal(denied));
-        }
+        let pass = match context.auth.check(action, caller).await {
+            Ok(pass) => pass,
+            Err(denied) => return Ok(refusal(denied)),
+        };
         let hub = &context.hub;
-        let found = context.muxers.of(hub, &name, protocol, visit, &request);
+        let found = context
+            .muxers
+            .of(hub, &name, (protocol, pass), visit, &request);
         let (muxer, opened) = found.await?;
         let until = opened.as_ref().map(Opened::deadline);
         let deadline = until.unwrap_or_else(|| Instant::now() + HOLD);

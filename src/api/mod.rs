@@ -273,11 +273,11 @@ impl Site {
                 };
                 let action = Action::Play(&app, &id);
                 match (self.context.auth.check(action, caller).await, hls) {
-                    (Ok(()), Some((part, file))) => {
+                    (Ok(_), Some((part, file))) => {
                         let query = request.uri().query();
                         self.recording_as_hls(&app, file, part, query).await
                     }
-                    (Ok(()), None) => {
+                    (Ok(_), None) => {
                         let (place, media_type) = stored.unwrap_or_default();
                         let (method, headers) = (request.method(), request.headers());
                         match self::stored(&place, media_type, method, headers).await {

@@ -405,9 +405,15 @@ const ANT_MEDIA: &[Call] = &[
     call(
         "put",
         "/{app}/rest/v2/broadcasts/{id}/subscribers/{subscriber}/block/{seconds}/{kind}",
-        "Keeps a subscriber out for a while",
+        "Keeps a subscriber out for a while; what it does ends",
     )
     .gives("Result"),
+    call(
+        "get",
+        "/{app}/rest/v2/broadcasts/{id}/connection-events/{offset}/{size}",
+        "When subscribers of a stream came and went, the oldest first",
+    )
+    .query(&["subscriberId"]),
     call(
         "put",
         "/{app}/rest/v2/broadcasts/{id}/recording/{record}",

@@ -1,10 +1,12 @@
 //! Who may publish and play: from where, by which login, and with which token of the application.
 
+use super::passes::Basis;
 use super::rules::{self, PLAY, PUBLISH};
-use super::subscribers::Shown;
+use super::subscribers::{MAX_TEXT, Shown};
 use super::webhook::{Question, steady};
-use super::{Action, Auth, Caller, Denied, Role, bearer, cookie, same};
+use super::{Action, Auth, Caller, Denied, Role, bearer, cookie, digest, same};
 use crate::config::{self, AskedAction, Cidr, Login, Rights};
+use crate::hub::Pass;
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,15 +51,16 @@ impl<'a> Action<'a> {
 }
 
 impl Auth {
-    /// Whether `caller` may do `action`.
+    /// By which right `caller` may do `action`: to be handed to the viewer or publisher that they become, who has to leave
+    /// when it is withdrawn.
     ///
     /// # Errors
-    /// Why not.
-    pub async fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<(), Denied> {
+    /// Why they may not.
+    pub async fn check(&self, action: Action<'_>, caller: Caller<'_>) -> Result<Pass, Denied> {
         self.admits(action, caller.address.ip())?;
         // Who is signed in sees on the pages what is there.
-        if self.is_signed_in(action, caller.headers) {
-            return Ok(());
+        if let Some(pass) = self.signed_in(action, caller.headers) {
+            return Ok(pass);
         }
         let given = Given::of(caller);
         let known = self.known.get();
@@ -135,57 +138,98 @@ impl Auth {
         is_asked(&self.known.get().webhook, action)
     }
 
-    fn is_signed_in(&self, action: Action<'_>, headers: Option<&HeaderMap>) -> bool {
+    fn signed_in(&self, action: Action<'_>, headers: Option<&HeaderMap>) -> Option<Pass> {
         let needed = match action {
             Action::Publish(..) => Role::Operator,
             Action::Play(..) => Role::Viewer,
         };
-        let session = headers.and_then(cookie::either);
-        let account = session.and_then(|session| self.account_of(session));
-        account.is_some_and(|account| account.role >= needed)
+        let session = headers.and_then(cookie::either)?;
+        let title = self.passes.note(vec![Basis::Session(digest(session))]);
+        let account = self.account_of(session)?;
+        (account.role >= needed).then(|| title.pass())
     }
 
-    /// Whether the caller has the tokens that the application asks for.
+    /// By which right the caller is in who has the tokens that the application asks for.
     async fn opens(
         &self,
         action: Action<'_>,
         caller: Caller<'_>,
         token: Option<&[u8]>,
-    ) -> Result<(), Denied> {
+    ) -> Result<Pass, Denied> {
         let (app, id, kind) = action.parts();
         let rules = self.rules(app);
         if rules.asks_for_jwt(action) && !self.is_signed(&rules, action, token).await {
             return Err(Denied::StreamJwt);
         }
+        let stream = format!("{app}/{id}");
+        let said = |name| value(caller.query?, name);
+        let said = |name| said(name).and_then(|said| String::from_utf8(said).ok());
+        let subscriber = said("subscriberId");
+        let asks_for_token = rules.asks_for_token(action);
+        let was_known = subscriber
+            .as_deref()
+            .is_some_and(|id| self.subscribers.knows(&stream, id));
+        let mut bases = Vec::new();
+        // No longer ID can be blocked.
+        if let Some(id) = subscriber.clone().filter(|id| id.len() <= MAX_TEXT) {
+            bases.push(Basis::Subscriber {
+                stream: stream.clone(),
+                id,
+                kind,
+                was_known,
+            });
+        }
+        if asks_for_token {
+            bases.push(Basis::StreamToken(stream.clone()));
+        }
+        let title = (!bases.is_empty()).then(|| self.passes.note(bases));
+        // Who says to be somebody is held to it, whether it takes a code or not.
+        let is_free = |id: &String| self.subscribers.admits((&stream, id), kind, false);
+        if !subscriber.as_ref().is_none_or(is_free) {
+            return Err(Denied::Code);
+        }
         let address = caller.address.ip();
         let now = (rules::now(), Instant::now());
-        if let Some(of_app) = rules.asks_for_code(action) {
-            let said = |name| value(caller.query?, name);
-            let said = |name| said(name).and_then(|said| String::from_utf8(said).ok());
-            let (subscriber, code) = (said("subscriberId"), said("subscriberCode"));
-            let opens = subscriber.zip(code).is_some_and(|(subscriber, code)| {
-                let shown = Shown {
-                    app,
-                    stream: id,
-                    id: &subscriber,
-                    code: &code,
-                    kind,
-                    address,
-                };
-                self.subscribers.opens(shown, &of_app, now)
-            });
+        let of_app = rules.asks_for_code(action);
+        if let Some(of_app) = &of_app {
+            let code = said("subscriberCode");
+            let opens = subscriber
+                .as_ref()
+                .zip(code)
+                .is_some_and(|(subscriber, code)| {
+                    let shown = Shown {
+                        app,
+                        stream: id,
+                        id: subscriber,
+                        code: &code,
+                        kind,
+                        address,
+                    };
+                    self.subscribers.opens(shown, of_app, now)
+                });
             if !opens {
                 return Err(Denied::Code);
             }
         }
-        if rules.asks_for_token(action) {
-            let stream = format!("{app}/{id}");
+        if asks_for_token {
             let tokens = &self.stream_tokens;
             let opens =
                 token.is_some_and(|token| tokens.open_with(token, (&stream, kind), address, now));
-            return opens.then_some(()).ok_or(Denied::StreamToken);
+            if !opens {
+                return Err(Denied::StreamToken);
+            }
         }
-        Ok(())
+        let Some(title) = title else {
+            return Ok(Pass::default());
+        };
+        // Of names that anybody may have made up nothing is kept.
+        let is_somebody = of_app.is_some() || was_known;
+        Ok(
+            match subscriber.filter(|id| is_somebody && id.len() <= MAX_TEXT) {
+                Some(id) => title.told((stream, id), kind, caller.protocol),
+                None => title.pass(),
+            },
+        )
     }
 }
 

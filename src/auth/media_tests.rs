@@ -1,8 +1,8 @@
 //! Who may publish and play, by every way to say who one is.
 
 use super::*;
-use crate::auth::{Proof, StreamToken, Subscriber};
-use crate::hub::StreamName;
+use crate::auth::{Origin, Proof, StreamToken, Subscriber};
+use crate::hub::{Hub, Settings, StreamName, Viewer};
 use axum::http::HeaderValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ async fn said(auth: &Auth, action: Action<'_>, from: &str, says: &Says) -> Resul
         query,
         proof: proof.as_ref().map(|proof| proof as &dyn Proof),
     };
-    auth.check(action, caller).await
+    auth.check(action, caller).await.map(drop)
 }
 
 fn with_rules(settings: Value) -> Auth {
@@ -366,4 +366,134 @@ fn a_value_in_a_query() {
         let expected = token.map(|token| token.as_bytes().to_vec());
         assert_eq!(value(query, "token"), expected, "{query}");
     }
+}
+
+/// Somebody who is let in, and stays.
+async fn enters(auth: &Auth, query: Option<&str>, cookie: Option<&str>) -> Viewer {
+    let mut headers = HeaderMap::new();
+    headers.extend(cookie.map(|cookie| (header::COOKIE, HeaderValue::from_str(cookie).unwrap())));
+    let caller = Caller {
+        protocol: "hls",
+        address: OUTSIDE.parse().unwrap(),
+        headers: Some(&headers),
+        query,
+        proof: None,
+    };
+    let pass = auth.check(Action::Play("LiveApp", "cam"), caller).await;
+    let hub = Hub::new(Settings::default());
+    let name = StreamName::new("LiveApp", "cam").unwrap();
+    let origin = crate::hub::tests::origin();
+    let publisher = hub.publish(&name, &origin).unwrap();
+    Viewer::new(publisher.stream().clone(), "hls").by(pass.unwrap())
+}
+
+fn subscriber(id: &str) -> Subscriber {
+    Subscriber {
+        stream: "LiveApp/cam".to_owned(),
+        id: id.to_owned(),
+        name: None,
+        kind: "play".to_owned(),
+        secret: None,
+        period: None,
+        blocked: String::new(),
+        blocked_until: 0,
+    }
+}
+
+#[tokio::test]
+async fn who_is_blocked_or_forgotten_has_to_go_and_no_other() {
+    let auth = Auth::default();
+    for id in ["one", "two"] {
+        auth.subscribers().put(subscriber(id)).await.unwrap();
+    }
+    let of = |id| auth.connections_of("LiveApp/cam", id);
+    let [one, two, guest] = ["subscriberId=one", "subscriberId=two", "subscriberId=guest"];
+    let (one, two) = (
+        enters(&auth, Some(one), None).await,
+        enters(&auth, Some(two), None).await,
+    );
+    // Who made a name up is let in where no code is asked for, but nothing is kept of that.
+    let guest = enters(&auth, Some(guest), None).await;
+    assert_eq!((of("one"), of("two"), of("guest")), (1, 1, 0));
+    let block = |id, blocked: &str| Subscriber {
+        blocked: blocked.to_owned(),
+        blocked_until: (rules::now() + 600) * 1_000,
+        ..subscriber(id)
+    };
+    // From publishing: who plays stays.
+    auth.subscribers()
+        .put(block("one", "publish"))
+        .await
+        .unwrap();
+    auth.review_subscribers();
+    assert!(!one.is_withdrawn());
+    for id in ["one", "guest"] {
+        auth.subscribers()
+            .put(block(id, "publish_play"))
+            .await
+            .unwrap();
+    }
+    auth.review_subscribers();
+    assert!(one.is_withdrawn() && guest.is_withdrawn() && !two.is_withdrawn());
+    let says = Says::Query("subscriberId=one".to_owned());
+    let again = said(&auth, Action::Play("LiveApp", "cam"), OUTSIDE, &says).await;
+    assert_eq!(again, Err(Denied::Code));
+    let name = StreamName::new("LiveApp", "cam").unwrap();
+    auth.subscribers().forget(&name, Some("two")).await.unwrap();
+    auth.review_subscribers();
+    assert!(two.is_withdrawn());
+    drop((one, two, guest));
+    let events = auth.connection_events(&name, None, (0, 9));
+    let events: Vec<_> = events
+        .iter()
+        .map(|(id, event)| (&**id, event.has_come))
+        .collect();
+    let expected = [("one", true), ("two", true), ("one", false), ("two", false)];
+    assert_eq!(events, expected);
+    assert_eq!(of("one"), 0);
+}
+
+#[tokio::test]
+async fn tokens_that_are_forgotten_and_sessions_that_end_take_theirs_along() {
+    let auth = with_rules(json!({ "playTokenControlEnabled": true }));
+    let name = StreamName::new("LiveApp", "cam").unwrap();
+    let token = StreamToken {
+        stream: name.to_string(),
+        kind: "play".to_owned(),
+        expires: rules::now() + 600,
+        room: None,
+    };
+    let token = auth
+        .stream_tokens()
+        .create(token, rules::now())
+        .await
+        .unwrap();
+    let by_token = enters(&auth, Some(&format!("token={token}")), None).await;
+    let made = auth
+        .accounts()
+        .create("joe", "correct horse".into(), Role::Viewer)
+        .await;
+    made.unwrap();
+    let from = Origin {
+        address: OUTSIDE.parse().unwrap(),
+        secure: false,
+    };
+    let nobody = HeaderMap::new();
+    let signed_in = auth
+        .sign_in("joe", "correct horse".into(), from, &nobody)
+        .await;
+    let cookie = signed_in.unwrap().cookie.unwrap();
+    let cookie = cookie
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let by_session = enters(&auth, None, Some(&cookie)).await;
+    auth.stream_tokens().forget(&name).await.unwrap();
+    auth.tokens_forgotten(&name);
+    assert!(by_token.is_withdrawn() && !by_session.is_withdrawn());
+    auth.delete_account("joe").await.unwrap();
+    assert!(by_session.is_withdrawn());
 }

@@ -12,6 +12,7 @@
 
 mod accounts;
 mod audit;
+mod connections;
 mod cookie;
 mod digest;
 mod grants;
@@ -22,6 +23,7 @@ mod keys;
 mod media;
 mod origin;
 mod outward;
+mod passes;
 mod password;
 mod role;
 mod rules;
@@ -39,6 +41,7 @@ pub mod fuzz;
 
 pub use accounts::{AccountError, AccountView, Accounts};
 pub use audit::{Audit, Entry};
+pub use connections::ConnectionEvent;
 pub use grants::{Grant, LIFETIME};
 pub use keys::{KEYED_APP, StreamKeys};
 pub use origin::Origin;
@@ -58,6 +61,7 @@ use digest::{digest, same};
 use grants::{Grants, Holder};
 use key_sets::KeySets;
 use media::basic;
+use passes::Passes;
 use role::Ground;
 use rules::Rest;
 use sessions::Sessions;
@@ -178,6 +182,7 @@ pub struct Auth {
     rules: RwLock<HashMap<String, Arc<Rules>>>,
     stream_tokens: StreamTokens,
     subscribers: Subscribers,
+    passes: Arc<Passes>,
     key_sets: KeySets,
     webhook: Webhook,
     /// None where nobody is to be asked.

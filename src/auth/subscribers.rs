@@ -6,7 +6,7 @@
 //! wrong passwords are.
 
 use super::digest::{Digest, digest};
-use super::rules::{PLAY, TimeTokens};
+use super::rules::{self, PLAY, TimeTokens};
 use super::throttle::Throttle;
 use super::totp;
 use crate::hub::StreamName;
@@ -27,7 +27,7 @@ const MAX_USED: usize = 100_000;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Longest ID and name, in bytes.
-const MAX_TEXT: usize = 128;
+pub(super) const MAX_TEXT: usize = 128;
 
 /// Shortest ID, in bytes.
 const MIN_ID: usize = 3;
@@ -263,6 +263,19 @@ impl Subscribers {
             self.begins(use_of_it, instant);
         }
         is_good
+    }
+
+    /// Whether who is known by an ID for a stream (`APP/ID`), or was, may do that now as far as blocks are concerned.
+    pub(super) fn admits(&self, (stream, id): (&str, &str), kind: &str, was_known: bool) -> bool {
+        match self.lock().get(&key(stream, id)) {
+            Some(subscriber) => !subscriber.is_blocked(kind, rules::now()),
+            None => !was_known,
+        }
+    }
+
+    /// Whether a stream (`APP/ID`) has a subscriber of that ID.
+    pub(super) fn knows(&self, stream: &str, id: &str) -> bool {
+        self.lock().contains_key(&key(stream, id))
     }
 
     fn goes_on(&self, use_of_it: Digest, now: Instant) -> bool {

@@ -1,7 +1,8 @@
 //! Putting access units into a stream.
 
+use super::pass::Presence;
 use super::registry::Register;
-use super::{Packets, Stream, StreamName};
+use super::{Packets, Pass, Stream, StreamName};
 use media::{AccessUnit, Track};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,7 @@ pub struct Publisher {
     register: Arc<Register>,
     number: u64,
     kicked: CancellationToken,
+    presence: Presence,
 }
 
 /// The publisher's right to the stream is gone: it was stopped, or another one has taken over.
@@ -40,7 +42,7 @@ impl Publisher {
     }
 
     /// One that has to leave when that is cancelled.
-    pub(super) const fn kicked_by(
+    pub(super) fn kicked_by(
         stream: Arc<Stream>,
         register: Arc<Register>,
         number: u64,
@@ -51,7 +53,15 @@ impl Publisher {
             register,
             number,
             kicked,
+            presence: Presence::default(),
         }
+    }
+
+    /// By this right.
+    #[must_use]
+    pub fn by(mut self, pass: Pass) -> Self {
+        self.presence = pass.enter();
+        self
     }
 
     /// Declares a track, or changes its configuration. Tracks beyond the sixteenth are left out.
@@ -96,9 +106,12 @@ impl Publisher {
         self.stream.random_access_wanted().await;
     }
 
-    /// Completes when the publisher should leave.
+    /// Completes when the publisher should leave, or may publish no more. Safe to cancel.
     pub async fn kicked(&self) {
-        self.kicked.cancelled().await;
+        tokio::select! {
+            () = self.kicked.cancelled() => {}
+            () = self.presence.withdrawn() => {}
+        }
     }
 
     /// Its number, which no other publisher has or will have.

@@ -1,6 +1,7 @@
 //! Who watches a stream, counted by protocol.
 
-use super::{Stream, StreamName, Tally};
+use super::pass::Presence;
+use super::{Pass, Stream, StreamName, Tally};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::broadcast;
@@ -74,6 +75,7 @@ pub struct Viewer {
     stream: Arc<Stream>,
     protocol: &'static str,
     tally: Arc<Tally>,
+    presence: Presence,
 }
 
 impl Viewer {
@@ -86,7 +88,24 @@ impl Viewer {
             stream,
             protocol,
             tally,
+            presence: Presence::default(),
         }
+    }
+
+    /// By this right.
+    pub fn by(mut self, pass: Pass) -> Self {
+        self.presence = pass.enter();
+        self
+    }
+
+    /// Completes when the viewer may watch no more. Safe to cancel.
+    pub async fn withdrawn(&self) {
+        self.presence.withdrawn().await;
+    }
+
+    /// Whether the viewer may watch no more, and has to go.
+    pub fn is_withdrawn(&self) -> bool {
+        self.presence.is_withdrawn()
     }
 
     /// Counts what is sent.

@@ -89,6 +89,7 @@ mod srt_matrix;
 mod srt_remote;
 mod srt_weather;
 mod starting;
+mod subscribers;
 mod support;
 mod times;
 mod web;

@@ -83,9 +83,10 @@ async fn play(
         proof: None,
     };
     let action = Action::Play(name.app(), name.id());
-    if let Err(denied) = context.auth.check(action, caller).await {
-        return Ok(refusal(denied));
-    }
+    let pass = match context.auth.check(action, caller).await {
+        Ok(pass) => pass,
+        Err(denied) => return Ok(refusal(denied)),
+    };
     let upgrade = match accept(&request.headers) {
         Ok(upgrade) => upgrade,
         Err(words) => return Ok(plain(StatusCode::BAD_REQUEST, words)),
@@ -117,7 +118,7 @@ async fn play(
     if request.method == Method::HEAD {
         return Ok(response);
     }
-    let viewer = Viewer::new(stream, "flv");
+    let viewer = Viewer::new(stream, "flv").by(pass);
     drop(opened);
     let address = request.peer;
     let takeover = Takeover::new(move |taken: Taken| async move {

@@ -36,9 +36,10 @@ pub(super) async fn answer(
         proof: None,
     };
     let action = Action::Play(name.app(), name.id());
-    if let Err(denied) = context.auth.check(action, caller).await {
-        return Ok(refusal(denied));
-    }
+    let pass = match context.auth.check(action, caller).await {
+        Ok(pass) => pass,
+        Err(denied) => return Ok(refusal(denied)),
+    };
     let watches = request.method == Method::GET;
     let interest = if watches {
         Interest::Watch
@@ -56,7 +57,7 @@ pub(super) async fn answer(
         return Ok(plain(StatusCode::NOT_ACCEPTABLE, words));
     }
     let body = if watches {
-        let viewer = Viewer::new(stream.clone(), "mpegts");
+        let viewer = Viewer::new(stream.clone(), "mpegts").by(pass);
         let reader = packagings.reader(stream, context.bounds());
         tracing::info!(stream = %stream.name(), address = %request.peer, "playing by MPEG-TS over HTTP");
         body(reader, viewer, request.peer.to_string())
@@ -80,7 +81,11 @@ fn body(reader: PackagedReader, viewer: Viewer, who: String) -> Body {
         (reader, viewer, who),
         |(mut reader, viewer, who)| async move {
             loop {
-                match reader.next().await {
+                let next = tokio::select! {
+                    next = reader.next() => next,
+                    () = viewer.viewer.withdrawn() => return None,
+                };
+                match next {
                     Packaged::Chunk(chunk) => {
                         viewer.viewer.tally().sent(chunk.data.len());
                         let data: Result<Bytes, Infallible> = Ok(chunk.data);
@@ -106,6 +111,7 @@ impl Drop for Told {
         let stream = self.viewer.stream();
         let reason = match stream.ended() {
             Some(_) => "the stream has ended",
+            None if self.viewer.is_withdrawn() => "it may watch no more",
             None => "it closed the connection",
         };
         tracing::info!(stream = %stream.name(), address = self.who, reason, "MPEG-TS player left");

@@ -4,7 +4,7 @@ use super::Settings;
 use super::player::{CLOSING, Form, Player};
 use crate::adapters::Context;
 use crate::auth::{Action, Caller, KEYED_APP};
-use crate::hub::{Interest, Origin, Publisher, StreamName, Viewer};
+use crate::hub::{Interest, Origin, Pass, Publisher, StreamName, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::listen;
 use crate::net::socket::Socket;
@@ -159,22 +159,21 @@ impl Connection {
     }
 
     async fn become_publisher(&self, request: &Request) -> Result<Publisher, (Refusal, String)> {
-        let name = match self.keyed(request) {
+        let (name, pass) = match self.keyed(request) {
             // The key is all the proof that it takes.
             Some(name) => {
                 let action = Action::Publish(name.app(), name.id());
                 let admitted = self.context.auth.admits(action, self.address.ip());
                 admitted.map_err(|denied| (Refusal::Denied, denied.to_string()))?;
-                name
+                (name, Pass::default())
             }
             None => {
                 let named = self.name(request);
                 let (name, query) = named.map_err(|words| (Refusal::BadName, words))?;
                 let action = Action::Publish(name.app(), name.id());
-                self.may(action, query.as_deref())
-                    .await
-                    .map_err(|words| (Refusal::Denied, words))?;
-                name
+                let pass = self.may(action, query.as_deref()).await;
+                let pass = pass.map_err(|words| (Refusal::Denied, words))?;
+                (name, pass)
             }
         };
         let origin = Origin {
@@ -182,9 +181,9 @@ impl Connection {
             address: self.address.to_string(),
             agent: request.connect.flash_ver.clone(),
         };
-        self.context
-            .hub
-            .publish(&name, &origin)
+        let publisher = self.context.hub.publish(&name, &origin);
+        publisher
+            .map(|publisher| publisher.by(pass))
             .map_err(|taken| (Refusal::BadName, taken.to_string()))
     }
 
@@ -194,7 +193,7 @@ impl Connection {
             Ok((name, query)) => {
                 let action = Action::Play(name.app(), name.id());
                 match self.may(action, query.as_deref()).await {
-                    Ok(()) => self.viewer(&name).await?,
+                    Ok(pass) => self.viewer(&name, pass).await?,
                     Err(words) => Err((Refusal::Denied, words)),
                 }
             }
@@ -210,6 +209,7 @@ impl Connection {
     async fn viewer(
         &mut self,
         name: &StreamName,
+        pass: Pass,
     ) -> Result<Result<Viewer, (Refusal, String)>, Closed> {
         let context = self.context.clone();
         let mut opening = std::pin::pin!(context.hub.open(name, Interest::Watch));
@@ -221,7 +221,7 @@ impl Connection {
             }
         };
         Ok(match opened {
-            Ok(opened) => Ok(Viewer::new(opened.stream().clone(), "rtmp")),
+            Ok(opened) => Ok(Viewer::new(opened.stream().clone(), "rtmp").by(pass)),
             Err(unavailable) => Err((Refusal::NotFound, unavailable.to_string())),
         })
     }
@@ -271,7 +271,7 @@ impl Connection {
         Ok(self.session.refuse(now(), refusal, words)?)
     }
 
-    async fn may(&self, action: Action<'_>, query: Option<&str>) -> Result<(), String> {
+    async fn may(&self, action: Action<'_>, query: Option<&str>) -> Result<Pass, String> {
         let caller = Caller {
             protocol: "rtmp",
             address: self.address,

@@ -3,7 +3,7 @@
 use super::connection::now;
 use super::server::Client;
 use crate::auth::{Action, Caller, Denied, Proof};
-use crate::hub::StreamName;
+use crate::hub::{Pass, StreamName};
 use rtsp::auth::Denied as Unproven;
 use rtsp::message::Status;
 use rtsp::server::{Access, Session};
@@ -15,12 +15,12 @@ use tokio::time::sleep;
 const WRONG_WAITS: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// The stream that a client may do this with. None when it has been refused, or asked who it is.
+    /// The stream that a client may do this with, and by which right. None when it has been refused, or asked who it is.
     pub(super) async fn name(
         &mut self,
         access: &Access,
         action: for<'a> fn(&'a str, &'a str) -> Action<'a>,
-    ) -> Option<StreamName> {
+    ) -> Option<(StreamName, Pass)> {
         let name = match self.shared.context.applications.resolve(&access.path) {
             Ok(name) => name,
             Err(error) => {
@@ -31,7 +31,7 @@ impl Client {
         let action = action(name.app(), name.id());
         let (allowed, proven) = self.may(action, access).await;
         match allowed {
-            Ok(()) => return Some(name),
+            Ok(pass) => return Some((name, pass)),
             Err(Denied::Login) => {
                 if proven == Unproven::Wrong {
                     let address = self.connection.address;
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Whether a client may do this; if not, what is wrong with its proof.
-    async fn may(&self, action: Action<'_>, access: &Access) -> (Result<(), Denied>, Unproven) {
+    async fn may(&self, action: Action<'_>, access: &Access) -> (Result<Pass, Denied>, Unproven) {
         let proof = Proven {
             session: &self.connection.session,
             denied: Mutex::new(Unproven::Missing),

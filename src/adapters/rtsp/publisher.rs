@@ -5,7 +5,7 @@ use super::server::Client;
 use super::sockets::Sockets;
 use super::watcher::Claimed;
 use crate::auth::Action;
-use crate::hub::{Origin, Publisher, StreamName};
+use crate::hub::{Origin, Pass, Publisher, StreamName};
 use crate::transport::rtp::{Event as Received, Incoming, Receiver};
 use rtsp::Carriage;
 use rtsp::message::Status;
@@ -14,14 +14,17 @@ use sdp::Description;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
+/// What a client is to publish, by which right, and what it says of it.
+pub(super) type Announced = (StreamName, Pass, Description);
+
 impl Client {
     /// Accepts what a client wants to publish, if it may and something of it is carried.
     pub(super) async fn announce(
         &mut self,
         access: &Access,
         description: Description,
-    ) -> Result<Option<(StreamName, Description)>, Closed> {
-        let Some(name) = self.name(access, |app, id| Action::Publish(app, id)).await else {
+    ) -> Result<Option<Announced>, Closed> {
+        let Some((name, pass)) = self.name(access, |app, id| Action::Publish(app, id)).await else {
             return Ok(None);
         };
         let (carried, left_out) = carried(&description);
@@ -35,14 +38,13 @@ impl Client {
             tracing::warn!(stream = %name, %left_out, "sections of the publisher");
         }
         self.connection.answer(|session| session.accept(now()));
-        Ok(Some((name, description)))
+        Ok(Some((name, pass, description)))
     }
 
     /// Lets the client publish these tracks until it stops, or refuses it.
     pub(super) async fn record(
         &mut self,
-        name: &StreamName,
-        description: &Description,
+        (name, pass, description): Announced,
         tracks: &[Track],
     ) -> Result<(), Closed> {
         let mut claimed = None;
@@ -57,8 +59,8 @@ impl Client {
             address: self.connection.address.to_string(),
             agent: None,
         };
-        let publisher = match self.shared.context.hub.publish(name, &origin) {
-            Ok(publisher) => publisher,
+        let publisher = match self.shared.context.hub.publish(&name, &origin) {
+            Ok(publisher) => publisher.by(pass),
             Err(taken) => {
                 self.refuse(Status::FORBIDDEN, &taken.to_string());
                 return Ok(());

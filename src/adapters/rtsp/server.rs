@@ -59,8 +59,8 @@ impl Client {
                     announced = Box::pin(self.announce(&access, description)).await?;
                 }
                 Event::Record(tracks) => match announced.take() {
-                    Some((name, description)) => {
-                        Box::pin(self.record(&name, &description, &tracks)).await?;
+                    Some(announced) => {
+                        Box::pin(self.record(announced, &tracks)).await?;
                     }
                     None => self.refuse(Status::METHOD_NOT_VALID, "nothing is announced"),
                 },
@@ -82,7 +82,7 @@ impl Client {
 
     /// Tells what a stream consists of, once it is there.
     async fn describe(&mut self, access: &Access) -> Result<(), Closed> {
-        let Some(name) = self.name(access, |app, id| Action::Play(app, id)).await else {
+        let Some((name, pass)) = self.name(access, |app, id| Action::Play(app, id)).await else {
             return Ok(());
         };
         let context = self.shared.context.clone();
@@ -107,7 +107,7 @@ impl Client {
                 return Ok(());
             }
         };
-        let viewer = Viewer::new(stream, "rtsp");
+        let viewer = Viewer::new(stream, "rtsp").by(pass);
         let tracks = viewer.stream().snapshot().tracks;
         let sections = cutter::sections(&tracks);
         if sections.is_empty() {
@@ -196,6 +196,9 @@ impl Client {
 impl Offered {
     /// Why it cannot be played as it was described.
     pub(super) fn outdated(&self) -> Option<&'static str> {
+        if self.viewer.is_withdrawn() {
+            return Some("it may not be played any more");
+        }
         let tracks = self.viewer.stream().snapshot().tracks;
         cutter::breaks(&self.tracks, &tracks)
     }

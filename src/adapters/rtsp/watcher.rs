@@ -68,6 +68,9 @@ impl Client {
         loop {
             let event = tokio::select! {
                 event = self.connection.next_event(None) => event?,
+                () = offered.viewer.withdrawn() => {
+                    return Err(Closed("it may watch no more".into()));
+                }
                 received = way.next() => {
                     let Some(received) = received else {
                         return Err(Closed("the stream ended, or has other tracks now".into()));

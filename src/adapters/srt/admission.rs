@@ -3,7 +3,7 @@
 use super::port::{Call, Port};
 use super::server;
 use crate::auth::{Action, Caller};
-use crate::hub::{Interest, Origin, Stream, StreamName, Unavailable};
+use crate::hub::{Interest, Origin, Pass, Stream, StreamName, Unavailable};
 use crate::transport::Packagings;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use srt::{Reject, Request, StreamId};
@@ -19,10 +19,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const NOT_ACCEPTABLE: Reject = Reject(1_406);
 
 /// What a stream id asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Wish {
     name: StreamName,
     publishes: bool,
+    /// By which right.
+    pass: Pass,
 }
 
 /// Why somebody is refused: in SRT's numbers, and in words.
@@ -44,7 +46,11 @@ impl Port {
             return Err((Reject::CLOSE, words.to_owned()));
         }
         let request = &call.request;
-        let Wish { name, publishes } = self.wish(request).await?;
+        let Wish {
+            name,
+            publishes,
+            pass,
+        } = self.wish(request).await?;
         let options = self.terms.get().of(&name, publishes);
         // Who does not know the passphrase starts no source, and replaces nobody.
         self.judge(request.id, &options).map_err(refused)?;
@@ -58,6 +64,7 @@ impl Port {
             };
             let publisher = self.context.hub.publish(&name, &origin);
             let publisher = publisher.map_err(|taken| (Reject::CONFLICT, taken.to_string()))?;
+            let publisher = publisher.by(pass);
             let (link, place) = self.accept(call, options).map_err(refused)?;
             let port = self.clone();
             let start = move || server::publish(port, place, link, publisher);
@@ -82,8 +89,8 @@ impl Port {
         let port = self.clone();
         let start = move || async move {
             match opened {
-                Some(opened) => server::play(port, place, link, opened).await,
-                None => server::play_later(port, place, link, name, opening).await,
+                Some(opened) => server::play(port, place, link, opened, pass).await,
+                None => server::play_later(port, place, link, (name, pass), opening).await,
             }
         };
         self.context.shards.spawn(start).await;
@@ -106,7 +113,11 @@ impl Port {
             let action = Action::Publish(name.app(), name.id());
             let admitted = self.context.auth.admits(action, request.peer.ip());
             admitted.map_err(|denied| (Reject::FORBIDDEN, denied.to_string()))?;
-            return Ok(Wish { name, publishes });
+            return Ok(Wish {
+                name,
+                publishes,
+                pass: Pass::default(),
+            });
         }
         let name = self.context.applications.resolve(path);
         let name = name.map_err(|error| (Reject::BAD_REQUEST, error.to_string()))?;
@@ -119,8 +130,12 @@ impl Port {
         };
         let said = login(&id);
         let query = query.or(said.as_deref());
-        self.may(action, request.peer, query).await?;
-        Ok(Wish { name, publishes })
+        let pass = self.may(action, request.peer, query).await?;
+        Ok(Wish {
+            name,
+            publishes,
+            pass,
+        })
     }
 
     async fn may(
@@ -128,7 +143,7 @@ impl Port {
         action: Action<'_>,
         address: SocketAddr,
         query: Option<&str>,
-    ) -> Result<(), Refused> {
+    ) -> Result<Pass, Refused> {
         let caller = Caller {
             protocol: "srt",
             address,

@@ -4,7 +4,7 @@ use super::admission::carried;
 use super::feed::{self, Told, feed};
 use super::link::Link;
 use super::port::{Place, Port};
-use crate::hub::{Opened, Publisher, StreamName, Taken, Unavailable, Viewer};
+use crate::hub::{Opened, Pass, Publisher, StreamName, Taken, Unavailable, Viewer};
 use crate::transport::Intake;
 use mpegts::demuxer::ProgramSelection;
 use srt::CloseReason;
@@ -76,7 +76,7 @@ pub(super) async fn play_later(
     port: Arc<Port>,
     place: Place,
     mut link: Link,
-    name: StreamName,
+    (name, pass): (StreamName, Pass),
     mut opening: Pin<Box<dyn Future<Output = Result<Opened, Unavailable>> + Send>>,
 ) {
     let address = link.peer();
@@ -89,7 +89,7 @@ pub(super) async fn play_later(
             () = link.wait() => {}
             opened = &mut opening => match opened {
                 Ok(opened) => match carried(opened.stream()) {
-                    Ok(()) => return play(port, place, link, opened).await,
+                    Ok(()) => return play(port, place, link, opened, pass).await,
                     Err((_, words)) => break words,
                 },
                 Err(unavailable) => break unavailable.to_string(),
@@ -100,8 +100,8 @@ pub(super) async fn play_later(
 }
 
 /// Plays a stream until it ends, or the player goes.
-pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Opened) {
-    let viewer = Viewer::new(opened.stream().clone(), "srt");
+pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Opened, pass: Pass) {
+    let viewer = Viewer::new(opened.stream().clone(), "srt").by(pass);
     drop(opened);
     let stream = viewer.stream();
     let (name, address) = (stream.name(), link.peer());
@@ -114,9 +114,12 @@ pub(super) async fn play(port: Arc<Port>, place: Place, link: Link, opened: Open
         // That of a player is among the figures of its connection.
         Told::RoundTrip(_) => {}
     };
-    let reason = match feed(link, reader, &mut entry, tell).await {
-        feed::Over::Stream => "the stream has ended".to_owned(),
-        feed::Over::Connection(reason) => reason.to_string(),
+    let reason = tokio::select! {
+        over = feed(link, reader, &mut entry, tell) => match over {
+            feed::Over::Stream => "the stream has ended".to_owned(),
+            feed::Over::Connection(reason) => reason.to_string(),
+        },
+        () = viewer.withdrawn() => "it may watch no more".to_owned(),
     };
     drop(place);
     tracing::info!(stream = %name, %address, reason, "SRT player has gone");

@@ -10,7 +10,7 @@ use super::worker::{Message, Restart};
 use super::{Running, WebRtc, addresses, ice_servers, whep, whip};
 use crate::adapters::{Context, ServiceRequest, refusal};
 use crate::auth::{Action, Caller};
-use crate::hub::{StreamName, Unavailable};
+use crate::hub::{Pass, StreamName, Unavailable};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
@@ -63,8 +63,8 @@ pub(super) async fn answer(
     };
     match (resource, &request.method) {
         (None, &Method::POST) => match asked.offer().await {
-            Ok(offer) if request.service == WHIP => Ok(whip::create(&asked, offer)),
-            Ok(offer) => whep::create(&asked, offer).await,
+            Ok((offer, pass)) if request.service == WHIP => Ok(whip::create(&asked, offer, pass)),
+            Ok((offer, pass)) => whep::create(&asked, offer, pass).await,
             Err(refused) => Ok(*refused),
         },
         (Some(resource), &Method::DELETE) => Ok(delete(&asked, resource).await),
@@ -80,8 +80,8 @@ pub(super) async fn answer(
 }
 
 impl Asked<'_> {
-    /// The offer in the request, if who asks may do that at all.
-    async fn offer(&self) -> Result<&str, Box<Response<Body>>> {
+    /// The offer in the request, and by which right it is made, if who asks may do that at all.
+    async fn offer(&self) -> Result<(&str, Pass), Box<Response<Body>>> {
         let request = self.request;
         if !is(&request.headers, SDP) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -99,11 +99,11 @@ impl Asked<'_> {
             WHIP => Action::Publish(app, id),
             _ => Action::Play(app, id),
         };
-        if let Err(denied) = self.context.auth.check(action, caller).await {
-            return Err(refusal(denied).into());
-        }
+        let allowed = self.context.auth.check(action, caller).await;
+        let pass = allowed.map_err(refusal)?;
         let offer = std::str::from_utf8(&request.body);
-        offer.map_err(|_| plain(StatusCode::BAD_REQUEST, "the offer is not UTF-8").into())
+        let offer = offer.map_err(|_| plain(StatusCode::BAD_REQUEST, "the offer is not UTF-8"));
+        Ok((offer?, pass))
     }
 
     /// What a session is made with, for now without media to send.

@@ -5,7 +5,7 @@ use super::http::{Asked, busy, plain, unsuitable};
 use super::router::Home;
 use super::told::Told;
 use super::worker::{Message, Start};
-use crate::hub::{Interest, Stream, Unavailable, Viewer};
+use crate::hub::{Interest, Pass, Stream, Unavailable, Viewer};
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use std::collections::hash_map::RandomState;
@@ -28,7 +28,11 @@ pub(super) fn formats_of(stream: &Arc<Stream>) -> Result<Formats, Unsuitable> {
 }
 
 /// Answers an offer.
-pub(super) async fn create(asked: &Asked<'_>, offer: &str) -> Result<Response<Body>, Unavailable> {
+pub(super) async fn create(
+    asked: &Asked<'_>,
+    offer: &str,
+    pass: Pass,
+) -> Result<Response<Body>, Unavailable> {
     let opened = asked.context.hub.open(&asked.name, Interest::Watch).await?;
     let stream = opened.stream();
     let formats = match formats_of(stream) {
@@ -46,7 +50,7 @@ pub(super) async fn create(asked: &Asked<'_>, offer: &str) -> Result<Response<Bo
         Ok(made) => made,
         Err(error) => return Ok(unsuitable(&error)),
     };
-    let viewer = Viewer::new(stream.clone(), "webrtc");
+    let viewer = Viewer::new(stream.clone(), "webrtc").by(pass);
     Ok(match begin(asked, session, viewer, formats, None) {
         Some((home, resource)) => asked.created(&home, &resource, answer),
         None => busy("there are as many sessions as there may be"),

@@ -4,7 +4,7 @@ use super::http::{Asked, busy, plain, unsuitable};
 use super::ingest::Ingest;
 use super::router::Home;
 use super::told::Told;
-use crate::hub::{Origin, Taken};
+use crate::hub::{Origin, Pass, Taken};
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use std::time::Instant;
@@ -33,8 +33,8 @@ pub(super) enum Refused {
 }
 
 /// Answers an offer.
-pub(super) fn create(asked: &Asked<'_>, offer: &str) -> Response<Body> {
-    match begin(asked, offer, None) {
+pub(super) fn create(asked: &Asked<'_>, offer: &str, pass: Pass) -> Response<Body> {
+    match begin(asked, offer, pass, None) {
         Ok(begun) => asked.created(&begun.home, &begun.resource, begun.answer),
         Err(Refused::Offer(error)) => unsuitable(&error),
         Err(Refused::Name(taken @ Taken::Publishing(_))) => {
@@ -45,7 +45,12 @@ pub(super) fn create(asked: &Asked<'_>, offer: &str) -> Response<Body> {
 }
 
 /// Begins a session for this offer, of which somebody may be told.
-pub(super) fn begin(asked: &Asked<'_>, offer: &str, told: Option<Told>) -> Result<Begun, Refused> {
+pub(super) fn begin(
+    asked: &Asked<'_>,
+    offer: &str,
+    pass: Pass,
+    told: Option<Told>,
+) -> Result<Begun, Refused> {
     let (running, name) = (asked.running, &asked.name);
     let (session, answer) = Session::receive(offer, &asked.config(), Instant::now())?;
     let agent = asked.request.headers.get(header::USER_AGENT);
@@ -62,6 +67,7 @@ pub(super) fn begin(asked: &Asked<'_>, offer: &str, told: Option<Told>) -> Resul
     let resource = asked.enter(&home).ok_or(Refused::Sessions)?;
     let publisher = asked.context.hub.publish(name, &origin);
     let publisher = publisher.inspect_err(|_| running.router.remove(&resource, &home, &[]))?;
+    let publisher = publisher.by(pass);
     let (peer, id) = (asked.request.peer, &*home.ufrag);
     tracing::info!(stream = %name, %peer, session = id, "publishing by WebRTC");
     let place = (resource.clone(), home.clone());

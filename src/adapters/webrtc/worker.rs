@@ -258,6 +258,9 @@ impl Shard {
             .filter(is_due)
             .cloned()
             .collect();
+        for member in self.withdrawn() {
+            self.close(&member, "it may watch no more");
+        }
         for member in due {
             self.contain(&member, || {
                 member.session.borrow_mut().handle_timeout(now);
@@ -274,6 +277,15 @@ impl Shard {
                 self.drain(&member);
             });
         }
+    }
+
+    /// Those whose right was withdrawn.
+    fn withdrawn(&self) -> Vec<Rc<Member>> {
+        let members = self.members.borrow();
+        let withdrawn = members
+            .values()
+            .filter(|member| member.viewer.is_withdrawn());
+        withdrawn.cloned().collect()
     }
 
     /// Sends those that are behind the next part.

@@ -108,6 +108,10 @@ pub fn router(control: Control, applications: Applications, listening: &[Listeni
             "/{id}/subscribers/{subscriber}/block/{seconds}/{kind}",
             put(subscribers::block),
         )
+        .route(
+            "/{id}/connection-events/{offset}/{size}",
+            get(subscribers::events),
+        )
         .route("/{id}/recordings", get(recording::timeline))
         .route("/{id}/recordings/export", get(recording::export));
     let vods = Router::new()

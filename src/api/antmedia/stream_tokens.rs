@@ -120,8 +120,12 @@ pub(super) async fn forget(
     let Ok(name) = StreamName::new(&app, &id) else {
         return Outcome::failure("").into_response();
     };
-    match shared.control.auth().stream_tokens().forget(&name).await {
-        Ok(were_any) => outcome(were_any).into_response(),
+    let auth = shared.control.auth();
+    match auth.stream_tokens().forget(&name).await {
+        Ok(were_any) => {
+            auth.tokens_forgotten(&name);
+            outcome(were_any).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "cannot keep what the API accepted");
             let words = "the change could not be kept";

@@ -3,7 +3,7 @@
 use super::envelope::{Outcome, refusal};
 use super::{Shared, millis};
 use crate::api::json;
-use crate::auth::{Subscriber, SubscriberError};
+use crate::auth::{Auth, Subscriber, SubscriberError};
 use crate::hub::StreamName;
 use crate::store::StoreError;
 use axum::Json;
@@ -69,6 +69,8 @@ pub(super) async fn list(
     let size = usize::try_from(size).unwrap_or(0).min(MAX_PAGE);
     let subscribers = shared.control.auth().subscribers();
     let some = subscribers.list(&name, offset, size);
+    let auth = shared.control.auth();
+    let shown = |subscriber| shown(auth, subscriber);
     Json(some.iter().map(shown).collect())
 }
 
@@ -146,9 +148,46 @@ pub(super) async fn block(
     keep(&shared, subscriber).await
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Whose {
+    subscriber_id: Option<String>,
+}
+
+/// When subscribers came and went, the oldest first.
+pub(super) async fn events(
+    State(shared): State<Shared>,
+    Path((app, id, offset, size)): Path<(String, String, i64, i64)>,
+    Query(Whose { subscriber_id }): Query<Whose>,
+) -> Json<Vec<Value>> {
+    let Ok(name) = StreamName::new(&app, &id) else {
+        return Json(Vec::new());
+    };
+    let subscriber = subscriber_id.filter(|id| !id.trim().is_empty());
+    let offset = usize::try_from(offset).unwrap_or(0);
+    let size = usize::try_from(size).unwrap_or(0).min(MAX_PAGE);
+    let auth = shared.control.auth();
+    let events = auth.connection_events(&name, subscriber.as_deref(), (offset, size));
+    let shown = events.into_iter().map(|(subscriber, event)| {
+        json!({
+            "streamId": name.id(),
+            "subscriberId": subscriber,
+            "timestamp": millis(event.at),
+            "eventType": if event.has_come { "connected" } else { "disconnected" },
+            "type": event.kind,
+            "eventProtocol": event.protocol,
+        })
+    });
+    Json(shown.collect())
+}
+
 async fn keep(shared: &Shared, subscriber: Subscriber) -> Response<Body> {
-    match shared.control.auth().subscribers().put(subscriber).await {
-        Ok(()) => Outcome::success("", None).into_response(),
+    let auth = shared.control.auth();
+    match auth.subscribers().put(subscriber).await {
+        Ok(()) => {
+            auth.review_subscribers();
+            Outcome::success("", None).into_response()
+        }
         Err(SubscriberError::Store(error)) => not_kept(&error),
         Err(error) => Outcome::failure(error.to_string()).into_response(),
     }
@@ -162,9 +201,12 @@ async fn forgotten(
     let Ok(name) = StreamName::new(app, id) else {
         return Outcome::failure("").into_response();
     };
-    let subscribers = shared.control.auth().subscribers();
-    match subscribers.forget(&name, subscriber).await {
-        Ok(true) => Outcome::success("", None).into_response(),
+    let auth = shared.control.auth();
+    match auth.subscribers().forget(&name, subscriber).await {
+        Ok(true) => {
+            auth.review_subscribers();
+            Outcome::success("", None).into_response()
+        }
         Ok(false) => Outcome::failure("").into_response(),
         Err(error) => not_kept(&error),
     }
@@ -177,14 +219,17 @@ fn not_kept(error: &StoreError) -> Response<Body> {
 }
 
 /// All but the secret, which is never told again.
-fn shown(subscriber: &Subscriber) -> Value {
+fn shown(auth: &Auth, subscriber: &Subscriber) -> Value {
     let (_, stream) = subscriber.stream.split_once('/').unwrap_or_default();
+    let connections = auth.connections_of(&subscriber.stream, &subscriber.id);
     json!({
         "subscriberId": subscriber.id,
         "subscriberName": subscriber.name,
         "streamId": stream,
         "type": subscriber.kind,
         "totpExpiryPeriodSeconds": subscriber.period,
+        "connected": connections > 0,
+        "currentConcurrentConnections": connections,
         "blockedType": subscriber.blocked,
         "blockedUntilUnitTimeStampMs": subscriber.blocked_until,
     })

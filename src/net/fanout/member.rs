@@ -152,11 +152,16 @@ impl<P: Peer> Member<P> {
         state.drain_peer();
     }
 
-    /// Reads what the peer says and waits while the socket is full, until the connection ends. Says why.
-    pub(super) async fn run<F: Format>(&self, group: &Group<F, P>) -> &'static str {
+    /// Reads what the peer says and waits while the socket is full, until the connection ends, or the viewer may watch no
+    /// more. Says why.
+    pub(super) async fn run<F: Format>(
+        &self,
+        group: &Group<F, P>,
+        viewer: &Viewer,
+    ) -> &'static str {
         self.flush(&group.packets.borrow().ring, &group.stream, None);
         loop {
-            let (blocked_since, timeout, closing) = {
+            let (blocked_since, timeout, closing, stays) = {
                 let state = self.state.borrow();
                 (
                     state.blocked_since,
@@ -165,6 +170,7 @@ impl<P: Peer> Member<P> {
                         let all_sent = state.unsent.is_empty() && !self.socket.has_unsent();
                         all_sent || *reason == BROKEN
                     }),
+                    state.closing.is_none(),
                 )
             };
             if let Some(reason) = closing {
@@ -178,6 +184,11 @@ impl<P: Peer> Member<P> {
             let ready = tokio::select! {
                 ready = self.socket.ready(interest) => ready,
                 () = self.wake.notified() => continue,
+                () = viewer.withdrawn(), if stays => {
+                    self.end(Ended::Stopped);
+                    self.close("it may watch no more");
+                    continue;
+                }
                 () = sleep_until(timeout) => {
                     let mut state = self.state.borrow_mut();
                     if state.peer.handle_timeout().is_err() {

@@ -167,7 +167,7 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
     let start = group.packets.borrow().start();
     let member = Rc::new(Member::new(socket, address, F::NAME, peer, start, &viewer));
     group.members.borrow_mut().push(member.clone());
-    let reason = member.run(&group).await;
+    let reason = member.run(&group, &viewer).await;
     group
         .members
         .borrow_mut()

@@ -36,7 +36,7 @@ pub(super) async fn of(
             .check(Action::Play(name.app(), name.id()), caller)
             .await
         {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(denied) => {
                 needs_login |= denied == Denied::Login;
                 continue;

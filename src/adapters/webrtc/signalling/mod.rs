@@ -15,7 +15,7 @@ use super::worker::Message;
 use super::{WebRtc, ice_servers, whep, whip};
 use crate::adapters::{Context, ServiceRequest};
 use crate::auth::{Action, Caller};
-use crate::hub::{Interest, StreamName, Taken as NameTaken, Viewer};
+use crate::hub::{Interest, Pass, StreamName, Taken as NameTaken, Viewer};
 use crate::net::http::{Taken, Takeover};
 use crate::net::websocket::{Texts, accept, switching};
 use axum::body::Body;
@@ -84,7 +84,7 @@ struct Connection {
 /// What a client does with a stream.
 enum Session {
     /// It was told to begin, and its offer is awaited.
-    Publishes,
+    Publishes(Pass),
     /// It was sent an offer, and its answer is awaited.
     Offered(Box<Offered>),
     /// It has a session, to play or to publish.
@@ -182,12 +182,12 @@ impl Connection {
         }
     }
 
-    /// The stream of an ID that a client may do something with.
+    /// The stream of an ID that a client may do something with, and by which right.
     async fn name(
         &self,
         said: &Said,
         action: for<'a> fn(&'a str, &'a str) -> Action<'a>,
-    ) -> Result<StreamName, (Refused, String)> {
+    ) -> Result<(StreamName, Pass), (Refused, String)> {
         let id = said.stream_id.as_str();
         if id.is_empty() {
             return Err((Refused::NoName, "no stream is named".to_owned()));
@@ -209,20 +209,20 @@ impl Connection {
             .auth
             .check(action(name.app(), name.id()), caller)
             .await;
-        allowed.map_err(|denied| (Refused::Unauthorized, denied.to_string()))?;
+        let pass = allowed.map_err(|denied| (Refused::Unauthorized, denied.to_string()))?;
         if self.sessions.len() + self.waiting.len() >= MAX_SESSIONS {
             return Err((
                 Refused::Full,
                 "one connection has no more sessions".to_owned(),
             ));
         }
-        Ok(name)
+        Ok((name, pass))
     }
 
     /// Offers a stream.
     async fn play(&mut self, said: &Said) -> Result<String, (Refused, String)> {
         let id = said.stream_id.as_str();
-        let name = self.name(said, |app, id| Action::Play(app, id)).await?;
+        let (name, pass) = self.name(said, |app, id| Action::Play(app, id)).await?;
         if self.sessions.contains_key(id) {
             return Err((Refused::AlreadyPlaying, "it is being played".to_owned()));
         }
@@ -246,7 +246,7 @@ impl Connection {
             proposal.map_err(|error| (Refused::NotByWebRtc, error.to_string()))?;
         let offered = Box::new(Offered {
             proposal,
-            viewer: Viewer::new(stream, "webrtc"),
+            viewer: Viewer::new(stream, "webrtc").by(pass),
             formats,
         });
         self.sessions
@@ -256,7 +256,7 @@ impl Connection {
 
     async fn publish(&mut self, said: &Said) -> Result<String, (Refused, String)> {
         let id = said.stream_id.as_str();
-        let name = self.name(said, |app, id| Action::Publish(app, id)).await?;
+        let (name, pass) = self.name(said, |app, id| Action::Publish(app, id)).await?;
         match self.sessions.get(id) {
             Some(Session::Begun { .. }) => {
                 return Err((
@@ -264,7 +264,9 @@ impl Connection {
                     "it is being published".to_owned(),
                 ));
             }
-            _ => self.sessions.insert(id.to_owned(), Session::Publishes),
+            _ => self
+                .sessions
+                .insert(id.to_owned(), Session::Publishes(pass)),
         };
         Ok(messages::start(name.id()))
     }
@@ -283,8 +285,8 @@ impl Connection {
         let name = StreamName::new(&self.request.app, id);
         let name = name.map_err(|error| (Refused::InvalidName, error.to_string()))?;
         let (home, publishes, answer) = match (self.sessions.remove(id), kind) {
-            (Some(Session::Publishes), "offer") => {
-                let made = self.asked(&name, |asked| whip::begin(asked, sdp, Some(told)))?;
+            (Some(Session::Publishes(pass)), "offer") => {
+                let made = self.asked(&name, |asked| whip::begin(asked, sdp, pass, Some(told)))?;
                 let begun = made.map_err(|refused| (reason(&refused), refused.to_string()))?;
                 let answer = messages::description(id, "answer", &begun.answer);
                 (begun.home, true, Some(answer))
