@@ -178,7 +178,12 @@ async function recordings(page) {
   await row.waitFor({ timeout: LIMIT });
   await row.getByRole('button', { name: 'Record: demo' }).click();
   await see(page, '[data-stream="LiveApp/demo"] .rec', 'REC');
+  await visit(page, 'recordings', 'Recordings');
+  await see(page, '[data-recording="LiveApp/demo"]', 'is being recorded');
+  await page.locator('.empty').waitFor({ state: 'detached', timeout: LIMIT });
+  await accessible(page, 'what is being recorded');
   await page.waitForTimeout(4_000);
+  await visit(page, 'streams', 'Streams');
   await row.getByRole('button', { name: 'Stop recording: demo' }).click();
   await row.locator('.rec').waitFor({ state: 'detached', timeout: LIMIT });
   await visit(page, 'recordings/LiveApp/demo', 'Recordings');

@@ -5,7 +5,7 @@ import { broadcast, call, download, here, part, token, vods, words } from '../ap
 import { bytes, clock, duration, local, moment, nameOf } from '../format';
 import { beat, may, server, streams } from '../live';
 import type { Timeline, Vod } from '../model';
-import { go } from '../route';
+import { go, to } from '../route';
 import { texts } from '../texts';
 import { Button, Card, Confirm, Dialog, Icon, IconButton, Page, TextField, attempt, say, useAnswer } from '../ui';
 
@@ -31,7 +31,8 @@ const fileOf = (vod: Listed): string => here(`${part(vod.app)}/${vod.filePath.sp
 export function Recordings({ app, stream }: { app: string | undefined; stream: string | undefined }) {
   // Recordings come and go with what is recorded, and are complete a moment after that ends.
   const turn = Math.floor(beat.value / 10);
-  const running = [...streams.value.values()].filter((one) => one.recording).map((one) => one.key).join();
+  const now = [...streams.value.values()].filter((one) => one.recording);
+  const running = now.map((one) => one.key).join();
   const { value, error, again } = useAnswer(listAll, `${server.value.applications.join()} ${running} ${turn}`);
   const [search, setSearch] = useState('');
   const [shown, setShown] = useState(SHOWN);
@@ -49,6 +50,8 @@ export function Recordings({ app, stream }: { app: string | undefined; stream: s
     const isOf = key === '' || `${vod.app}/${vod.streamId}` === key;
     return isOf && (text === '' || [vod.vodName, vod.streamId, vod.streamName].some((one) => one?.toLowerCase().includes(text)));
   });
+  // Whose files are not there yet.
+  const unfinished = now.filter((one) => key === '' || one.key === key);
   const selected = found.filter((vod) => chosen.has(vod.vodId));
   const remove = async (all: Listed[]) => {
     let done = 0;
@@ -80,7 +83,20 @@ export function Recordings({ app, stream }: { app: string | undefined; stream: s
         : (value?.length ?? 0) > 0 && <p class="soft">{copy.timelineChoose}</p>}
       {error && <p class="why bad">{error}</p>}
       {!value && !error && <p class="empty">{texts.common.loading}</p>}
-      {value && found.length === 0 && <p class="empty">{value.length === 0 ? copy.none : copy.noneFound}</p>}
+      {unfinished.length > 0 && (
+        <ul class="rows">
+          {unfinished.map((one) => (
+            <li key={one.key} class="row vod" data-recording={one.key}>
+              <div class="row-name">
+                <a href={to('stream', one.app, one.id)}>{nameOf(one)}</a>
+                <span class="soft">{one.key} {copy.runningHow}</span>
+              </div>
+              <div class="row-viewers"><span class="rec" aria-hidden="true">REC</span></div>
+            </li>
+          ))}
+        </ul>
+      )}
+      {value && found.length === 0 && (value.length > 0 || unfinished.length === 0) && <p class="empty">{value.length === 0 ? copy.none : copy.noneFound}</p>}
       <ul class="rows">
         {found.slice(0, shown).map((vod) => (
           <li key={`${vod.app}/${vod.vodId}`} class="row vod" data-vod={vod.vodId}>
