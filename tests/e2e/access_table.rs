@@ -5,13 +5,16 @@ use crate::support::http::{Response, request};
 use crate::support::rtmp::{Answer, Client};
 use crate::support::seconds;
 use crate::support::server::Server;
+use crate::support::tools::tool;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
@@ -47,10 +50,14 @@ enum Right {
 }
 
 /// The protocols, and which right each has.
-const PUBLISHED: [&str; 5] = ["rtmp", "rtsp", "srt", "whip", "ws"];
-const PLAYED: [&str; 9] = [
-    "rtmp", "rtsp", "srt", "whep", "ws", "hls", "dash", "flv", "ts",
+const PUBLISHED: [&str; 7] = ["rtmp", "rtmps", "rtsp", "rtsps", "srt", "whip", "ws"];
+const PLAYED: [&str; 12] = [
+    "rtmp", "rtmps", "rtsp", "rtsps", "srt", "whep", "ws", "hls", "dash", "flv", "ts", "mp4",
 ];
+
+/// Those of them that have the header `Authorization` as all HTTP has it.
+const PUBLISHED_BY_HTTP: [&str; 1] = ["whip"];
+const PLAYED_BY_HTTP: [&str; 6] = ["whep", "hls", "dash", "flv", "ts", "mp4"];
 
 /// Asks for a stream of an application in one of the protocols: whether it is let in, or else refused as that protocol
 /// refuses who may not.
@@ -70,10 +77,11 @@ fn check(
         query => format!("?{query}"),
     };
     match protocol {
-        "rtmp" => {
+        "rtmp" | "rtmps" => {
+            let (port, key) = (port(server, protocol), format!("{id}{suffix}"));
             let (_, answer) = match right {
-                Right::Publish => Client::publish(server.rtmp, app, &format!("{id}{suffix}")),
-                Right::Play => Client::play(server.rtmp, app, &format!("{id}{suffix}")),
+                Right::Publish => Client::publish(port, app, &key),
+                Right::Play => Client::play(port, app, &key),
             };
             let code = match right {
                 Right::Publish => "NetStream.Publish.Denied",
@@ -85,8 +93,9 @@ fn check(
             };
             assert_eq!(answer, wanted, "{what}");
         }
-        "rtsp" => {
-            let answer = rtsp(server, publishes, &format!("{app}/{id}{suffix}"));
+        "rtsp" | "rtsps" => {
+            let port = port(server, protocol);
+            let answer = rtsp(port, publishes, &format!("{app}/{id}{suffix}"));
             let status = match expected {
                 Ok(()) => "RTSP/1.0 200",
                 Err(No::Login) => "RTSP/1.0 401",
@@ -109,27 +118,66 @@ fn check(
                 Err(_) => assert_eq!(answer["definition"], "unauthorized_access", "{what}"),
             }
         }
-        _ => {
-            let (method, path) = match protocol {
-                "whip" | "whep" => ("POST", format!("/{app}/{protocol}/{id}")),
-                "hls" => ("GET", format!("/{app}/streams/{id}.m3u8")),
-                "dash" => ("GET", format!("/{app}/streams/{id}/{id}.mpd")),
-                "flv" => ("HEAD", format!("/{app}/streams/{id}.flv")),
-                _ => ("HEAD", format!("/{app}/streams/{id}.live.ts")),
-            };
-            let offer = [("Content-Type", "application/sdp")];
-            let path = format!("{path}{suffix}");
-            let answer = request(server.http, method, &path, &offer, b"v=0");
-            match expected {
-                // That is no offer, but it was looked at.
-                Ok(()) if method == "POST" => {
-                    assert!(![401, 403].contains(&answer.status), "{what}");
-                }
-                Ok(()) => assert_eq!(answer.status, 200, "{what}: {}", answer.text()),
-                Err(no) => refused(&answer, no, &what),
-            }
-        }
+        _ => by_http(server, protocol, (app, id), (&suffix, ""), expected),
     }
+}
+
+/// The same by HTTP, with what stands behind the path, and in `Authorization` if that is not empty.
+#[track_caller]
+fn by_http(
+    server: &Server,
+    protocol: &str,
+    (app, id): (&str, &str),
+    (suffix, authorization): (&str, &str),
+    expected: Result<(), No>,
+) {
+    let what = format!("{protocol} {app}/{id}{suffix} {authorization}");
+    let (method, path) = match protocol {
+        "whip" | "whep" => ("POST", format!("/{app}/{protocol}/{id}")),
+        "hls" => ("GET", format!("/{app}/streams/{id}.m3u8")),
+        "dash" => ("GET", format!("/{app}/streams/{id}/{id}.mpd")),
+        "flv" => ("HEAD", format!("/{app}/streams/{id}.flv")),
+        "mp4" => ("HEAD", format!("/{app}/streams/{id}.mp4")),
+        _ => ("HEAD", format!("/{app}/streams/{id}.live.ts")),
+    };
+    let mut headers = vec![("Content-Type", "application/sdp")];
+    if !authorization.is_empty() {
+        headers.push(("Authorization", authorization));
+    }
+    let path = format!("{path}{suffix}");
+    let answer = request(server.http, method, &path, &headers, b"v=0");
+    match expected {
+        // That is no offer, but it was looked at.
+        Ok(()) if method == "POST" => {
+            assert!(![401, 403].contains(&answer.status), "{what}");
+        }
+        Ok(()) => assert_eq!(answer.status, 200, "{what}: {}", answer.text()),
+        Err(no) => refused(&answer, no, &what),
+    }
+}
+
+/// Where a protocol is to be had without TLS: at its own port, or through one connection of OpenSSL's client.
+#[track_caller]
+fn port(server: &Server, protocol: &str) -> u16 {
+    let port = server.port_of(protocol);
+    if !["rtmps", "rtsps"].contains(&protocol) {
+        return port;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tunnel = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        let mut openssl = tool("openssl");
+        openssl
+            .args(["s_client", "-quiet", "-verify_quiet", "-connect"])
+            .arg(format!("127.0.0.1:{port}"))
+            .stdin(OwnedFd::from(socket.try_clone().unwrap()))
+            .stdout(OwnedFd::from(socket))
+            .stderr(Stdio::null());
+        // It ends with either side.
+        let _ = openssl.status();
+    });
+    tunnel
 }
 
 #[track_caller]
@@ -147,8 +195,8 @@ fn refused(answer: &Response, no: No, what: &str) {
 }
 
 /// The first answer to a request of RTSP.
-fn rtsp(server: &Server, publishes: bool, path: &str) -> String {
-    let url = format!("rtsp://127.0.0.1:{}/{path}", server.port_of("rtsp"));
+fn rtsp(port: u16, publishes: bool, path: &str) -> String {
+    let url = format!("rtsp://127.0.0.1:{port}/{path}");
     let sdp =
         "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\na=control:a\r\n";
     let request = match publishes {
@@ -160,7 +208,7 @@ fn rtsp(server: &Server, publishes: bool, path: &str) -> String {
             format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n")
         }
     };
-    let mut socket = TcpStream::connect(("127.0.0.1", server.port_of("rtsp"))).unwrap();
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
     socket.set_read_timeout(Some(seconds(20))).unwrap();
     socket.write_all(request.as_bytes()).unwrap();
     head(&mut socket)
@@ -260,6 +308,14 @@ fn signalling(server: &Server, publishes: bool, (app, id): (&str, &str), query: 
     let mut text = vec![0; length];
     socket.read_exact(&mut text).unwrap();
     serde_json::from_slice(&text).unwrap()
+}
+
+/// A recording of that name in an application.
+#[track_caller]
+fn recorded(server: &Server, app: &str, id: &str) {
+    let folder = server.data().join("recordings").join(app);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{id}.mp4")), "as it is").unwrap();
 }
 
 /// Answers every request with what `answer` makes of its body; the port, and the bodies that came.
@@ -476,6 +532,10 @@ fn every_protocol_by_right_and_credential() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     assert_eq!(fetched.lock().unwrap().len(), 1);
+    recorded(&server, "LiveApp", "demo");
+    APPS[1..]
+        .iter()
+        .for_each(|app| recorded(&server, app, "cam"));
 
     let expires = now() + 600;
     let words = |right: Right| match right {
@@ -505,6 +565,10 @@ fn every_protocol_by_right_and_credential() {
                 made("jwt", &id, "jwt-token", kind),
                 made("jwt", &id, "jwt-token", other),
             );
+            let unsigned = [json!({ "alg": "none" }), claims(kind, expires)];
+            let unsigned = unsigned.map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+            let unsigned = format!("{}.", unsigned.join("."));
+            let other_kid = signer.sign("2", &claims(kind, expires));
             let once = made("once", &id, "token", kind);
             let other_once = made("once", "other", "token", kind);
             let signed = signer.sign("1", &claims(kind, expires));
@@ -533,9 +597,12 @@ fn every_protocol_by_right_and_credential() {
                 ("jwt", token("hidden5"), Err(No::Jwt)),
                 ("jwt", token(&other_jwt), Err(No::Jwt)),
                 ("jwt", token(&signed), Err(No::Jwt)),
+                ("jwt", token(&unsigned), Err(No::Jwt)),
                 ("jwt", token(&jwt), Ok(())),
                 ("keys", token(&jwt), Err(No::Jwt)),
                 ("keys", token(&operator), Err(No::Jwt)),
+                ("keys", token(&unsigned), Err(No::Jwt)),
+                ("keys", token(&other_kid), Err(No::Jwt)),
                 (
                     "keys",
                     token(&signer.sign("1", &claims(kind, now() - 1))),
@@ -559,6 +626,51 @@ fn every_protocol_by_right_and_credential() {
                 check(&server, protocol, right, (app, id), &query, expected);
             }
         }
+    }
+    // What HTTP has besides the query.
+    for (right, protocols) in [
+        (Right::Publish, &PUBLISHED_BY_HTTP[..]),
+        (Right::Play, &PLAYED_BY_HTTP),
+    ] {
+        let kind = words(right);
+        let (login, wrong) = match right {
+            Right::Publish => ("pub:hidden1", "joe:hidden2"),
+            Right::Play => ("joe:hidden2", "pub:hidden1"),
+        };
+        let basic = |login: &str| format!("Basic {}", STANDARD.encode(login));
+        let bearer = |token: &str| format!("Bearer {token}");
+        let jwt = made("jwt", "cam", "jwt-token", kind);
+        let other_jwt = made("jwt", "other", "jwt-token", kind);
+        let signed = json!({ "streamId": "cam", "type": kind, "exp": expires });
+        let signed = signer.sign("1", &signed);
+        for protocol in protocols {
+            let once = made("once", "cam", "token", kind);
+            for (app, authorization, expected) in [
+                ("logins", basic(login), Ok(())),
+                ("logins", basic(wrong), Err(No::Login)),
+                ("logins", bearer(login), Ok(())),
+                ("logins", bearer(&jwt), Err(No::Login)),
+                ("jwt", bearer(&jwt), Ok(())),
+                ("jwt", bearer(&other_jwt), Err(No::Jwt)),
+                ("jwt", basic(login), Err(No::Jwt)),
+                ("keys", bearer(&signed), Ok(())),
+                ("keys", bearer(&jwt), Err(No::Jwt)),
+                ("once", bearer(&once), Ok(())),
+                ("once", bearer(&jwt), Err(No::Once)),
+                ("codes", bearer(&jwt), Err(No::Code)),
+                ("network", basic(login), Err(No::Network)),
+            ] {
+                by_http(
+                    &server,
+                    protocol,
+                    (app, "cam"),
+                    ("", &authorization),
+                    expected,
+                );
+            }
+            secrets.push(once);
+        }
+        secrets.extend([jwt, other_jwt, signed, STANDARD.encode(login)]);
     }
     // Wrong codes last: they are slowed.
     for (right, protocols) in [(Right::Publish, &PUBLISHED[..]), (Right::Play, &PLAYED)] {
@@ -601,6 +713,7 @@ fn somebody_else_is_asked_and_not_with_each_request() {
         "--set",
         "auth.players=[\"joe:hidden4\"]",
     ]);
+    recorded(&server, "LiveApp", "demo");
     let asked = || std::mem::take(&mut *bodies.lock().unwrap());
     for (right, protocols) in [(Right::Publish, &PUBLISHED[..]), (Right::Play, &PLAYED)] {
         for protocol in protocols {
@@ -659,7 +772,7 @@ fn somebody_else_is_asked_and_not_with_each_request() {
     }
     assert_eq!(asked().len(), 1);
     // RTSP has user and password told as they are.
-    let answer = rtsp(&server, false, "LiveApp/demo");
+    let answer = rtsp(server.rtsp, false, "LiveApp/demo");
     assert!(
         answer.contains("WWW-Authenticate: Basic ") && !answer.contains("Digest"),
         "{answer}"
