@@ -298,6 +298,7 @@ const fn severity(level: Level) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Network;
     use serde_json::json;
 
     #[test]
@@ -345,7 +346,8 @@ mod tests {
                 ..Log::default()
             };
             let connector = Connector::new(None).unwrap();
-            let collector = Collector::new(&log, Policy::default(), connector).unwrap();
+            let collector =
+                Collector::new(&log, Policy::new(Network::default()), connector).unwrap();
             assert_eq!(collector.to.url.as_str(), whole);
         }
     }

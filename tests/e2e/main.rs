@@ -53,6 +53,7 @@ mod network;
 mod onvif;
 mod onvif_device;
 mod openapi;
+mod otlp;
 mod panel;
 mod probe;
 mod proxies;

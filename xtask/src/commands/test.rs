@@ -124,6 +124,9 @@ fn install(steps: &mut Steps) -> Result<Found> {
     steps.step("install a reader of metrics", || {
         pypi::ensure("prometheus", "prometheus_client/parser.py")
     })?;
+    steps.step("install a reader of OpenTelemetry", || {
+        pypi::ensure("otlp", "opentelemetry/proto/logs/v1/logs_pb2.py")
+    })?;
     steps.step("install a server of S3", || {
         pypi::ensure("moto", "moto/server.py")
     })?;
