@@ -73,7 +73,13 @@ pub fn check(log: &Log) -> Result<(), ConfigError> {
 /// A level, or levels of parts of the program behind their names.
 fn filter(log: &Log) -> Result<Targets, ConfigError> {
     let level = |name: &str| {
-        name.trim().parse::<LevelFilter>().map_err(|_| {
+        let name = name.trim();
+        // Of nothing at all it would make a level.
+        let level = name
+            .parse::<LevelFilter>()
+            .ok()
+            .filter(|_| !name.is_empty());
+        level.ok_or_else(|| {
             ConfigError(format!(
                 "log.level: {name:?} is not one of off, error, warn, info, debug, trace"
             ))

@@ -20,7 +20,10 @@ fn records(requests: &[Hook]) -> Vec<Value> {
         "opentelemetry-proto is not installed; `cargo xtask setup` installs it"
     );
     let mut reader = Command::new(python())
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/otlp_reader.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/e2e/otlp_reader.py"
+        ))
         .arg(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -36,7 +39,10 @@ fn records(requests: &[Hook]) -> Vec<Value> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
     let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -54,7 +60,8 @@ fn nothing_of_the_log_is_lost_while_the_collector_is_away() {
     let refused = collector.hooks().len();
     collector.answer(200);
     drop(publisher);
-    let has = |requests: &[Hook], words: &str| requests.iter().any(|hook| hook.body.contains(words));
+    let has =
+        |requests: &[Hook], words: &str| requests.iter().any(|hook| hook.body.contains(words));
     wait_until("the end of the publisher", seconds(60), || {
         has(&collector.hooks()[refused..], "publisher gone")
     });
@@ -70,17 +77,32 @@ fn nothing_of_the_log_is_lost_while_the_collector_is_away() {
         assert!(!request.body.contains("sesame-4711"));
     }
     let records = records(requests);
-    assert!(records.iter().all(|record| record["service"] == "millstream"));
+    assert!(
+        records
+            .iter()
+            .all(|record| record["service"] == "millstream")
+    );
     let place = |words: &str| {
-        let found = records.iter().position(|record| record["body"].as_str().unwrap().starts_with(words));
+        let found = records
+            .iter()
+            .position(|record| record["body"].as_str().unwrap().starts_with(words));
         found.unwrap_or_else(|| panic!("no {words:?} in {records:?}"))
     };
     // What was said before anyone took it.
     place("listening");
     let published = &records[place("stream published")];
-    assert_eq!(published["attributes"]["stream"], "LiveApp/cam", "{published}");
+    assert_eq!(
+        published["attributes"]["stream"], "LiveApp/cam",
+        "{published}"
+    );
     assert_eq!(published["level"], "INFO");
     let away = &records[place("the collector does not take the log")];
     assert_eq!(away["level"], "WARN");
-    assert!(away["attributes"]["error"].as_str().unwrap().contains("503"), "{away}");
+    assert!(
+        away["attributes"]["error"]
+            .as_str()
+            .unwrap()
+            .contains("503"),
+        "{away}"
+    );
 }
