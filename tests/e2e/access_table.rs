@@ -672,6 +672,18 @@ fn every_protocol_by_right_and_credential() {
         }
         secrets.extend([jwt, other_jwt, signed, STANDARD.encode(login)]);
     }
+    // What the stream ids of SRT have besides.
+    for (stream_id, expected) in [
+        ("read:logins/cam:joe:hidden2", Ok(())),
+        ("#!::r=logins/cam,m=request,u=joe,s=hidden2", Ok(())),
+        ("#!::r=logins/by-id,m=publish,u=pub,s=hidden1", Ok(())),
+        ("read:logins/cam:joe:hidden1", Err(1_403)),
+        ("#!::r=logins/cam,m=request,u=pub,s=hidden1", Err(1_403)),
+        ("#!::r=logins/cam,m=publish,u=joe,s=hidden2", Err(1_403)),
+        ("publish:network/cam:pub:hidden1", Err(1_403)),
+    ] {
+        assert_eq!(srt(&server, stream_id), expected, "{stream_id}");
+    }
     // Wrong codes last: they are slowed.
     for (right, protocols) in [(Right::Publish, &PUBLISHED[..]), (Right::Play, &PLAYED)] {
         for protocol in protocols {
