@@ -107,26 +107,34 @@ fn serve(
 }
 
 /// A client stands whatever a server sends, and whenever its caller acts; see `Step`. `start` is any
-/// instant. It records if the first byte is odd, and plays if not.
+/// instant. It records if the first byte is odd, and plays if not: of 6 and more, what a camera's loudspeaker takes.
 pub fn client_session(start: Instant, data: &[u8]) {
     let Some((&first, data)) = data.split_first() else {
         return;
     };
     let mut now = start;
     let choices = choices(first);
+    let speaks = first >= 6;
     let mut session = if first % 2 == 1 {
         let Ok(description) = Description::parse(DESCRIPTION.as_bytes()) else {
             return;
         };
         client::Session::record(now, client_config(), description, choices.to_vec())
     } else {
-        client::Session::play(now, client_config())
+        let config = client::Config {
+            back_channel: speaks,
+            ..client_config()
+        };
+        client::Session::play(now, config)
     };
+    // What a camera describes to who wants to be heard.
+    let mut heard = Vec::new();
     for step in steps(data) {
         let result = match step {
             Step::Input(bytes) => session.handle_input(now, bytes),
             Step::Command(command) => {
                 match command {
+                    0 if speaks => session.setup(now, &heard),
                     0 => session.setup(now, &choices),
                     1 => session.pause(now),
                     2 => session.resume(now),
@@ -140,7 +148,15 @@ pub fn client_session(start: Instant, data: &[u8]) {
             }
         };
         assert!(session.held_bytes() <= HELD + (512 << 10) + 64 * data.len());
-        drain(data.len(), || session.poll_output());
+        for output in drain(data.len(), || session.poll_output()) {
+            if let Output::Event(client::Event::Described(description)) = output {
+                let speakers = client::speakers(&description).into_iter();
+                let [choice, _] = choices;
+                heard = speakers
+                    .map(|section| Choice { section, ..choice })
+                    .collect();
+            }
+        }
         if result.is_err() {
             return;
         }

@@ -21,6 +21,9 @@ pub struct Config {
     pub timeout: Duration,
     /// For proving a password.
     pub random: Random,
+    /// Whether the server is to let us send to its loudspeaker, and to refuse if it knows no such thing: all requests say
+    /// so (ONVIF Streaming Specification section 5.3). Which sections that would be, [`speakers`](super::speakers) tells.
+    pub back_channel: bool,
 }
 
 impl Config {
@@ -32,6 +35,7 @@ impl Config {
             user_agent: "Millstream".to_owned(),
             timeout: Duration::from_secs(10),
             random: Random::default(),
+            back_channel: false,
         }
     }
 }
@@ -75,7 +79,7 @@ pub enum Event {
         /// The source of its RTP packets, where the server tells.
         ssrc: Option<u32>,
     },
-    /// The server sends from here on. For each track there is what the server says of its first packet.
+    /// The server sends from here on, or takes what is sent to its loudspeaker. For each track there is what the server says of its first packet.
     Playing(Vec<RtpInfo>),
     /// The server takes packets from here on.
     Recording,

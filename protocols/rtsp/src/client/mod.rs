@@ -2,16 +2,19 @@
 //!
 //! A [`Session`] asks by itself. To play ([`Session::play`]) it raises [`Event::Described`], takes the caller's
 //! choice ([`Session::setup`]), raises [`Event::SetUp`] for each track and then [`Event::Playing`]. To record
-//! ([`Session::record`]) description and choice are given at the start. It proves who it is when it is asked,
+//! ([`Session::record`]) description and choice are given at the start. To be heard at a camera one plays too, with
+//! [`Config::back_channel`]: what is set up then is a section of [`speakers`]. It proves who it is when it is asked,
 //! keeps the session alive, and answers what the server asks.
 
 mod answers;
 mod config;
 mod requests;
+mod speakers;
 #[cfg(test)]
 mod tests;
 
 pub use config::{Choice, Config, Event, Wanted};
+pub use speakers::speakers;
 
 use crate::Output;
 use crate::auth::Login;

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// What a client can do when it is asked.
 const PUBLIC: &str = "OPTIONS, GET_PARAMETER, SET_PARAMETER, ANNOUNCE, REDIRECT, TEARDOWN";
 
+/// What a server has to know that is to be sent sound (ONVIF Streaming Specification section 5.3.1).
+const BACK_CHANNEL: &str = "www.onvif.org/ver20/backchannel";
+
 /// Signs of life are not sent more often, whatever the server wants.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -159,6 +162,10 @@ impl Session {
             }
             _ => whole,
         };
+        let concerns = matches!(method, Method::Describe | Method::Setup | Method::Play);
+        if self.config.back_channel && concerns {
+            fields.push(("Require", BACK_CHANNEL.to_owned()));
+        }
         let mut request = Request::new(method, &url);
         for (name, value) in fields {
             request.headers.push(name, value);

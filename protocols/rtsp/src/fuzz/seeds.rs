@@ -28,6 +28,13 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         "Content-Type: application/sdp\r\nContent-Base: /s/\r\n",
         DESCRIPTION,
     );
+    let speaker = answer(
+        2,
+        "Content-Type: application/sdp\r\nContent-Base: /s/\r\n",
+        &format!("{DESCRIPTION}m=audio 0 RTP/AVP 0\r\na=control:trackID=2\r\na=sendonly\r\n"),
+    );
+    let unsupported = "RTSP/1.0 551 Option not supported\r\nCSeq: 2\r\n\
+        Unsupported: www.onvif.org/ver20/backchannel\r\n\r\n";
     let udp = "Transport: RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001;ssrc=1\r\n";
     let tcp = |channel: u8| {
         format!(
@@ -178,6 +185,40 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                     input(&answer(5, "", "")),
                 ],
             ),
+        ),
+        (
+            "client_session",
+            client(
+                6,
+                &[
+                    input(&options),
+                    input(&speaker),
+                    Step::Command(0),
+                    input(&answer(3, &tcp(0), "")),
+                    input(&answer(4, "", "")),
+                    Step::Input(&[b'$', 1, 0, 4, 0x80, 201, 0, 0]),
+                    wait(),
+                    Step::Command(3),
+                ],
+            ),
+        ),
+        (
+            "client_session",
+            client(
+                8,
+                &[
+                    input(&options),
+                    input(&speaker),
+                    Step::Command(0),
+                    input("RTSP/1.0 461 Unsupported Transport\r\nCSeq: 3\r\n\r\n"),
+                    input(&answer(4, &tcp(0), "")),
+                    input(&answer(5, "", "")),
+                ],
+            ),
+        ),
+        (
+            "client_session",
+            client(6, &[input(&options), input(unsupported)]),
         ),
     ]
 }

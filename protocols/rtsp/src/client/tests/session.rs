@@ -171,3 +171,81 @@ fn tracks_are_started_one_by_one_where_that_is_wanted() {
         .unwrap();
     assert!(matches!(far.events[..], [Event::Playing(_)]));
 }
+
+#[test]
+fn a_loudspeaker_is_asked_for_in_each_request_that_is_for_it() {
+    let now = Instant::now();
+    let config = Config {
+        back_channel: true,
+        ..Config::new("rtsp://cam/live")
+    };
+    let mut far = Far {
+        session: Session::play(now, config),
+        now,
+        sent: String::new(),
+        events: Vec::new(),
+    };
+    far.drain();
+    let require = "Require: www.onvif.org/ver20/backchannel\r\n";
+    assert!(!far.sent.contains(require), "{}", far.sent);
+    far.say("200 OK\r\nPublic: OPTIONS, PLAY, GET_PARAMETER", "");
+    assert!(far.sent.starts_with("DESCRIBE ") && far.sent.contains(require));
+    let sdp = format!("{SDP}m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:track3\r\n");
+    far.say("200 OK\r\nContent-Type: application/sdp", &sdp);
+    let choice = Choice {
+        section: 2,
+        wanted: Wanted::Tcp,
+    };
+    far.session.setup(far.now, &[choice]);
+    far.drain();
+    assert!(
+        far.sent.starts_with("SETUP rtsp://cam/live/track3 "),
+        "{}",
+        far.sent
+    );
+    assert!(far.sent.contains(require) && !far.sent.contains("mode="));
+    far.say(
+        "200 OK\r\nSession: 7;timeout=20\r\nTransport: RTP/AVP/TCP;interleaved=4-5",
+        "",
+    );
+    assert!(far.sent.starts_with("PLAY ") && far.sent.contains(require));
+    far.events.clear();
+    far.say("200 OK\r\nSession: 7", "");
+    assert!(matches!(far.events[..], [Event::Playing(_)]));
+    let carriage = far.session.carriage(0);
+    assert_eq!(carriage, Some(Carriage::Tcp { rtp: 4, rtcp: 5 }));
+    // It is kept alive, which is nothing of that.
+    far.wait().unwrap();
+    assert!(far.sent.starts_with("GET_PARAMETER ") && !far.sent.contains(require));
+    far.sent.clear();
+    far.session.teardown(far.now);
+    far.drain();
+    assert!(far.sent.starts_with("TEARDOWN "), "{}", far.sent);
+}
+
+#[test]
+fn a_camera_that_knows_no_loudspeaker_refuses() {
+    let now = Instant::now();
+    let config = Config {
+        back_channel: true,
+        ..Config::new("rtsp://cam/live")
+    };
+    let mut far = Far {
+        session: Session::play(now, config),
+        now,
+        sent: String::new(),
+        events: Vec::new(),
+    };
+    far.drain();
+    far.say("200 OK", "");
+    far.say(
+        "551 Option not supported\r\nUnsupported: www.onvif.org/ver20/backchannel",
+        "",
+    );
+    let rejected = Event::Rejected {
+        method: Method::Describe,
+        status: Status::OPTION_NOT_SUPPORTED,
+        reason: "Option not supported".to_owned(),
+    };
+    assert_eq!(far.events, [rejected]);
+}
