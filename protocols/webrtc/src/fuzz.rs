@@ -9,7 +9,7 @@ use crate::stun::{Binding, Class, Message, Role, attribute};
 use crate::turn::Relay;
 use crate::{
     AudioFormat, Candidate, Certificate, Config, Event, Invitation, Output, Path, Proposal,
-    Session, Transport, VideoFormat, WallClock, stun,
+    Session, Transport, VideoFormat, VoiceFormat, WallClock, stun,
 };
 use media::Kind;
 use rtp::Payloads;
@@ -124,6 +124,7 @@ pub fn offer(start: Instant, data: &[u8]) {
     let made = [
         Session::answer(&text, &config(start), start),
         Session::receive(&text, &config(start), start),
+        Session::listen(&text, VoiceFormat::Pcma, &config(start), start),
     ];
     for (_, answer) in made.into_iter().flatten() {
         keeps_form(&text, &answer);

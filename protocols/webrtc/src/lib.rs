@@ -28,7 +28,7 @@ mod srtp;
 
 pub use certificate::{Certificate, CertificateError};
 pub use ice::{Candidate, Path, Transport};
-pub use sdp::{AudioFormat, OfferError, VideoFormat};
+pub use sdp::{AudioFormat, OfferError, VideoFormat, VoiceFormat};
 pub use session::{
     CloseReason, Config, Event, Invitation, Output, Proposal, ReceivedFormat, Session, Stats,
     Transmit, WallClock,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use webrtc::sdp::{Direction, Media, Offer, OfferError, Setup};
 use webrtc::{
     AudioFormat, Candidate, Certificate, Config, Proposal, Session, Transport, VideoFormat,
-    WallClock,
+    VoiceFormat, WallClock,
 };
 
 const CHROMIUM: &str = include_str!("offers/chromium.sdp");
@@ -285,6 +285,41 @@ fn h264_and_opus_of_browsers_that_publish_are_taken() {
             }
         }
     }
+}
+
+#[test]
+fn of_browsers_that_talk_one_form_of_sound_is_taken() {
+    for (name, offer) in [
+        ("Chromium", CHROMIUM),
+        ("Firefox", FIREFOX),
+        ("Safari", SAFARI),
+    ] {
+        for (voice, encoding) in [
+            (VoiceFormat::Pcmu, "PCMU"),
+            (VoiceFormat::Pcma, "PCMA"),
+            (VoiceFormat::Opus, "opus"),
+        ] {
+            let (offer, config) = (publishing(offer), config(BASELINE));
+            let listening = Session::listen(&offer, voice, &config, Instant::now());
+            let (session, answer) = listening.unwrap();
+            let [format] = session.received() else {
+                panic!("{name}: {:?}", session.received());
+            };
+            assert_eq!(format.encoding, encoding, "{name}");
+            let answer = Offer::parse(&answer).unwrap();
+            assert_eq!(section(&answer, "audio").formats.len(), 1);
+            assert_eq!(section(&answer, "video").port, 0, "{name}");
+        }
+    }
+    // Who only wants to hear says nothing.
+    let refused = Session::listen(
+        CHROMIUM,
+        VoiceFormat::Pcmu,
+        &config(BASELINE),
+        Instant::now(),
+    );
+    let words = refused.map(drop).unwrap_err().to_string();
+    assert!(words.contains("sends nothing"), "{words}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::codec::{Agreed, received_audio, received_video};
 use super::offer::{Direction, Format, Media, Offer, OfferError, Setup};
-use super::{AudioFormat, VideoFormat};
+use super::{AudioFormat, VideoFormat, VoiceFormat};
 use media::Kind;
 
 /// Retransmissions as a stream of their own are `rtx` of this clock's format (RFC 4588).
@@ -34,6 +34,8 @@ pub(crate) enum Purpose {
     Play(Option<VideoFormat>, Option<AudioFormat>),
     /// The peer publishes.
     Publish,
+    /// The peer talks, in this format; what else it has to send is not wanted.
+    Talk(VoiceFormat),
 }
 
 /// A section in which something is sent.
@@ -72,7 +74,10 @@ pub(crate) fn choose(offer: &Offer, purpose: Purpose) -> Result<Chosen, OfferErr
                 audio.and_then(|audio| choose_audio(section, media, audio))
             }
             ("video", Purpose::Publish) => receive_video(section, media),
-            ("audio", Purpose::Publish) => receive_audio(section, media),
+            ("audio", Purpose::Publish) => receive_audio(section, media, |_| true),
+            ("audio", Purpose::Talk(voice)) => {
+                receive_audio(section, media, |format| voice.fits(format))
+            }
             _ => None,
         };
         let Some(track) = track else { continue };
@@ -110,7 +115,9 @@ pub(crate) fn choose(offer: &Offer, purpose: Purpose) -> Result<Chosen, OfferErr
     let Some(first) = first else {
         return Err(match purpose {
             Purpose::Play(..) => OfferError::NothingInCommon(formats(offer, is_open)),
-            Purpose::Publish => OfferError::NothingCarried(formats(offer, sends)),
+            Purpose::Publish | Purpose::Talk(_) => {
+                OfferError::NothingCarried(formats(offer, sends))
+            }
         });
     };
     // In a bundle the transport is described by its first section (RFC 9143 section 7.1).
@@ -216,8 +223,15 @@ fn receive_video(section: usize, media: &Media) -> Option<ChosenTrack> {
     Some(track.counted(media))
 }
 
-fn receive_audio(section: usize, media: &Media) -> Option<ChosenTrack> {
-    let formats = media.formats.iter().filter(|_| sends(media));
+fn receive_audio(
+    section: usize,
+    media: &Media,
+    fits: impl Fn(&Format) -> bool,
+) -> Option<ChosenTrack> {
+    let formats = media
+        .formats
+        .iter()
+        .filter(|format| sends(media) && fits(format));
     let known = formats.filter_map(|format| Some((received_audio(format)?, format)));
     let (_, format) = known.min_by_key(|(rank, _)| *rank)?;
     let agreed = match format.name.eq_ignore_ascii_case("opus") {

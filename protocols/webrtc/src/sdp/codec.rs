@@ -33,6 +33,29 @@ pub enum AudioFormat {
     },
 }
 
+/// How who talks is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoiceFormat {
+    /// G.711 of North America and Japan, 8,000 samples per second.
+    Pcmu,
+    /// G.711 of the rest of the world.
+    Pcma,
+    /// Opus.
+    Opus,
+}
+
+impl VoiceFormat {
+    /// Whether the format is this one.
+    pub(crate) fn fits(self, format: &Format) -> bool {
+        let (name, clock_rate) = match self {
+            Self::Pcmu => ("PCMU", 8_000),
+            Self::Pcma => ("PCMA", 8_000),
+            Self::Opus => ("opus", 48_000),
+        };
+        format.name.eq_ignore_ascii_case(name) && format.clock_rate == clock_rate
+    }
+}
+
 /// What is put into the answer for the format that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {

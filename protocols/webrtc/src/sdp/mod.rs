@@ -9,5 +9,5 @@ mod codec;
 pub(crate) mod fragment;
 mod offer;
 
-pub use codec::{AudioFormat, VideoFormat};
+pub use codec::{AudioFormat, VideoFormat, VoiceFormat};
 pub use offer::{Direction, Format, Media, Offer, OfferError, Setup};

@@ -27,7 +27,7 @@ use crate::ice::{Agent, Candidate, Credentials, Path, session_name};
 use crate::sdp::answer::{self, Server};
 use crate::sdp::choose::{Chosen, ChosenTrack, Purpose, choose};
 use crate::sdp::fragment::Fragment;
-use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat};
+use crate::sdp::{AudioFormat, Offer, OfferError, VideoFormat, VoiceFormat};
 use crate::srtp::{self, Inbound, KeyingMaterial, Outbound, Profile};
 use bytes::Bytes;
 use capacity::Capacity;
@@ -205,6 +205,20 @@ impl Session {
         Self::begin(&Offer::parse(offer)?, Purpose::Publish, config, now)
     }
 
+    /// A session for who talks and is to send sound in this format alone, by this offer, and the answer to it: as
+    /// [`receive`](Self::receive), but that pictures are not wanted.
+    ///
+    /// # Errors
+    /// An [`OfferError`] that says what of the offer does not suit.
+    pub fn listen(
+        offer: &str,
+        voice: VoiceFormat,
+        config: &Config,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        Self::begin(&Offer::parse(offer)?, Purpose::Talk(voice), config, now)
+    }
+
     fn begin(
         offer: &Offer,
         purpose: Purpose,
@@ -214,7 +228,7 @@ impl Session {
         let chosen = choose(offer, purpose)?.waiting()?;
         let start = Start::draw(&config.certificate)?;
         let (mut tracks, mut incoming) = (SmallVec::new(), None);
-        if purpose == Purpose::Publish {
+        if matches!(purpose, Purpose::Publish | Purpose::Talk(_)) {
             // Never 0, which some take for none.
             let ssrc = start.id as u32 | 1;
             let received = Incoming::new(now, ssrc, &chosen.tracks);
