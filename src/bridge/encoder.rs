@@ -74,6 +74,7 @@ impl Sound {
 pub(super) struct Encoder {
     form: Form,
     channels: usize,
+    rate: u32,
     bitrate: i32,
 }
 
@@ -104,15 +105,34 @@ impl Encoder {
                 let inner = start(channels, bitrate).ok_or(Unsupported::Setup("Opus encoder"))?;
                 Form::Opus(Box::new(inner), Box::new([0; MAX_PACKET]))
             }
-            Sound::Aac => {
-                let inner =
-                    start_aac(channels, bitrate).ok_or(Unsupported::Setup("AAC encoder"))?;
-                Form::Aac(Box::new(inner), vec![Vec::new(); channels])
-            }
+            Sound::Aac => return Self::aac_of(channels, RATE, bitrate),
         };
         Ok(Self {
             form,
             channels,
+            rate: RATE,
+            bitrate,
+        })
+    }
+
+    /// Of AAC of this rate, 8 kHz or more.
+    pub(super) fn aac(channels: usize, rate: u32) -> Result<Self, Unsupported> {
+        let per_channel = match rate {
+            // It holds no more (ISO/IEC 14496-3 clause 4.5.3: 6,144 bits in a frame), and needs less.
+            ..=12_000 => BITRATE_NARROW / 2,
+            12_001..=16_000 => BITRATE_NARROW,
+            _ => BITRATE_WIDE,
+        };
+        Self::aac_of(channels, rate, per_channel * channels as i32)
+    }
+
+    fn aac_of(channels: usize, rate: u32, bitrate: i32) -> Result<Self, Unsupported> {
+        let inner = start_aac(rate, channels, bitrate);
+        let inner = inner.ok_or(Unsupported::Setup("AAC encoder"))?;
+        Ok(Self {
+            form: Form::Aac(Box::new(inner), vec![Vec::new(); channels]),
+            channels,
+            rate,
             bitrate,
         })
     }
@@ -172,7 +192,7 @@ impl Encoder {
                 let fed = catch_unwind(encode).ok().and_then(Result::ok);
                 let coded = fed.and_then(|_| units.pop()).filter(|_| units.is_empty());
                 if coded.is_none()
-                    && let Some(fresh) = start_aac(self.channels, self.bitrate)
+                    && let Some(fresh) = start_aac(self.rate, self.channels, self.bitrate)
                 {
                     **inner = fresh;
                 }
@@ -190,9 +210,9 @@ fn start(channels: usize, bitrate: i32) -> Option<OpusEncoder> {
     Some(encoder)
 }
 
-fn start_aac(channels: usize, bitrate: i32) -> Option<syom::Encoder> {
+fn start_aac(rate: u32, channels: usize, bitrate: i32) -> Option<syom::Encoder> {
     let options = syom::EncodeOptions::raw().with_bitrate_bps(bitrate.unsigned_abs());
-    let new = AssertUnwindSafe(|| syom::Encoder::new(RATE, channels, &options));
+    let new = AssertUnwindSafe(|| syom::Encoder::new(rate, channels, &options));
     catch_unwind(new).ok()?.ok()
 }
 

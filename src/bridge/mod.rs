@@ -1,7 +1,7 @@
 //! Sound for readers that take one codec only: browsers over WebRTC take Opus, what is sent by RTMP is mostly AAC. AAC-LC,
 //! G.711 and Opus are decoded, brought to 48 kHz and encoded anew.
 //!
-//! [`Transcoder`] is the pure stage, access units in and out, with no task and no clock. [`Bridges`] starts one
+//! [`Voice`] is for what somebody says to a camera. [`Transcoder`] is the pure stage, access units in and out, with no task and no clock. [`Bridges`] starts one
 //! for a stream when its first [`Reader`] needs it and shares it among all of them; read `reader` for the
 //! shape of that. Pictures are passed on as they are, and so is sound that is right already. Nothing here
 //! transcodes video.
@@ -15,6 +15,7 @@ mod resampler;
 mod surround;
 mod task;
 mod transcoder;
+mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,4 @@ pub use decoder::Unsupported;
 pub use encoder::Sound;
 pub use reader::{Bridges, Reader};
 pub use transcoder::{Statistics, Transcoder};
+pub use voice::Voice;

@@ -1,6 +1,6 @@
-//! Any sample rate to 48 kHz, by a windowed sinc of linear phase.
+//! Any sample rate to 48 kHz or another, by a windowed sinc of linear phase.
 //!
-//! The place of the next output sample within the input is an exact fraction with the denominator 48,000, so
+//! The place of the next output sample within the input is an exact fraction whose denominator is the rate of the output, so
 //! that nothing accumulates however long it runs. The filter is symmetric around that place: it delays
 //! nothing, it only has to see [`Resampler::lead`] ahead. The place can be made to move a little faster or
 //! slower ([`Resampler::set_slew`]), by which sound is stretched to follow a clock.
@@ -26,6 +26,8 @@ const LANES: usize = 8;
 
 pub(super) struct Resampler {
     rate: i64,
+    /// Samples per second of what comes out.
+    output: u32,
     half: usize,
     /// `PHASES + 1` rows of `2 * half` coefficients.
     rows: Vec<f32>,
@@ -33,19 +35,26 @@ pub(super) struct Resampler {
     taps: Vec<f32>,
     /// Input by channel, from the first that is still needed.
     history: Vec<Vec<f32>>,
-    /// Place of the next output sample behind `history[half - 1]`, in 48,000ths of an input sample.
+    /// Place of the next output sample behind `history[half - 1]`, in parts of an input sample: as many as the output's rate.
     place: i64,
     slew: i64,
 }
 
 impl Resampler {
+    /// To 48 kHz.
     pub(super) fn new(rate: u32, channels: usize) -> Self {
+        Self::between(rate, RATE, channels)
+    }
+
+    /// To another rate, which is not 0.
+    pub(super) fn between(rate: u32, output: u32, channels: usize) -> Self {
         // Of a higher rate more samples are needed to see as much of the lower one.
-        let half = HALF * (rate.div_ceil(RATE).max(1) as usize);
+        let half = HALF * (rate.div_ceil(output).max(1) as usize);
         let mut resampler = Self {
             rate: i64::from(rate),
+            output,
             half,
-            rows: rows(rate, half),
+            rows: rows(rate, output, half),
             taps: vec![0.0; 2 * half],
             history: vec![Vec::new(); channels],
             place: 0,
@@ -65,16 +74,16 @@ impl Resampler {
         }
     }
 
-    /// Consumes this much more or less input for an output sample, in 48,000ths of an input sample. Less than
+    /// Consumes this much more or less input for an output sample, in such parts of an input sample. Less than
     /// the sample rate.
     pub(super) fn set_slew(&mut self, slew: i64) {
         self.slew = slew.clamp(-self.rate / 2, self.rate / 2);
     }
 
-    /// Time from the next output sample to the next input sample, in samples of 48 kHz.
+    /// Time from the next output sample to the next input sample, in samples of the output.
     pub(super) fn lead(&self) -> i64 {
         let received = self.history.first().map_or(0, Vec::len);
-        let next_input = (received as i64 - (self.half as i64 - 1)) * i64::from(RATE);
+        let next_input = (received as i64 - (self.half as i64 - 1)) * i64::from(self.output);
         (next_input - self.place).div_euclid(self.rate)
     }
 
@@ -103,7 +112,7 @@ impl Resampler {
     fn produce(&mut self, output: &mut Vec<f32>) {
         let received = self.history.first().map_or(0, Vec::len);
         let width = 2 * self.half;
-        let unit = i64::from(RATE);
+        let unit = i64::from(self.output);
         loop {
             let first = (self.place / unit) as usize;
             if first + width > received {
@@ -127,8 +136,8 @@ impl Resampler {
     fn blend(&mut self, fraction: i64) {
         let width = 2 * self.half;
         let scaled = fraction as usize * PHASES;
-        let (row, rest) = (scaled / RATE as usize, scaled % RATE as usize);
-        let part = rest as f32 / RATE as f32;
+        let (row, rest) = (scaled / self.output as usize, scaled % self.output as usize);
+        let part = rest as f32 / self.output as f32;
         let (lower, upper) = self.rows[row * width..(row + 2) * width].split_at(width);
         for ((tap, lower), upper) in self.taps.iter_mut().zip(lower).zip(upper) {
             *tap = lower + part * (upper - lower);
@@ -148,8 +157,8 @@ fn dot(window: &[f32], taps: &[f32]) -> f32 {
 }
 
 /// The filter at every phase, each row with a gain of 1 for a constant.
-fn rows(rate: u32, half: usize) -> Vec<f32> {
-    let cutoff = CUTOFF * f64::from(RATE.min(rate)) / f64::from(rate);
+fn rows(rate: u32, output: u32, half: usize) -> Vec<f32> {
+    let cutoff = CUTOFF * f64::from(output.min(rate)) / f64::from(rate);
     let mut rows = Vec::with_capacity((PHASES + 1) * 2 * half);
     for phase in 0..=PHASES {
         let fraction = phase as f64 / PHASES as f64;
@@ -243,6 +252,30 @@ mod tests {
         resampler.process(&sine(96_000, 30_000.0, 48_000), &mut output);
         let loudest = output.iter().skip(600).map(|sample| sample.abs());
         assert!(loudest.fold(0.0, f32::max) < 5e-4);
+    }
+
+    #[test]
+    fn a_sine_stays_what_it_is_on_the_way_to_other_rates() {
+        for output in [8_000u32, 11_025, 16_000, 22_050, 44_100] {
+            let hertz = f64::from(output) * 0.2;
+            let mut made = Vec::new();
+            let mut resampler = Resampler::between(RATE, output, 1);
+            for chunk in sine(RATE, hertz, RATE as usize / 4).chunks(960) {
+                resampler.process(chunk, &mut made);
+            }
+            resampler.flush(&mut made);
+            let expected = sine(output, hertz, made.len());
+            let pairs = made.iter().zip(&expected).skip(200).take(made.len() - 400);
+            let error = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(error < 1e-3, "{output} Hz: {error}");
+            assert!((made.len() as f64 - f64::from(output) / 4.0).abs() <= 2.0);
+        }
+        // What would be heard as something else is taken away.
+        let mut made = Vec::new();
+        let mut resampler = Resampler::between(RATE, 8_000, 1);
+        resampler.process(&sine(RATE, 6_000.0, 24_000), &mut made);
+        let loudest = made.iter().skip(200).map(|sample| sample.abs());
+        assert!(loudest.fold(0.0, f32::max) < 1e-3);
     }
 
     #[test]
