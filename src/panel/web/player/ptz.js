@@ -3,6 +3,8 @@
 // A direction moves as long as it is pressed. The server ends a motion that nobody ends, so that a page that is closed
 // leaves no camera turning.
 
+import { OURS } from './ask.js';
+
 /** By its key: x to the right, y upwards, z closer. */
 const WAYS = {
   ArrowLeft: [-1, 0, 0],
@@ -86,6 +88,6 @@ export class Pad {
   }
 
   #call(name) {
-    this.#last = this.#last.then(() => fetch(new URL(name, this.#calls), { method: 'POST' })).catch(() => undefined);
+    this.#last = this.#last.then(() => fetch(new URL(name, this.#calls), { method: 'POST', headers: OURS })).catch(() => undefined);
   }
 }
