@@ -88,6 +88,22 @@ fn told(camera: &Peer, words: &str) {
     assert!(found.is_some(), "{words}: {}", camera.stdout.text());
 }
 
+/// Who has the address of the stream at hand gives that.
+#[test]
+fn the_address_of_a_stream_is_taken_for_what_it_is() {
+    let (_stream, port) = camera(0, &["h264", "none", "admin", "pass#1"]);
+    let server = Server::start();
+    added(&server, "cam", &format!("rtsp://127.0.0.1:{port}/cam"));
+    server.wait_live("cam");
+    assert!(decode(&server.rtmp_url("cam"), 2).pictures >= 45);
+    // What else it can do is asked elsewhere.
+    let refused = ask(&server, "GET", "status");
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    let told = refused.json()["message"].to_string();
+    assert!(told.contains("its stream's URL"), "{told}");
+    assert!(!server.log.text().contains("pass#1"));
+}
+
 #[test]
 fn a_camera_is_added_watched_and_moved() {
     let (_stream, rtsp_port) = camera(0, &["h264", "aac", "admin", "pass#1"]);
