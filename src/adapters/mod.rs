@@ -25,6 +25,7 @@ mod receiver;
 mod refusal;
 mod segmented;
 mod storing;
+mod talk;
 mod target;
 
 pub(crate) use content::Content;
@@ -34,6 +35,7 @@ pub(crate) use http_address::HttpAddress;
 pub use muxer::Muxers;
 pub(crate) use receiver::Receiver;
 pub(crate) use refusal::refusal;
+pub use talk::{Call, Loudspeaker, Microphone, TalkError};
 pub use target::Target;
 
 use crate::auth::Auth;
@@ -49,7 +51,7 @@ use crate::net::tls::{Certificate, Connector};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
-use media::Track;
+use media::{Codec, Track};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -262,6 +264,37 @@ pub trait Protocol: Send + Sync + 'static {
             "{} cannot push",
             self.name()
         ))))
+    }
+
+    /// What the loudspeaker of the camera takes from whose `url` a stream is pulled.
+    fn hears<'a>(
+        &'a self,
+        _url: &'a str,
+        _name: &'a StreamName,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Codec, TalkError>> {
+        Box::pin(std::future::ready(Err(self.is_deaf())))
+    }
+
+    /// Opens the way to that loudspeaker, for who watches the stream of that name.
+    fn loudspeaker<'a>(
+        &'a self,
+        _url: &'a str,
+        _name: &'a StreamName,
+        _context: &'a Context,
+    ) -> BoxFuture<'a, Result<Loudspeaker, TalkError>> {
+        Box::pin(std::future::ready(Err(self.is_deaf())))
+    }
+
+    /// Why no camera is talked to by this protocol.
+    fn is_deaf(&self) -> TalkError {
+        let words = format!("a camera that is pulled by {} takes no sound", self.name());
+        TalkError::Deaf(words)
+    }
+
+    /// Begins to listen to who calls, in a form that becomes `takes`; none where that is not this protocol's.
+    fn microphone(&self, _call: Call<'_>, _takes: &Codec) -> Option<Result<Microphone, TalkError>> {
+        None
     }
 
     /// Whether players or targets of this protocol get a track, or why not; none where the protocol sends nothing.

@@ -112,6 +112,31 @@ const SERVER: &[Call] = &[
         "Shows nothing then",
     )
     .gives("Slate"),
+    call(
+        "get",
+        "/api/v1/streams/{app}/{id}/talk",
+        "What the camera of a stream hears",
+    )
+    .gives("Hearing")
+    .fails(&[502]),
+    call(
+        "post",
+        "/api/v1/streams/{app}/{id}/talk",
+        "Talks to the camera by WebRTC: an offer is answered as by WHIP",
+    )
+    .status(201)
+    .fails(&[406, 409, 413, 415, 422, 502, 503]),
+    call(
+        "get",
+        "/api/v1/streams/{app}/{id}/talk/{session}",
+        "Whether that session is on",
+    )
+    .status(204),
+    call(
+        "delete",
+        "/api/v1/streams/{app}/{id}/talk/{session}",
+        "Ends it",
+    ),
 ];
 
 /// Who may manage, and who did.
@@ -775,6 +800,7 @@ fn own_schemas() -> Value {
         "Source": object(json!({ "url": text })),
         "Error": object(json!({ "error": text })),
         "Slate": object(json!({ "file": { "type": ["string", "null"] }, "shown": flag })),
+        "Hearing": object(json!({ "codec": text, "taken": flag })),
         "State": object(json!({
             "form": { "const": 1 }, "broadcasts": { "type": "object" }, "settings": { "type": "object" },
         })),

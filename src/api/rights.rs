@@ -5,7 +5,7 @@ use axum::http::Method;
 
 /// Calls that need another role than their method says. `*` stands for one segment of a path, `**` at the end for any
 /// number of them; the first that fits counts.
-const EXCEPTIONS: [(&str, &str, Role); 20] = [
+const EXCEPTIONS: [(&str, &str, Role); 21] = [
     // One's own password: the call looks at the rest.
     ("PATCH", "/api/v1/accounts/*", Role::Viewer),
     ("DELETE", "/api/v1/session", Role::Viewer),
@@ -22,6 +22,8 @@ const EXCEPTIONS: [(&str, &str, Role); 20] = [
     ("", "/webhooks/**", Role::Admin),
     // The log names addresses and accounts.
     ("", "/api/v1/log/**", Role::Operator),
+    // To ask what a camera hears is to connect to it.
+    ("", "/api/v1/streams/*/*/talk/**", Role::Operator),
     ("", "/rest/v2/applications/settings/**", Role::Admin),
     // It takes any folder of the server.
     ("", "/*/rest/v2/vods/directory", Role::Admin),
@@ -196,6 +198,10 @@ mod tests {
             ("GET", "/api/v1/state", Admin),
             ("PUT", "/api/v1/state", Admin),
             ("GET", "/api/v1/log", Operator),
+            ("GET", "/api/v1/streams/LiveApp/cam1", Viewer),
+            ("GET", "/api/v1/streams/LiveApp/cam1/talk", Operator),
+            ("POST", "/api/v1/streams/LiveApp/cam1/talk", Operator),
+            ("DELETE", "/api/v1/streams/LiveApp/cam1/talk/abc", Operator),
             ("PROPFIND", "/live-streams", Operator),
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();

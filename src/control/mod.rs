@@ -20,6 +20,7 @@ mod sources;
 pub mod state;
 mod static_streams;
 pub mod supervisor;
+mod talk;
 pub mod targets;
 mod view;
 pub mod webhooks;
@@ -32,6 +33,7 @@ pub use cameras::{CameraFailure, Handle};
 pub use endpoint::Endpoint;
 pub use error::ControlError;
 pub use static_streams::{check as check_static_streams, imported};
+pub use talk::{Talk, TalkFailure};
 pub use targets::check_place as check_target;
 pub use view::{Status, View};
 
@@ -54,6 +56,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use supervisor::Supervisor;
+use talk::Talks;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -79,6 +82,7 @@ struct Shared {
     recordings: Recordings,
     demand: Demand,
     cameras: Cameras,
+    talks: Talks,
     numbers: Numbers,
     pictures: Pictures,
     slates: Slates,
@@ -158,6 +162,7 @@ impl Control {
                 recordings,
                 demand: Demand::new(on_demand),
                 cameras: Cameras::default(),
+                talks: Talks::default(),
                 numbers,
                 pictures,
                 slates: Slates::default(),

@@ -7,6 +7,7 @@ import { unplayable } from '../../src/panel/web/player/codecs.js';
 import { iceServers } from '../../src/panel/web/player/ice.js';
 import { readTarget, withQuery } from '../../src/panel/web/player/params.js';
 import { Pad } from '../../src/panel/web/player/ptz.js';
+import { Talk } from '../../src/panel/web/player/talk.js';
 import { Session } from '../../src/panel/web/player/session.js';
 import * as texts from '../../src/panel/web/texts.js';
 
@@ -157,7 +158,9 @@ async function pad(ways, { ok = true } = {}) {
   const window = new EventTarget();
   globalThis.addEventListener = window.addEventListener.bind(window);
   globalThis.HTMLVideoElement ??= class {};
-  globalThis.fetch = async (url, { method = 'GET' } = {}) => {
+  globalThis.fetch = async (url, { method = 'GET', headers = {} } = {}) => {
+    // Who has signed in is let change something by this alone.
+    assert.equal(headers['X-Requested-With'], method === 'GET' ? undefined : 'millstream');
     calls.push(`${method} ${url.pathname.split('/').at(-1)}${url.search}`);
     return { ok };
   };
@@ -195,4 +198,51 @@ test('a camera moves while a button or a key is pressed', async () => {
 test('who may not move the camera is not shown how', async () => {
   const { calls, element } = await pad(['ArrowLeft'], { ok: false });
   assert.deepEqual([element.hidden, calls], [true, ['GET status']]);
+});
+
+/** A button to talk on a page that is nowhere, where the server and the microphone answer so; what the page was told. */
+async function button({ ok = true, microphone }) {
+  const told = [];
+  const asked = [];
+  globalThis.fetch = async (url) => {
+    asked.push(url.pathname);
+    return { ok, json: async () => ({}) };
+  };
+  const mediaDevices = microphone && { getUserMedia: microphone };
+  Object.defineProperty(globalThis, 'navigator', { value: { mediaDevices }, configurable: true });
+  const element = Object.assign(new EventTarget(), { hidden: true, attributes: {}, setAttribute(name, value) { this.attributes[name] = value; } });
+  await new Talk(element, page('?id=cam&talk=1'), (state, problem) => told.push(problem ? `${state}: ${problem.kind}` : state)).show();
+  const press = async () => {
+    element.dispatchEvent(new Event('click'));
+    await sleep(1);
+  };
+  return { element, told, asked, press };
+}
+
+test('who may not talk, or to whom, is not shown how', async () => {
+  const { element, told, asked } = await button({ ok: false });
+  assert.deepEqual([element.hidden, told, asked], [true, [], ['/api/v1/streams/LiveApp/cam/talk']]);
+});
+
+test('without a microphone the page says why', async () => {
+  const insecure = await button({});
+  await insecure.press();
+  assert.deepEqual([insecure.element.hidden, insecure.told], [false, ['off', 'off: insecure']]);
+  const no = (name) => async () => { throw Object.assign(new Error(name), { name }); };
+  for (const [name, kind] of [['NotAllowedError', 'forbidden'], ['NotFoundError', 'no_microphone']]) {
+    const { told, press, element } = await button({ microphone: no(name) });
+    await press();
+    assert.deepEqual([told, element.attributes], [['off', 'asking', `off: ${kind}`], { 'aria-pressed': 'false' }]);
+  }
+});
+
+test('a microphone that comes after the button was let go is closed', async () => {
+  let give;
+  const stopped = [];
+  const { told, press } = await button({ microphone: () => new Promise((resolve) => { give = resolve; }) });
+  await press();
+  await press();
+  give({ getTracks: () => [{ stop: () => stopped.push('track') }] });
+  await sleep(1);
+  assert.deepEqual([told, stopped], [['off', 'asking', 'off'], ['track']]);
 });

@@ -434,7 +434,7 @@ pub(crate) fn node(server: &Server) -> Command {
     node
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser")
 }
 

@@ -11,7 +11,9 @@ there as Matroska. It serves rtsp://127.0.0.1:PORT/cam, or at CAMERA_ADDRESS, as
 unless Basic is said) where a user is given, and prints "ready" when it listens, "play" when somebody begins to
 watch, and "closed" when a connection is over. Port 0 takes a free one, which is printed behind the first word.
 With CAMERA_TLS=CERTIFICATE,KEY it speaks TLS alone; with CAMERA_GROUP=ADDRESS it sends to groups from that one on;
-with CAMERA_DATAGRAMS=1 packets go in datagrams alone.
+with CAMERA_DATAGRAMS=1 packets go in datagrams alone. With CAMERA_SPEAKER=CODEC,FILE it plays what is said to it in CODEC
+(pcmu, pcma, aac-RATE): its samples, 16 bits little-endian and mono, are appended to FILE, and each who begins to talk or watch has a
+medium of its own.
 """
 
 import os
@@ -59,6 +61,32 @@ AUDIO = {
     "opus": "audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97",
     "speex": "audio/x-raw,rate=16000,channels=1 ! speexenc ! rtpspeexpay name=pay1 pt=97",
 }
+SPEAKER = {
+    "pcmu": "application/x-rtp,media=audio,payload=0,clock-rate=8000,encoding-name=PCMU ! rtppcmudepay ! mulawdec",
+    "pcma": "application/x-rtp,media=audio,payload=8,clock-rate=8000,encoding-name=PCMA ! rtppcmadepay ! alawdec",
+    "g722": "application/x-rtp,media=audio,payload=9,clock-rate=8000,encoding-name=G722 ! rtpg722depay ! avdec_g722",
+}
+AAC_INDEX = {"48000": 3, "44100": 4, "22050": 7, "16000": 8, "8000": 11}
+
+
+def loudspeaker(codec, path):
+    """What becomes of what is said, as the factory takes it."""
+    if codec.startswith("aac-"):
+        rate = codec[4:]
+        # Object type 2, the rate, one channel (ISO/IEC 14496-3 clause 1.6.2.1).
+        config = f"{2 << 11 | AAC_INDEX[rate] << 7 | 1 << 3:04x}"
+        caps, rest = (
+            f"application/x-rtp,media=audio,payload=97,clock-rate={rate},encoding-name=MPEG4-GENERIC,"
+            "streamtype=(string)5,profile-level-id=(string)1,mode=(string)AAC-hbr,sizelength=(string)13,"
+            f"indexlength=(string)3,indexdeltalength=(string)3,config=(string){config}",
+            "rtpmp4gdepay ! aacparse ! avdec_aac",
+        )
+    else:
+        caps, rest = SPEAKER[codec].split(" ! ", 1)
+    return (
+        f'( capsfilter caps="{caps}" name=depay_backchannel ! {rest} ! audioconvert ! audio/x-raw,format=S16LE,channels=1 '
+        f"! filesink location={path} append=true buffer-mode=unbuffered async=false sync=false )"
+    )
 
 
 def launch(video, audio):
@@ -109,12 +137,16 @@ def allow(auth, factory, give):
 def main():
     port, video, audio = sys.argv[1:4]
     Gst.init(None)
-    server = GstRtspServer.RTSPServer.new()
+    speaker = os.environ.get("CAMERA_SPEAKER")
+    server = GstRtspServer.RTSPOnvifServer() if speaker else GstRtspServer.RTSPServer.new()
     server.set_address(os.environ.get("CAMERA_ADDRESS", "127.0.0.1"))
     server.set_service(port)
-    factory = GstRtspServer.RTSPMediaFactory.new()
+    factory = GstRtspServer.RTSPOnvifMediaFactory.new() if speaker else GstRtspServer.RTSPMediaFactory.new()
     factory.set_launch(launch(video, audio))
-    factory.set_shared(True)
+    factory.set_shared(not speaker)
+    if speaker:
+        factory.set_backchannel_launch(loudspeaker(*speaker.split(",", 1)))
+        factory.set_media_gtype(GstRtspServer.RTSPOnvifMedia)
     if video.startswith("record="):
         factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
     if "CAMERA_DATAGRAMS" in os.environ:

@@ -92,6 +92,7 @@ mod srt_weather;
 mod starting;
 mod subscribers;
 mod support;
+mod talk;
 mod times;
 mod web;
 mod webhooks;

@@ -14,9 +14,13 @@ pub use discover::{Device, discover};
 pub use onvif::{events, imaging, profiles, ptz};
 pub use source::{Source, SourceError, camera_url};
 
-use super::{BoxFuture, Context, ListenError, Listening, Protocol, Target, puller};
+use super::{
+    BoxFuture, Context, ListenError, Listening, Loudspeaker, Protocol, TalkError, Target, puller,
+};
 use crate::config::{Config, ConfigError};
+use crate::hub::StreamName;
 use device::Device as OwnDevice;
+use media::Codec;
 use std::sync::Arc;
 
 /// The adapter.
@@ -68,18 +72,49 @@ impl Protocol for Onvif {
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(pull(url, target))
     }
+
+    fn hears<'a>(
+        &'a self,
+        url: &'a str,
+        name: &'a StreamName,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Codec, TalkError>> {
+        Box::pin(async move {
+            let found = stream_of(url, context).await;
+            let (protocol, stream) = found.map_err(TalkError::Failed)?;
+            protocol.hears(&stream, name, context).await
+        })
+    }
+
+    fn loudspeaker<'a>(
+        &'a self,
+        url: &'a str,
+        name: &'a StreamName,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Loudspeaker, TalkError>> {
+        Box::pin(async move {
+            let found = stream_of(url, context).await;
+            let (protocol, stream) = found.map_err(TalkError::Failed)?;
+            protocol.loudspeaker(&stream, name, context).await
+        })
+    }
 }
 
 /// No message shows the URL: it may hold a password.
 async fn pull(url: &str, target: &Target) -> Result<(), String> {
+    let (protocol, stream) = stream_of(url, &target.context).await?;
+    protocol.pull(&stream, target).await
+}
+
+/// The URL of the camera's stream, and who pulls such.
+async fn stream_of(url: &str, context: &Context) -> Result<(Arc<dyn Protocol>, String), String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let source = Source::parse(url).map_err(|error| words(&error))?;
-    let context = &target.context;
     let mut camera = Camera::new(source, context.policy.clone(), context.connector.clone());
     let stream = camera.stream().await.map_err(|error| words(&error))?;
     let found = puller(&context.protocols, &stream);
     // It would come back here without end.
     let found = found.filter(|protocol| protocol.name() != Onvif::NAME);
     let protocol = found.ok_or("the camera names a stream that cannot be pulled")?;
-    protocol.pull(&stream, target).await
+    Ok((protocol, stream))
 }

@@ -22,6 +22,8 @@ pub(super) enum Step {
     Receive,
     /// Publishing, from the ANNOUNCE request on.
     Publish,
+    /// Talking to its loudspeaker, and asking for that.
+    Talk,
 }
 
 /// The camera took too long.
@@ -30,7 +32,7 @@ pub(super) fn too_slow(step: Step, source: &Source, limit: Duration) -> String {
     let limit = limit.as_secs();
     match step {
         Step::Describe => format!("{place} does not answer within {limit} s"),
-        Step::Setup | Step::Play | Step::Receive | Step::Publish => {
+        Step::Setup | Step::Play | Step::Receive | Step::Publish | Step::Talk => {
             format!("{place} stopped answering: nothing within {limit} s")
         }
     }
@@ -39,6 +41,12 @@ pub(super) fn too_slow(step: Step, source: &Source, limit: Duration) -> String {
 /// The camera closed the connection.
 pub(super) fn closed(source: &Source) -> String {
     format!("{} ended the stream", source.place())
+}
+
+/// The camera has no loudspeaker, or none that is told of.
+pub(super) fn deaf(source: &Source) -> String {
+    let place = source.place();
+    format!("{place} has no back channel: nothing that is said here can be heard there")
 }
 
 /// What the camera sent was met with a defect.
@@ -82,6 +90,7 @@ fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> Stri
             "{place} does not {} over {} (461)",
             match step {
                 Step::Publish => "take a stream",
+                Step::Talk => "take sound",
                 _ => "send",
             },
             match source.transport.unwrap_or_default() {
@@ -92,7 +101,7 @@ fn words(step: Step, source: &Source, status: Option<u16>, detail: &str) -> Stri
         (Some(status), _) if !(200..300).contains(&status) => {
             format!("{place} answers with {status}: {detail}")
         }
-        (_, Step::Describe | Step::Setup | Step::Play) => format!("{place}: {detail}"),
+        (_, Step::Describe | Step::Setup | Step::Play | Step::Talk) => format!("{place}: {detail}"),
         (_, Step::Receive | Step::Publish) => format!("{place}: the stream broke off: {detail}"),
     }
 }

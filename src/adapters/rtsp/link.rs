@@ -1,5 +1,5 @@
-//! The way to a server that a stream is pushed to: it is asked to take the stream, and gets the packets on the
-//! connection or in datagrams beside it.
+//! The way to a server that a stream is pushed to, or to a camera that is talked to: it is asked to take the stream, or the
+//! sound, and gets the packets on the connection or in datagrams beside it.
 
 use super::cutter::{Outgoing, Section};
 use super::datagrams;
@@ -8,14 +8,16 @@ use super::packets::Packets;
 use super::player::{self, append, read_reports};
 use super::ports::{self, Ports};
 use super::source::{Source, Transport};
+use super::speaker::{self, Speaker};
 use super::wire::Wire;
-use crate::adapters::Feed;
+use crate::adapters::{Context, Feed, TalkError};
 use crate::hub::StreamName;
 use crate::net::round_trip::Ends;
 use rtsp::auth::Random;
 use rtsp::client::{Choice, Config, Event, Session, Wanted};
 use rtsp::message::Status;
 use rtsp::{Carriage, Output};
+use sdp::Description;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -30,16 +32,29 @@ const STALLED: Duration = Duration::from_secs(10);
 const BURST: usize = 64 << 10;
 const PACE: Duration = Duration::from_millis(5);
 
+/// What the system holds of what a camera is told and does not take, in bytes: more would only come late. (The system
+/// counts each packet as more than it is.)
+const SAID: usize = 16 << 10;
+
+/// For the end to be told and heard.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A connection to the server, which takes packets.
 pub(super) struct Link {
     wire: Wire,
     session: Session,
     source: Source,
     stream: StreamName,
+    step: Step,
+    /// Whether all that is wanted is to know what the camera plays.
+    only_asks: bool,
+    /// What a camera plays, once it has said so.
+    speaker: Option<Speaker>,
     /// The channels of sections that go on the connection: section, RTP, RTCP.
     channels: Vec<(usize, u8, u8)>,
     /// The sockets of each section that goes in datagrams.
     ports: Vec<Option<Ports>>,
+    local: IpAddr,
     peer: IpAddr,
     datagram: Vec<u8>,
 }
@@ -56,20 +71,48 @@ pub(super) struct Batch {
     bytes: usize,
 }
 
+/// What is wanted of the server.
+enum Wish<'a> {
+    /// That it takes a stream of these sections.
+    Publish(&'a Feed, &'a [Section]),
+    /// That it plays sound.
+    Talk(&'a StreamName, &'a Context),
+    /// To know which sound it would play.
+    Ask(&'a StreamName, &'a Context),
+}
+
+impl Wish<'_> {
+    fn context(&self) -> &Context {
+        match self {
+            Self::Publish(feed, _) => &feed.context,
+            Self::Talk(_, context) | Self::Ask(_, context) => context,
+        }
+    }
+
+    fn name(&self) -> &StreamName {
+        match self {
+            Self::Publish(feed, _) => feed.stream.name(),
+            Self::Talk(name, _) | Self::Ask(name, _) => name,
+        }
+    }
+}
+
 /// Why the server does not take packets here.
 enum Refusal {
     /// It may elsewhere, or in another way.
-    Elsewhere(Source, Transport),
+    Elsewhere(Box<Source>, Transport),
     /// The server hung up behind a challenge, which is met on another connection.
     Again(Box<Session>),
+    /// It has no loudspeaker, or none for any sound that there is.
+    Deaf(String),
     /// In words.
     Failed(String),
 }
 
 /// What has happened on a link.
 enum Said {
-    /// The server takes packets.
-    Recording,
+    /// The server takes packets, or has told what it would play.
+    Ready,
     /// Nothing more until then.
     Nothing(Option<Instant>),
 }
@@ -98,26 +141,88 @@ impl Link {
         sections: &[Section],
         limit: Duration,
     ) -> Result<Self, String> {
-        let mut source = source.clone();
-        let mut transport = source.transport.unwrap_or_default();
+        let transport = source.transport.unwrap_or_default();
+        if transport == Transport::Multicast {
+            let words = "a stream is not pushed to a group: transport is tcp, udp or http";
+            return Err(words.to_owned());
+        }
+        let wish = Wish::Publish(feed, sections);
+        let opened = Self::find(source, transport, &wish, limit).await;
+        opened.map_err(|error| error.to_string())
+    }
+
+    /// Connects to a camera that plays what is said, and gives what that has to be. It has `limit` for each answer.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) async fn talk_to(
+        source: &Source,
+        name: &StreamName,
+        context: &Context,
+        limit: Duration,
+    ) -> Result<(Self, Speaker), TalkError> {
+        Self::hearing(source, &Wish::Talk(name, context), limit).await
+    }
+
+    /// Asks a camera what it would play.
+    ///
+    /// # Errors
+    /// Why nothing.
+    pub(super) async fn ask_speaker(
+        source: &Source,
+        name: &StreamName,
+        context: &Context,
+        limit: Duration,
+    ) -> Result<Speaker, TalkError> {
+        let wish = Wish::Ask(name, context);
+        let (link, speaker) = Self::hearing(source, &wish, limit).await?;
+        drop(link);
+        Ok(speaker)
+    }
+
+    async fn hearing(
+        source: &Source,
+        wish: &Wish<'_>,
+        limit: Duration,
+    ) -> Result<(Self, Speaker), TalkError> {
+        let transport = match source.transport.unwrap_or_default() {
+            // One talks to one camera.
+            Transport::Multicast => Transport::Tcp,
+            other => other,
+        };
+        let mut link = Self::find(source, transport, wish, limit).await?;
+        let speaker = link.speaker.take();
+        let speaker = speaker.ok_or_else(|| TalkError::Deaf(failure::deaf(source)))?;
+        Ok((link, speaker))
+    }
+
+    /// Connects, and asks, here or where the server says.
+    async fn find(
+        source: &Source,
+        transport: Transport,
+        wish: &Wish<'_>,
+        limit: Duration,
+    ) -> Result<Self, TalkError> {
+        let (mut source, mut transport) = (source.clone(), transport);
         let mut session = None;
         for _ in 0..MAX_HOPS {
-            let link = Self::connect(&source, transport, feed, sections, limit).await?;
+            let link = Self::connect(&source, transport, wish, limit).await;
+            let link = link.map_err(TalkError::Failed)?;
             match link.ask(transport, session.take()).await {
                 Ok(link) => return Ok(link),
                 Err(Refusal::Elsewhere(to, way)) => {
-                    let stream = feed.stream.name();
+                    let stream = wish.name();
                     tracing::info!(%stream, to = to.place(), transport = ?way, "the server is asked otherwise");
-                    (source, transport) = (to, way);
+                    (source, transport) = (*to, way);
                 }
                 Err(Refusal::Again(other)) => session = Some(*other),
-                Err(Refusal::Failed(words)) => return Err(words),
+                Err(Refusal::Deaf(words)) => return Err(TalkError::Deaf(words)),
+                Err(Refusal::Failed(words)) => return Err(TalkError::Failed(words)),
             }
         }
-        Err(format!(
-            "{} sends from one place to another",
-            source.place()
-        ))
+        let place = source.place();
+        let words = format!("{place} sends from one place to another");
+        Err(TalkError::Failed(words))
     }
 
     /// Both ends of the connection.
@@ -128,62 +233,63 @@ impl Link {
     async fn connect(
         source: &Source,
         transport: Transport,
-        feed: &Feed,
-        sections: &[Section],
+        wish: &Wish<'_>,
         limit: Duration,
     ) -> Result<Self, String> {
-        if transport == Transport::Multicast {
-            let words = "a stream is not pushed to a group: transport is tcp, udp or http";
-            return Err(words.to_owned());
-        }
-        let connecting = timeout(limit, Wire::connect(source, transport, &feed.context)).await;
-        let wire = connecting.map_err(|_| failure::too_slow(Step::Publish, source, limit))?;
+        let (step, held) = match wish {
+            Wish::Publish(..) => (Step::Publish, None),
+            Wish::Talk(..) | Wish::Ask(..) => (Step::Talk, Some(SAID)),
+        };
+        let connecting = Wire::connect_with(source, transport, wish.context(), held);
+        let wire = timeout(limit, connecting).await;
+        let wire = wire.map_err(|_| failure::too_slow(step, source, limit))?;
         let wire = wire.map_err(|problem| failure::said(source, &problem))?;
         let config = Config {
             credentials: source.login.clone(),
             user_agent: concat!("Millstream/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeout: limit,
             random: Random(rand::random()),
+            back_channel: step == Step::Talk,
             ..Config::new(source.url.as_str())
         };
-        let (mut choices, mut all) = (Vec::new(), Vec::new());
-        for section in 0..sections.len() {
-            let (wanted, pair) = match transport {
-                Transport::Udp => {
-                    let pair = Ports::bind(wire.local).and_then(|pair| Ok((pair.numbers()?, pair)));
-                    let ([rtp, rtcp], pair) =
-                        pair.map_err(|error| format!("no UDP ports: {error}"))?;
-                    (Wanted::Udp { rtp, rtcp }, Some(pair))
-                }
-                _ => (Wanted::Tcp, None),
-            };
-            choices.push(Choice { section, wanted });
-            all.push(pair);
-        }
-        let media = sections.iter().enumerate().map(|(number, section)| {
-            let mut media = section.media();
-            media.control = Some(format!("streamid={number}"));
-            media
-        });
-        let description = sdp::Description {
-            origin: sdp::Origin::default(),
-            name: feed.stream.name().to_string(),
-            control: None,
-            media: media.collect(),
-        };
-        Ok(Self {
-            session: Session::record(Instant::now(), config, description, choices),
+        let mut link = Self {
+            session: Session::play(Instant::now(), config.clone()),
             source: source.clone(),
-            stream: feed.stream.name().clone(),
+            stream: wish.name().clone(),
+            step,
+            only_asks: matches!(wish, Wish::Ask(..)),
+            speaker: None,
             channels: Vec::new(),
-            ports: all,
+            ports: Vec::new(),
+            local: wire.local,
             peer: wire.peer,
             wire,
             datagram: vec![0; 2_048],
-        })
+        };
+        if let Wish::Publish(feed, sections) = wish {
+            let choices = (0..sections.len()).map(|section| link.choice(section, transport));
+            let choices = choices.collect::<Result<Vec<_>, _>>()?;
+            let description = described(feed, sections);
+            link.session = Session::record(Instant::now(), config, description, choices);
+        }
+        Ok(link)
     }
 
-    /// Has the server take the stream.
+    /// How a section of the description shall be carried, over sockets that are opened for it.
+    fn choice(&mut self, section: usize, transport: Transport) -> Result<Choice, String> {
+        let (wanted, pair) = match transport {
+            Transport::Udp => {
+                let pair = Ports::bind(self.local).and_then(|pair| Ok((pair.numbers()?, pair)));
+                let ([rtp, rtcp], pair) = pair.map_err(|error| format!("no UDP ports: {error}"))?;
+                (Wanted::Udp { rtp, rtcp }, Some(pair))
+            }
+            _ => (Wanted::Tcp, None),
+        };
+        self.ports.push(pair);
+        Ok(Choice { section, wanted })
+    }
+
+    /// Has the server take the stream, or the sound.
     async fn ask(
         mut self,
         transport: Transport,
@@ -194,7 +300,8 @@ impl Link {
         }
         loop {
             let due = match self.settle(Some(transport)).await? {
-                Said::Recording => return Ok(self),
+                Said::Ready => return Ok(self),
+                Said::Nothing(_) if self.only_asks && self.speaker.is_some() => return Ok(self),
                 Said::Nothing(due) => due,
             };
             if let Err(words) = self.hear(due).await {
@@ -214,11 +321,11 @@ impl Link {
     pub(super) async fn talk(&mut self) -> Result<Option<Instant>, String> {
         match self.settle(None).await {
             Ok(Said::Nothing(due)) => Ok(due),
-            Ok(Said::Recording) => Ok(None),
-            Err(Refusal::Failed(words)) => Err(words),
+            Ok(Said::Ready) => Ok(None),
+            Err(Refusal::Failed(words) | Refusal::Deaf(words)) => Err(words),
             Err(Refusal::Elsewhere(..) | Refusal::Again(_)) => {
                 let place = self.source.place();
-                Err(format!("{place} wants the stream elsewhere"))
+                Err(format!("{place} wants what it is sent elsewhere"))
             }
         }
     }
@@ -237,7 +344,7 @@ impl Link {
                 Ok(count) => {
                     let input = input.get(..count).unwrap_or_default();
                     let taken = self.session.handle_input(Instant::now(), input);
-                    taken.map_err(|error| failure::of(Step::Publish, &self.source, &error))
+                    taken.map_err(|error| failure::of(self.step, &self.source, &error))
                 }
                 Err(error) => Err(format!("the connection to {place} is lost: {error}")),
             },
@@ -249,7 +356,7 @@ impl Link {
             }
             () = sleep_until(due.into()) => {
                 let late = self.session.handle_timeout(Instant::now());
-                late.map_err(|error| failure::of(Step::Publish, &self.source, &error))
+                late.map_err(|error| failure::of(self.step, &self.source, &error))
             }
         }
     }
@@ -260,7 +367,10 @@ impl Link {
         loop {
             match self.session.poll_output() {
                 Output::Transmit(bytes) => self.write(&bytes).await?,
-                Output::Event(Event::Recording) => return Ok(Said::Recording),
+                Output::Event(Event::Recording | Event::Playing(_)) => return Ok(Said::Ready),
+                Output::Event(Event::Described(description)) => {
+                    self.choose(&description, asked.unwrap_or_default())?;
+                }
                 Output::Event(Event::SetUp {
                     track, carriage, ..
                 }) => self.set_up(track, carriage)?,
@@ -272,10 +382,16 @@ impl Link {
                     let untold = self.source.transport.is_none() && !self.source.is_tls();
                     let otherwise = untold && asked == Some(Transport::Tcp);
                     if status == Status::UNSUPPORTED_TRANSPORT && otherwise {
-                        return Err(Refusal::Elsewhere(self.source.clone(), Transport::Udp));
+                        return Err(Refusal::Elsewhere(
+                            self.source.clone().into(),
+                            Transport::Udp,
+                        ));
+                    }
+                    if status == Status::OPTION_NOT_SUPPORTED && self.step == Step::Talk {
+                        return Err(Refusal::Deaf(failure::deaf(&self.source)));
                     }
                     let reason = format!("{reason} ({method})");
-                    let words = failure::refused(Step::Publish, &self.source, status, &reason);
+                    let words = failure::refused(self.step, &self.source, status, &reason);
                     return Err(words.into());
                 }
                 Output::Event(Event::Closed) => {
@@ -283,10 +399,9 @@ impl Link {
                 }
                 Output::Event(Event::Redirected { location }) => {
                     let to = self.source.redirected(&location);
-                    let to =
-                        to.map_err(|error| failure::of(Step::Publish, &self.source, &error))?;
+                    let to = to.map_err(|error| failure::of(self.step, &self.source, &error))?;
                     let transport = to.transport.unwrap_or_default();
-                    return Err(Refusal::Elsewhere(to, transport));
+                    return Err(Refusal::Elsewhere(to.into(), transport));
                 }
                 Output::Event(Event::Packet {
                     control: true,
@@ -297,6 +412,25 @@ impl Link {
                 Output::Timeout(due) => return Ok(Said::Nothing(due)),
             }
         }
+    }
+
+    /// Chooses what a camera is to play.
+    fn choose(&mut self, description: &Description, transport: Transport) -> Result<(), Refusal> {
+        let found = speaker::find(description).map_err(|takes| {
+            let place = self.source.place();
+            Refusal::Deaf(match takes {
+                None => failure::deaf(&self.source),
+                Some(takes) => format!(
+                    "{place} takes sound as {takes} only, which is not made here: PCMU, PCMA and AAC are"
+                ),
+            })
+        })?;
+        if !self.only_asks {
+            let choice = self.choice(found.section, transport)?;
+            self.session.setup(Instant::now(), &[choice]);
+        }
+        self.speaker = Some(found);
+        Ok(())
     }
 
     fn set_up(&mut self, section: usize, carriage: Carriage) -> Result<(), String> {
@@ -402,5 +536,28 @@ impl Link {
     pub(super) async fn finish(mut self) -> Result<(), String> {
         self.session.teardown(Instant::now());
         self.talk().await.map(drop)
+    }
+
+    /// Says goodbye, and hears it answered: a connection that is closed with something unread takes back what was written.
+    pub(super) async fn leave(mut self) {
+        self.session.teardown(Instant::now());
+        let goodbye = async { while self.talk().await.is_ok() && self.hear(None).await.is_ok() {} };
+        // Where it is not heard, the camera sees that the connection is closed.
+        let _ = timeout(FAREWELL, goodbye).await;
+    }
+}
+
+/// What a server is told of a stream.
+fn described(feed: &Feed, sections: &[Section]) -> Description {
+    let media = sections.iter().enumerate().map(|(number, section)| {
+        let mut media = section.media();
+        media.control = Some(format!("streamid={number}"));
+        media
+    });
+    Description {
+        origin: sdp::Origin::default(),
+        name: feed.stream.name().to_string(),
+        control: None,
+        media: media.collect(),
     }
 }

@@ -4,7 +4,7 @@
 //! in datagrams is served from there (`datagrams`) over the `sockets` of all, alone or with all who share a group
 //! (`multicast`), and its connection goes on beside that (`watcher`); what they get is made by the `cutter`.
 //! What a `publisher` sends becomes access units in a `transport::rtp::Receiver`. The `sink` publishes to
-//! other servers over a `link`.
+//! other servers over a `link`; over such a link too, cameras are talked to (`talk`) whose `speaker` takes sound.
 //!
 //! A URL becomes a `source::Source`, which a `client` connects to (`wire`) and plays, over the connection itself or
 //! over sockets of its own (`ports`). What comes goes through such a receiver too, and becomes the stream once a decoder
@@ -29,17 +29,23 @@ mod server;
 mod sink;
 mod sockets;
 mod source;
+mod speaker;
+mod talk;
 mod tunnel;
 mod watcher;
 mod wire;
 
-use super::{BoxFuture, Context, Feed, ListenError, Listening, Protocol, Target, not_carried};
+use super::{
+    BoxFuture, Context, Feed, ListenError, Listening, Loudspeaker, Protocol, TalkError, Target,
+    not_carried,
+};
 use crate::config::{CONNECTIONS, CONNECTIONS_RULE, Config, ConfigError, Listen, duration};
-use crate::hub::Current;
+use crate::hub::{Current, StreamName};
 use crate::net::accepting::Accepting;
 use futures_util::FutureExt;
+use link::Link;
 use listener::Shared;
-use media::Track;
+use media::{Codec, Track};
 use multicast::{Multicast, Range};
 use serde::Deserialize;
 use sockets::Sockets;
@@ -355,6 +361,34 @@ impl Protocol for Rtsp {
     fn check_pull(&self, url: &str) -> Result<(), String> {
         let parsed = Source::parse(url);
         parsed.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn hears<'a>(
+        &'a self,
+        url: &'a str,
+        name: &'a StreamName,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Codec, TalkError>> {
+        Box::pin(async move {
+            let source =
+                Source::parse(url).map_err(|error| TalkError::Failed(error.to_string()))?;
+            let limit = self.settings.get().timeout;
+            let speaker = Link::ask_speaker(&source, name, context, limit).await?;
+            Ok(speaker.codec)
+        })
+    }
+
+    fn loudspeaker<'a>(
+        &'a self,
+        url: &'a str,
+        name: &'a StreamName,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<Loudspeaker, TalkError>> {
+        Box::pin(async move {
+            let source =
+                Source::parse(url).map_err(|error| TalkError::Failed(error.to_string()))?;
+            talk::open(&source, name, context, self.settings.get().timeout).await
+        })
     }
 
     fn pull<'a>(&'a self, url: &'a str, target: &'a Target) -> BoxFuture<'a, Result<(), String>> {

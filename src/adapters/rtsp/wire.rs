@@ -5,6 +5,7 @@ use crate::adapters::Context;
 use crate::net::round_trip::Ends;
 use rtsp::message::MAX_HEAD;
 use rtsp::tunnel::{self, Half, Opening};
+use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -44,7 +45,21 @@ impl Wire {
         transport: Transport,
         context: &Context,
     ) -> Result<Self, String> {
-        let (stream, local, peer) = open(source, transport, context).await?;
+        Self::connect_with(source, transport, context, None).await
+    }
+
+    /// Connects to the camera. The system holds about so many bytes that the camera has not taken; more than usual are
+    /// never held.
+    ///
+    /// # Errors
+    /// What went wrong; it may name the host.
+    pub(super) async fn connect_with(
+        source: &Source,
+        transport: Transport,
+        context: &Context,
+        held: Option<usize>,
+    ) -> Result<Self, String> {
+        let (stream, local, peer) = open(source, transport, context, held).await?;
         if transport != Transport::Http {
             let (reader, writer) = split(stream);
             return Ok(Self {
@@ -89,7 +104,7 @@ impl Wire {
             }
             answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
         };
-        let (mut post, near, far) = open(source, transport, context).await?;
+        let (mut post, near, far) = open(source, transport, context, held).await?;
         let request = opening(Half::Post).request(&host);
         post.write_all(&request).await.map_err(said)?;
         Ok(Self {
@@ -142,6 +157,7 @@ async fn open(
     source: &Source,
     transport: Transport,
     context: &Context,
+    held: Option<usize>,
 ) -> Result<(Box<dyn Stream>, SocketAddr, SocketAddr), String> {
     let (host, port) = match source.proxy {
         Some(proxy) => (proxy.ip().to_string(), proxy.port()),
@@ -149,6 +165,10 @@ async fn open(
     };
     let socket = context.policy.connect(&host, port, STALLED).await;
     let socket: TcpStream = socket.map_err(|error| error.to_string())?;
+    if let Some(held) = held {
+        // Where the system refuses, sound is late for longer when a camera does not keep up.
+        let _ = SockRef::from(&socket).set_send_buffer_size(held);
+    }
     let addresses = socket
         .local_addr()
         .and_then(|local| Ok((local, socket.peer_addr()?)));

@@ -13,13 +13,14 @@ use crate::auth::{Action, Caller};
 use crate::hub::{Pass, StreamName, Unavailable};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use webrtc::{Config, OfferError, Transport, WallClock};
 
-const SDP: &str = "application/sdp";
+pub(super) const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// The word behind the application in the addresses of who plays, and of who publishes.
@@ -109,29 +110,12 @@ impl Asked<'_> {
     /// What a session is made with, for now without media to send.
     pub(super) fn config(&self) -> Config {
         let (headers, peer) = (&self.request.headers, self.request.peer);
-        let public = &self.adapter.settings.get().public_addresses;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        Config {
-            certificate: self.running.certificate.clone(),
-            candidates: addresses::candidates(
-                &self.running.socket,
-                &[Transport::Udp, Transport::Tcp],
-                public,
-                headers,
-                peer,
-            ),
-            video: None,
-            audio: None,
-            wall_clock: WallClock {
-                at: Instant::now(),
-                since_1970: since_1970.unwrap_or_default(),
-            },
-        }
+        config(self.adapter, self.running, headers, peer)
     }
 
     /// Makes the session known under a secret of its own; none when there are as many as there may be.
     pub(super) fn enter(&self, home: &Home) -> Option<String> {
-        let resource = format!("{:032x}", rand::random::<u128>());
+        let resource = secret();
         let added = self.running.router.add(&resource, &self.name, home);
         added.then_some(resource)
     }
@@ -150,6 +134,37 @@ impl Asked<'_> {
         ice_servers::link(&self.adapter.settings.get().ice_servers, headers);
         response
     }
+}
+
+/// What a session is made with, for who asked with these headers, for now without media to send.
+pub(super) fn config(
+    adapter: &WebRtc,
+    running: &Running,
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Config {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    Config {
+        certificate: running.certificate.clone(),
+        candidates: addresses::candidates(
+            &running.socket,
+            &[Transport::Udp, Transport::Tcp],
+            &adapter.settings.get().public_addresses,
+            headers,
+            peer,
+        ),
+        video: None,
+        audio: None,
+        wall_clock: WallClock {
+            at: Instant::now(),
+            since_1970: since_1970.unwrap_or_default(),
+        },
+    }
+}
+
+/// A secret for a session's address.
+pub(super) fn secret() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// The answer to an offer that does not suit.
@@ -257,7 +272,7 @@ fn no_content() -> Response<Body> {
 }
 
 /// What tells the ICE sessions of one resource apart.
-fn etag(home: &Home, restarts: u32) -> String {
+pub(super) fn etag(home: &Home, restarts: u32) -> String {
     format!("\"{}-{restarts}\"", home.ufrag)
 }
 
@@ -269,7 +284,7 @@ fn is(headers: &HeaderMap, expected: &str) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
 
-const fn status(error: &OfferError) -> StatusCode {
+pub(super) const fn status(error: &OfferError) -> StatusCode {
     match error {
         OfferError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
         OfferError::NothingInCommon(_)

@@ -1,12 +1,14 @@
-//! One publisher's session: its packets become the stream, and what the stream's readers want is asked of it.
+//! One publisher's session: its packets become the stream, and what the stream's readers want is asked of it. Who talks to a
+//! camera is served in the same way (`sink`).
 
 use super::Running;
 use super::router::{Home, Router};
+use super::sink::Sink;
 use super::tcp::Link;
 use super::told::Told;
 use super::ways::Ways;
 use super::worker::{Message, batch, path_of};
-use crate::hub::{Packets, Publisher, Replaced};
+use crate::hub::{Packets, Replaced};
 use crate::net::udp::{Datagram, Socket};
 use crate::transport::rtp::{Event as Received, Incoming, Receiver};
 use media::Kind;
@@ -34,7 +36,7 @@ const LATE: Duration = Duration::from_millis(50);
 pub(super) struct Ingest {
     session: Session,
     receiver: Receiver,
-    publisher: Publisher,
+    sink: Sink,
     socket: Arc<Socket>,
     place: Place,
     /// When media last came.
@@ -80,7 +82,7 @@ impl Ingest {
     /// For a session that the router knows under this secret.
     pub(super) fn new(
         session: Session,
-        publisher: Publisher,
+        sink: Sink,
         running: &Running,
         (resource, home): (String, Home),
         told: Option<Told>,
@@ -91,7 +93,7 @@ impl Ingest {
         Self {
             receiver: Receiver::new(incoming.collect()),
             session,
-            publisher,
+            sink,
             socket: running.socket.clone(),
             place: Place {
                 router: running.router.clone(),
@@ -124,11 +126,11 @@ impl Ingest {
             lost,
             ..
         } = stats;
-        let stream = self.publisher.stream().name();
+        let (stream, what) = (self.sink.name(), self.sink.what());
         let session = &*self.place.home.ufrag;
-        tracing::info!(%stream, session, received, asked_again, lost, reason, "WebRTC publisher left");
+        tracing::info!(%stream, session, received, asked_again, lost, reason, "WebRTC {what} left");
         if matches!(end, End::Goodbye) {
-            self.publisher.finish();
+            self.sink.finish();
         }
     }
 
@@ -147,8 +149,8 @@ impl Ingest {
             }
             tokio::select! {
                 biased;
-                () = self.publisher.kicked() => return End::Replaced,
-                () = self.publisher.random_access_wanted() => {
+                () = self.sink.kicked() => return End::Replaced,
+                () = self.sink.random_access_wanted() => {
                     self.ask_for_picture(Instant::now());
                 }
                 // What waits has come before now, and is not to be missed.
@@ -215,7 +217,7 @@ impl Ingest {
             received: stats.received,
             lost: stats.lost,
         };
-        self.publisher.count_packets(Packets {
+        self.sink.count_packets(Packets {
             received: now.received - self.counted.received,
             lost: now.lost - self.counted.lost,
         });
@@ -272,15 +274,13 @@ impl Ingest {
 
     fn publish(&mut self, now: Instant) -> Result<(), Replaced> {
         while let Some(event) = self.receiver.pull() {
-            match event {
-                Received::Track(track) => self.publisher.set_track(track)?,
-                Received::Unit(unit) => {
-                    if unit.random_access && unit.track.0 == self.pictures() {
-                        self.random_access = now;
-                    }
-                    self.publisher.push(unit)?;
-                }
+            if let Received::Unit(unit) = &event
+                && unit.random_access
+                && unit.track.0 == self.pictures()
+            {
+                self.random_access = now;
             }
+            self.sink.take(event)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! All sessions share one UDP port, and one TCP port of the same number (`tcp`); `http` makes them resources. `whep` turns an offer into a session and hands it to a
 //! shard, whose `worker` owns it from then on: it takes the session's datagrams from the `router`, and sends what the
 //! stream's `group` on that shard has made, once for all of its sessions. `whip` makes a publisher's session, which is
-//! an `ingest` of its own. `signalling` makes both for clients of Ant Media's WebSocket. The other way round, `client` plays
+//! an `ingest` of its own; so is who talks to a camera (`voice`). `signalling` makes both for clients of Ant Media's WebSocket. The other way round, `client` plays
 //! what another server has, and publishes there.
 
 mod addresses;
@@ -20,9 +20,11 @@ mod ingest;
 mod recent;
 mod router;
 mod signalling;
+mod sink;
 mod supply;
 mod tcp;
 mod told;
+mod voice;
 mod ways;
 mod whep;
 mod whip;
@@ -32,15 +34,15 @@ mod worker;
 mod tests;
 
 use super::{
-    BoxFuture, Context, Feed, FileResponse, ListenError, Listening, Protocol, ServiceRequest,
-    Target,
+    BoxFuture, Call, Context, Feed, FileResponse, ListenError, Listening, Microphone, Protocol,
+    ServiceRequest, TalkError, Target,
 };
 use crate::config::{Config, ConfigError, Listen};
 use crate::hub::Current;
 use crate::net::udp::Socket;
 pub use addresses::PublicAddress;
 pub use ice_servers::IceServer;
-use media::Track;
+use media::{Codec, Track};
 use router::Router;
 use serde::Deserialize;
 use std::io;
@@ -225,6 +227,11 @@ impl Protocol for WebRtc {
 
     fn push<'a>(&'a self, url: &'a str, feed: &'a Feed) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(client::push(url, feed))
+    }
+
+    fn microphone(&self, call: Call<'_>, takes: &Codec) -> Option<Result<Microphone, TalkError>> {
+        let running = self.running.get()?;
+        Some(voice::listen(self, running, call, takes))
     }
 
     fn services(&self) -> &'static [&'static str] {

@@ -3,6 +3,7 @@
 use super::http::{Asked, busy, plain, unsuitable};
 use super::ingest::Ingest;
 use super::router::Home;
+use super::sink::Sink;
 use super::told::Told;
 use crate::hub::{Origin, Pass, Taken};
 use axum::body::Body;
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 use webrtc::{OfferError, Session};
 
 /// Datagrams that may wait for one publisher; more are lost.
-const QUEUE: usize = 2_048;
+pub(super) const QUEUE: usize = 2_048;
 
 /// A session that has begun.
 pub(super) struct Begun {
@@ -71,7 +72,8 @@ pub(super) fn begin(
     let (peer, id) = (asked.request.peer, &*home.ufrag);
     tracing::info!(stream = %name, %peer, session = id, "publishing by WebRTC");
     let place = (resource.clone(), home.clone());
-    let ingest = Ingest::new(session, publisher, running, place, told);
+    let sink = Sink::Stream(publisher);
+    let ingest = Ingest::new(session, sink, running, place, told);
     tokio::spawn(ingest.run(messages));
     Ok(Begun {
         home,

@@ -16,6 +16,7 @@ mod slate;
 mod sse;
 mod state;
 mod streams;
+mod talk;
 mod tokens;
 
 use crate::adapters::{Context, Listening};
@@ -68,6 +69,7 @@ pub fn router(control: Control, context: Arc<Context>, listening: Arc<[Listening
         .merge(audit::router())
         .merge(state::router())
         .merge(slate::router())
+        .merge(talk::router())
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "there is no such call") })
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "not by this method")

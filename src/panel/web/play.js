@@ -2,14 +2,15 @@
 // into the session. No protocol here, and no sentence (texts.js).
 //
 // For embedding pages and tests, <html> carries what is going on: data-state, data-player, data-passed-over (why
-// that player is not the first of the order), data-latency (seconds), data-stalls.
+// that player is not the first of the order), data-latency (seconds), data-stalls, data-talk (off, asking, connecting, on).
 
 import { isPast } from './player/element.js';
 import { players } from './player/index.js';
 import { readTarget } from './player/params.js';
 import { Pad } from './player/ptz.js';
 import { Session } from './player/session.js';
-import { notices, player as texts } from './texts.js';
+import { Talk } from './player/talk.js';
+import { notices, player as texts, talk as talking } from './texts.js';
 
 const at = (id) => document.getElementById(id);
 const video = at('video');
@@ -44,6 +45,7 @@ function begin() {
   else if (wanted) session.start();
   else askToPlay();
   if (target.ptz) showPad();
+  if (target.talk) new Talk(at('talk'), target, showTalk).show();
 }
 
 function showPad() {
@@ -51,6 +53,14 @@ function showPad() {
   pad.setAttribute('aria-label', texts.pad);
   for (const button of pad.querySelectorAll('button')) button.setAttribute('aria-label', texts.padWays[button.dataset.way]);
   new Pad(pad, target).show();
+}
+
+function showTalk(to, problem) {
+  report.talk = to;
+  at('talk').lastElementChild.textContent = to === 'off' ? talking.begin : talking.end;
+  const words = problem ? (talking.problems[problem.kind] ?? talking.problems.interrupted)(problem) : talking.states[to];
+  at('talk-note').hidden = words === '';
+  setText(at('talk-note'), words);
 }
 
 function listen() {

@@ -113,6 +113,32 @@ export const player = {
   },
 };
 
+/** Talking to a camera. */
+export const talk = {
+  begin: 'Talk',
+  end: 'Stop talking',
+  states: {
+    off: '',
+    asking: 'Allow this page to use your microphone.',
+    connecting: 'Connecting to the camera…',
+    on: 'You are heard at the camera.',
+  },
+  problems: {
+    insecure: () => 'Browsers let pages use the microphone over HTTPS only.',
+    forbidden: () => 'The browser does not let this page use the microphone.',
+    no_microphone: () => 'There is no microphone, or another program has it.',
+    refused: () => 'The server does not let you talk to this camera.',
+    taken: () => 'Somebody is talking to this camera already.',
+    busy: (p) => `The server is full: ${p.detail}.`,
+    unsuitable: (p) => `The camera cannot be talked to: ${p.detail}.`,
+    no_way: () => 'The server’s WebRTC port cannot be reached from here.',
+    network: () => 'The server does not answer.',
+    interrupted: () => 'The connection to the server was interrupted.',
+    ended: () => 'The server has ended the conversation.',
+    failed: (p) => `That did not work: ${p.detail}.`,
+  },
+};
+
 export const publisher = {
   title: 'Publish from this browser',
   tagline: 'Camera, microphone or screen, live in a second',

@@ -5,6 +5,7 @@ import { broadcast, call, part } from './api';
 import { may } from './live';
 import type { Profile } from './model';
 import { texts } from './texts';
+import { playPage } from './urls';
 import { Button, Card, Confirm, Icon, type IconName, TextField, attempt, useAnswer } from './ui';
 
 const copy = texts.ptz;
@@ -45,6 +46,7 @@ export function CameraCard({ app, id }: { app: string; id: string }) {
   return (
     <Card title={title} aside={about.value?.firmware && <span class="soft">{about.value.firmware}</span>}>
       {about.error && <p class="why bad">{copy.unknown}{about.error}</p>}
+      {may('operator') && <Talk app={app} id={id} />}
       {canMove && may('operator') && <Pad base={base} />}
       {canMove && <Positions base={base} />}
       {profiles.value && !canMove && <p class="soft">{copy.fixed}</p>}
@@ -58,6 +60,14 @@ export function CameraCard({ app, id }: { app: string; id: string }) {
       {asking && <Confirm title={copy.rebootTitle} yes={copy.reboot} onYes={() => attempt(() => call('POST', `${base}/reboot`))} onClose={() => setAsking(false)} />}
     </Card>
   );
+}
+
+/** The way to be heard at a camera that has a loudspeaker: the play page, where one sees to whom. */
+function Talk({ app, id }: { app: string; id: string }) {
+  const path = `api/v1/streams/${part(app)}/${part(id)}/talk`;
+  const hearing = useAnswer((signal) => call<{ codec: string; taken: boolean }>('GET', path, undefined, signal), path);
+  if (!hearing.value) return null;
+  return <p><a class="button plain" href={`${playPage(app, id)}&ptz=true&talk=true`} target="_blank" rel="noreferrer">{copy.talk}</a></p>;
 }
 
 /** A direction moves as long as it is pressed. The server ends a motion that nobody ends. */

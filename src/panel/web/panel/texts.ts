@@ -426,6 +426,7 @@ export const texts = {
     reboot: 'Restart the camera',
     rebootTitle: 'Restart the camera?',
     fixed: 'This camera cannot be moved.',
+    talk: 'Talk to who is there',
   },
 
   /** What the server calls protocols and forms, and what people call them. */

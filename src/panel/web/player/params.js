@@ -1,6 +1,6 @@
 // The play page's address, read once: which stream, how to play it, and what to pass on to the server.
 //
-// Known parameters: id (or name), playOrder, autoplay, mute, user, pass, token, subscriberId, subscriberCode, ptz.
+// Known parameters: id (or name), playOrder, autoplay, mute, user, pass, token, subscriberId, subscriberCode, ptz, talk.
 // Others are ignored, so links written for other players keep working.
 
 const ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
@@ -18,6 +18,7 @@ const DEFAULT_ORDER = 'webrtc,hls,dash';
  * @property {boolean} autoplay
  * @property {boolean | undefined} mute true: begin muted; false: insist on sound; undefined: sound if allowed
  * @property {boolean} ptz whether the camera is to be moved from the page
+ * @property {boolean} talk whether the camera is to be talked to from the page
  * @property {[string, string][]} query what every media request carries
  * @property {string | undefined} problem `no_id` or `bad_id`
  */
@@ -37,6 +38,7 @@ export function readTarget(page) {
     autoplay: flag(query.get('autoplay')) ?? true,
     mute: flag(query.get('mute')),
     ptz: flag(query.get('ptz')) ?? false,
+    talk: flag(query.get('talk')) ?? false,
     query: PASSED_ON.flatMap((key) => (query.get(key) ? [[key, query.get(key)]] : [])),
     problem: id === '' ? 'no_id' : file || (ID.test(id) && !id.includes('..')) ? undefined : 'bad_id',
   };

@@ -1,4 +1,4 @@
-// One session by WHIP: an offer is posted, the answer comes back, and what the stream has is sent until somebody stops.
+// One session by WHIP, with a stream or with a camera that is talked to (player/talk.js): an offer is posted, the answer comes back, and what the stream has is sent until somebody stops.
 
 import { ask } from '../player/ask.js';
 import { begin } from '../player/ice.js';
@@ -14,10 +14,11 @@ const MEASURE = 1_000;
  * @param {MediaStream} stream what is sent
  * @param {number} limit most bits per second of pictures
  * @param {{ live(): void, measured(facts: object): void, over(problem: object): void }} told
+ * @param {Record<string, string>} headers of the requests that change something
  * @returns {{ stop(): Promise<void>, replace(stream: MediaStream): Promise<boolean> }} `replace` sends other tracks from
  *   now on, and is false where that takes another session
  */
-export function publish(url, stream, limit, told) {
+export function publish(url, stream, limit, told, headers = {}) {
   const stopping = new AbortController();
   const { signal } = stopping;
   const peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
@@ -34,7 +35,7 @@ export function publish(url, stream, limit, told) {
     clearTimeout(timer);
     clearInterval(measuring);
     peer.close();
-    gone = leave(resource);
+    gone = leave(resource, headers);
     if (problem) queueMicrotask(() => told.over(problem));
   };
   const measuring = setInterval(async () => {
@@ -50,12 +51,12 @@ export function publish(url, stream, limit, told) {
     else if (state === 'disconnected') timer = setTimeout(() => end({ kind: 'interrupted' }), INTERRUPTED);
     else if (state === 'failed' || state === 'closed') end({ kind: 'interrupted' });
   });
-  addEventListener('pagehide', () => leave(resource), { signal });
+  addEventListener('pagehide', () => leave(resource, headers), { signal });
 
-  negotiate(peer, url, stream, limit, signal).then(
+  negotiate(peer, url, stream, limit, headers, signal).then(
     ({ problem, location }) => {
       resource = location;
-      if (done) leave(resource);
+      if (done) leave(resource, headers);
       else if (problem) end(problem);
       else {
         watchForEnd(peer, () => end({ kind: 'ended' }));
@@ -87,7 +88,7 @@ function watchForEnd(peer, over) {
   transport?.addEventListener('statechange', () => transport.state === 'closed' && over());
 }
 
-async function negotiate(peer, url, stream, limit, signal) {
+async function negotiate(peer, url, stream, limit, headers, signal) {
   for (const track of stream.getTracks()) {
     const isVideo = track.kind === 'video';
     peer.addTransceiver(track, {
@@ -100,7 +101,7 @@ async function negotiate(peer, url, stream, limit, signal) {
   let response;
   let body;
   try {
-    response = await ask(url, { method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: sdp, signal });
+    response = await ask(url, { method: 'POST', headers: { ...headers, 'Content-Type': 'application/sdp' }, body: sdp, signal });
     body = await response.text();
   } catch {
     return { problem: { kind: 'network' } };
@@ -112,16 +113,27 @@ async function negotiate(peer, url, stream, limit, signal) {
 }
 
 function refusal({ status, headers }, body) {
-  const detail = headers.get('Content-Type')?.startsWith('text/plain') ? body.trim() : `status ${status}`;
+  const detail = words(headers.get('Content-Type') ?? '', body) ?? `status ${status}`;
   if (status === 401 || status === 403) return { kind: 'refused' };
   if (status === 409) return { kind: 'taken' };
   if (status === 503) return { kind: 'busy', detail };
   return { kind: 'unsuitable', detail };
 }
 
+/** What the server says, as text or as `{"error": …}`. */
+function words(type, body) {
+  if (type.startsWith('text/plain')) return body.trim();
+  if (!type.startsWith('application/json')) return undefined;
+  try {
+    return JSON.parse(body).error;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Tells the server at once that the stream is over. */
-async function leave(resource) {
-  if (resource) await fetch(resource, { method: 'DELETE', keepalive: true }).catch(() => undefined);
+async function leave(resource, headers) {
+  if (resource) await fetch(resource, { method: 'DELETE', headers, keepalive: true }).catch(() => undefined);
 }
 
 /** What is sent, by the browser's own count. */
