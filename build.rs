@@ -316,6 +316,7 @@ fn listing(assets: &[Asset]) -> Result<String> {
         writeln!(text, "        content_type: {content_type:?},")?;
         writeln!(text, "        etag: {etag:?},")?;
         writeln!(text, "        gzip: include_bytes!({gzip:?}),")?;
+        text.push_str("        raw: { static RAW: OnceLock<Bytes> = OnceLock::new(); &RAW },\n");
         writeln!(text, "    }},")?;
     }
     text.push_str("]\n");

@@ -226,8 +226,9 @@ impl Row {
 /// The parts of a case that run; they end when this is dropped, the server last.
 struct Stage {
     _helpers: Vec<Helper>,
-    /// A viewer for the time in which nobody else is there: a stream is cut while someone asks for it.
-    watcher: Option<(Helper, tempfile::TempDir)>,
+    /// A viewer from before the readers come to the end: a stream is cut while someone asks for it. What it takes is taken off
+    /// with what the stream takes.
+    _watcher: Option<(Helper, tempfile::TempDir)>,
     _server: Server,
     process: u32,
     address: SocketAddr,
@@ -249,12 +250,11 @@ enum Server {
 /// # Errors
 /// When something cannot be started or ends early.
 pub fn measure(case: Case, readers: usize, setup: &Setup) -> Result<Row> {
-    let mut stage = set_up(case, setup)?;
+    let stage = set_up(case, setup)?;
     let begun = CpuTime::of(stage.process)?;
     std::thread::sleep(case.settle());
     let own = CpuTime::of(stage.process)?.since(&begun).as_secs_f64() / case.settle().as_secs_f64();
     let rss_stream_kb = resident(stage.process)?;
-    drop(stage.watcher.take());
     let args = [
         case.way().into(),
         stage.address.to_string(),
@@ -312,7 +312,7 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 address: address.parse().context("the floor gives no address")?,
                 rss_idle_kb: resident(floor.id())?,
                 _helpers: vec![floor],
-                watcher: None,
+                _watcher: None,
                 _server: Server::Helper,
             })
         }
@@ -349,7 +349,7 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 address,
                 rss_idle_kb,
                 _helpers: vec![publisher],
-                watcher,
+                _watcher: watcher,
                 _server: Server::Millstream(server),
             })
         }
@@ -361,7 +361,7 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 address: server.rtmp,
                 rss_idle_kb,
                 _helpers: vec![publish(server.rtmp, Sound::Aac)?],
-                watcher: None,
+                _watcher: None,
                 _server: Server::Nginx(server),
             })
         }
@@ -380,7 +380,7 @@ fn set_up(case: Case, setup: &Setup) -> Result<Stage> {
                 address: nginx.http,
                 rss_idle_kb,
                 _helpers: vec![mirror, publisher],
-                watcher: None,
+                _watcher: None,
                 _server: Server::Both((nginx, origin)),
             })
         }

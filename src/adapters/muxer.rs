@@ -405,11 +405,15 @@ pub(super) fn new_session() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// What the player calls itself, as a number.
+/// What the player calls itself, as a number; and whose it is, where its right is a subscriber's own.
 fn player(request: &FileRequest) -> u64 {
     let agent = request.headers.get(header::USER_AGENT);
     let mut hasher = DefaultHasher::new();
     agent.map(|agent| agent.as_bytes()).hash(&mut hasher);
+    let mut values = request.query.iter().flat_map(|query| query.split('&'));
+    values
+        .find(|pair| pair.starts_with("subscriberId="))
+        .hash(&mut hasher);
     hasher.finish()
 }
 

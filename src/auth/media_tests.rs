@@ -425,7 +425,7 @@ async fn who_is_blocked_or_forgotten_has_to_go_and_no_other() {
         .put(block("one", "publish"))
         .await
         .unwrap();
-    auth.review_subscribers();
+    auth.review_subscribers("LiveApp/cam");
     assert!(!one.is_withdrawn());
     for id in ["one", "guest"] {
         auth.subscribers()
@@ -433,14 +433,14 @@ async fn who_is_blocked_or_forgotten_has_to_go_and_no_other() {
             .await
             .unwrap();
     }
-    auth.review_subscribers();
+    auth.review_subscribers("LiveApp/cam");
     assert!(one.is_withdrawn() && guest.is_withdrawn() && !two.is_withdrawn());
     let says = Says::Query("subscriberId=one".to_owned());
     let again = said(&auth, Action::Play("LiveApp", "cam"), OUTSIDE, &says).await;
     assert_eq!(again, Err(Denied::Code));
     let name = StreamName::new("LiveApp", "cam").unwrap();
     auth.subscribers().forget(&name, Some("two")).await.unwrap();
-    auth.review_subscribers();
+    auth.review_subscribers("LiveApp/cam");
     assert!(two.is_withdrawn());
     drop((one, two, guest));
     let events = auth.connection_events(&name, None, (0, 9));

@@ -164,15 +164,15 @@ impl Bearer for Title {
 }
 
 impl Auth {
-    /// Ends what subscribers do who may not any more: one was blocked, or forgotten.
-    pub fn review_subscribers(&self) {
+    /// Ends what subscribers of a stream do who may not any more: one was blocked, or forgotten.
+    pub fn review_subscribers(&self, of: &str) {
         let ended = self.passes.withdraw(|basis| match basis {
             Basis::Subscriber {
                 stream,
                 id,
                 kind,
                 was_known,
-            } => !self.subscribers.admits((stream, id), kind, *was_known),
+            } => stream == of && !self.subscribers.admits((stream, id), kind, *was_known),
             _ => false,
         });
         log(ended, "a subscriber was blocked or forgotten");

@@ -123,11 +123,16 @@ impl Control {
         Ok((takes, is_taken))
     }
 
-    /// Lets somebody talk to the camera of a stream, until they leave, the camera fails, or the stream has another.
+    /// Lets somebody talk to the camera of a stream, until they leave, the camera fails, or the stream has another, and as
+    /// long as they may.
     ///
     /// # Errors
     /// Why not.
-    pub async fn talk(&self, call: Call<'_>) -> Result<Talk, TalkFailure> {
+    pub async fn talk(
+        &self,
+        call: Call<'_>,
+        may: impl Fn() -> bool + Send + 'static,
+    ) -> Result<Talk, TalkFailure> {
         let name = call.name;
         let url = self.talks_to(name)?;
         let protocol = puller(&self.shared.protocols, &url).ok_or(TalkFailure::NoCamera)?;
@@ -143,8 +148,11 @@ impl Control {
             Err(error) => {
                 let Loudspeaker { sound, runs, .. } = loudspeaker;
                 drop(sound);
-                // The camera is told that nothing comes.
-                tokio::spawn(timeout(FAREWELL, runs));
+                // The camera is told that nothing comes. Until it knows, it would not take another.
+                tokio::spawn(async move {
+                    let _ = timeout(FAREWELL, runs).await;
+                    drop(seat);
+                });
                 return Err(error.into());
             }
         };
@@ -159,7 +167,7 @@ impl Control {
         tracing::info!(stream = %name, takes, "somebody talks to the camera");
         let control = self.clone();
         tokio::spawn(async move {
-            let reason = control.connect(&seat, &url, sound, loudspeaker).await;
+            let reason = control.connect(&seat, &url, sound, loudspeaker, may).await;
             tracing::info!(stream = %seat.name, reason, "nobody talks to the camera any more");
         });
         Ok(Talk {
@@ -213,8 +221,7 @@ impl Control {
     }
 
     fn still_comes_from(&self, name: &StreamName, url: &str) -> bool {
-        let broadcast = self.lock().get(name).cloned();
-        broadcast.is_some_and(|broadcast| broadcast.sources().iter().any(|one| one == url))
+        self.talks_to(name).is_ok_and(|now| now == url)
     }
 
     /// Carries what is said, and tells why that has ended.
@@ -224,6 +231,7 @@ impl Control {
         url: &str,
         mut said: mpsc::Receiver<Event>,
         loudspeaker: Loudspeaker,
+        may: impl Fn() -> bool + Send,
     ) -> String {
         let Loudspeaker {
             takes,
@@ -262,6 +270,9 @@ impl Control {
                 _ = look.tick() => {
                     if !self.still_comes_from(&seat.name, url) {
                         break "the stream has another camera, or none".to_owned();
+                    }
+                    if !may() {
+                        break "who talked may no longer".to_owned();
                     }
                 }
             }

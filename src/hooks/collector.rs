@@ -37,6 +37,8 @@ pub struct Collector {
     /// Number of the first line that has not been sent.
     next: u64,
     is_failing: bool,
+    /// Lines that it would not have, since that was told.
+    refused: u64,
 }
 
 /// Why a batch was not taken.
@@ -64,6 +66,7 @@ impl Collector {
             connector,
             next: 0,
             is_failing: false,
+            refused: 0,
         })
     }
 
@@ -101,6 +104,7 @@ impl Collector {
         let lost = lines.first().map_or(0, |line| line.number - self.next);
         if lost > 0 {
             tracing::warn!(lost, "the collector gets the log with a gap");
+            self.next += lost;
         }
         for batch in lines.chunks(BATCH) {
             let sent = timeout(PATIENCE, self.deliver(batch)).await;
@@ -108,7 +112,8 @@ impl Collector {
             match sent {
                 Ok(()) => {
                     if std::mem::take(&mut self.is_failing) {
-                        tracing::info!("the collector takes the log again");
+                        let refused = std::mem::take(&mut self.refused);
+                        tracing::info!(refused, "the collector takes the log again");
                     }
                 }
                 Err(Refusal::ForNow(error)) => {
@@ -118,6 +123,7 @@ impl Collector {
                     return false;
                 }
                 Err(Refusal::ForEver(error)) => {
+                    self.refused += batch.len() as u64;
                     if !std::mem::replace(&mut self.is_failing, true) {
                         tracing::warn!(%error, "the collector refuses the log");
                     }
@@ -278,10 +284,21 @@ impl LogRecord {
                 string_value: line.message.clone(),
             },
             attributes: fields
-                .map(|(name, value)| Attribute::new(name, value.trim_matches('"')))
+                .map(|(name, value)| Attribute::new(name, plain(value)))
                 .collect(),
         }
     }
+}
+
+/// A text without the quotes and escapes that the log has around it.
+fn plain(value: &str) -> String {
+    let within = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    within.map_or_else(
+        || value.to_owned(),
+        |text| text.replace("\\\"", "\"").replace("\\\\", "\\"),
+    )
 }
 
 /// `SeverityNumber`: the first of each range of four.
@@ -300,6 +317,14 @@ mod tests {
     use super::*;
     use crate::config::Network;
     use serde_json::json;
+
+    #[test]
+    fn quotes_of_the_log_are_taken_off() {
+        for value in ["a \"b\"", "c\\d", ""] {
+            assert_eq!(plain(&format!("{value:?}")), value);
+        }
+        assert_eq!(plain("LiveApp/cam"), "LiveApp/cam");
+    }
 
     #[test]
     fn a_line_becomes_a_record() {

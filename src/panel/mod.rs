@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
 /// A file of `src/panel/web`, or of the packages it names, as the build made it.
 struct Asset {
@@ -14,14 +15,20 @@ struct Asset {
     /// Hex digits, without quotes.
     etag: &'static str,
     gzip: &'static [u8],
+    /// As it was before it was compressed, once somebody has asked for that.
+    raw: &'static OnceLock<Bytes>,
 }
 
 impl Asset {
-    /// As it was before it was compressed. Hardly anyone asks for that, and it would be a third of all that is embedded.
-    fn unpacked(&self) -> io::Result<Vec<u8>> {
+    /// As it was before it was compressed. Hardly anyone asks for that, and it would be a third of all that is embedded; it is
+    /// unpacked once, so that a thousand who ask do not take a thousand times as much.
+    fn unpacked(&self) -> io::Result<Bytes> {
+        if let Some(raw) = self.raw.get() {
+            return Ok(raw.clone());
+        }
         let mut raw = Vec::new();
         GzDecoder::new(self.gzip).read_to_end(&mut raw)?;
-        Ok(raw)
+        Ok(self.raw.get_or_init(|| raw.into()).clone())
     }
 }
 

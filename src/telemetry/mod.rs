@@ -91,8 +91,10 @@ fn filter(log: &Log) -> Result<Targets, ConfigError> {
         .with_target("rtc_dtls", LevelFilter::ERROR);
     log.level.split(',').try_fold(filter, |filter, directive| {
         Ok(match directive.split_once('=') {
-            Some((part, name)) => filter.with_target(part.trim(), level(name)?),
-            None => filter.with_default(level(directive)?),
+            Some((part, name)) if !part.trim().is_empty() => {
+                filter.with_target(part.trim(), level(name)?)
+            }
+            _ => filter.with_default(level(directive)?),
         })
     })
 }
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_level_is_told() {
-        for level in ["verbose", "", "info,", "info,millstream=loud"] {
+        for level in ["verbose", "", "info,", "=debug", "info,millstream=loud"] {
             let error = filter_of(level).unwrap_err();
             assert!(error.to_string().contains("is not one of"), "{level:?}");
         }

@@ -142,7 +142,11 @@ def main():
     server.set_address(os.environ.get("CAMERA_ADDRESS", "127.0.0.1"))
     server.set_service(port)
     factory = GstRtspServer.RTSPOnvifMediaFactory.new() if speaker else GstRtspServer.RTSPMediaFactory.new()
-    factory.set_launch(launch(video, audio))
+    pipeline = launch(video, audio)
+    if speaker:
+        # GStreamer takes it for an error of a medium that nobody asked for its pictures.
+        pipeline = pipeline.replace("! rtph264pay", "! errorignore ignore-error=false ignore-notlinked=true ! rtph264pay")
+    factory.set_launch(pipeline)
     factory.set_shared(not speaker)
     if speaker:
         factory.set_backchannel_launch(loudspeaker(*speaker.split(",", 1)))

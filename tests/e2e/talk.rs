@@ -263,6 +263,7 @@ fn who_cannot_be_talked_to_is_told_of_in_words() {
     let server = Server::with(&["--demo"]);
     let folder = server.folder();
     assert_refused(&server.get(&place("nobody")), 404, "no stream of that name");
+    server.wait_live("demo");
     assert_refused(
         &server.get(&place("demo")),
         404,

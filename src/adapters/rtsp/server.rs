@@ -53,7 +53,17 @@ impl Client {
     ) -> Result<(), Closed> {
         let mut announced = None;
         loop {
-            match self.connection.next_event(None).await? {
+            let withdrawn = async {
+                match &self.offered {
+                    Some(offered) => offered.viewer.withdrawn().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                event = self.connection.next_event(None) => event?,
+                () = withdrawn => return Err(Closed("it may watch no more".into())),
+            };
+            match event {
                 Event::Describe(access) => Box::pin(self.describe(&access)).await?,
                 Event::Announce(access, description) => {
                     announced = Box::pin(self.announce(&access, description)).await?;

@@ -6,6 +6,7 @@ use rtp::Header;
 use rtp::payload::{Damaged, Depacketizer, Event, Format, packetize};
 use rtp::rtcp::{self, NtpTime, SenderInfo, SenderReport};
 use sdp::Description;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Time from one sender report to the next (RFC 3550 section 6.2).
@@ -16,6 +17,9 @@ const NAME: &str = "millstream";
 
 /// Samples per second of telephones, which G.711 is made of.
 const TELEPHONE: u32 = 8_000;
+
+/// Samples per second of the AAC that can be made.
+const RATES: RangeInclusive<u32> = 8_000..=48_000;
 
 /// What a camera plays, and where in what is said to it one is.
 pub(super) struct Speaker {
@@ -33,6 +37,8 @@ pub(super) struct Speaker {
     sequence: u16,
     packets: u32,
     octets: u32,
+    /// Where the next unit begins if nothing is left out.
+    expected: Option<i64>,
     report_at: Option<Instant>,
 }
 
@@ -99,7 +105,8 @@ fn carried(format: &sdp::Format) -> Option<Codec> {
             let is_made = config.object_type == 2
                 && config.frame_length == 1_024
                 && matches!(config.channels, 1 | 2)
-                && config.sample_rate.ticks_per_second() == format.clock_rate;
+                && config.sample_rate.ticks_per_second() == format.clock_rate
+                && RATES.contains(&format.clock_rate);
             is_made.then_some(codec)
         }
         _ => Some(codec),
@@ -119,6 +126,7 @@ impl Speaker {
             sequence: rand::random(),
             packets: 0,
             octets: 0,
+            expected: None,
             report_at: None,
         }
     }
@@ -151,7 +159,7 @@ impl Speaker {
                 marker: match self.marks_ends {
                     true => index == last,
                     // The first after silence (RFC 3551 section 4.1).
-                    false => self.packets == 0,
+                    false => index == 0 && self.expected != Some(unit.pts),
                 },
                 payload_type: self.payload_type,
                 sequence: self.sequence,
@@ -168,6 +176,8 @@ impl Speaker {
                 body: payload,
             });
         }
+        // A byte of G.711 is a sample.
+        self.expected = Some(unit.pts.saturating_add(unit.payload.len() as i64));
     }
 
     /// How long what is from one access unit to another later one takes.
@@ -271,7 +281,7 @@ mod tests {
                 .iter()
                 .map(|header| header.marker)
                 .collect::<Vec<_>>(),
-            [true, false, false]
+            [true, false, true]
         );
         let [first, second, third] = headers[..] else {
             panic!("{headers:?}");

@@ -87,8 +87,9 @@ impl Ingest {
         (resource, home): (String, Home),
         told: Option<Told>,
     ) -> Self {
+        let patience = sink.patience();
         let formats = session.received().iter().enumerate();
-        let incoming = formats.filter_map(|(number, format)| incoming(number, format));
+        let incoming = formats.filter_map(|(number, format)| incoming(number, format, patience));
         let now = Instant::now();
         Self {
             receiver: Receiver::new(incoming.collect()),
@@ -116,9 +117,9 @@ impl Ingest {
         let _ = self.drain(None);
         let stats = self.session.stats();
         let reason = match &end {
-            End::Goodbye => "the publisher said goodbye",
+            End::Goodbye => "it said goodbye",
             End::Gone(reason) => reason,
-            End::Replaced => "the stream was stopped, or taken over by another publisher",
+            End::Replaced => self.sink.why_not(),
         };
         let webrtc::Stats {
             received,
@@ -294,7 +295,7 @@ impl Ingest {
 }
 
 /// What puts the packets of a track together; none where that is not carried, which the choice of formats rules out.
-pub(super) fn incoming(number: usize, format: &ReceivedFormat) -> Option<Incoming> {
+pub(super) fn incoming(number: usize, format: &ReceivedFormat, wait: Duration) -> Option<Incoming> {
     let described = Format {
         encoding: &format.encoding,
         clock_rate: format.clock_rate,
@@ -303,7 +304,7 @@ pub(super) fn incoming(number: usize, format: &ReceivedFormat) -> Option<Incomin
     };
     let incoming = Incoming::of(number, format.payload_type, &described);
     let incoming = incoming.inspect_err(|error| tracing::warn!(%error, "a track of a publisher"));
-    let incoming = incoming.ok()?.patient(WINDOW, Session::HOPE);
+    let incoming = incoming.ok()?.patient(WINDOW, wait);
     Some(match format.kind {
         Kind::Video => incoming.with_pictures(),
         _ => incoming,

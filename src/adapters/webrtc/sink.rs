@@ -2,7 +2,9 @@
 
 use crate::hub::{Packets, Publisher, Replaced, StreamName};
 use crate::transport::rtp::Event;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use webrtc::Session;
 
 /// Where it goes.
 pub(super) enum Sink {
@@ -29,11 +31,33 @@ impl Sink {
         }
     }
 
+    /// Why nothing more is wanted, for people.
+    pub(super) const fn why_not(&self) -> &'static str {
+        match self {
+            Self::Stream(_) => {
+                "the stream was stopped, taken over by another publisher, or may be published no more"
+            }
+            Self::Voice(..) => "nobody listens any more",
+        }
+    }
+
+    /// How long a lost packet is waited for: what is said is heard now or not at all.
+    pub(super) const fn patience(&self) -> Duration {
+        match self {
+            Self::Stream(_) => Session::HOPE,
+            Self::Voice(..) => Duration::from_millis(60),
+        }
+    }
+
     /// Passes on what came. What is said faster than it is listened to is dropped.
     pub(super) fn take(&self, event: Event) -> Result<(), Replaced> {
         match (self, event) {
             (Self::Stream(publisher), Event::Track(track)) => publisher.set_track(track),
             (Self::Stream(publisher), Event::Unit(unit)) => publisher.push(unit),
+            // Without it, what comes could not be read.
+            (Self::Voice(_, to), event @ Event::Track(_)) => {
+                to.try_send(event).map_err(|_| Replaced)
+            }
             (Self::Voice(_, to), event) => {
                 let _ = to.try_send(event);
                 Ok(())

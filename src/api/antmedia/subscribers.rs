@@ -183,9 +183,10 @@ pub(super) async fn events(
 
 async fn keep(shared: &Shared, subscriber: Subscriber) -> Response<Body> {
     let auth = shared.control.auth();
+    let of = subscriber.stream.clone();
     match auth.subscribers().put(subscriber).await {
         Ok(()) => {
-            auth.review_subscribers();
+            auth.review_subscribers(&of);
             Outcome::success("", None).into_response()
         }
         Err(SubscriberError::Store(error)) => not_kept(&error),
@@ -204,7 +205,7 @@ async fn forgotten(
     let auth = shared.control.auth();
     match auth.subscribers().forget(&name, subscriber).await {
         Ok(true) => {
-            auth.review_subscribers();
+            auth.review_subscribers(name.as_str());
             Outcome::success("", None).into_response()
         }
         Ok(false) => Outcome::failure("").into_response(),

@@ -4,7 +4,7 @@
 
 use super::{Refusal, Shared};
 use crate::adapters::{Call, TalkError};
-use crate::auth::Origin;
+use crate::auth::{Identity, Origin};
 use crate::control::{Talk, TalkFailure};
 use crate::hub::StreamName;
 use axum::body::Bytes;
@@ -57,6 +57,7 @@ async fn begin(
     State(shared): State<Shared>,
     Path((app, id)): Path<(String, String)>,
     Extension(origin): Extension<Origin>,
+    Extension(identity): Extension<Identity>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
@@ -77,11 +78,13 @@ async fn begin(
         headers: &headers,
         peer: origin.address,
     };
+    let context = shared.context.clone();
+    let may = move || context.auth.stands(&identity);
     let Talk {
         answer,
         headers,
         secret,
-    } = shared.control.talk(call).await?;
+    } = shared.control.talk(call, may).await?;
     let mut response = (StatusCode::CREATED, answer).into_response();
     let location = format!("/api/v1/streams/{app}/{id}/talk/{secret}");
     let told = response.headers_mut();

@@ -23,7 +23,7 @@ pub(in super::super) async fn pull(url: &str, target: &Target) -> Result<(), Str
     let playing = Playing {
         receiver: Receiver::new(
             (link.session.received().iter().enumerate())
-                .filter_map(|(number, format)| incoming(number, format))
+                .filter_map(|(number, format)| incoming(number, format, webrtc::Session::HOPE))
                 .collect(),
         ),
         link,

@@ -15,6 +15,8 @@ export class Talk {
   #tell;
   #session;
   #microphone;
+  /** The session before is over at the camera: until then it takes nobody, not even us. */
+  #gone = Promise.resolve();
   /** `off`, `asking` (for the microphone), `connecting`, `on`. */
   #state = 'off';
 
@@ -51,6 +53,7 @@ export class Talk {
       if (this.#state === 'asking') this.#set('off', { kind: error.name === 'NotAllowedError' ? 'forbidden' : 'no_microphone' });
       return;
     }
+    await this.#gone;
     if (this.#state !== 'asking') {
       close(microphone);
       return;
@@ -65,7 +68,7 @@ export class Talk {
   }
 
   #end() {
-    this.#session?.stop();
+    this.#gone = Promise.resolve(this.#session?.stop()).catch(() => undefined);
     this.#release();
     this.#set('off');
   }
