@@ -44,7 +44,7 @@ async function main() {
     if (options['until-ended']) {
       await until('over', () => document.documentElement.dataset.talk === 'off' && document.getElementById('talk-note').textContent !== '');
       // What the camera says is asked for after that.
-      await sleep(1_500);
+      await until('told why', () => document.getElementById('talk-note').textContent.includes('cannot be talked to'));
       return { offered, pressed, meanwhile, said: await said(), consoleErrors };
     }
     for (const limit = Date.now() + 3 * LIMIT; !existsSync(options.until) && Date.now() < limit; ) await sleep(100);

@@ -319,6 +319,16 @@ fn a_camera_takes_an_old_digest_and_is_chosen_by_token() {
     );
     server.wait_live("cam");
     told(&camera, "stream of sub");
+    let change = r#"{"width":320,"height":180,"bitrate":512}"#;
+    let set = server.rest("PUT", "/cam/ip-camera/encoders/e", change);
+    assert_eq!(set.json()["success"], true, "{}", set.text());
+    told(&camera, "encoder 320 180 512");
+    // Another of its profiles is another broadcast, beside it.
+    let address = format!("onvif://127.0.0.1:{port}#profile=main");
+    added(&server, "whole", &address);
+    server.wait_live("whole");
+    told(&camera, "stream of main");
+    assert_eq!(server.broadcast("cam").unwrap()["status"], "broadcasting");
 }
 
 #[test]

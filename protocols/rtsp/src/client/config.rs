@@ -21,8 +21,9 @@ pub struct Config {
     pub timeout: Duration,
     /// For proving a password.
     pub random: Random,
-    /// Whether the server is to let us send to its loudspeaker, and to refuse if it knows no such thing: all requests say
-    /// so (ONVIF Streaming Specification section 5.3). Which sections that would be, [`speakers`](super::speakers) tells.
+    /// Whether the server is to let us send to its loudspeaker, and to refuse if it knows no such thing: DESCRIBE, SETUP and
+    /// PLAY say so (ONVIF Streaming Specification section 5.3). Which sections that would be,
+    /// [`speakers`](super::speakers) tells.
     pub back_channel: bool,
 }
 
