@@ -148,11 +148,13 @@ impl Control {
             Err(error) => {
                 let Loudspeaker { sound, runs, .. } = loudspeaker;
                 drop(sound);
-                // The camera is told that nothing comes. Until it knows, it would not take another.
-                tokio::spawn(async move {
+                // The camera is told that nothing comes, whoever waits for that. Until it knows it would take no other, and
+                // who offers again at once must not meet himself.
+                let farewell = tokio::spawn(async move {
                     let _ = timeout(FAREWELL, runs).await;
                     drop(seat);
                 });
+                let _ = farewell.await;
                 return Err(error.into());
             }
         };
