@@ -44,7 +44,8 @@ fn ask(more: &[&str], limit: Duration) {
     server.wait_live("demo");
     let mut run = schemathesis();
     run.args(["run", &server.url("/openapi.json"), "--checks", CHECKS])
-        .args(["--exclude-path-regex", LEFT_OUT, "--workers", "2"])
+        // One worker: Python 3.11 reads sources in two threads at once with an error now and then, and hypothesis does.
+        .args(["--exclude-path-regex", LEFT_OUT, "--workers", "1"])
         .args(["--request-timeout", "30", "--continue-on-failure"])
         .args(["--suppress-health-check", "all", "--warnings", "off"]);
     if !more.contains(&"--seed") {

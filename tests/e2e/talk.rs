@@ -134,13 +134,19 @@ fn what_is_said_is_heard_in_each_codec() {
     });
     // They talk one after the other, so that a busy machine has nothing else to do.
     for (codec, rate, camera, file) in &cameras {
-        let says = saying(&server, codec, "7");
-        wait_until("something is heard", seconds(60), || {
-            heard(file).len() > 2 * *rate as usize
-        });
-        assert_eq!(server.get(&place(codec)).json()["taken"], true);
-        let finished = says.finish(seconds(60));
-        assert!(finished.status.success(), "{}", finished.stderr);
+        let is_taken = || server.get(&place(codec)).json()["taken"] == true;
+        let mut calls = 0;
+        // GStreamer's server at times plays nothing of a session whose packets it has taken: a race of its own, which whoever
+        // calls again does not lose.
+        while heard(file).len() <= 2 * *rate as usize {
+            calls += 1;
+            assert!(calls <= 4, "{codec}: nothing is heard");
+            let says = saying(&server, codec, "7");
+            wait_until("somebody talks", seconds(60), is_taken);
+            let finished = says.finish(seconds(60));
+            assert!(finished.status.success(), "{}", finished.stderr);
+            assert!(!is_taken());
+        }
         let samples = heard(file);
         let (level, hertz) = tone(&samples, *rate);
         println!(
@@ -150,7 +156,6 @@ fn what_is_said_is_heard_in_each_codec() {
         // ffmpeg's sine has an eighth of the full scale.
         assert!((1_500.0..6_000.0).contains(&level), "{codec}: {level}");
         assert!((425.0..455.0).contains(&hertz), "{codec}: {hertz}");
-        assert_eq!(server.get(&place(codec)).json()["taken"], false);
         // What watches goes on; each that asked, and the one that talked, is over.
         wait_until("the camera is told", seconds(20), || {
             camera.stdout.count(|line| line == "closed") >= 4
