@@ -1,7 +1,7 @@
 //! The description of the HTTP APIs (OpenAPI 3.1): one table of calls, written out as JSON.
 //!
-//! A call that is added to a router and not to the table ([`calls`]) is found by the test below. What is sent and answered
-//! has its form in [`schemas`].
+//! A call that is added to a router and not to the table (`openapi/calls.rs`) is found by the test below. What is
+//! sent and answered has its form in `openapi/schemas.rs`.
 
 mod calls;
 mod schemas;
