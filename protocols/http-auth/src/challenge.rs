@@ -162,6 +162,11 @@ impl Challenge {
         if !scheme.is("Digest") {
             return None;
         }
+        // They come back in what is answered, and no field may have these (RFC 9110 section 5.5).
+        let values = &mut scheme.parameters.iter().map(|(_, value)| value);
+        if values.any(|value| value.contains(|c: char| c.is_control() && c != '\t')) {
+            return None;
+        }
         let qop = scheme.get("qop").filter(|qop| !qop.trim().is_empty());
         let counted = qop.map(|qop| lists(qop, "auth"));
         // Integrity of the body alone is not supported.
@@ -276,6 +281,8 @@ mod tests {
             "Digest realm=\"a\"",
             "Digest nonce=c, qop=\"auth-int\"",
             "Digest nonce=c, algorithm=SHA-512-256",
+            "Digest nonce=\"c\rX: y\"",
+            "Digest nonce=c, opaque=\"\0\"",
         ];
         for field in cases {
             assert_eq!(strongest(&[field]), None, "{field}");

@@ -68,7 +68,8 @@ impl Authorization {
 
     fn basic(&self) -> Option<(String, String)> {
         let bytes = STANDARD.decode(&self.0.token).ok()?;
-        let text = String::from_utf8_lossy(&bytes);
+        // UTF-8 is what it has to be (RFC 7617 section 2.1); replaced characters would be another's name.
+        let text = String::from_utf8(bytes).ok()?;
         let (user, password) = text.split_once(':')?;
         Some((user.to_owned(), password.to_owned()))
     }
@@ -281,6 +282,9 @@ mod tests {
             let told = authorization.and_then(|authorization| authorization.told());
             assert_eq!(told.is_some(), token.contains(':'), "{token}");
         }
+        // Not UTF-8.
+        let authorization = Authorization::parse("Basic /zrv").unwrap();
+        assert_eq!((authorization.user(), authorization.told()), (None, None));
         assert_eq!(guard.basic(), "Basic realm=\"m\"");
         assert_eq!(Authorization::parse("Bearer abc"), None);
         let digest = Authorization::parse("Digest algorithm=x, username=\"joe\"");
