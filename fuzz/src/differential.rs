@@ -1,7 +1,11 @@
 //! Targets that compare with what others read: where both read something, it is the same.
 
 use rml_amf0::Amf0Value;
+use rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc_rtcp::{receiver_report, reception_report::ReceptionReport, sender_report};
+use rtc_shared::marshal::Unmarshal;
 use rtmp::amf0::{self, Value};
+use rtp::rtcp::{self, Packet, ReportBlock};
 
 /// Longest input that is compared: the other reader bounds neither depth nor length.
 const LONGEST: usize = 4_096;
@@ -68,21 +72,126 @@ fn are_same(ours: &Value, theirs: &Amf0Value) -> bool {
     }
 }
 
-/// Valid inputs to start from: entry, name, bytes.
-pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let object = Value::object([
-        ("app", Value::String("live".to_owned())),
-        (
-            "codecs",
-            Value::StrictArray(vec![Value::Number(7.0), Value::Null]),
-        ),
-        ("inner", Value::object([("flag", Value::Boolean(true))])),
-    ]);
-    let values = [
-        Value::String("connect".to_owned()),
-        Value::Number(1.0),
-        object,
-        Value::EcmaArray(vec![("width".to_owned(), Value::Number(640.0))]),
-    ];
-    vec![("amf0_differential", "connect", amf0::write_all(&values))]
+/// An RTP packet as `rtc-rtp` reads it.
+pub fn rtp(data: &[u8]) {
+    let (Ok(ours), Ok(theirs)) = (
+        rtp::Packet::parse(data),
+        rtc_rtp::Packet::unmarshal(&mut &*data),
+    ) else {
+        return;
+    };
+    let their = &theirs.header;
+    let header = rtp::Header {
+        marker: their.marker,
+        payload_type: their.payload_type,
+        sequence: their.sequence_number,
+        timestamp: their.timestamp,
+        ssrc: their.ssrc,
+    };
+    assert_eq!(ours.header, header);
+    let contributors: Vec<u8> = their.csrc.iter().flat_map(|c| c.to_be_bytes()).collect();
+    assert_eq!(ours.contributors, contributors);
+    assert_eq!(ours.payload, &theirs.payload[..]);
+    assert_eq!(ours.extension.is_some(), their.extension);
+}
+
+/// A datagram of RTCP as `rtc-rtcp` reads it.
+pub fn rtcp(data: &[u8]) {
+    // Theirs leaves padding to each kind of packet, and reads it as blocks in some.
+    let padded = |datagram: &[u8]| {
+        let mut rest = datagram;
+        while let [bits, _, l0, l1, ..] = *rest {
+            if bits & 0x20 != 0 {
+                return true;
+            }
+            let length = 4 + 4 * usize::from(u16::from_be_bytes([l0, l1]));
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        false
+    };
+    let ours: Result<Vec<Packet>, _> = rtcp::packets(data).collect();
+    let (Ok(ours), Ok(theirs)) = (ours, rtc_rtcp::packet::unmarshal(&mut &*data)) else {
+        return;
+    };
+    if padded(data) {
+        return;
+    }
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        let theirs = theirs.as_any();
+        match ours {
+            Packet::SenderReport(ours) => {
+                let theirs = theirs.downcast_ref::<sender_report::SenderReport>();
+                let theirs = theirs.map(|theirs| {
+                    let ntp = rtcp::NtpTime(theirs.ntp_time);
+                    let info = rtcp::SenderInfo {
+                        ntp,
+                        rtp: theirs.rtp_time,
+                        packets: theirs.packet_count,
+                        octets: theirs.octet_count,
+                    };
+                    (theirs.ssrc, info, blocks(&theirs.reports))
+                });
+                assert_eq!(Some((ours.ssrc, ours.info, ours.blocks.clone())), theirs);
+            }
+            Packet::ReceiverReport(ours) => {
+                let theirs = theirs.downcast_ref::<receiver_report::ReceiverReport>();
+                let theirs = theirs.map(|theirs| (theirs.ssrc, blocks(&theirs.reports)));
+                assert_eq!(Some((ours.ssrc, ours.blocks.clone())), theirs);
+            }
+            Packet::Nack(ours) => {
+                let theirs = theirs.downcast_ref::<TransportLayerNack>();
+                let theirs = theirs.map(|theirs| {
+                    let pairs = theirs.nacks.iter();
+                    let lost = pairs
+                        .map(|pair| (pair.packet_id, pair.lost_packets))
+                        .collect();
+                    (theirs.sender_ssrc, theirs.media_ssrc, lost)
+                });
+                let pairs = ours.lost.iter();
+                let lost: Vec<_> = pairs.map(|pair| (pair.first, pair.following)).collect();
+                assert_eq!(Some((ours.sender, ours.media, lost)), theirs);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn blocks(theirs: &[ReceptionReport]) -> Vec<ReportBlock> {
+    let blocks = theirs.iter().map(|block| ReportBlock {
+        ssrc: block.ssrc,
+        fraction_lost: block.fraction_lost,
+        // 24 bits, of which the first is a sign, which theirs leaves out.
+        lost: (block.total_lost << 8).cast_signed() >> 8,
+        highest_sequence: block.last_sequence_number,
+        jitter: block.jitter,
+        last_report: block.last_sender_report,
+        delay: block.delay,
+    });
+    blocks.collect()
+}
+
+/// A session description as `sdp-types` reads it: it is strict, so that what it reads has to be read the same.
+pub fn sdp(data: &[u8]) {
+    let Ok(theirs) = sdp_types::Session::parse(data) else {
+        return;
+    };
+    // What stands around words is nothing to us, and part of them to it.
+    let plain = |byte: &u8| byte.is_ascii_graphic() || b" \r\n".contains(byte);
+    let text = data.iter().all(plain) && !data.windows(2).any(|pair| pair == b"  ");
+    if !text || theirs.medias.is_empty() || theirs.medias.len() > sdp::MAX_MEDIA {
+        return;
+    }
+    let Ok(ours) = sdp::Description::parse(data) else {
+        panic!("{theirs:?} is refused");
+    };
+    let shown = ours
+        .media
+        .iter()
+        .map(|media| (media.kind.clone(), media.port, media.protocol.clone()));
+    let their = theirs.medias.iter().map(|media| {
+        let kind = media.media.to_ascii_lowercase();
+        (kind, media.port, media.proto.clone())
+    });
+    assert!(shown.eq(their), "{ours:?} {theirs:?}");
 }

@@ -77,7 +77,9 @@ pub const TARGETS: &[Target] = &[
     target("hls_read", hls::fuzz::read),
     target("hls_samples", hls::fuzz::samples),
     target("rtp_packet", rtp::fuzz::packet),
+    target("rtp_packet_differential", differential::rtp),
     target("rtp_rtcp", rtp::fuzz::rtcp),
+    target("rtp_rtcp_differential", differential::rtcp),
     target("rtp_h264_packetizer", rtp::fuzz::h264_packetizer),
     target("rtp_audio", rtp::fuzz::audio),
     target("rtp_reorder", |data| {
@@ -97,6 +99,7 @@ pub const TARGETS: &[Target] = &[
     }),
     target("auth_challenge", auth::challenge),
     target("sdp_description", sdp::fuzz::description),
+    target("sdp_description_differential", differential::sdp),
     target("rtsp_message", rtsp::fuzz::message),
     target("rtsp_server_session", |data| {
         rtsp::fuzz::server_session(Instant::now(), data)
@@ -172,7 +175,6 @@ pub fn seeds() -> Vec<Seed> {
     let crates = [
         ("media", named(media::seeds())),
         ("rtmp", numbered(rtmp::fuzz::seeds())),
-        ("rtmp", named(differential::seeds())),
         ("auth", named(auth::seeds())),
         ("flv", named(flv::fuzz::seeds())),
         ("mp4", named(mp4::fuzz::seeds())),
@@ -193,6 +195,10 @@ pub fn seeds() -> Vec<Seed> {
             let Some(target) = TARGETS.iter().find(|target| target.name == wanted) else {
                 panic!("{wanted}: there are seeds for it, but it is in no line of TARGETS");
             };
+            // Where there is another reader to compare with, it starts from the same ones.
+            let wanted = format!("{wanted}_differential");
+            let compared = TARGETS.iter().find(|target| target.name == wanted);
+            all.extend(compared.map(|target| (target.name, name.clone(), bytes.clone())));
             all.push((target.name, name, bytes));
         }
     }
