@@ -5,6 +5,7 @@ use crate::adapters::hls::file::File;
 use crate::api::evostream::command::Command;
 use crate::api::evostream::lines::{Line, Lines};
 use crate::api::json;
+use crate::bridge;
 use crate::hub::{Applications, StreamName};
 use crate::net::fanout::{Output, Peer};
 use crate::net::fetch;
@@ -102,6 +103,11 @@ pub fn json(data: &[u8]) {
     }
 }
 
+/// Sound of a stranger.
+pub fn sound(data: &[u8]) {
+    bridge::fuzz::sound(data);
+}
+
 /// A recording as a killed server or a power cut left it.
 pub fn recording(data: &[u8]) {
     record::fuzz::recording(data);
@@ -197,6 +203,8 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
     ];
     seeds.extend(recordings);
+    let sounds = bridge::fuzz::seeds().into_iter();
+    seeds.extend(sounds.map(|(name, bytes)| ("sound", name, bytes)));
     seeds.extend(access::seeds());
     seeds
 }
@@ -213,6 +221,7 @@ mod tests {
                 "redirect" => super::redirect(&bytes),
                 "websocket" => super::websocket(&bytes),
                 "recording" => super::recording(&bytes),
+                "sound" => super::sound(&bytes),
                 "command_lines" => super::command_lines(&bytes),
                 "command_url" => super::command_url(&bytes),
                 "jwt" => super::access::jwt(&bytes),

@@ -148,6 +148,7 @@ pub const TARGETS: &[Target] = &[
     target("server_websocket", millstream::fuzz::websocket),
     target("server_json", millstream::fuzz::json),
     target("server_recording", millstream::fuzz::recording),
+    target("server_sound", millstream::fuzz::sound),
     target("server_command_lines", millstream::fuzz::command_lines),
     target("server_command_url", millstream::fuzz::command_url),
     target("server_jwt", millstream::fuzz::access::jwt),

@@ -8,6 +8,7 @@
 
 mod decoder;
 mod encoder;
+pub(crate) mod fuzz;
 mod g711;
 mod output;
 mod reader;

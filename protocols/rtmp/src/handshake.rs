@@ -8,6 +8,10 @@
 use crate::wire::Input;
 
 const VERSION: u8 = 3;
+/// Up to here a first byte is a version; beyond, it is text (section 5.2.2).
+const MAX_VERSION: u8 = 31;
+/// What TLS begins with, which would be version 22.
+const TLS: u8 = 0x16;
 /// Length of C1, C2, S1 and S2.
 const BLOCK: usize = 1_536;
 /// Length of a block behind its two time fields.
@@ -53,6 +57,15 @@ impl Handshake {
         }
     }
 
+    /// Whether a peer may begin with this version. A server answers those it does not know with its own, and leaves it
+    /// to the client to go on with that.
+    const fn takes(&self, version: u8) -> bool {
+        match self.role {
+            Role::Client => version == VERSION,
+            Role::Server => version <= MAX_VERSION && version != TLS,
+        }
+    }
+
     /// Takes bytes from the front of `input`, puts answers to `out`, and says whether the handshake is over.
     pub(crate) fn read(
         &mut self,
@@ -65,7 +78,7 @@ impl Handshake {
             *input = rest;
             self.received.extend_from_slice(part);
             if let Some(&version) = self.received.first()
-                && version != VERSION
+                && !self.takes(version)
             {
                 return Err(HandshakeError { version });
             }
@@ -162,12 +175,29 @@ mod tests {
 
     #[test]
     fn other_protocols_are_refused_at_their_first_byte() {
-        for version in [0, 6, 0x16, b'G'] {
+        for version in [0x16, b'G', 32, 255] {
             let mut out = Vec::new();
             let mut server = Handshake::new(Role::Server, 2, &mut out);
             let result = server.read(&mut &[version][..], &mut out);
             assert_eq!(result, Err(HandshakeError { version }));
             assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn another_version_is_answered_with_ours() {
+        for version in [0, 6, 31] {
+            let (mut up, mut down) = (Vec::new(), Vec::new());
+            let mut client = Handshake::new(Role::Client, 1, &mut up);
+            if let Some(first) = up.first_mut() {
+                *first = version;
+            }
+            let mut server = Handshake::new(Role::Server, 2, &mut down);
+            assert_eq!(server.read(&mut &up[..], &mut down), Ok(false));
+            assert_eq!(down.first(), Some(&VERSION));
+            // A server has no choice.
+            let refused = client.read(&mut &[version][..], &mut up);
+            assert_eq!(refused, Err(HandshakeError { version }));
         }
     }
 
