@@ -41,9 +41,10 @@ Usage: cargo xtask COMMAND
                           real and hostile clients beside each other for so long: memory, sockets, what was missed
   bench [NAME [ARGS…]]    run a benchmark program in release mode; without NAME, list them
   unsafe                  count the unsafe code in what the server is built of, for docs/design/unsafe.md
-  dist [--check] [--twice]
+  dist [--check] [--order] [--twice]
                           build what is shipped: the static binary, its manual, licences, SBOM, package; --check runs it
-                          where nothing else is (needs root), --twice builds it in another folder and compares
+                          where nothing else is (needs root), --twice builds it in another folder and compares,
+                          --order looks anew which functions a start calls, which then lie side by side
   help                    this text
 
 Environment: MILLSTREAM_CHROMIUM names the browser that the tests drive; MILLSTREAM_CORPUS a folder of

@@ -185,6 +185,12 @@ pub(crate) const DIST: &[Tool] = &[
     tool("git", &["git"], Present::Program("git")),
 ];
 
+/// What finding the order of its functions needs besides.
+pub(crate) const DIST_ORDER: &[Tool] = &[
+    tool("Valgrind", &["valgrind"], Present::Program("valgrind")),
+    tool("nm", &["binutils"], Present::Program("nm")),
+];
+
 /// What checking it needs besides.
 pub(crate) const DIST_CHECK: &[Tool] = &[
     tool(

@@ -28,7 +28,7 @@ const COLD_START: Duration = Duration::from_millis(100);
 const IDLE_KILOBYTES: u64 = 12 * 1024;
 
 /// Listeners that would otherwise be where another server may be.
-const FREE_PORTS: [&str; 10] = [
+pub(super) const FREE_PORTS: [&str; 10] = [
     "HTTP__LISTEN",
     "HTTPS__LISTEN",
     "RTMP__LISTEN",

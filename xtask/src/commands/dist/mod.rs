@@ -4,11 +4,13 @@
 //!
 //! The same sources give the same bytes wherever they lie: paths are mapped away, times are those of the last commit.
 //! `--twice` builds a copy of them elsewhere and compares. `--check` ([`check`]) runs what was built where nothing else is.
+//! `--order` ([`order`]) finds out anew which functions a start calls.
 
 mod check;
 mod deb;
 mod inventory;
 mod licences;
+mod order;
 mod sbom;
 
 use crate::shell::{self, Error, Result};
@@ -37,6 +39,7 @@ const SHELLS: [(&str, &str); 3] = [
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Options {
     check: bool,
+    order: bool,
     twice: bool,
 }
 
@@ -46,9 +49,10 @@ impl Options {
         for arg in args {
             match arg.as_str() {
                 "--check" => options.check = true,
+                "--order" => options.order = true,
                 "--twice" => options.twice = true,
                 unknown => {
-                    let words = format!("dist: --check and --twice, not {unknown:?}");
+                    let words = format!("dist: --check, --order and --twice, not {unknown:?}");
                     return Err(Error::usage(words));
                 }
             }
@@ -67,7 +71,17 @@ pub(crate) fn dist(args: &[String]) -> Result<ExitCode> {
     tools::ensure(&[tools::BUILD, tools::DIST], false)?;
     let target = project::target()?;
     let sources = project::root();
-    let program = steps.step("build", || build(&sources, &target))?;
+    if options.order {
+        tools::ensure(&[tools::DIST_ORDER], false)?;
+        let folder = target.join("dist-order");
+        let named = steps.step("build with symbols", || {
+            build(&sources, &folder, Strip::Nothing)
+        })?;
+        steps.step("order of functions", || {
+            order::write_list(&named, &folder.join("starts"), &sources.join(order::LIST))
+        })?;
+    }
+    let program = steps.step("build", || build(&sources, &target, Strip::Symbols))?;
     steps.step("size, and what it needs", || judge(&program))?;
     // Not `dist`, which is cargo's for what it builds with that profile.
     let folder = target.join("shipped");
@@ -82,8 +96,15 @@ pub(crate) fn dist(args: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is taken out of the program.
+#[derive(Clone, Copy, Debug)]
+enum Strip {
+    Nothing,
+    Symbols,
+}
+
 /// Builds the sources there, and tells where the program is.
-fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
+fn build(sources: &Path, target: &Path, strip: Strip) -> Result<PathBuf> {
     let flags = [
         "-Ctarget-feature=+crt-static".to_owned(),
         // Random numbers by the system call, and not by a function that a static program cannot look up: without it, they
@@ -92,6 +113,7 @@ fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
         // Functions that are the same are there once, and addresses to be mended at the start are listed in few bytes.
         "-Clink-arg=-Wl,--icf=all".to_owned(),
         "-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned(),
+        format!("-Clink-arg=-Wl,-T,{}", sources.join(order::LIST).display()),
         // Panics name files, and names of files must not differ with where the sources lie.
         format!("--remap-path-prefix={}=/millstream", sources.display()),
         format!(
@@ -127,6 +149,9 @@ fn build(sources: &Path, target: &Path) -> Result<PathBuf> {
         .env("CARGO_INCREMENTAL", "0")
         .env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags)
         .env("SOURCE_DATE_EPOCH", project::date()?.to_string());
+    if matches!(strip, Strip::Nothing) {
+        cargo.env("CARGO_PROFILE_DIST_STRIP", "none");
+    }
     shell::run(&mut cargo)?;
     Ok(target.join(TARGET).join("dist").join(PROGRAM))
 }
@@ -166,7 +191,7 @@ fn again(program: &Path, target: &Path) -> Result<()> {
         .arg(&sources)
         .current_dir(project::root());
     shell::run(&mut copy)?;
-    let other = build(&sources, &folder.join("target"))?;
+    let other = build(&sources, &folder.join("target"), Strip::Symbols)?;
     let (ours, theirs) = (checksum(program)?, checksum(&other)?);
     println!("    {ours}\n    {theirs}");
     if ours == theirs {
@@ -288,6 +313,7 @@ mod tests {
         assert_eq!(of(""), Some(Options::default()));
         let both = Options {
             check: true,
+            order: false,
             twice: true,
         };
         assert_eq!(of("--twice --check"), Some(both));
