@@ -442,6 +442,7 @@ fn read_units(path: &Path) -> Result<(Vec<Track>, Vec<AccessUnit>), String> {
     }
     let mut reader = Reader::new(bytes);
     let (mut tracks, mut units) = (Vec::<Track>::new(), Vec::new());
+    let mut taken = 0u64;
     loop {
         match reader.poll() {
             Step::Read { at, length } => {
@@ -458,7 +459,14 @@ fn read_units(path: &Path) -> Result<(Vec<Track>, Vec<AccessUnit>), String> {
                 }
                 tracks.push(track);
             }
-            Step::Unit(unit) if units.len() < MAX_UNITS => units.push(unit),
+            Step::Unit(unit) if units.len() < MAX_UNITS => {
+                taken += unit.payload.len() as u64;
+                // Tables of a few bytes may call the same bytes a thousand samples.
+                if taken > bytes.saturating_mul(2) {
+                    return Err("its samples lie over each other".into());
+                }
+                units.push(unit);
+            }
             Step::Unit(_) => return Err(format!("it has more than {MAX_UNITS} access units")),
             // Of a track that cannot be shown it is told below that it is missing.
             Step::Fault(Fault::Track { .. } | Fault::Table { .. }) => {}
@@ -555,6 +563,16 @@ mod tests {
         live[0].codec = Codec::Aac(aac::Config::parse(&extended).unwrap());
         let fitted = slate.fit(&set(live.clone()), false).unwrap();
         assert_eq!(fitted.tracks[1..], [live[0].clone(), live[2].clone()]);
+    }
+
+    #[test]
+    fn a_file_takes_no_more_memory_than_twice_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slate.mp4");
+        let bytes = crate::transport::hls::segments::tests::overlapping().concat();
+        std::fs::write(&path, bytes).unwrap();
+        let refused = read_units(&path).unwrap_err();
+        assert_eq!(refused, "its samples lie over each other");
     }
 
     #[test]

@@ -35,7 +35,9 @@ async function play(page, options) {
     await loaded;
     const began = video.currentTime;
     await video.play();
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // However slow the machine is.
+    const until = Date.now() + 15_000;
+    while (video.currentTime - began < 1 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
     const played = video.currentTime - began;
     const seeked = event('seeked');
     video.currentTime = video.duration - 1.5;
@@ -55,7 +57,7 @@ async function play(page, options) {
   facts.ranges = statuses.filter((status) => status === 206).length;
   const wrong = (what) => `${what}: ${JSON.stringify(facts)}`;
   if (Math.abs(facts.duration - options.duration) > 0.3) return { facts, problem: wrong('the duration is wrong') };
-  if (facts.played < 0.7) return { facts, problem: wrong('it does not play on') };
+  if (facts.played < 1) return { facts, problem: wrong('it does not play on') };
   if (Math.abs(facts.ended - facts.duration) > 0.1) return { facts, problem: wrong('it does not end at its end') };
   if (facts.frames < 45 || facts.soundBytes < 1_000) return { facts, problem: wrong('too little was decoded') };
   if (facts.ranges === 0) return { facts, problem: wrong('no range was asked for') };

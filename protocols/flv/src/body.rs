@@ -5,8 +5,8 @@
 use crate::Error;
 use crate::foreign::ForeignCodec;
 use bytes::{Buf, Bytes};
-use media::Kind;
 use media::codec::g711::Law;
+use media::{Kind, compact};
 use smallvec::SmallVec;
 
 /// First byte of every AAC body: format 10, and the 44.1 kHz, 16 bits, stereo that it always says.
@@ -351,7 +351,7 @@ impl Input {
                 four_cc,
                 track: 0,
                 packet_type,
-                body: self.rest,
+                body: compact(self.rest, self.length),
             };
             return Ok(read(share)?.into_iter().collect());
         }
@@ -384,7 +384,8 @@ impl Input {
                 four_cc,
                 track,
                 packet_type,
-                body,
+                // Its picture may be kept long after those of other tracks.
+                body: compact(body, self.length),
             };
             match read(share) {
                 Ok(part) => parts.extend(part),
@@ -492,6 +493,23 @@ mod tests {
         for (body, expected) in cases {
             let found = seen(video(Bytes::from_static(body)));
             assert_eq!(found, Ok(expected), "{body:02x?}");
+        }
+    }
+
+    /// A picture of some bytes in a body of megabytes does not keep that.
+    #[test]
+    fn what_is_small_is_not_kept_with_what_is_large() {
+        // Two tracks, of which the second is large; and a picture behind a large modifier.
+        let mut tracks = b"\x96\x11av01\0\0\0\x01x\x09\x00\x40\x00".to_vec();
+        tracks.resize(tracks.len() + 0x4000, 0);
+        let mut modifier = b"\xa7\xff\x3f\xff".to_vec();
+        modifier.resize(modifier.len() + 0x4000, 0);
+        modifier.extend_from_slice(b"\x01av01x");
+        for body in [tracks, modifier] {
+            let body = Bytes::from(body);
+            let parts = video(body.clone()).unwrap();
+            assert_eq!(parts[0].bytes, "x");
+            assert!(!body.as_ptr_range().contains(&parts[0].bytes.as_ptr()));
         }
     }
 

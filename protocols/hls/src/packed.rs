@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use media::clock::Unwrapper;
 use media::codec::{ac3, adts, mpeg_audio};
-use media::{AccessUnit, Codec, Timebase, Track, TrackId};
+use media::{AccessUnit, Codec, Timebase, Track, TrackId, compact};
 use std::collections::VecDeque;
 
 /// Whose private frame of ID3 holds the time.
@@ -34,7 +34,13 @@ pub enum Error {
     /// Nothing tells the time, neither here nor in a segment before.
     #[error("no ID3 tag tells the time of the segment")]
     NoTime,
+    /// More than [`MAX_FRAMES`].
+    #[error("the segment has more than {MAX_FRAMES} frames of sound")]
+    TooMany,
 }
+
+/// Most frames of a segment: 46 minutes of AAC.
+pub const MAX_FRAMES: usize = 1 << 17;
 
 /// Reads the segments of one rendition. Push them in their order, then pull until there is nothing more.
 #[derive(Debug)]
@@ -76,7 +82,14 @@ impl Packed {
         let told = told.map(|ticks| self.clock.unwrap(ticks & ((1 << 33) - 1)));
         let mut told = told;
         let mut found = Vec::new();
-        frames.split(&sound, |frame| found.push(frame));
+        let mut left_out = false;
+        frames.split(&sound, |frame| match found.len() {
+            MAX_FRAMES => left_out = true,
+            _ => found.push(frame),
+        });
+        if left_out {
+            return Err(Error::TooMany);
+        }
         for Frame {
             codec,
             rate,
@@ -108,7 +121,7 @@ impl Packed {
                 disposable: false,
                 discontinuity: false,
                 capture: None,
-                payload,
+                payload: compact(payload, segment.len()),
             }));
         }
         Ok(())
@@ -273,6 +286,15 @@ mod tests {
             out.extend(payload);
         }
         out
+    }
+
+    #[test]
+    fn the_number_of_frames_is_bounded() {
+        let sound = |frames| Bytes::from([tag(0), aac(frames)].concat());
+        let mut packed = Packed::default();
+        assert_eq!(packed.push(&sound(MAX_FRAMES)), Ok(()));
+        assert_eq!(times(&mut packed).len(), MAX_FRAMES);
+        assert_eq!(packed.push(&sound(MAX_FRAMES + 1)), Err(Error::TooMany));
     }
 
     fn times(packed: &mut Packed) -> Vec<i64> {

@@ -13,11 +13,13 @@ pub mod codec;
 pub mod decoding_times;
 
 mod access_unit;
+mod compact;
 mod date;
 mod timebase;
 mod track;
 
 pub use access_unit::AccessUnit;
+pub use compact::compact;
 pub use date::DateTime;
 pub use timebase::Timebase;
 pub use track::{Codec, Data, Kind, Track, TrackId};

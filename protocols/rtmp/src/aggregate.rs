@@ -21,7 +21,7 @@ pub enum AggregateError {
     TooMany,
 }
 
-/// Takes an aggregate message apart. The parts share its payload and chunk stream; their times are moved so
+/// Takes an aggregate message apart. The parts have its chunk stream; their times are moved so
 /// that the first has the time of the aggregate, and their message stream is that of the aggregate.
 pub fn split(header: Header, payload: &Bytes) -> Result<Vec<RawMessage>, AggregateError> {
     let mut parts = Vec::new();
@@ -41,7 +41,8 @@ pub fn split(header: Header, payload: &Bytes) -> Result<Vec<RawMessage>, Aggrega
                 message_type,
                 ..header
             },
-            payload: payload.slice_ref(body),
+            // A copy: one part that is kept must not keep the others, which may be megabytes of nothing.
+            payload: Bytes::copy_from_slice(body),
         });
     }
     Ok(parts)
@@ -95,6 +96,13 @@ mod tests {
             .collect();
         let expected: [(u8, u32, &[u8]); 2] = [(9, 0xffff_fff0, &[0xb0, 0xb1]), (8, 0x12, &[])];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_part_that_is_kept_keeps_no_other() {
+        let whole = Bytes::from(BYTES.to_vec());
+        let parts = split(HEADER, &whole).unwrap();
+        assert!(!whole.as_ptr_range().contains(&parts[0].payload.as_ptr()));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use tokio::time::{Instant, timeout_at};
 /// Halves that may wait for the other at a time; more are refused.
 const MAX_WAITING: usize = 1_024;
 
+/// Of them, from one address.
+const MAX_OF_ONE: usize = 64;
+
 /// A connection has this long for its first bytes, and a half for the other.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -113,7 +116,8 @@ impl Tunnels {
         let (sender, mut post) = oneshot::channel();
         {
             let mut waiting = self.lock();
-            if waiting.len() >= MAX_WAITING {
+            let of_one = waiting.keys().filter(|(ip, _)| *ip == key.0).count();
+            if waiting.len() >= MAX_WAITING || of_one >= MAX_OF_ONE {
                 return Err(Some(get));
             }
             match waiting.entry(key.clone()) {

@@ -1,6 +1,7 @@
 //! Open bitstream units (sections 5.3 and 5.4), and the form in which a temporal unit is carried.
 
 use super::{leb128, obu_type};
+use crate::compact;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// `obu_has_size_field` in the first byte.
@@ -176,7 +177,7 @@ pub fn normalise(unit: &Bytes) -> Result<Bytes, ObuError> {
     }
     match kept {
         None => Ok(Bytes::new()),
-        Some((from, to)) if one_piece => Ok(unit.slice(from..to)),
+        Some((from, to)) if one_piece => Ok(compact(unit.slice(from..to), unit.len())),
         Some(_) => normalise_elements([&unit[..]]),
     }
 }
