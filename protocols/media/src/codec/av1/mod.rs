@@ -89,8 +89,10 @@ impl Config {
         if obu.kind != obu_type::SEQUENCE_HEADER {
             return Err(ConfigError::NotASequenceHeader(obu.kind));
         }
-        if obu.whole.len() > MAX_SEQUENCE_HEADER {
-            return Err(ConfigError::TooLong(obu.whole.len()));
+        // As it is kept: with its size, which some leave out.
+        let length = obu.length_with_size();
+        if length > MAX_SEQUENCE_HEADER {
+            return Err(ConfigError::TooLong(length));
         }
         Ok(Self {
             video: SequenceHeader::parse(obu.payload)?,

@@ -101,9 +101,15 @@ impl<'a> Obu<'a> {
 
     /// It with its size in as few bytes as it needs.
     pub(super) fn with_size(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.whole.len() + 5);
+        let mut out = BytesMut::with_capacity(self.length_with_size());
         self.put_with_size(&mut out);
         out.freeze()
+    }
+
+    /// How long that is.
+    pub(super) fn length_with_size(&self) -> usize {
+        let size = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
+        self.header().len() + leb128::length(size) + self.payload.len()
     }
 
     fn put_with_size(&self, out: &mut BytesMut) {
