@@ -91,12 +91,8 @@ pub fn rtp(data: &[u8]) {
     assert_eq!(ours.header, header);
     let contributors: Vec<u8> = their.csrc.iter().flat_map(|c| c.to_be_bytes()).collect();
     assert_eq!(ours.contributors, contributors);
-    // Behind an element with the number 15 theirs goes on with the payload, wherever the extension ends.
-    let reserved = |data: &[u8]| data.iter().any(|byte| byte >> 4 == 15);
-    if !ours
-        .extension
-        .is_some_and(|extension| reserved(extension.data))
-    {
+    // Where elements do not fill their extension, theirs takes what is behind them for the payload, or that for elements.
+    if !their.extension {
         assert_eq!(ours.payload, &theirs.payload[..]);
     }
     assert_eq!(ours.extension.is_some(), their.extension);
@@ -180,8 +176,11 @@ fn blocks(theirs: &[ReceptionReport]) -> Vec<ReportBlock> {
 
 /// A session description as `sdp-types` reads it: it is strict, so that what it reads has to be read the same.
 pub fn sdp(data: &[u8]) {
-    // It panics where a line is none.
-    let is_line = |line: &[u8]| line.get(1) == Some(&b'=');
+    // It panics where a line is none; and we take a capital letter for the small one.
+    let is_line = |line: &[u8]| {
+        let is_small = line.first().is_some_and(u8::is_ascii_lowercase);
+        is_small && line.iter().position(|byte| *byte == b'=') == Some(1)
+    };
     if !data
         .trim_ascii_end()
         .split(|byte| *byte == b'\n')
@@ -194,7 +193,8 @@ pub fn sdp(data: &[u8]) {
     };
     // What stands around words is nothing to us, and part of them to it.
     let plain = |byte: &u8| byte.is_ascii_graphic() || b" \r\n".contains(byte);
-    let text = data.iter().all(plain) && !data.windows(2).any(|pair| pair == b"  ");
+    let odd = |pair: &[u8]| pair == b"  " || pair == b"= " || pair[0] == b'\r' && pair[1] != b'\n';
+    let text = data.iter().all(plain) && !data.windows(2).any(odd);
     if !text || theirs.medias.is_empty() || theirs.medias.len() > sdp::MAX_MEDIA {
         return;
     }
