@@ -267,6 +267,13 @@ fn units_are_brought_into_one_form() {
     // Not copied.
     let unit = Bytes::from([DELIMITER, &plain, PADDING].concat());
     assert_eq!(normalise(&unit).unwrap().as_ptr(), unit[2..].as_ptr());
+    // But it does not keep padding that is more than itself.
+    let mut padded = [&plain[..], &[0x7a, 0x80, 0x08]].concat();
+    padded.resize(padded.len() + 1_024, 0);
+    let unit = Bytes::from(padded);
+    let made = normalise(&unit).unwrap();
+    assert_eq!(made, plain);
+    assert!(!unit.as_ptr_range().contains(&made.as_ptr()));
     assert_eq!(normalise(&Bytes::from_static(DELIMITER)).unwrap(), "");
     // As in RTP: elements without sizes, of which empty ones are nothing.
     let elements = [MAIN, KEY].map(|obu| [&[obu[0] & !2], &obu[2..]].concat());
