@@ -45,6 +45,8 @@ pub(super) const SESSION: &str = "{session}";
 pub struct Muxers {
     cut: Current<Cut>,
     muxers: Arc<Mutex<HashMap<StreamName, Arc<Muxer>>>>,
+    /// Media sequence numbers that streams go on with which were cut before, where those are still to come.
+    numbers: Arc<Mutex<HashMap<StreamName, u64>>>,
 }
 
 /// How streams are cut that begin to be.
@@ -126,6 +128,7 @@ impl Muxers {
         Self {
             cut: Current::new(Cut::new(config)),
             muxers: Arc::default(),
+            numbers: Arc::default(),
         }
     }
 
@@ -203,6 +206,24 @@ impl Muxers {
         !self.cut.get().settings.window.is_zero()
     }
 
+    /// A media sequence number above all that were used before for this stream: seconds since 1970, or what comes behind
+    /// those that it had when it made more than one segment a second.
+    fn first_number(&self, name: &StreamName) -> u64 {
+        let known = lock(&self.numbers).get(name).copied();
+        seconds().max(known.unwrap_or(0))
+    }
+
+    /// A stream has used the numbers before this one.
+    fn note_numbers(&self, name: &StreamName, next: u64) {
+        let mut numbers = lock(&self.numbers);
+        let now = seconds();
+        // Those of the past are above none that could be given.
+        numbers.retain(|_, next| *next > now);
+        if next > now {
+            numbers.insert(name.clone(), next);
+        }
+    }
+
     fn start(&self, stream: Arc<Stream>) -> Arc<Muxer> {
         let (sender, snapshots) = watch::channel(Arc::default());
         let viewers = Viewers {
@@ -225,14 +246,15 @@ impl Muxers {
         let name = muxer.stream.name().clone();
         tracing::debug!(stream = %name, "cutting into segments");
         let cut = self.cut.get();
-        let mut segmenter = Segmenter::new(cut.settings, first_number());
+        let mut segmenter = Segmenter::new(cut.settings, self.first_number(&name));
         let mut storing = Storing::new(cut.folder.clone());
         let mut reader = Reader::new(muxer.stream.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut version = 0;
         let mut ended = false;
         let is_kept = !cut.settings.window.is_zero();
-        while muxer.prune(cut.viewer_gone()) < cut.linger || (is_kept && !ended) {
+        let mut idle = Duration::ZERO;
+        while idle < cut.linger || (is_kept && !ended) {
             storing.begin(&segmenter);
             let item = tokio::select! {
                 item = reader.next(), if !ended => item,
@@ -245,7 +267,10 @@ impl Muxers {
                     }
                     continue;
                 }
-                _ = tick.tick() => continue,
+                _ = tick.tick() => {
+                    idle = muxer.prune(cut.viewer_gone());
+                    continue;
+                }
             };
             let changed = match item {
                 Item::Tracks(tracks) => {
@@ -255,7 +280,10 @@ impl Muxers {
                     false
                 }
                 Item::Unit(unit) => {
-                    let changed = segmenter.push(&unit, SystemTime::now());
+                    // Who begins has all of the GOP at once, which came before.
+                    let since = reader.arrived().map_or(Duration::ZERO, |at| at.elapsed());
+                    let arrived = SystemTime::now().checked_sub(since);
+                    let changed = segmenter.push(&unit, arrived.unwrap_or(SystemTime::UNIX_EPOCH));
                     if segmenter.wants_random_access() {
                         muxer.stream.want_random_access();
                     }
@@ -278,6 +306,7 @@ impl Muxers {
                 snapshots.send_replace(Arc::new(snapshot));
             }
         }
+        self.note_numbers(&name, segmenter.next_number());
         let mut muxers = lock(&self.muxers);
         if muxers
             .get(&name)
@@ -425,9 +454,8 @@ pub(super) fn session(request: &FileRequest) -> Option<u64> {
     u64::from_str_radix(value, 16).ok()
 }
 
-/// A media sequence number above all that were used before for this stream: seconds since 1970, since no
-/// stream makes a segment each second for long.
-fn first_number() -> u64 {
+/// Since 1970.
+fn seconds() -> u64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default()

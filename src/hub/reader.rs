@@ -6,6 +6,7 @@ use super::stream::Read;
 use super::{Ended, Stream, TrackSet};
 use media::AccessUnit;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// One reader of a stream, at its own place. It starts at the newest random access point.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct Reader {
     generation: Option<u64>,
     /// A unit whose tracks have been announced and which comes next.
     held: Option<Arc<AccessUnit>>,
+    arrived: Option<Instant>,
     /// Where it is, for a publisher that waits for it.
     place: Option<Place>,
 }
@@ -41,6 +43,7 @@ impl Reader {
             cursor: None,
             generation: None,
             held: None,
+            arrived: None,
         }
     }
 
@@ -72,10 +75,12 @@ impl Reader {
             self.cursor = Some(cursor);
         }
         match read {
-            Read::Unit(unit, tracks) if self.generation == Some(tracks.generation) => {
+            Read::Unit(unit, tracks, arrived) if self.generation == Some(tracks.generation) => {
+                self.arrived = Some(arrived);
                 Some(Item::Unit(unit))
             }
-            Read::Unit(unit, tracks) => {
+            Read::Unit(unit, tracks, arrived) => {
+                self.arrived = Some(arrived);
                 self.generation = Some(tracks.generation);
                 self.held = Some(unit);
                 Some(Item::Tracks(tracks))
@@ -84,6 +89,11 @@ impl Reader {
             Read::Ended(ended) => Some(Item::Ended(ended)),
             Read::Wait | Read::NotReady => None,
         }
+    }
+
+    /// When the newest access unit of those that were given arrived.
+    pub const fn arrived(&self) -> Option<Instant> {
+        self.arrived
     }
 
     /// The stream that is read.

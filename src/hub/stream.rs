@@ -144,7 +144,8 @@ impl Entry for Slot {
 
 /// What [`Stream::read`] finds.
 pub(super) enum Read {
-    Unit(Arc<AccessUnit>, Arc<TrackSet>),
+    /// With when it arrived.
+    Unit(Arc<AccessUnit>, Arc<TrackSet>, Instant),
     Skipped(Skip),
     Ended(Ended),
     /// Nothing new since the last call.
@@ -380,7 +381,7 @@ impl Stream {
                 if *cursor == state.ring.end() {
                     self.totals.delay.note(slot.arrived.elapsed());
                 }
-                Read::Unit(slot.unit.clone(), slot.tracks.clone())
+                Read::Unit(slot.unit.clone(), slot.tracks.clone(), slot.arrived)
             }
             Step::Skipped(skip) => {
                 let awaits = !state.ring.has_start();

@@ -9,11 +9,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// A distance between two access units above this is a hole in the stream, not the length of the first.
+/// A distance between two access units above this is a hole in the stream, not the length of the first, unless the one
+/// before was about as long.
 const HOLE_MICROS: i64 = 1_000_000;
 
 /// Length of an access unit whose successor does not tell: the first before a hole, the last of a stream.
 const USUAL_MICROS: i64 = 40_000;
+
+/// Most segments of a track, however long players may go back: those of a day by two seconds, or fewer where they are
+/// shorter.
+const MAX_SEGMENTS: usize = 43_200;
+
+/// What a segment takes beside its bytes.
+const SEGMENT_OVERHEAD: usize = 1 << 10;
+
+/// Ends of the leading track's segments that other tracks have not reached. A track that stands still
+/// for longer than this many segments misses some.
+const MAX_CUTS: usize = 8;
 
 /// Events of one part; more are left out.
 const MAX_EVENTS: usize = 64;
@@ -31,6 +43,10 @@ pub(super) struct Cutter {
     pub(super) epoch: Option<Duration>,
     /// The same, where it is known from times of capture.
     pub(super) captured: Option<Duration>,
+    /// No segment is to be longer than this, once it is known.
+    pub(super) longest: Option<Duration>,
+    /// Ends of the leading track's segments that this one has not reached, in microseconds.
+    pub(super) cuts: VecDeque<i64>,
     /// What has been cut.
     pub(super) rendition: Rendition,
     settings: Settings,
@@ -40,6 +56,8 @@ pub(super) struct Cutter {
     held: Option<AccessUnit>,
     /// Decoding time of the newest access unit, with its timebase: that may change with the track.
     newest: Option<(i64, Timebase)>,
+    /// From the access unit before the newest to that, in ticks.
+    distance: i64,
     /// Samples of the part that is being made, and the decoding time of the first, in ticks.
     samples: Vec<Sample>,
     samples_dts: i64,
@@ -57,6 +75,15 @@ pub(super) struct Cutter {
     stretch: Option<Stretch>,
 }
 
+/// What came of an access unit whose length became known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Completed {
+    /// There was a hole behind it, which ends the segment.
+    pub(super) hole: bool,
+    /// The segment was ended in front of it, at that decoding time.
+    pub(super) cut: Option<i64>,
+}
+
 impl Cutter {
     pub(super) fn new(
         settings: Settings,
@@ -65,11 +92,12 @@ impl Cutter {
     ) -> Result<Self, mp4::init::Error> {
         let bytes = mp4::init::write(std::slice::from_ref(&track))?;
         let rendition = Rendition {
-            track,
             init: Arc::new(Init {
                 number: first_number,
+                track: track.clone(),
                 bytes,
             }),
+            track,
             first_stretch: None,
             grid: None,
             segments: VecDeque::new(),
@@ -82,11 +110,14 @@ impl Cutter {
         Ok(Self {
             epoch: None,
             captured: None,
+            longest: None,
+            cuts: VecDeque::new(),
             rendition,
             settings,
             sequence: 1,
             held: None,
             newest: None,
+            distance: 0,
             samples: Vec::new(),
             samples_dts: 0,
             samples_ticks: 0,
@@ -106,6 +137,7 @@ impl Cutter {
         let bytes = mp4::init::write(std::slice::from_ref(&track))?;
         self.rendition.init = Arc::new(Init {
             number: self.rendition.open_number,
+            track: track.clone(),
             bytes,
         });
         self.rendition.track = track;
@@ -123,26 +155,67 @@ impl Cutter {
         self.parts_ticks + self.samples_ticks
     }
 
+    /// The same as a duration.
+    pub(super) fn open_duration(&self) -> Duration {
+        self.rendition.track.timebase.duration(self.elapsed())
+    }
+
     /// Bytes in the open segment.
     pub(super) const fn open_bytes(&self) -> usize {
         self.parts_bytes + self.samples_bytes
     }
 
     /// Completes the held access unit with the arrival of its successor at `next_dts`; ends the part where
-    /// it is long enough. True when there was a hole, which ends the segment.
-    pub(super) fn complete_held(&mut self, next_dts: i64) -> bool {
+    /// it is long enough, and the segment in front of it where that would be too long with it.
+    pub(super) fn complete_held(&mut self, next_dts: i64) -> Completed {
+        let mut completed = Completed::default();
         let Some(held) = self.held.take() else {
-            return false;
+            return completed;
         };
         let distance = next_dts.saturating_sub(held.dts);
-        let hole = self.micros(distance) > HOLE_MICROS;
-        let ticks = if hole {
+        completed.hole = self.is_hole(distance);
+        self.distance = distance;
+        let ticks = if completed.hole {
             self.usual_ticks()
         } else {
             distance.max(1)
         };
+        if self.is_full_with(ticks) {
+            self.cut_segment();
+            completed.cut = Some(held.dts);
+        }
         self.add_sample(&held, ticks);
-        hole
+        completed
+    }
+
+    /// The leading track ends a segment there, and this one does when it comes so far.
+    pub(super) fn note_cut(&mut self, end: i64) {
+        self.cuts.push_back(end);
+        if self.cuts.len() > MAX_CUTS {
+            self.cuts.pop_front();
+        }
+    }
+
+    /// Whether the leading track has ended a segment up to then.
+    pub(super) fn reaches_cut(&mut self, micros: i64) -> bool {
+        let reached = self.cuts.iter().take_while(|cut| **cut <= micros).count();
+        self.cuts.drain(..reached);
+        reached > 0
+    }
+
+    /// Whether the stream has a hole there: pictures may come seconds apart, but then they do so more than once.
+    fn is_hole(&self, distance: i64) -> bool {
+        let most = self.longest.unwrap_or(self.settings.max_segment);
+        self.micros(distance) > HOLE_MICROS
+            && (distance / 2 > self.distance
+                || self.rendition.track.timebase.duration(distance) > most)
+    }
+
+    /// Whether the open segment has something, and would be too long with so much more.
+    fn is_full_with(&self, ticks: i64) -> bool {
+        let with = self.elapsed().saturating_add(ticks);
+        let with = self.rendition.track.timebase.duration(with);
+        self.elapsed() > 0 && self.longest.is_some_and(|longest| with > longest)
     }
 
     /// Something happens at that time of the stream (µs), told in front of the part that is being made.
@@ -171,6 +244,9 @@ impl Cutter {
     pub(super) fn close_segment(&mut self) {
         if let Some(held) = self.held.take() {
             let ticks = self.usual_ticks();
+            if self.is_full_with(ticks) {
+                self.cut_segment();
+            }
             self.add_sample(&held, ticks);
         }
         self.cut_segment();
@@ -189,6 +265,7 @@ impl Cutter {
         let stretch = self.continued(program_date_time).unwrap_or(Stretch {
             number: self.rendition.open_number,
             start: self.segment_pts,
+            timebase,
             program_date_time,
         });
         self.stretch = Some(stretch);
@@ -323,14 +400,15 @@ impl Cutter {
             is_within
         };
         self.rendition.listed = segments.iter().rev().take_while(within).count().max(listed);
-        let most = self.rendition.listed.saturating_add(kept).max(1);
+        let most = self.rendition.listed.saturating_add(kept);
+        let most = most.clamp(1, MAX_SEGMENTS.max(listed.saturating_add(kept)));
         // What is asked for most stays in memory.
         let hot = segments.len().saturating_sub(listed.saturating_add(kept));
         let mut in_memory: usize = segments.iter().map(|segment| in_memory(segment)).sum();
         for (at, segment) in segments.iter_mut().enumerate() {
             let is_to_go = at < hot || in_memory > max_bytes;
             if is_to_go && segment.place.is_some() && !segment.parts.is_empty() {
-                in_memory -= segment.bytes;
+                in_memory -= self::in_memory(segment);
                 Arc::make_mut(segment).parts = Vec::new();
             }
         }
@@ -369,7 +447,7 @@ impl Cutter {
 fn in_memory(segment: &Segment) -> usize {
     match segment.parts[..] {
         [] => 0,
-        _ => segment.bytes,
+        _ => segment.bytes + SEGMENT_OVERHEAD,
     }
 }
 

@@ -6,6 +6,11 @@ use std::time::{Duration, SystemTime};
 /// Times of capture that differ by less are one: a sender's reports tremble.
 const TREMBLE: Duration = Duration::from_millis(10);
 
+/// A time of capture that lies further ahead of arrival than this, or so long behind it, is by a clock that is wrong: some
+/// cameras tell their own time for that of the world.
+const AHEAD: Duration = Duration::from_secs(5);
+const BEHIND: Duration = Duration::from_secs(120);
+
 /// Learns it from access units: by when they were captured, where their source says so, or else by when they
 /// arrived. The one that came with the least delay comes nearest.
 #[derive(Debug, Default)]
@@ -26,7 +31,11 @@ impl Epoch {
             let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
             since_1970.unwrap_or_default().saturating_sub(presented)
         };
-        if let Some(capture) = unit.capture {
+        let is_right = |capture: &SystemTime| match now.duration_since(*capture) {
+            Ok(behind) => behind <= BEHIND,
+            Err(ahead) => ahead.duration() <= AHEAD,
+        };
+        if let Some(capture) = unit.capture.filter(is_right) {
             let found = before(capture);
             let known = self
                 .captured
@@ -80,6 +89,18 @@ mod tests {
         };
         let now = SystemTime::UNIX_EPOCH + at(arrived);
         epoch.learn(&unit, Timebase::MILLIS, now);
+    }
+
+    #[test]
+    fn a_clock_that_tells_local_time_is_not_believed() {
+        let hours = 8 * 3_600_000;
+        let mut epoch = Epoch::default();
+        learn(&mut epoch, 1_000, Some(1_000 + hours), 1_200, false);
+        assert_eq!((epoch.captured(), epoch.get()), (None, Some(at(200))));
+        learn(&mut epoch, hours as i64, Some(1_000), hours + 1_200, false);
+        assert_eq!(epoch.captured(), None);
+        learn(&mut epoch, 2_000, Some(2_000), 2_200, true);
+        assert_eq!(epoch.captured(), Some(at(0)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Place;
 use bytes::Bytes;
-use media::{Kind, Track};
+use media::{Kind, Timebase, Track};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,8 @@ use std::time::{Duration, SystemTime};
 pub struct Init {
     /// Number of the first segment that needs it.
     pub number: u64,
+    /// What it describes.
+    pub track: Track,
     /// `ftyp` and `moov`.
     pub bytes: Bytes,
 }
@@ -32,8 +34,10 @@ pub struct Part {
 pub struct Stretch {
     /// Number of the first.
     pub number: u64,
-    /// Presentation time of its first sample, in ticks.
+    /// Presentation time of its first sample, in ticks of `timebase`.
     pub start: i64,
+    /// The track's, then.
+    pub timebase: Timebase,
     /// Wall-clock time of that, as it was known then.
     pub program_date_time: SystemTime,
 }
@@ -96,7 +100,7 @@ pub struct Segment {
     pub number: u64,
     /// Sum of its parts' durations.
     pub duration: Duration,
-    /// The same in ticks.
+    /// The same in ticks, of the track that `init` describes.
     pub ticks: i64,
     /// Presentation time of its first sample, in ticks.
     pub start: i64,
@@ -156,6 +160,17 @@ pub struct Rendition {
     pub discontinuities_before: u64,
 }
 
+impl Segment {
+    /// When its first sample is presented and when the next segment's is, in microseconds.
+    pub fn micros(&self) -> (i64, i64) {
+        let micros = |ticks| self.init.track.timebase.rescale(ticks, Timebase::MICROS);
+        (
+            micros(self.start),
+            micros(self.start.saturating_add(self.ticks)),
+        )
+    }
+}
+
 impl Rendition {
     /// `video`, `audio` or `data`.
     pub const fn name(&self) -> &'static str {
@@ -189,6 +204,7 @@ impl Rendition {
             .map(|last| last.start.saturating_add(last.ticks));
         let open = end.filter(|_| self.init.number == init && !self.open_discontinuity);
         let open = open.map(|end| (self.open_number, end));
+        // All of them are in ticks of one track.
         let distance = |start: i64| start.abs_diff(time);
         let nearest = kept.chain(open).min_by_key(|(_, start)| distance(*start));
         let (number, start) = nearest?;

@@ -33,11 +33,14 @@ const LEAD_IN: Duration = Duration::from_secs(1);
 /// A track that has nothing by the end of so many segments of another is not waited for.
 const WAITED_SEGMENTS: usize = 3;
 
+/// Most periods of a description; of more the oldest are left out.
+const MAX_SPANS: usize = 256;
+
 /// Starts of two tracks that lie within this begin together.
 const TOGETHER_MICROS: u64 = 1_000_000;
 
 /// Describes the stream with that ID.
-pub(super) fn of(snapshot: &Snapshot, id: &str) -> String {
+pub(crate) fn of(snapshot: &Snapshot, id: &str) -> String {
     let target = Duration::from_secs(snapshot.target.unwrap_or(1).max(1).into());
     let spans = spans(snapshot);
     let described: Vec<_> = spans
@@ -150,6 +153,8 @@ fn spans(snapshot: &Snapshot) -> Vec<Span> {
         }
     }
     spans.sort_by_key(|span| span.from);
+    // Each looks at all segments. A stream that begins anew with every picture is told of as far as is sensible.
+    spans.drain(..spans.len().saturating_sub(MAX_SPANS));
     let ends: Vec<_> = spans.iter().skip(1).map(|next| next.from).collect();
     for (span, end) in spans.iter_mut().zip(ends) {
         span.until = end;
@@ -160,7 +165,7 @@ fn spans(snapshot: &Snapshot) -> Vec<Span> {
 impl Span {
     /// From the start of a stretch on; the first of all from a moment before it.
     fn new(rendition: &Rendition, stretch: Stretch, zero: SystemTime) -> Self {
-        let begins = micros(rendition, stretch.start);
+        let begins = stretch.timebase.rescale(stretch.start, Timebase::MICROS);
         let is_first = rendition.first_stretch == Some(stretch)
             && stretch.program_date_time < zero + LEAD_IN * 3;
         let lead_in = if is_first {
@@ -188,14 +193,11 @@ fn stretches(rendition: &Rendition) -> impl Iterator<Item = Stretch> {
     stretches.into_iter()
 }
 
-fn micros(rendition: &Rendition, ticks: i64) -> i64 {
-    let timebase = rendition.track.timebase;
-    timebase.rescale(ticks, Timebase::MICROS)
-}
-
 /// A track within a span, with the texts and numbers that its description borrows.
 struct Described<'a> {
     rendition: &'a Rendition,
+    /// As it was there.
+    track: &'a media::Track,
     codecs: String,
     init: String,
     media: String,
@@ -237,13 +239,15 @@ fn tracks<'a>(snapshot: &'a Snapshot, span: &Span) -> Vec<Described<'a>> {
 
 impl<'a> Described<'a> {
     fn of(rendition: &'a Rendition, span: &Span) -> Option<Self> {
-        let codecs = segment::codecs(&rendition.track.codec)?;
         let within = |segment: &&Arc<Segment>| {
-            let middle = segment.start.saturating_add(segment.ticks / 2);
-            (span.from..span.until).contains(&micros(rendition, middle))
+            let (start, end) = segment.micros();
+            let middle = start.saturating_add(end.saturating_sub(start) / 2);
+            (span.from..span.until).contains(&middle)
         };
         let listed: Vec<_> = rendition.listed().0.filter(within).collect();
-        let first = (*listed.first()?).clone();
+        let first = *listed.first()?;
+        let track = &first.init.track;
+        let codecs = segment::codecs(&track.codec)?;
         // Another configuration in the middle has come too late to be a span of its own.
         let same = listed
             .iter()
@@ -260,11 +264,11 @@ impl<'a> Described<'a> {
         for (segment, next) in segments.iter_mut().zip(starts) {
             segment.duration = next.saturating_sub(segment.start).max(1);
         }
-        let timebase = rendition.track.timebase;
-        let offset = Timebase::MICROS.rescale(span.from, timebase);
+        let offset = Timebase::MICROS.rescale(span.from, track.timebase);
         let name = rendition.name();
         Some(Self {
             rendition,
+            track,
             codecs,
             init: format!("{name}_{}.mp4?{PASSED}", first.init.number),
             // By time: ffmpeg counts the segments of a timeline from 0 whenever it reads a description again.
@@ -277,14 +281,13 @@ impl<'a> Described<'a> {
     }
 
     fn track(&self) -> Track<'_> {
-        let codec = &self.rendition.track.codec;
         Track {
             id: self.rendition.name(),
-            content: content(codec, self.rendition.track.timebase),
+            content: content(&self.track.codec, self.track.timebase),
             codecs: &self.codecs,
             bandwidth: self.bandwidth,
             language: None,
-            timebase: self.rendition.track.timebase,
+            timebase: self.track.timebase,
             offset: self.offset,
             init: &self.init,
             media: &self.media,
@@ -299,7 +302,7 @@ impl<'a> Described<'a> {
         let last = self.segments.last();
         let end = last.map_or(0, |last| last.start.saturating_add(last.duration));
         let ticks = i64::try_from(end.saturating_sub(self.offset)).unwrap_or(i64::MAX);
-        micros(self.rendition, ticks)
+        self.track.timebase.rescale(ticks, Timebase::MICROS)
     }
 }
 

@@ -1,7 +1,7 @@
 //! DASH: describes the segments that HLS serves too, under the same names. What is cut, and when, is
 //! `super::muxer`'s.
 
-mod description;
+pub(crate) mod description;
 mod response;
 
 use super::muxer::{Muxer, Visit, session};

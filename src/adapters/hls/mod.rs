@@ -2,7 +2,7 @@
 //! is `super::muxer`'s. And plays what others serve: `source`.
 
 pub(crate) mod file;
-mod playlist;
+pub(crate) mod playlist;
 mod response;
 mod source;
 mod stored;

@@ -17,12 +17,15 @@ const SEGMENTS_WITH_PARTS: usize = 3;
 /// (section 4.4.3.8 of draft-pantos-hls-rfc8216bis).
 const SKIP_TARGETS: u32 = 6;
 
+/// Durations of parts are told to so much.
+const ROUNDING: Duration = Duration::from_micros(4);
+
 /// Where it would leave out fewer segments, there is none.
 const WORTH_SKIPPING: usize = 8;
 
 /// All playlists of a snapshot, each written for the first who asks for it.
 #[derive(Debug)]
-pub(super) struct Playlists {
+pub(crate) struct Playlists {
     /// The multivariant playlist, with [`SESSION`] where each viewer's session belongs.
     pub(super) multivariant: String,
     /// One of each kind.
@@ -39,7 +42,7 @@ struct Media {
 
 impl Playlists {
     /// Of a snapshot of the stream with that ID.
-    pub(super) fn of(snapshot: &Snapshot, id: &str) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot, id: &str) -> Self {
         // Who plays a track that has fallen silent still asks for it, and is told that it has ended.
         let renditions = snapshot.renditions.iter();
         let media = renditions.map(|rendition| Media {
@@ -54,7 +57,7 @@ impl Playlists {
     }
 
     /// The playlist of that kind of media, of the same snapshot: a delta update, if that is wanted and worth it.
-    pub(super) fn media(&self, snapshot: &Snapshot, kind: Kind, delta: bool) -> Option<&Text> {
+    pub(crate) fn media(&self, snapshot: &Snapshot, kind: Kind, delta: bool) -> Option<&Text> {
         let rendition = snapshot.rendition(kind)?;
         let media = self.media.iter().find(|media| media.kind == kind)?;
         let skipped = match delta {
@@ -70,7 +73,7 @@ impl Playlists {
 }
 
 /// Whether nothing more comes of it.
-fn is_over(rendition: &Rendition, snapshot: &Snapshot) -> bool {
+pub(super) fn is_over(rendition: &Rendition, snapshot: &Snapshot) -> bool {
     let mut present = snapshot.present().iter();
     snapshot.ended || !present.any(|present| present.track.id == rendition.track.id)
 }
@@ -110,7 +113,8 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
     let oldest = listed.first().map(|segment| segment.program_date_time);
     let listed = listed.get(skipped..).unwrap_or_default();
     // Parts are for who follows a live edge.
-    let with_parts = if ended { 0 } else { SEGMENTS_WITH_PARTS };
+    let in_parts = !ended && is_in_parts(rendition, snapshot.part);
+    let with_parts = if in_parts { SEGMENTS_WITH_PARTS } else { 0 };
     let parts_from = listed.len().saturating_sub(with_parts);
     // The model borrows its texts, so they are made first.
     let texts: Vec<_> = listed
@@ -171,7 +175,7 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
     let date_ranges = date_ranges(snapshot, oldest);
     let playlist = playlist::Playlist {
         target_duration: snapshot.target.unwrap_or(1),
-        part_target: (!ended).then_some(snapshot.part),
+        part_target: in_parts.then_some(snapshot.part),
         can_skip_until: (skippable(rendition, snapshot) > 0).then(|| skip_boundary(snapshot)),
         is_recording: false,
         media_sequence,
@@ -179,19 +183,27 @@ fn media_playlist(rendition: &Rendition, snapshot: &Snapshot, skipped: usize) ->
         skipped: skipped as u64,
         date_ranges: &date_ranges,
         segments: &segments,
-        open: (!ended && !open_parts.is_empty()).then_some(playlist::OpenSegment {
+        open: (in_parts && !open_parts.is_empty()).then_some(playlist::OpenSegment {
             parts: &open_parts,
             discontinuity: rendition.open_discontinuity,
             program_date_time: None,
             map: Some(&open_map),
         }),
-        preload_hint: (!ended).then_some(&hint),
+        preload_hint: in_parts.then_some(&hint),
         rendition_reports: &reports,
         ended,
     };
     let mut text = String::with_capacity(4_096);
     playlist.render(&mut text);
     text
+}
+
+/// Whether none of the newest parts is longer than parts may be: where pictures stand for longer, there are none to tell of.
+fn is_in_parts(rendition: &Rendition, longest: Duration) -> bool {
+    let newest = rendition.segments.iter().rev().take(SEGMENTS_WITH_PARTS);
+    let parts = newest.flat_map(|segment| &segment.parts);
+    let mut parts = parts.chain(&rendition.open_parts);
+    parts.all(|part| part.duration <= longest + ROUNDING)
 }
 
 /// What happened since then: of what is no longer listed nothing is told.

@@ -2,7 +2,7 @@
 
 use super::NAME;
 use super::file::File;
-use super::playlist::Playlists;
+use super::playlist::{Playlists, is_over};
 use super::stored::Stored;
 use super::transport_stream::TransportStream;
 use crate::adapters::FileRequest;
@@ -84,7 +84,8 @@ pub(super) async fn answer(
             }
             let there = |now: &Snapshot| {
                 let rendition = now.rendition(kind);
-                now.ended || rendition.is_none_or(|rendition| has(rendition, &directives))
+                let is_there = |rendition| is_over(rendition, now) || has(rendition, &directives);
+                rendition.is_none_or(is_there)
             };
             let now = wait(&mut snapshots, held, there)
                 .await
@@ -196,7 +197,10 @@ async fn growing(
 ) -> Response<Body> {
     // Or the one behind it, of players whose clock is a little fast.
     let is_open = |now: &Snapshot| {
-        let open = |found: &Rendition| number.saturating_sub(found.open_number) <= 1;
+        let open = |found: &Rendition| {
+            let ahead = number.checked_sub(found.open_number);
+            ahead.is_some_and(|ahead| ahead <= 1)
+        };
         !now.ended && now.rendition(kind).is_some_and(open)
     };
     let begun = |now: &Snapshot| {

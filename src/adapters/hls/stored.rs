@@ -106,8 +106,14 @@ mod tests {
             independent: true,
             bytes: Bytes::copy_from_slice(bytes),
         });
+        let timebase = media::Timebase::MILLIS;
         let init = crate::segment::Init {
             number: 1,
+            track: media::Track {
+                id: media::TrackId(0),
+                codec: media::Codec::Data(media::Data::Id3),
+                timebase,
+            },
             bytes: Bytes::new(),
         };
         let segment = Segment {
@@ -118,6 +124,7 @@ mod tests {
             stretch: Stretch {
                 number: 1,
                 start: 0,
+                timebase,
                 program_date_time: SystemTime::UNIX_EPOCH,
             },
             parts: parts.collect(),

@@ -20,6 +20,9 @@ const MOST_LISTED: usize = 20;
 /// Segments that are kept behind those.
 const KEPT: usize = 4;
 
+/// Sound that ends so long before the pictures of a segment has all that belongs to it, in microseconds.
+const NEAR_MICROS: i64 = 500_000;
+
 /// Bytes of all of them, but for the newest.
 const MAX_BYTES: usize = 64 << 20;
 
@@ -123,12 +126,31 @@ impl<'a> Source<'a> {
     }
 
     /// Numbers of the first segment that is listed, and of the last of which all is there; at the end, that is the last.
+    /// None where nothing is whole.
     fn range(&self, ended: bool) -> Option<(u64, u64)> {
         let first = self.lead.listed().0.next()?.number;
-        let last = |rendition: &Rendition| Some(rendition.segments.back()?.number);
-        let lead = last(self.lead)?;
-        let other = self.other.filter(|_| !ended).and_then(last);
-        Some((first, other.map_or(lead, |other| other.min(lead))))
+        let until = self.other.filter(|_| !ended).map(|other| {
+            let last = other.segments.back();
+            last.map_or(i64::MIN, |last| last.micros().1)
+        });
+        let is_whole = |segment: &&Arc<Segment>| {
+            let end = segment.micros().1;
+            until.is_none_or(|until| end.saturating_sub(until) < NEAR_MICROS)
+        };
+        let last = self.lead.segments.iter().rev().find(is_whole)?;
+        Some((first, last.number))
+    }
+
+    /// The segments beside that of the leading track: by their times, since numbers part where one of them has a hole.
+    fn beside(&self, lead: &Segment) -> Vec<&'a Arc<Segment>> {
+        let (start, end) = lead.micros();
+        let others = self.other.into_iter().flat_map(|other| &other.segments);
+        let is_beside = |other: &&Arc<Segment>| {
+            let (from, until) = other.micros();
+            let middle = from.saturating_add(until.saturating_sub(from) / 2);
+            (start..end).contains(&middle)
+        };
+        others.filter(is_beside).collect()
     }
 }
 
@@ -181,11 +203,12 @@ impl State {
 
     fn make(&mut self, source: &Source<'_>, number: u64) -> Option<Made> {
         let lead = source.lead.segment(number)?;
-        let other = source.other.and_then(|other| other.segment(number));
+        let beside = source.beside(lead);
         let mut tracks = Vec::new();
         let mut units = Vec::new();
-        for (place, segment) in [Some(lead), other].into_iter().enumerate() {
-            let (Some(segment), Some(reader)) = (segment, self.readers.get_mut(place)) else {
+        let others = beside.iter().map(|other| (1, *other));
+        for (place, segment) in std::iter::once((0, lead)).chain(others) {
+            let Some(reader) = self.readers.get_mut(place) else {
                 continue;
             };
             let id = TrackId(place as u16);
@@ -194,7 +217,7 @@ impl State {
                 Event::Unit(unit) => units.push(AccessUnit { track: id, ..unit }),
             });
         }
-        self.declare(tracks, other.is_some());
+        self.declare(tracks, !beside.is_empty());
         let micros = |unit: &AccessUnit| {
             let mut tracks = self.tracks.iter();
             let track = tracks.find(|track| track.id == unit.track);
@@ -215,7 +238,7 @@ impl State {
         Some(Made {
             number,
             duration: lead.duration,
-            discontinuity: discontinuity(lead) || other.is_some_and(discontinuity),
+            discontinuity: discontinuity(lead) || beside.into_iter().any(discontinuity),
             program_date_time: lead.program_date_time,
             bytes: bytes.freeze(),
         })

@@ -5,22 +5,17 @@ mod tracks;
 #[cfg(test)]
 mod tests;
 
-use super::cutter::Cutter;
+use super::cutter::{Completed, Cutter};
 use super::epoch::Epoch;
 use super::splices::Splices;
 use super::{DateRange, Place, Rendition, Segment, Settings};
 use media::{AccessUnit, Codec, Data, Timebase, Track, TrackId};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// A segment may be longer than the target duration by this, and still be rounded to it (RFC 8216
 /// section 4.3.3.1).
 const ROUNDING: Duration = Duration::from_millis(490);
-
-/// Ends of the leading track's segments that other tracks have not reached. A track that stands still
-/// for longer than this many segments misses some.
-const MAX_CUTS: usize = 8;
 
 const SPLICES: Codec = Codec::Data(Data::Scte35);
 
@@ -31,8 +26,6 @@ pub struct Segmenter {
     cutters: Vec<Cutter>,
     /// Whole seconds that no segment exceeds when rounded; fixed with the leading track's first segment.
     target: Option<u32>,
-    /// Where the other tracks have to cut, in microseconds.
-    cuts: VecDeque<i64>,
     first_number: u64,
     epoch: Epoch,
     generation: Option<u64>,
@@ -57,7 +50,6 @@ impl Segmenter {
             settings,
             cutters: Vec::new(),
             target: None,
-            cuts: VecDeque::new(),
             first_number,
             epoch: Epoch::default(),
             generation: None,
@@ -75,6 +67,12 @@ impl Segmenter {
         self.cutters.iter().map(|cutter| &cutter.rendition)
     }
 
+    /// A number above those of all segments.
+    pub fn next_number(&self) -> u64 {
+        let numbers = self.renditions().map(|rendition| rendition.open_number);
+        numbers.max().map_or(self.first_number, |last| last + 1)
+    }
+
     /// The target duration in seconds, once the first segment is complete.
     pub const fn target(&self) -> Option<u32> {
         self.target
@@ -90,8 +88,8 @@ impl Segmenter {
             return false;
         }
         let leads = self.lead().is_some_and(|lead| lead.track.id == unit.track);
-        let limit = self.limit();
-        let (settings, cuts) = (self.settings, &mut self.cuts);
+        let (limit, longest) = (self.limit(), self.longest());
+        let settings = self.settings;
         let Some(cutter) = self
             .cutters
             .iter_mut()
@@ -103,6 +101,7 @@ impl Segmenter {
         // What this unit completes began in front of it.
         cutter.epoch = self.epoch.get().or(cutter.epoch);
         cutter.captured = self.epoch.captured();
+        cutter.longest = longest;
         if leads {
             self.epoch.learn(unit, timebase, now);
         }
@@ -111,7 +110,9 @@ impl Segmenter {
             cutter.rendition.open_number,
             cutter.rendition.open_parts.len(),
         );
-        let hole = cutter.complete_held(unit.dts);
+        let Completed { hole, cut } = cutter.complete_held(unit.dts);
+        let cut = cut.map(|cut| timebase.rescale(cut, Timebase::MICROS));
+        let mut ends: Vec<i64> = cut.into_iter().collect();
         let elapsed = timebase.duration(cutter.elapsed());
         let micros = timebase.rescale(unit.dts, Timebase::MICROS);
         let due = if leads {
@@ -119,29 +120,50 @@ impl Segmenter {
             let long_enough = elapsed + Duration::from_millis(1) >= settings.segment;
             unit.random_access && (long_enough || unit.discontinuity)
         } else {
-            let reached = cuts.iter().take_while(|cut| **cut <= micros).count();
-            cuts.drain(..reached);
-            reached > 0
+            cutter.reaches_cut(micros)
         };
         let too_long = elapsed >= limit;
         let too_large = cutter.open_bytes() > settings.max_bytes / 4;
         if cutter.elapsed() > 0 && (hole || due || too_long || too_large) {
             cutter.cut_segment();
-            if leads {
-                cuts.push_back(micros);
-                if cuts.len() > MAX_CUTS {
-                    cuts.pop_front();
-                }
-                let longest = elapsed.max(settings.segment).as_secs_f64();
-                self.target = self.target.or_else(|| Some(longest.round() as u32));
-            }
+            ends.push(micros);
         }
         cutter.hold(unit.clone());
-        before
-            != (
-                cutter.rendition.open_number,
-                cutter.rendition.open_parts.len(),
-            )
+        let after = (
+            cutter.rendition.open_number,
+            cutter.rendition.open_parts.len(),
+        );
+        if leads {
+            self.note_cuts(unit.track, &ends);
+        }
+        self.settle_target();
+        before != after
+    }
+
+    /// The leading track has ended segments there, in microseconds: the others do too. What others ended before it led is
+    /// nothing to it.
+    fn note_cuts(&mut self, lead: TrackId, ends: &[i64]) {
+        for cutter in &mut self.cutters {
+            if cutter.rendition.track.id == lead {
+                cutter.cuts.clear();
+            } else {
+                ends.iter().for_each(|end| cutter.note_cut(*end));
+            }
+        }
+    }
+
+    /// Fixes the target duration, once the leading track has a segment, or there are two of one that goes on without it.
+    pub(super) fn settle_target(&mut self) {
+        let leads = self.lead().is_some_and(|lead| !lead.segments.is_empty());
+        if self.target.is_some() || !leads && self.renditions().all(|one| one.segments.len() < 2) {
+            return;
+        }
+        let complete = self.renditions().flat_map(|one| &one.segments);
+        let complete = complete.map(|segment| segment.duration);
+        let open = self.cutters.iter().map(Cutter::open_duration);
+        let longest = complete.chain(open).max().unwrap_or_default();
+        let longest = longest.max(self.settings.segment).as_secs_f64();
+        self.target = Some(longest.round() as u32);
     }
 
     /// Something happens beside pictures and sound: it is told with the leading track, and of splices in playlists.
@@ -221,8 +243,10 @@ impl Segmenter {
 
     /// The stream is over: completes what is open.
     pub fn finish(&mut self) {
+        let longest = self.longest();
         for cutter in &mut self.cutters {
             cutter.epoch = self.epoch.get();
+            cutter.longest = longest;
             cutter.close_segment();
         }
         if self.target.is_none() {
@@ -237,13 +261,16 @@ impl Segmenter {
 
     /// Longest that a segment may be without a random access point at its end.
     fn limit(&self) -> Duration {
-        // One access unit more always fits in the rest of the rounding.
-        match self.target {
-            Some(target) => {
-                Duration::from_secs(u64::from(target)) + ROUNDING - Duration::from_millis(110)
-            }
-            None => self.settings.max_segment,
-        }
+        // One access unit more fits in the rest of the rounding, if it is not too long.
+        let with_another = |longest: Duration| longest - Duration::from_millis(110);
+        self.longest()
+            .map_or(self.settings.max_segment, with_another)
+    }
+
+    /// Longest that a segment may be, once that is known.
+    fn longest(&self) -> Option<Duration> {
+        let target = Duration::from_secs(u64::from(self.target?));
+        Some(target + ROUNDING)
     }
 
     /// The rendition of a track.

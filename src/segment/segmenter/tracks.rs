@@ -33,6 +33,8 @@ impl Segmenter {
             }
         }
         self.cutters.sort_by_key(|cutter| cutter.rendition.track.id);
+        // A change of the configuration ends a segment.
+        self.settle_target();
         let news = self.left_out.iter().filter(|left| !told.contains(left));
         news.map(|(_, error)| error.clone()).collect()
     }
@@ -45,11 +47,17 @@ impl Segmenter {
                 codec: track.codec.name(),
             });
         }
+        let (longest, above) = (self.longest(), self.next_number());
         let mut cutters = self.cutters.iter_mut();
         match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
             Some(cutter) if cutter.rendition.track == *track => {}
+            // What was cut of pictures is not to be found under the names of sound.
+            Some(cutter) if cutter.rendition.track.kind() != track.kind() => {
+                *cutter = Cutter::new(self.settings, track.clone(), above)?;
+            }
             Some(cutter) => {
                 cutter.epoch = self.epoch.get();
+                cutter.longest = longest;
                 cutter.change(track.clone())?;
             }
             None => {

@@ -82,11 +82,14 @@ fn is_along(rendition: &Rendition, grid: Grid, timebase: Timebase) -> bool {
         .segments
         .iter()
         .filter(|segment| segment.number >= grid.number);
-    segments.all(|segment| {
-        let begins = timebase.rescale(grid.begins(segment.number), own);
-        let changes = segment.discontinuity && segment.number > grid.number;
-        begins.abs_diff(segment.start) <= near.unsigned_abs() && !changes
-    }) && !rendition.open_discontinuity
+    // One of which nothing is there yet may never come.
+    segments.clone().next().is_some()
+        && segments.all(|segment| {
+            let begins = timebase.rescale(grid.begins(segment.number), own);
+            let changes = segment.discontinuity && segment.number > grid.number;
+            begins.abs_diff(segment.start) <= near.unsigned_abs() && !changes
+        })
+        && !rendition.open_discontinuity
 }
 
 /// A track with the texts that its description borrows.

@@ -74,6 +74,119 @@ fn a_gop_longer_than_the_target_is_cut_without_one() {
 }
 
 #[test]
+fn pictures_that_stand_long_make_no_segment_too_long() {
+    let mut segmenter = started(true);
+    run(&mut segmenter, 5, 50);
+    assert_eq!(segmenter.target(), Some(2));
+    // One picture a second, and a random access point every five.
+    for second in 5..30 {
+        let time = second * 1_000;
+        segmenter.push(&unit(VIDEO, time, second % 5 == 0, 100), at(time));
+    }
+    segmenter.finish();
+    let durations = durations(&segmenter, VIDEO);
+    assert!(
+        durations.iter().all(|millis| *millis < 2_500),
+        "{durations:?}"
+    );
+    assert!(durations.len() > 5, "{durations:?}");
+}
+
+#[test]
+fn pictures_seconds_apart_are_no_holes_but_the_first() {
+    let mut segmenter = started(true);
+    for number in 0..40 {
+        let time = number * 1_500;
+        segmenter.push(&unit(VIDEO, time, true, 100), at(time));
+    }
+    let durations = durations(&segmenter, VIDEO);
+    assert_eq!(segmenter.target(), Some(2));
+    let last = &durations[durations.len() - 5..];
+    assert_eq!(last, [1_500; 5], "{durations:?}");
+}
+
+#[test]
+fn sound_is_served_where_pictures_were_announced_and_do_not_come() {
+    let mut segmenter = started(true);
+    for frame in 0..48_000 * 20 / 1_024 {
+        let time = frame * 1_024;
+        segmenter.push(&unit(AUDIO, time, true, 200), at(time / 48));
+    }
+    let longest = durations(&segmenter, AUDIO).into_iter().max().unwrap();
+    let target = segmenter.target().unwrap();
+    assert!(
+        u128::from(target) * 1_000 + 500 > longest,
+        "{target} {longest}"
+    );
+    let snapshot = crate::segment::Snapshot::of(&segmenter, &Settings::default(), 1, false);
+    assert_eq!(snapshot.target, Some(target));
+    assert_eq!(snapshot.renditions.len(), 1);
+}
+
+#[test]
+fn a_configuration_that_changes_with_every_picture_leaves_a_target() {
+    let mut segmenter = started(false);
+    for number in 0..60 {
+        let mut set = tracks(2 + number as u64, false);
+        if number % 2 == 0 {
+            let config = aac::Config::low_complexity(48_000, 1).unwrap();
+            set.tracks[0].codec = Codec::Aac(config);
+        }
+        segmenter.set_tracks(&set);
+        let time = number * 4_096;
+        segmenter.push(&unit(AUDIO, time, true, 100), at(time / 48));
+    }
+    assert_eq!(segmenter.target(), Some(2));
+}
+
+#[test]
+fn each_track_ends_its_segments_with_the_leading_one() {
+    let mut set = tracks(2, true);
+    let other = Track {
+        id: TrackId(2),
+        ..set.tracks[1].clone()
+    };
+    set.tracks.push(other);
+    let mut segmenter = started(true);
+    segmenter.set_tracks(&set);
+    let mut frames = 0;
+    for picture in 0..25 * 11 {
+        let millis = picture * 40;
+        while frames * 1_024 / 48 <= millis {
+            for track in [AUDIO, TrackId(2)] {
+                let time = frames * 1_024;
+                segmenter.push(&unit(track, time, true, 200), at(time / 48));
+            }
+            frames += 1;
+        }
+        segmenter.push(&unit(VIDEO, millis, picture % 25 == 0, 1_000), at(millis));
+    }
+    let of = |track| segmenter.rendition(track).unwrap().open_number;
+    assert_eq!([of(VIDEO), of(AUDIO), of(TrackId(2))], [105; 3]);
+    for millis in durations(&segmenter, TrackId(2)) {
+        assert!((1_970..=2_030).contains(&millis), "{millis}");
+    }
+}
+
+#[test]
+fn a_track_of_another_kind_begins_under_numbers_of_its_own() {
+    let mut segmenter = started(true);
+    run(&mut segmenter, 5, 25);
+    let mut set = tracks(2, true);
+    // The publisher that came then tells its sound first.
+    let ids: Vec<TrackId> = set.tracks.iter().rev().map(|track| track.id).collect();
+    for (track, id) in set.tracks.iter_mut().zip(ids) {
+        track.id = id;
+    }
+    segmenter.set_tracks(&set);
+    for (track, kind) in [(VIDEO, media::Kind::Audio), (AUDIO, media::Kind::Video)] {
+        let rendition = segmenter.rendition(track).unwrap();
+        assert_eq!(rendition.track.kind(), kind);
+        assert!(rendition.segments.is_empty() && rendition.open_number > 102);
+    }
+}
+
+#[test]
 fn a_random_access_point_is_wanted_once_for_each_segment_that_is_too_long() {
     let mut segmenter = started(true);
     run(&mut segmenter, 5, 50);
