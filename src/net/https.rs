@@ -3,6 +3,7 @@
 use super::http::{self, Handler, Takeover};
 use super::listen;
 use super::patient::Patient;
+use super::watched::Bodies;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -27,8 +28,12 @@ const HTTP2: &[u8] = b"h2";
 /// A client has this long for the handshake of TLS.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection without a new request for so long is closed once all are answered.
+/// A connection without a new request for so long is closed once all are answered; so is, at once, one on which something
+/// of what was asked for is not taken for so long. Browsers stop to take a film while it is paused, and ask again.
 const IDLE: Duration = Duration::from_secs(120);
+
+/// How often a connection is looked at.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// How often a client is asked whether it is still there, and how long it has to answer.
 const PING: Duration = Duration::from_secs(20);
@@ -83,9 +88,15 @@ async fn serve_many<H: Handler>(
 ) {
     let begun: Arc<AtomicU64> = Arc::default();
     let count = begun.clone();
+    let bodies = Bodies::default();
+    let watching = bodies.clone();
     let service = hyper::service::service_fn(move |request| {
         count.fetch_add(1, Ordering::Relaxed);
-        answer(handler.clone(), request, peer)
+        let (handler, bodies) = (handler.clone(), watching.clone());
+        async move {
+            let response = answer(handler, request, peer).await?;
+            Ok::<_, h2::Error>(response.map(|body| bodies.watch(body)))
+        }
     });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -98,17 +109,22 @@ async fn serve_many<H: Handler>(
         .max_send_buf_size(MAX_SEND)
         .serve_connection(TokioIo::new(Patient::new(stream, http::STALLED)), service);
     let mut connection = pin!(connection);
-    let mut known = 0;
+    let (mut known, mut since) = (0, Instant::now());
     let served = loop {
         tokio::select! {
             served = connection.as_mut() => break served,
-            () = sleep(IDLE) => {
-                let now = begun.load(Ordering::Relaxed);
-                if now == known {
-                    connection.as_mut().graceful_shutdown();
-                }
-                known = now;
+            () = sleep(LOOK) => {}
+        }
+        if bodies.is_stalled(IDLE) {
+            tracing::debug!(%peer, "a client of HTTP/2 does not take what it asked for");
+            return;
+        }
+        if since.elapsed() >= IDLE {
+            let now = begun.load(Ordering::Relaxed);
+            if now == known {
+                connection.as_mut().graceful_shutdown();
             }
+            (known, since) = (now, Instant::now());
         }
     };
     if let Err(error) = served {

@@ -21,4 +21,5 @@ pub mod socket;
 pub mod text;
 pub mod tls;
 pub mod udp;
+mod watched;
 pub mod websocket;

@@ -11,6 +11,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
 
 /// Bytes that wait encrypted for room in the system.
 const MAX_ENCRYPTED: usize = 64 << 10;
@@ -156,6 +157,8 @@ impl Socket {
     }
 
     async fn own_ready(&self, interest: Interest) -> io::Result<Ready> {
+        // What is ready is told at once: a peer that never stops would keep its task running, and all others waiting.
+        consume_budget().await;
         if interest.is_readable() && self.tls().is_some_and(|tls| tls.decrypted > 0) {
             return Ok(Ready::READABLE);
         }

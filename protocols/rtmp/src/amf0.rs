@@ -219,6 +219,8 @@ fn write_properties(out: &mut Vec<u8>, properties: &[(String, Value)]) {
 struct Reader<'a> {
     input: Input<'a>,
     values_left: usize,
+    /// Of what AMF3 refers to.
+    text_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -226,6 +228,7 @@ impl<'a> Reader<'a> {
         Self {
             input: Input::new(bytes),
             values_left: MAX_VALUES,
+            text_left: amf3::MAX_TEXT,
         }
     }
 
@@ -270,7 +273,8 @@ impl<'a> Reader<'a> {
                 Value::Date(millis)
             }
             marker::AVM_PLUS => {
-                amf3::Reader::new(&mut self.input, &mut self.values_left).value(depth + 1)?
+                let left = (&mut self.values_left, &mut self.text_left);
+                amf3::Reader::new(&mut self.input, left).value(depth + 1)?
             }
             marker => return Err(AmfError::Marker { marker, offset }),
         })

@@ -8,7 +8,7 @@
 use crate::amf0::{AmfError, MAX_DEPTH, MAX_VALUES, Value};
 use crate::wire::Input;
 
-/// Most bytes of text in one value, those that are referred to counted each time.
+/// Most bytes of text in one message, those that are referred to counted each time.
 pub const MAX_TEXT: usize = 1 << 20;
 
 mod marker {
@@ -31,7 +31,7 @@ mod marker {
 pub(crate) struct Reader<'i, 'a> {
     input: &'i mut Input<'a>,
     values_left: &'i mut usize,
-    text_left: usize,
+    text_left: &'i mut usize,
     names_left: usize,
     strings: Vec<&'a [u8]>,
     classes: Vec<Class<'a>>,
@@ -46,12 +46,15 @@ struct Class<'a> {
 }
 
 impl<'i, 'a> Reader<'i, 'a> {
-    /// At what follows the marker. `values_left` values may still be read of the message.
-    pub(crate) const fn new(input: &'i mut Input<'a>, values_left: &'i mut usize) -> Self {
+    /// At what follows the marker. So many values and bytes of text may still be read of the message.
+    pub(crate) const fn new(
+        input: &'i mut Input<'a>,
+        (values_left, text_left): (&'i mut usize, &'i mut usize),
+    ) -> Self {
         Self {
             input,
             values_left,
-            text_left: MAX_TEXT,
+            text_left,
             names_left: MAX_VALUES,
             strings: Vec::new(),
             classes: Vec::new(),
@@ -197,11 +200,11 @@ impl<'i, 'a> Reader<'i, 'a> {
     }
 
     fn text(&mut self, bytes: &[u8]) -> Result<String, AmfError> {
-        self.text_left = self
-            .text_left
-            .checked_sub(bytes.len())
-            .ok_or(AmfError::TooMany)?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        // What is no UTF-8 becomes longer.
+        let text = String::from_utf8_lossy(bytes);
+        let left = self.text_left.checked_sub(text.len());
+        *self.text_left = left.ok_or(AmfError::TooMany)?;
+        Ok(text.into_owned())
     }
 
     /// A length or count; none where the value is one that has been sent before.

@@ -16,6 +16,12 @@ pub const MAX_BODY: usize = 128 << 10;
 /// Most bytes that are passed over between one message or frame and the next.
 pub const MAX_GARBAGE: usize = 1 << 20;
 
+/// Most places among garbage that look like the beginning of a message and are none. The end of each is looked for.
+const MAX_TRIED: usize = 64;
+
+/// Most frames that stand in the middle of one head. Each has to be taken out of what has come.
+const MAX_WITHIN: usize = 64;
+
 /// What is in front of a frame: a dollar sign, the channel, the length.
 const FRAME_HEADER: usize = 4;
 
@@ -52,11 +58,14 @@ pub enum ReadError {
     /// Longer than [`MAX_HEAD`].
     #[error("the head of a message is longer than {MAX_HEAD} bytes")]
     HeadTooLong,
+    /// More than there are by mistake.
+    #[error("more than {MAX_WITHIN} frames stand in the middle of the head of a message")]
+    FramesWithin,
     /// Longer than [`MAX_BODY`].
     #[error("a body of {0} bytes is longer than the {MAX_BODY} accepted")]
     BodyTooLong(usize),
     /// Nothing that could be read, for too long.
-    #[error("nothing in {MAX_GARBAGE} bytes is RTSP")]
+    #[error("nothing in {MAX_GARBAGE} bytes is RTSP, or too much only looks like it")]
     Garbage,
 }
 
@@ -69,14 +78,17 @@ pub struct Reader {
     /// How far behind `start` the end of the head or body has been looked for.
     scanned: usize,
     body: Option<Body>,
+    /// Frames that stood in the middle of the head that is being read.
+    within: usize,
     /// Frames of channels from this one on are not expected.
     channels: u8,
     /// Something of RTSP has been seen.
     seen: bool,
     /// What was read last was nothing.
     lost: bool,
-    /// Bytes passed over since something was read.
+    /// Bytes passed over since something was read, and places that looked like a message.
     garbage: usize,
+    tried: usize,
     skipped: u64,
 }
 
@@ -226,16 +238,17 @@ impl Reader {
                 let Some(Some(frame)) = self.frame(at) else {
                     return Ok(None);
                 };
+                self.within += 1;
+                if self.within > MAX_WITHIN {
+                    return Err(ReadError::FramesWithin);
+                }
                 let from = self.start + at;
                 self.buffer
                     .drain(from..from + FRAME_HEADER + frame.payload.len());
                 return Ok(Some(Some(frame)));
             }
             End::Open if self.rest().len() <= MAX_HEAD => return Ok(None),
-            End::Open if self.lost => {
-                self.skip()?;
-                return Ok(Some(None));
-            }
+            End::Open if self.lost => return self.no_head(),
             End::Open => return Err(ReadError::HeadTooLong),
         };
         if end > MAX_HEAD {
@@ -244,10 +257,7 @@ impl Reader {
         let message = match parse::head(self.rest().get(..end).unwrap_or_default()) {
             Ok(message) => message,
             Err(error) if !self.seen => return Err(ReadError::NotRtsp(error)),
-            Err(_) => {
-                self.skip()?;
-                return Ok(Some(None));
-            }
+            Err(_) => return self.no_head(),
         };
         self.consume(end);
         self.found();
@@ -356,12 +366,24 @@ impl Reader {
     fn consume(&mut self, bytes: usize) {
         self.start += bytes;
         self.scanned = 0;
+        self.within = 0;
     }
 
     const fn found(&mut self) {
         self.seen = true;
         self.lost = false;
         self.garbage = 0;
+        self.tried = 0;
+    }
+
+    /// What looked like the head of a message is none.
+    fn no_head(&mut self) -> Result<Option<Option<Frame>>, ReadError> {
+        self.tried += 1;
+        if self.tried > MAX_TRIED {
+            return Err(ReadError::Garbage);
+        }
+        self.skip()?;
+        Ok(Some(None))
     }
 
     /// Passes over a byte that is nothing.

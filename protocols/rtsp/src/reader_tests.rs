@@ -112,6 +112,21 @@ fn frames_in_the_middle_of_a_head() {
     ]
     .concat();
     assert_eq!(short(&bytes), ["2: 30 bytes", "3: 8 bytes", "200 "]);
+    // Each of them moves what is behind it: a sender is not to make us do that for every four bytes.
+    let head = &b"RTSP/1.0 200 OK\r\n"[..];
+    let many = [head, &frame(2, 0).repeat(64), b"\r\n"].concat();
+    assert_eq!(short(&many).len(), 65);
+    let more = [head, &frame(2, 0).repeat(65)].concat();
+    assert_eq!(read(&more, 100), Err(ReadError::FramesWithin));
+}
+
+#[test]
+fn garbage_that_looks_like_messages_is_not_searched_for_ever() {
+    let valid = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n?";
+    let few = [&valid[..], &b"PLAY ".repeat(64), b"\r\n\r\n", valid].concat();
+    assert_eq!(short(&few).len(), 2);
+    let many = [&valid[..], &b"PLAY ".repeat(20_000)].concat();
+    assert_eq!(read(&many, 30_000), Err(ReadError::Garbage));
 }
 
 #[test]

@@ -103,6 +103,7 @@ pub fn session(start: Instant, data: &[u8]) {
         let options = Options {
             passphrase: secret.and_then(|secret| Passphrase::new(secret).ok()),
             buffer: 64,
+            receive_buffer: 64,
             ..Options::default()
         };
         if let Some(session) = connected(start, options) {

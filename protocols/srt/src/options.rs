@@ -69,8 +69,10 @@ pub struct Options {
     pub payload: usize,
     /// Most bytes a second that are sent, headers and repetitions included (section 5.1.1, MAXBW_SET).
     pub max_bandwidth: u64,
-    /// Packets that wait for delivery or for acknowledgement, at most, in each direction.
+    /// Packets that wait for acknowledgement, at most.
     pub buffer: usize,
+    /// Packets that wait for delivery, at most: the window that the peer is told of.
+    pub receive_buffer: usize,
     /// How long a handshake may take.
     pub connect_timeout: Duration,
     /// How long a peer may be silent.
@@ -90,6 +92,7 @@ impl Default for Options {
             payload: 1_316,
             max_bandwidth: 125_000_000,
             buffer: 8_192,
+            receive_buffer: 8_192,
             connect_timeout: Duration::from_secs(3),
             idle_timeout: Duration::from_secs(5),
         }

@@ -166,13 +166,18 @@ impl Sender {
             .checked_add(age + Duration::from_micros(1))
     }
 
-    /// The peer misses these. Gives how many are put in line to be sent again, and the range that is not
-    /// here any more.
+    /// Packets that have been sent and may be missing.
+    pub(crate) const fn in_flight(&self) -> usize {
+        self.sent
+    }
+
+    /// The peer misses these, of which `left` are looked at. Gives how many are put in line to be sent again, and the
+    /// range that is not here any more.
     pub(crate) fn report(
         &mut self,
         now: Instant,
-        first: Sequence,
-        last: Sequence,
+        (first, last): (Sequence, Sequence),
+        left: &mut usize,
         trip: &RoundTrip,
     ) -> (u64, Option<(Sequence, Sequence)>) {
         let end = self.base.add(u32::try_from(self.sent).unwrap_or(0));
@@ -187,7 +192,8 @@ impl Sender {
         let from = first.offset(self.base).unwrap_or(0);
         let mut count = 0;
         if let Some(to) = last.offset(self.base) {
-            for index in from..=to {
+            for index in (from..=to).take(*left) {
+                *left -= 1;
                 count += u64::from(self.lose(now, index, trip));
             }
         }
@@ -357,28 +363,51 @@ mod tests {
         }
         let base = Sequence::new(u32::MAX);
         assert_eq!(
-            sender.report(now, base.add(1), base.add(2), &trip),
+            sender.report(now, (base.add(1), base.add(2)), &mut 9, &trip),
             (2, None)
         );
         assert_eq!(
-            sender.report(now, base.add(1), base.add(2), &trip),
+            sender.report(now, (base.add(1), base.add(2)), &mut 9, &trip),
             (0, None)
         );
+        // As often as they are asked for, no more are looked at than were sent.
+        let mut left = sender.in_flight();
+        assert_eq!(left, 5);
+        for _ in 0..9 {
+            sender.report(now, (base.add(1), base.add(2)), &mut left, &trip);
+        }
+        assert_eq!(left, 0);
         // Never sent, and backwards.
-        assert_eq!(sender.report(now, base, base.add(5), &trip), (0, None));
-        assert_eq!(sender.report(now, base.add(2), base, &trip), (0, None));
+        assert_eq!(
+            sender.report(now, (base, base.add(5)), &mut 9, &trip),
+            (0, None)
+        );
+        assert_eq!(
+            sender.report(now, (base.add(2), base), &mut 9, &trip),
+            (0, None)
+        );
         let mut order = Vec::new();
         for _ in 0..3 {
             order.push(sender.pop(now).unwrap().0.since(base));
         }
         assert_eq!(order, [1, 2, 5]);
         // Under way still; later it is sent once more.
-        assert_eq!(sender.report(now, base.add(1), base.add(1), &trip).0, 0);
+        assert_eq!(
+            sender
+                .report(now, (base.add(1), base.add(1)), &mut 9, &trip)
+                .0,
+            0
+        );
         let later = now + Duration::from_millis(11);
-        assert_eq!(sender.report(later, base.add(1), base.add(1), &trip).0, 1);
+        assert_eq!(
+            sender
+                .report(later, (base.add(1), base.add(1)), &mut 9, &trip)
+                .0,
+            1
+        );
         // What was acknowledged is gone.
         sender.acknowledge(later, base.add(4), Some(50));
-        let report = sender.report(later, base.add(1), base.add(4), &trip);
+        let report = sender.report(later, (base.add(1), base.add(4)), &mut 9, &trip);
         assert_eq!(report, (1, Some((base.add(1), base.add(3)))));
         // Acknowledgements of what was never sent are none.
         sender.acknowledge(later, base.add(9), Some(50));

@@ -57,10 +57,11 @@ impl RoundTrip {
         Duration::from_micros(u64::from(self.rtt) + 4 * u64::from(self.variance))
     }
 
-    /// RTT - 4 · RTTVar: what was sent before that may have been missed again.
+    /// RTT - 4 · RTTVar: what was sent before that may have been missed again. A peer may say what it will of the round
+    /// trip, but reports losses no more often than every 10 ms.
     pub(crate) fn least(&self) -> Duration {
         let least = self.rtt.saturating_sub(self.variance.saturating_mul(4));
-        Duration::from_micros(u64::from(least))
+        Duration::from_micros(u64::from(least)).max(ACK_INTERVAL)
     }
 
     /// Between two periodic loss reports (section 4.8.2).
@@ -250,7 +251,7 @@ mod tests {
         assert_eq!(trip.least(), Duration::from_millis(30));
         assert_eq!(trip.nak_interval(), Duration::from_millis(35));
         trip.adopt(u32::MAX, u32::MAX);
-        assert_eq!(trip.least(), Duration::ZERO);
+        assert_eq!(trip.least(), ACK_INTERVAL);
         assert!(trip.patience() <= Duration::from_secs(150));
     }
 }

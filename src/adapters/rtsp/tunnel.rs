@@ -188,3 +188,58 @@ async fn read(socket: &Socket, bytes: &mut Vec<u8>) -> io::Result<bool> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::Semaphore;
+
+    /// A GET with that cookie, and how it is answered.
+    async fn get(
+        tunnels: &Arc<Tunnels>,
+        listener: &TcpListener,
+        cookie: usize,
+    ) -> (TcpStream, String) {
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let request = format!("GET /x HTTP/1.0\r\nx-sessioncookie: {cookie}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let (accepted, address) = listener.accept().await.unwrap();
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let tunnels = tunnels.clone();
+        tokio::spawn(async move {
+            tunnels
+                .begin(Socket::from(accepted), address.ip(), place)
+                .await
+        });
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        (client, String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    #[tokio::test]
+    async fn one_address_has_not_all_the_places() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let tunnels = Arc::new(Tunnels::default());
+        let mut waiting = Vec::new();
+        for cookie in 0..MAX_OF_ONE {
+            let (client, answer) = get(&tunnels, &listener, cookie).await;
+            assert_eq!(answer, "HTTP/1.0 200");
+            waiting.push(client);
+        }
+        let (_, answer) = get(&tunnels, &listener, MAX_OF_ONE).await;
+        assert_eq!(answer, "HTTP/1.0 404");
+        // One that leaves makes room.
+        waiting.pop();
+        while tunnels.lock().len() >= MAX_OF_ONE {
+            tokio::task::yield_now().await;
+        }
+        let (_, answer) = get(&tunnels, &listener, MAX_OF_ONE).await;
+        assert_eq!(answer, "HTTP/1.0 200");
+    }
+}

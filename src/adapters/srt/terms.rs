@@ -7,6 +7,9 @@ use srt::{Options, Passphrase};
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// Packets of a player that wait to be delivered: it has nothing to say that anybody hears.
+const OF_PLAYERS: usize = 256;
+
 /// Longest latency that the handshake can carry, in a round number.
 const MAX_LATENCY: Duration = Duration::from_secs(60);
 
@@ -62,10 +65,17 @@ impl Terms {
     pub(super) fn of(&self, name: &StreamName, publishes: bool) -> Options {
         let term = self.streams.get(name).unwrap_or(&self.common);
         let passphrase = if publishes { &term.publish } else { &term.read };
-        Options {
+        let options = Options {
             latency: term.latency,
             passphrase: passphrase.clone(),
             ..Options::default()
+        };
+        match publishes {
+            true => options,
+            false => Options {
+                receive_buffer: OF_PLAYERS,
+                ..options
+            },
         }
     }
 

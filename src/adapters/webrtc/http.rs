@@ -181,6 +181,7 @@ async fn delete(asked: &Asked<'_>, resource: &str) -> Response<Body> {
     let Some(found) = asked.running.router.find(&asked.name, resource) else {
         return no_session();
     };
+    asked.running.router.hide(resource);
     let home = found.home;
     // Where it has ended meanwhile, nothing is left to stop.
     let _ = home.inbox.send(Message::Stop(home.ufrag)).await;

@@ -10,6 +10,9 @@ const MAX_STEP: i64 = 1_000_000;
 /// The least by which two times differ in packets, whose clock has 90,000 ticks a second, in microseconds.
 const TICK: i64 = 12;
 
+/// What a picture takes beside its payloads, in bytes: small ones are many.
+const OVERHEAD: usize = 256;
+
 /// One access unit in packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sample {
@@ -48,7 +51,7 @@ impl Recent {
             *self = Self::default();
         }
         if sample.random_access || !self.pictures.is_empty() {
-            self.bytes += sample.payloads.bytes();
+            self.bytes += OVERHEAD + sample.payloads.bytes();
             self.pictures.push(sample.clone());
         }
     }

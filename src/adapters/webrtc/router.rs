@@ -76,7 +76,14 @@ impl Router {
 
     /// The session answers to this address.
     pub(super) fn learn(&self, address: SocketAddr, home: &Home) {
-        write(&self.by_address).insert(address, home.clone());
+        if read(&self.by_address).get(&address) != Some(home) {
+            write(&self.by_address).insert(address, home.clone());
+        }
+    }
+
+    /// The session of that resource is about to end, and not to be found any more.
+    pub(super) fn hide(&self, resource: &str) {
+        self.resources().remove(resource);
     }
 
     /// The session is over.

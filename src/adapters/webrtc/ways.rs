@@ -39,11 +39,18 @@ impl Ways {
     /// The session has answered what came over a path: what comes from there is for it.
     pub(super) fn answered(&mut self, path: Path, router: &Router, home: &Home) {
         let remote = path.remote;
-        let is_new = path.transport == Transport::Udp && !self.addresses.contains(&remote);
-        if is_new && self.addresses.len() < MAX {
-            self.addresses.push(remote);
-            router.learn(remote, home);
+        if path.transport != Transport::Udp {
+            return;
         }
+        let is_known = self.addresses.contains(&remote);
+        if !is_known && self.addresses.len() >= MAX {
+            return;
+        }
+        if !is_known {
+            self.addresses.push(remote);
+        }
+        // Also one that is known may have become another session's: by a datagram whose sender said it came from here.
+        router.learn(remote, home);
     }
 
     /// Sends by a connection, if it is still there.

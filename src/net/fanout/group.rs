@@ -92,19 +92,23 @@ pub(super) type Place = Rc<dyn Any>;
 /// Groups by the address of their stream, and the name and the variant of their form.
 type Groups = HashMap<(usize, &'static str, Vec<u8>), Weak<dyn Any>>;
 
+/// Variants of a form that are made of one stream at a time. Each has packets of its own, and readers choose them.
+const MAX_VARIANTS: usize = 16;
+
 thread_local! {
     /// The groups of this shard. A group lives as long as its task and its members.
     static GROUPS: RefCell<Groups> = RefCell::default();
 }
 
 impl<F: Format, P: Peer> Group<F, P> {
-    /// The group of this shard for `stream`, started with this form if there is none.
+    /// The group of this shard for `stream`, started with this form if there is none. None where there are as many
+    /// others as there may be.
     pub(super) fn of(
         form: F,
         stream: &Arc<Stream>,
         read: impl FnOnce() -> Reader,
         bounds: Bounds,
-    ) -> Rc<Self> {
+    ) -> Option<Rc<Self>> {
         let key = (Arc::as_ptr(stream) as usize, F::NAME, form.variant());
         GROUPS.with_borrow_mut(|groups| {
             let known = groups
@@ -112,12 +116,17 @@ impl<F: Format, P: Peer> Group<F, P> {
                 .and_then(Weak::upgrade)
                 .and_then(|group| group.downcast::<Self>().ok())
                 .filter(|group| !group.finished.get());
-            known.unwrap_or_else(|| {
+            known.or_else(|| {
                 groups.retain(|_, group| group.strong_count() > 0);
+                let others = groups.keys();
+                let others = others.filter(|(stream, name, _)| (*stream, *name) == (key.0, key.1));
+                if others.count() >= MAX_VARIANTS {
+                    return None;
+                }
                 let group = Self::start(form, stream, read(), bounds);
                 let any: Rc<dyn Any> = group.clone();
                 groups.insert(key, Rc::downgrade(&any));
-                group
+                Some(group)
             })
         })
     }

@@ -32,6 +32,9 @@ const READ_BUFFER: usize = 4_096;
 /// without reading is closed.
 const MAX_UNSENT: usize = 8 * MAX_SLICES;
 
+/// Bytes of answers to the peer that may wait for one socket.
+const MAX_ANSWERS: usize = 256 << 10;
+
 /// How long a socket may take for the last words after the stream's end.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -69,6 +72,8 @@ struct MemberState<P> {
     peer: P,
     /// What has to go out before anything else: the rest of a write, and answers to the peer.
     unsent: VecDeque<Bytes>,
+    /// Bytes of answers since nothing had to go out.
+    answers: usize,
     /// When the peer's session wants to be woken.
     timeout: Option<Instant>,
     cursor: Cursor,
@@ -95,7 +100,10 @@ impl<P: Peer> MemberState<P> {
     fn drain_peer(&mut self) {
         loop {
             match self.peer.poll_output() {
-                Output::Send(bytes) => self.unsent.push_back(bytes),
+                Output::Send(bytes) => {
+                    self.answers = self.answers.saturating_add(bytes.len());
+                    self.unsent.push_back(bytes);
+                }
                 Output::Leave => {
                     self.closing.get_or_insert("it stopped playing");
                 }
@@ -122,6 +130,7 @@ impl<P: Peer> Member<P> {
         let mut state = MemberState {
             peer,
             unsent: VecDeque::new(),
+            answers: 0,
             timeout: None,
             cursor,
             generation: None,
@@ -278,7 +287,7 @@ impl<P: Peer> Member<P> {
         stream: &Stream,
         fresh: Option<&Fresh>,
     ) -> io::Result<()> {
-        if state.unsent.len() > MAX_UNSENT {
+        if state.unsent.len() > MAX_UNSENT || state.answers > MAX_ANSWERS {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         while !state.unsent.is_empty() {
@@ -289,6 +298,7 @@ impl<P: Peer> Member<P> {
             drop_front(&mut state.unsent, written);
             state.blocked_since = None;
         }
+        state.answers = 0;
         if state.unsent.capacity() > 0 {
             // Most sockets are full only once, at the start: they need not keep room for that.
             state.unsent = VecDeque::new();

@@ -163,7 +163,10 @@ pub async fn serve<F: Format, P: Peer>(subscriber: Subscriber<F, P>) {
         Some((bridges, sound)) => bridges.reader(stream, *sound),
         None => Reader::plain(stream),
     };
-    let group = Group::<F, P>::of(form, stream, read, bounds);
+    let Some(group) = Group::<F, P>::of(form, stream, read, bounds) else {
+        tracing::warn!(stream = %stream.name(), %address, format = F::NAME, "the stream is sent in too many ways");
+        return;
+    };
     let start = group.packets.borrow().start();
     let member = Rc::new(Member::new(socket, address, F::NAME, peer, start, &viewer));
     group.members.borrow_mut().push(member.clone());

@@ -34,6 +34,8 @@ pub const MESSAGE_STREAM: u32 = 1;
 const CHUNK_SIZE: u32 = 4_096;
 /// Most bytes that are kept while a request is unanswered.
 const MAX_UNREAD: usize = 256 << 10;
+/// Most data messages that wait to be taken; more are passed over.
+const MAX_DATA: usize = 16;
 /// Longest description of a refusal, in bytes.
 const MAX_DESCRIPTION: usize = 1_024;
 /// What a client may make the reader hold before it has connected.
@@ -94,6 +96,8 @@ pub struct Session {
     config: Config,
     link: Link,
     events: VecDeque<Event>,
+    /// Data messages that have come since all events were taken.
+    data_waiting: usize,
     connect: Option<Connect>,
     stage: Stage,
     /// Input that came while a request was unanswered.
@@ -109,6 +113,7 @@ impl Session {
         Self {
             link: Link::new(HandshakeRole::Server, config.seed, LIMITS_BEFORE_CONNECT),
             events: VecDeque::new(),
+            data_waiting: 0,
             connect: None,
             stage: Stage::Idle,
             unread: Vec::new(),
@@ -161,6 +166,9 @@ impl Session {
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
         }
+        self.data_waiting = 0;
+        // Room for what came at once is not kept: there are many connections.
+        self.events = VecDeque::new();
         let silence = match (self.is_playing(), self.pinged) {
             (false, _) => None,
             (true, false) => self.last_input.checked_add(self.config.ping_after),
@@ -309,10 +317,13 @@ impl Session {
             Message::Video(payload) if publishing && !payload.is_empty() => {
                 self.events.push_back(Event::Video { timestamp, payload });
             }
+            // Values take more room than their bytes, and an aggregate may have thousands of them.
+            Message::Data(_) if publishing && self.data_waiting >= MAX_DATA => {}
             Message::Data(mut values) if publishing => {
                 if values.first().and_then(Value::as_str) == Some("@setDataFrame") {
                     values.remove(0);
                 }
+                self.data_waiting += 1;
                 self.events.push_back(Event::Data { timestamp, values });
             }
             Message::UserControl(UserControl::SetBufferLength { millis, .. }) => {

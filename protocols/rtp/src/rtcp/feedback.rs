@@ -4,6 +4,9 @@
 use super::Input;
 use bytes::BufMut;
 
+/// The highest bit rate that both can be written and be counted with.
+const MAX_BITRATE: u64 = 0x3_ffff << 46;
+
 /// Packets of one source that did not arrive (generic NACK, RFC 4585 section 6.2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nack {
@@ -171,7 +174,9 @@ impl ReceiverEstimate {
         let bits = input.u32()?;
         let (count, exponent) = (bits >> 24, bits >> 18 & 0x3f);
         // 18 bits shifted by more than 46 are more than any network carries.
+        // More than that is not written: it has 18 bits and an exponent.
         let bitrate = u64::from(bits & 0x3_ffff).saturating_mul(1 << exponent);
+        let bitrate = bitrate.min(MAX_BITRATE);
         let sources = (0..count).map(|_| input.u32()).collect::<Option<_>>()?;
         Some(Some(Self {
             sender,

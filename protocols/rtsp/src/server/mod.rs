@@ -153,7 +153,11 @@ impl Session {
         }
         match self.events.pop_front() {
             Some(event) => Output::Event(event),
-            None => Output::Timeout(self.deadline()),
+            None => {
+                // Room for what came at once is not kept: there are many connections.
+                self.events = VecDeque::new();
+                Output::Timeout(self.deadline())
+            }
         }
     }
 
@@ -224,6 +228,8 @@ impl Session {
             self.seen = true;
             self.last_sign = now;
             match incoming {
+                // A packet has a header.
+                Incoming::Frame(frame) if frame.payload.is_empty() => {}
                 Incoming::Frame(frame) => {
                     let mut tracks = self.tracks.iter();
                     let found = tracks.find_map(|track| {

@@ -29,7 +29,7 @@ pub(crate) fn hello(
         extension: 0,
         initial,
         mtu: MTU,
-        window: u32::try_from(options.buffer).unwrap_or(u32::MAX),
+        window: u32::try_from(options.receive_buffer).unwrap_or(u32::MAX),
         kind,
         socket,
         cookie,

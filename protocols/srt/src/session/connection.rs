@@ -133,7 +133,7 @@ impl Connection {
                 options.max_bandwidth,
                 payload,
             ),
-            receiver: Receiver::new(agreed.initial, options.buffer),
+            receiver: Receiver::new(agreed.initial, options.receive_buffer),
             base: TimeBase::new(start, agreed.at.0, agreed.at.1),
             clock: Unwrapper::new(agreed.at.1),
             trip: RoundTrip::new(),
@@ -408,8 +408,11 @@ impl Connection {
     fn nak(&mut self, now: Instant, list: &[u8]) {
         self.stats.packets_received_nak += 1;
         let mut gone = None;
+        // Ranges may lie over each other: all of them together are no more than what was sent.
+        let mut left = self.sender.in_flight();
         for (first, last) in losses(list) {
-            let (count, range) = self.sender.report(now, first, last, &self.trip);
+            let range = (first, last);
+            let (count, range) = self.sender.report(now, range, &mut left, &self.trip);
             self.stats.packets_send_loss += count;
             gone = gone.or(range);
         }

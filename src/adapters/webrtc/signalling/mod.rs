@@ -26,10 +26,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use webrtc::Proposal;
 
 /// Sessions of one connection at a time, those that wait for their stream included.
 const MAX_SESSIONS: usize = 64;
+
+/// Who was sent an offer answers within this, or has no session.
+const UNANSWERED: Duration = Duration::from_secs(30);
 
 /// Clients ping every 3 s. One that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -43,7 +47,7 @@ pub(super) fn answer(
     let accept = match accept(&request.headers) {
         Ok(Some(accept)) => accept,
         Ok(None) => return plain(StatusCode::UPGRADE_REQUIRED, "this is for WebSocket"),
-        Err(words) => return plain(StatusCode::BAD_REQUEST, words.trim_end()),
+        Err(refused) => return refused.respond(),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -96,6 +100,7 @@ enum Session {
 }
 
 struct Offered {
+    since: Instant,
     proposal: Proposal,
     viewer: Viewer,
     formats: Formats,
@@ -111,6 +116,7 @@ impl Connection {
             if let Err(reason) = answered {
                 break reason;
             }
+            self.sessions.retain(|_, session| !session.is_forgotten());
             tokio::select! {
                 ready = texts.readable() => if let Err(error) = ready {
                     break error.to_string();
@@ -141,6 +147,8 @@ impl Connection {
     /// Does what has been said.
     async fn hear(&mut self, texts: &mut Texts) -> Result<(), String> {
         while let Some(text) = texts.pull()? {
+            // One that does not stop is not to keep others waiting.
+            consume_budget().await;
             let Ok(said) = serde_json::from_str::<Said>(&text) else {
                 continue;
             };
@@ -245,6 +253,7 @@ impl Connection {
         let (proposal, offer) =
             proposal.map_err(|error| (Refused::NotByWebRtc, error.to_string()))?;
         let offered = Box::new(Offered {
+            since: Instant::now(),
             proposal,
             viewer: Viewer::new(stream, "webrtc").by(pass),
             formats,
@@ -362,6 +371,11 @@ impl Connection {
 }
 
 impl Session {
+    /// Whether its offer has not been answered, and will not be.
+    fn is_forgotten(&self) -> bool {
+        matches!(self, Self::Offered(offered) if offered.since.elapsed() > UNANSWERED)
+    }
+
     /// Ends what has begun.
     async fn stop(self) {
         if let Self::Begun { home, .. } = self {
