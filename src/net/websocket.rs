@@ -2,7 +2,8 @@
 
 use super::http::Taken;
 use super::socket::Socket;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -13,17 +14,41 @@ use tungstenite::{Error, Message, WebSocket};
 /// Longest message, in bytes.
 const MAX_MESSAGE: usize = 256 << 10;
 
+/// What a connection keeps to read to.
+const READ_BUFFER: usize = 4 << 10;
+
 /// Most bytes that are read at once.
 const READ: usize = 16 << 10;
 
 /// A client that takes nothing for so long is gone.
 const STALLED: Duration = Duration::from_secs(10);
 
+/// The version of the standard (section 4.1).
+const VERSION: &str = "13";
+
+/// What is wrong with a request for WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(StatusCode, &'static str);
+
+impl Refused {
+    /// What is answered, with the version that is known (section 4.4).
+    pub fn respond(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.1));
+        *response.status_mut() = self.0;
+        let headers = response.headers_mut();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, plain);
+        let version = HeaderValue::from_static(VERSION);
+        headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+        response
+    }
+}
+
 /// `Sec-WebSocket-Accept` where the request asks for WebSocket (section 4.2.1); none where it asks for HTTP.
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn accept(headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
+pub fn accept(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refused> {
     let has = |name, token: &str| {
         let mut values = headers.get_all(name).iter();
         values.any(|value: &HeaderValue| {
@@ -35,13 +60,18 @@ pub fn accept(headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> 
     if !has(header::UPGRADE, "websocket") {
         return Ok(None);
     }
-    if !has(header::CONNECTION, "upgrade") || !has(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err("this is no request for WebSocket of version 13\n");
+    let bad = |words| Refused(StatusCode::BAD_REQUEST, words);
+    if !has(header::CONNECTION, "upgrade") {
+        return Err(bad("the request has no Connection: Upgrade\n"));
+    }
+    if !has(header::SEC_WEBSOCKET_VERSION, VERSION) {
+        let words = "this is WebSocket of version 13\n";
+        return Err(Refused(StatusCode::UPGRADE_REQUIRED, words));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
-    let key = key.ok_or("the request for WebSocket has no key\n")?;
+    let key = key.ok_or_else(|| bad("the request for WebSocket has no key\n"))?;
     let accept = derive_accept_key(key.as_bytes());
-    let accept = HeaderValue::try_from(accept).map_err(|_| "the key cannot be used\n")?;
+    let accept = HeaderValue::try_from(accept).map_err(|_| bad("the key cannot be used\n"))?;
     Ok(Some(accept))
 }
 
@@ -108,6 +138,7 @@ impl Texts {
             output: head.to_vec(),
         };
         let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         Self {

@@ -75,9 +75,14 @@ fn over_websocket_each_tag_is_a_message() {
 fn a_bad_request_for_websocket_is_refused() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::Silent);
-    let headers = [("Upgrade", "websocket"), ("Connection", "Upgrade")];
-    let refused = request(server.http, "GET", FILE, &headers, b"");
-    assert_eq!(refused.status, 400, "{}", refused.text());
+    let upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade")];
+    let with = |version| [&upgrade[..], &[("Sec-WebSocket-Version", version)]].concat();
+    let ask = |headers: &[(&str, &str)]| request(server.http, "GET", FILE, headers, b"");
+    // Without a key, and of a version that is not known.
+    assert_eq!(ask(&with("13")).status, 400);
+    let refused = ask(&with("8"));
+    assert_eq!(refused.status, 426, "{}", refused.text());
+    assert_eq!(refused.header("sec-websocket-version"), "13");
 }
 
 /// Asks for the stream; what comes next is behind the head of the answer.

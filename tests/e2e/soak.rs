@@ -44,6 +44,8 @@ fn hostile_clients_harm_nobody() {
             "hls.abuse.half-open",
             "--skip",
             "webrtc.abuse.half-open",
+            "--skip",
+            "websocket.abuse.half-open",
             "--mutations",
             "40",
             "--patience",
@@ -164,6 +166,10 @@ impl Soak {
             .args(["--hls", &http("streams/demo.m3u8")])
             .args(["--udp", &format!("udp://127.0.0.1:{}", self.udp)])
             .args(["--udp-playlist", &http("streams/udp.m3u8")])
+            .args([
+                "--websocket",
+                &http("streams/good.flv").replace("http", "ws"),
+            ])
             .arg("--json")
             .arg(report("json"))
             .arg("--junit")

@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Outcome};
 use crate::options::Targets;
-use crate::{hls, mpegts, rtmp, rtsp, srt, webrtc};
+use crate::{hls, mpegts, rtmp, rtsp, srt, webrtc, websocket};
 
 /// The protocols that are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +13,18 @@ pub(crate) enum Protocol {
     Webrtc,
     Hls,
     MpegTs,
+    WebSocket,
 }
 
 impl Protocol {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Rtmp,
         Self::Rtsp,
         Self::Srt,
         Self::Webrtc,
         Self::Hls,
         Self::MpegTs,
+        Self::WebSocket,
     ];
 
     /// As names of cases begin.
@@ -34,6 +36,7 @@ impl Protocol {
             Self::Webrtc => "webrtc",
             Self::Hls => "hls",
             Self::MpegTs => "mpegts",
+            Self::WebSocket => "websocket",
         }
     }
 
@@ -45,6 +48,7 @@ impl Protocol {
             Self::Webrtc => &webrtc::SUITE,
             Self::Hls => &hls::SUITE,
             Self::MpegTs => &mpegts::SUITE,
+            Self::WebSocket => &websocket::SUITE,
         }
     }
 }

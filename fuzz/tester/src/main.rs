@@ -32,6 +32,7 @@ mod run;
 mod srt;
 mod transcript;
 mod webrtc;
+mod websocket;
 mod wire;
 
 use clap::Parser;

@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// A playlist that shows what came of --udp
     #[arg(long, value_name = "URL")]
     pub(crate) udp_playlist: Option<String>,
+    /// Where WebSocket is spoken: ws://HOST/PATH
+    #[arg(long, value_name = "URL")]
+    pub(crate) websocket: Option<String>,
 
     /// Run only cases whose name holds one of these, as `rtmp.` or `abuse`
     #[arg(long, value_name = "TEXT")]
@@ -102,6 +105,7 @@ pub(crate) struct Targets {
     pub(crate) hls: Option<Address>,
     pub(crate) udp: Option<Address>,
     pub(crate) udp_playlist: Option<Address>,
+    pub(crate) websocket: Option<Address>,
 }
 
 impl Options {
@@ -125,6 +129,7 @@ impl Options {
             hls: address(&self.hls, "http", 80)?,
             udp: address(&self.udp, "udp", 5000)?,
             udp_playlist: address(&self.udp_playlist, "http", 80)?,
+            websocket: address(&self.websocket, "ws", 80)?,
         })
     }
 

@@ -89,7 +89,7 @@ async fn play(
     };
     let upgrade = match accept(&request.headers) {
         Ok(upgrade) => upgrade,
-        Err(words) => return Ok(plain(StatusCode::BAD_REQUEST, words)),
+        Err(refused) => return Ok(refused.respond()),
     };
     let opened = context.hub.open(&name, Interest::Watch).await?;
     let stream = opened.stream().clone();

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, OpCode};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 /// Longest header of a frame.
 const MAX_HEADER: usize = 14;
@@ -52,6 +52,8 @@ pub(crate) struct WebSocket {
     input: Vec<u8>,
     /// Bytes of a message to come, which nobody wants.
     passed_over: u64,
+    /// More fragments of a message are to come.
+    within: bool,
     has_closed: bool,
 }
 
@@ -64,6 +66,7 @@ impl WebSocket {
             output: [head, message].map(Output::Send).into(),
             input: Vec::new(),
             passed_over: 0,
+            within: false,
             has_closed: false,
         }
     }
@@ -76,11 +79,27 @@ impl WebSocket {
             return Ok(false);
         };
         let mask = header.mask.ok_or("a frame of a client is not masked")?;
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err("a frame has bits of an extension".into());
+        }
         let at = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
-        let OpCode::Control(control) = header.opcode else {
-            self.passed_over = length;
-            self.input.drain(..at.min(self.input.len()));
-            return Ok(true);
+        let control = match header.opcode {
+            OpCode::Control(control) if header.is_final => control,
+            OpCode::Control(_) => return Err("a control frame is in fragments".into()),
+            OpCode::Data(data) => {
+                let goes_on = match data {
+                    Data::Continue => true,
+                    Data::Text | Data::Binary => false,
+                    Data::Reserved(_) => return Err("a frame is of no kind that is known".into()),
+                };
+                if goes_on != self.within {
+                    return Err("fragments of messages stand in no order".into());
+                }
+                self.within = !header.is_final;
+                self.passed_over = length;
+                self.input.drain(..at.min(self.input.len()));
+                return Ok(true);
+            }
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > MAX_CONTROL {
@@ -101,8 +120,11 @@ impl WebSocket {
             Control::Close => {
                 self.close(payload.get(..2).unwrap_or_default());
                 self.output.push_back(Output::Leave);
+                // What comes behind it means nothing.
+                self.passed_over = u64::MAX;
             }
-            Control::Pong | Control::Reserved(_) => {}
+            Control::Pong => {}
+            Control::Reserved(_) => return Err("a frame is of no kind that is known".into()),
         }
         Ok(true)
     }
@@ -191,8 +213,10 @@ mod tests {
     fn pings_are_answered_and_messages_passed_over_wherever_input_is_cut() {
         let mut input = frame(0x82, &[7; 100]);
         input.extend(frame(0x89, b"are you there"));
-        input.extend(frame(0x81, b"text"));
+        input.extend(frame(0x01, b"text"));
+        input.extend(frame(0x80, b"and more"));
         input.extend(frame(0x88, &[0x03, 0xe8, b'x']));
+        input.extend(frame(0x89, b"behind the end"));
         for cut in [1, 3, 50, 1_000] {
             let mut peer = WebSocket::new(Bytes::from_static(b"head"), b"FLV");
             assert_eq!(drain(&mut peer).0, b"head\x82\x03FLV");
@@ -221,8 +245,16 @@ mod tests {
             &[0x89, 0][..],
             // A ping of 126 bytes.
             &[0x89, 0xfe, 0, 126, 0, 0, 0, 0],
-            // A reserved operation.
+            // Reserved operations.
             &[0x83, 0x80, 0, 0, 0, 0],
+            &[0x8b, 0x80, 0, 0, 0, 0],
+            // A bit of an extension.
+            &[0xc9, 0x80, 0, 0, 0, 0],
+            // Half a ping.
+            &[0x09, 0x80, 0, 0, 0, 0],
+            // A continuation of nothing, and a message within another.
+            &[0x80, 0x80, 0, 0, 0, 0],
+            &[0x01, 0x80, 0, 0, 0, 0, 0x81, 0x80, 0, 0, 0, 0],
         ] {
             let mut peer = WebSocket::new(Bytes::new(), b"");
             assert!(peer.handle_input(input).is_err(), "{input:02x?}");

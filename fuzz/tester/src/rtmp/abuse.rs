@@ -139,6 +139,12 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
     must(
+        "rtmp.abuse.pinned-buffers",
+        "resource exhaustion",
+        "pictures of some bytes do not keep the messages of megabytes that they came in (7.1.6)",
+        pinned_buffers,
+    ),
+    must(
         "rtmp.abuse.order",
         "state abuse",
         "commands in any order end that connection alone",
@@ -236,6 +242,34 @@ fn nonsense_command(context: &Context, body: &[u8]) -> Outcome {
         let mut client = Client::shake_hands(context, address)?;
         client.wire.offer(&chunks(3, 20, 0, 0, body, 128));
         let _ = client.receive(Duration::from_millis(100));
+    }
+    super::healthy(context)
+}
+
+/// Aggregates of a small picture and four megabytes that nobody wants: a quarter of a gigabyte in all.
+fn pinned_buffers(context: &Context) -> Outcome {
+    const AGGREGATE: u8 = 22;
+    const DATA: u8 = 18;
+    let address = context.target(|targets| &targets.rtmp)?;
+    let name = context.name(address.split_path().1);
+    let mut publisher = Client::publishing(context, &name)?;
+    publisher.send_configurations()?;
+    publisher.set_chunk_size(1 << 20)?;
+    let part = |kind: u8, time: u32, body: &[u8]| {
+        let [_, length @ ..] = (body.len() as u32).to_be_bytes();
+        let [high, time @ ..] = time.to_be_bytes();
+        let back = (body.len() as u32 + 11).to_be_bytes();
+        let head = [&[kind][..], &length, &time, &[high, 0, 0, 0]].concat();
+        [&head, body, &back].concat()
+    };
+    let unwanted = vec![0; 4 << 20];
+    for number in 0..64 {
+        let small = [0x17, 1, 0, 0, 0, 0, 0, 0, 3, 0x65, 0x88, 0x80];
+        let time = number * 40;
+        let body = [part(VIDEO, time, &small), part(DATA, time, &unwanted)].concat();
+        if publisher.message(6, AGGREGATE, 1, time, &body).is_err() {
+            break;
+        }
     }
     super::healthy(context)
 }

@@ -126,6 +126,12 @@ pub(super) static CASES: &[Case] = &[
         },
     ),
     must(
+        "srt.abuse.key-material",
+        "malformed input",
+        "keys of no length, of other ciphers and that nobody asked for end that connection alone (6.1)",
+        key_material,
+    ),
+    must(
         "srt.abuse.sequence",
         "state abuse",
         "data far ahead, long ago and out of every window end that connection alone",
@@ -178,6 +184,43 @@ pub(super) static CASES: &[Case] = &[
         names,
     ),
 ];
+
+/// In handshakes and, as a message of a connection, behind them.
+fn key_material(context: &Context) -> Outcome {
+    // Version 1, type 2, the signature "HAI", the even key, AES-CTR, in TS/UDP; salt of 16 bytes, key of 16.
+    let sound = [
+        &[0x12, 0x20, 0x29, 1, 0, 0, 0, 0, 2, 0, 2, 0, 0, 0, 4, 4][..],
+        &[7; 16 + 24],
+    ]
+    .concat();
+    let mut odd: Vec<Vec<u8>> = vec![Vec::new(), vec![0; 4], vec![0xff; 400], sound.clone()];
+    for at in 0..16 {
+        for value in [0, 0x7f, 0xff] {
+            let mut bytes = sound.clone();
+            bytes[at] = value;
+            odd.push(bytes);
+        }
+    }
+    // A few, since an address may ask for so many connections a second and no more.
+    for bytes in odd.iter().step_by(7) {
+        let client = Client::new(context)?;
+        let cookie = client.induction()?.cookie;
+        let mut handshake = client.concluding(cookie, &client.stream_id(context)?);
+        handshake.encryption = 2;
+        handshake.extension |= 2;
+        handshake.extensions.key_material = Some(bytes.clone());
+        client.send_to(0, Body::Handshake(&written(&handshake)));
+    }
+    let mut client = Client::publishing(context)?;
+    for bytes in &odd {
+        // A user-defined message of the kind SRT_CMD_KMREQ (section 3.2.2).
+        let head = [0xff, 0xff, 0, 3];
+        let numbers = [[0; 4], [0; 4], client.peer.to_be_bytes()].concat();
+        client.udp.send(&[&head[..], &numbers, bytes].concat());
+    }
+    client.send_stream(3);
+    super::healthy(context)
+}
 
 fn names(context: &Context) -> Outcome {
     // What stands behind a colon is a user.
