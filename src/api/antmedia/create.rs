@@ -90,6 +90,11 @@ pub(super) async fn create(
     if let Err(message) = check_fallbacks(request.fallback_stream_urls.as_deref()) {
         return refusal(StatusCode::BAD_REQUEST, message);
     }
+    // A camera may be given by the URL of its stream besides.
+    let stream_url = request.stream_url.as_deref().unwrap_or_default();
+    if kind == Kind::IpCamera && !stream_url.is_empty() && !is_source_url(stream_url) {
+        return refusal(StatusCode::BAD_REQUEST, "Stream url is not valid. ");
+    }
     if auto_start {
         return create_and_start(&shared, name, kind, request).await;
     }
@@ -208,7 +213,7 @@ fn has_scheme(url: &str, schemes: &[&str]) -> bool {
 
 /// A URL, or an address or name with optional `user:password@`, port and path. A name without a dot and a port is none:
 /// Ant Media Server takes no names at all.
-fn is_camera_address(address: &str) -> bool {
+pub(super) fn is_camera_address(address: &str) -> bool {
     if address.contains("://") {
         return has_scheme(address, &CAMERA);
     }
@@ -224,7 +229,9 @@ fn is_camera_address(address: &str) -> bool {
         .next()
         .is_some_and(|last| last.parse::<u64>().is_ok());
     let good_host = match url::Host::parse(host) {
-        Ok(url::Host::Domain(name)) => name.contains('.') || port.is_some(),
+        Ok(url::Host::Domain(name)) => {
+            !name.starts_with('.') && (name.contains('.') || port.is_some())
+        }
         Ok(url::Host::Ipv4(ip)) => is_numeric && ip.to_string() == host,
         Ok(url::Host::Ipv6(_)) => true,
         Err(_) => false,
@@ -258,6 +265,7 @@ mod tests {
             "camera",
             "192.168.1",
             "192.168.1.5:x",
+            "../../etc/passwd",
             "ftp://camera",
             "http://",
         ] {

@@ -2,10 +2,10 @@
 
 use super::Shared;
 use super::broadcast::{Object, Request, status_text};
-use super::create::{check_fallbacks, is_source_url};
+use super::create::{check_fallbacks, is_camera_address, is_source_url};
 use super::envelope::{FETCHER_NOT_STARTED, Outcome, control_failure, refusal};
 use crate::api::json;
-use crate::control::{ControlError, Status, View};
+use crate::control::{ControlError, Kind, Status, View};
 use crate::hub::StreamName;
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -56,6 +56,11 @@ pub(super) async fn update(
             .is_some_and(|url| !is_source_url(url))
     {
         return Outcome::failure("Stream URL is not valid").into_response();
+    }
+    let is_camera = view.broadcast.kind == Kind::IpCamera;
+    let address = request.ip_addr.as_deref().filter(|_| is_camera);
+    if address.is_some_and(|address| !is_camera_address(address)) {
+        return Outcome::failure("IP camera addr is not valid").into_response();
     }
     if let Err(message) = check_fallbacks(request.fallback_stream_urls.as_deref()) {
         return Outcome::failure(message).into_response();
