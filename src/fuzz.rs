@@ -1,4 +1,9 @@
-//! What the fuzz targets of the server run: every text from outside that it reads itself.
+//! What the fuzz targets of the server run: every text from outside that it reads itself, and the ways of media from
+//! outside that lead through more than one crate.
+
+mod player;
+mod received;
+mod way;
 
 use crate::adapters::flv::peer::WebSocket;
 use crate::adapters::hls::file::File;
@@ -16,6 +21,9 @@ use bytes::Bytes;
 use url::Url;
 
 pub use crate::auth::fuzz as access;
+pub use player::player;
+pub use received::received;
+pub use way::way;
 
 /// A path from a peer becomes a harmless name or an error.
 pub fn stream_name(data: &[u8]) {
@@ -205,12 +213,21 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     seeds.extend(recordings);
     let sounds = bridge::fuzz::seeds().into_iter();
     seeds.extend(sounds.map(|(name, bytes)| ("sound", name, bytes)));
+    for (entry, media) in [
+        ("player", player::seeds()),
+        ("received", received::seeds()),
+        ("way", way::seeds()),
+    ] {
+        seeds.extend(media.into_iter().map(|(name, bytes)| (entry, name, bytes)));
+    }
     seeds.extend(access::seeds());
     seeds
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     #[test]
     fn the_seeds_pass() {
         for (entry, _, bytes) in super::seeds() {
@@ -222,6 +239,9 @@ mod tests {
                 "websocket" => super::websocket(&bytes),
                 "recording" => super::recording(&bytes),
                 "sound" => super::sound(&bytes),
+                "player" => super::player(Instant::now(), &bytes),
+                "received" => super::received(Instant::now(), &bytes),
+                "way" => super::way(&bytes),
                 "command_lines" => super::command_lines(&bytes),
                 "command_url" => super::command_url(&bytes),
                 "jwt" => super::access::jwt(&bytes),

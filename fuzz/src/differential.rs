@@ -50,7 +50,8 @@ fn is_common(value: &Value) -> bool {
 fn are_same(ours: &Value, theirs: &Amf0Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Amf0Value::Number(theirs)) => ours.to_bits() == theirs.to_bits(),
-        (Value::Boolean(ours), Amf0Value::Boolean(theirs)) => ours == theirs,
+        // Whatever is not zero is true (AMF 0 section 2.3); to the other one nothing but 1 is.
+        (Value::Boolean(ours), Amf0Value::Boolean(theirs)) => *ours || !theirs,
         (Value::String(ours), Amf0Value::Utf8String(theirs)) => ours == theirs,
         (Value::Null, Amf0Value::Null) | (Value::Undefined, Amf0Value::Undefined) => true,
         (Value::StrictArray(ours), Amf0Value::StrictArray(theirs)) => {

@@ -22,6 +22,9 @@ static ALLOCATED: PeakAlloc = PeakAlloc;
 /// made of it.
 pub const MAX_MEMORY: usize = 128 << 20;
 
+/// The same where all that a stream keeps is bounded to some hundred kilobytes ([`millstream::fuzz::way`]).
+const OF_A_STREAM: usize = 4 << 20;
+
 /// One entry that takes any bytes. Run it by [`Target::check`].
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
@@ -29,6 +32,8 @@ pub struct Target {
     pub name: &'static str,
     /// Panics when an assertion about the code under test does not hold.
     pub run: fn(&[u8]),
+    /// Most memory that one input may take at once, in bytes: [`MAX_MEMORY`], or less.
+    pub memory: usize,
 }
 
 /// All targets.
@@ -149,6 +154,16 @@ pub const TARGETS: &[Target] = &[
     target("server_json", millstream::fuzz::json),
     target("server_recording", millstream::fuzz::recording),
     target("server_sound", millstream::fuzz::sound),
+    target("server_player", |data| {
+        millstream::fuzz::player(Instant::now(), data)
+    }),
+    target("server_received", |data| {
+        millstream::fuzz::received(Instant::now(), data)
+    }),
+    Target {
+        memory: OF_A_STREAM,
+        ..target("server_way", millstream::fuzz::way)
+    },
     target("server_command_lines", millstream::fuzz::command_lines),
     target("server_command_url", millstream::fuzz::command_url),
     target("server_jwt", millstream::fuzz::access::jwt),
@@ -162,7 +177,11 @@ pub const TARGETS: &[Target] = &[
 ];
 
 const fn target(name: &'static str, run: fn(&[u8])) -> Target {
-    Target { name, run }
+    Target {
+        name,
+        run,
+        memory: MAX_MEMORY,
+    }
 }
 
 /// A seed: the target it is for, its name among that target's seeds, and its bytes.
@@ -221,14 +240,14 @@ impl Target {
     /// Runs it; the memory that it took is part of the verdict. (The time is the caller's to limit.)
     ///
     /// # Panics
-    /// When an assertion about the code under test does not hold, or the input took more than [`MAX_MEMORY`].
+    /// When an assertion about the code under test does not hold, or the input took more memory than it may.
     pub fn check(&self, input: &[u8]) {
         let before = ALLOCATED.current_usage();
         ALLOCATED.reset_peak_usage();
         (self.run)(input);
         let taken = ALLOCATED.peak_usage().saturating_sub(before);
         assert!(
-            taken <= MAX_MEMORY,
+            taken <= self.memory,
             "{} bytes of input took {} MiB of memory",
             input.len(),
             taken >> 20

@@ -9,7 +9,7 @@
     reason = "a test: inputs that cannot be read fail it, slow ones are told"
 )]
 
-use millstream_fuzz::{TARGETS, Target, seeds};
+use millstream_fuzz::{MAX_MEMORY, TARGETS, Target, seeds};
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -100,6 +100,7 @@ fn an_input_that_takes_much_memory_is_a_finding() {
                 bytes.len() << 20,
             )))
         },
+        memory: MAX_MEMORY,
     };
     let input = |length: usize| Input {
         name: length.to_string(),
@@ -147,6 +148,7 @@ fn a_failing_or_endless_input_is_named() {
     let picky = Target {
         name: "picky",
         run: |bytes| assert_ne!(bytes, b"bad", "as expected"),
+        memory: MAX_MEMORY,
     };
     let findings = replay(&picky, vec![input("good"), input("bad"), input("fine")]);
     assert_eq!(findings.len(), 1, "{findings:?}");

@@ -253,6 +253,14 @@ pub fn muxer(mut data: &[u8]) {
             };
             unit(AUDIO, (dts, dts), true, payload)
         };
+        // Tracks are muxed as they come, roughly in the order of their times: one that is a second behind has a gap.
+        let [pictures, frames] = &mut times;
+        let sound = *frames * 1_024 * 15 / 8;
+        if *pictures > sound + 90_000 {
+            *frames = *pictures * 8 / 15 / 1_024;
+        } else if sound > *pictures + 90_000 {
+            *pictures = sound;
+        }
         muxer.push(&unit).expect("a unit that is carried");
         while let Some(chunk) = muxer.pull() {
             assert!(chunk.time >= time);

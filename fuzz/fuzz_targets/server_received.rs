@@ -1,0 +1,5 @@
+//! libFuzzer's entry to the target `server_received`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::run("server_received", input));
