@@ -92,8 +92,9 @@ pub(super) type Place = Rc<dyn Any>;
 /// Groups by the address of their stream, and the name and the variant of their form.
 type Groups = HashMap<(usize, &'static str, Vec<u8>), Weak<dyn Any>>;
 
-/// Variants of a form that are made of one stream at a time. Each has packets of its own, and readers choose them.
-const MAX_VARIANTS: usize = 16;
+/// Variants of a form that are made of one stream at a time. Each has packets of its own. What protocols let readers choose
+/// between is less.
+const MAX_VARIANTS: usize = 64;
 
 thread_local! {
     /// The groups of this shard. A group lives as long as its task and its members.

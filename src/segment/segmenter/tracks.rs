@@ -10,6 +10,9 @@ use std::time::Duration;
 /// A track that is so far behind the newest is silent: players should not wait for it.
 const SILENT: Duration = Duration::from_secs(5);
 
+/// Tracks whose segments are kept, those that are gone included. A stream has no more.
+const MAX_TRACKS: usize = 16;
+
 impl Segmenter {
     /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was, and is
     /// silent.
@@ -32,11 +35,28 @@ impl Segmenter {
                 self.left_out.push((track.id, error));
             }
         }
+        self.forget_gone();
         self.cutters.sort_by_key(|cutter| cutter.rendition.track.id);
         // A change of the configuration ends a segment.
         self.settle_target();
         let news = self.left_out.iter().filter(|left| !told.contains(left));
         news.map(|(_, error)| error.clone()).collect()
+    }
+
+    /// Of tracks that are gone the segments stay for who plays them, but not those of all publishers there ever were.
+    fn forget_gone(&mut self) {
+        while self.cutters.len() > MAX_TRACKS {
+            let cutters = self.cutters.iter().enumerate();
+            let gone = cutters.filter(|(_, cutter)| {
+                let id = cutter.rendition.track.id;
+                !self.present.contains(&id)
+            });
+            let oldest = gone.min_by_key(|(_, cutter)| cutter.newest());
+            let Some(place) = oldest.map(|(place, _)| place) else {
+                return;
+            };
+            self.cutters.remove(place);
+        }
     }
 
     /// Begins a track, or begins it anew if it changed.

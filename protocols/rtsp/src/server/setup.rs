@@ -117,7 +117,11 @@ impl Session {
         agreed.ssrc = stream.ssrcs.get(section).copied();
         let carriage = match (wanted.lower, wanted.multicast) {
             (Lower::Tcp, _) => {
-                let (rtp, rtcp) = self.channels(wanted.interleaved)?;
+                // For players packets are made once for all that have the same channels: these are no more than players
+                // ask for.
+                let wanted = wanted.interleaved;
+                let wanted = wanted.filter(|pair| stream.recorded || is_usual(*pair));
+                let (rtp, rtcp) = self.channels(wanted)?;
                 agreed.interleaved = Some((rtp, rtcp));
                 Carriage::Tcp { rtp, rtcp }
             }
@@ -158,6 +162,11 @@ impl Session {
             .map(|channel| (channel, channel + 1));
         wanted.into_iter().chain(even).find(free)
     }
+}
+
+/// Whether these are channels that players ask for, of up to four tracks.
+const fn is_usual((rtp, rtcp): (u8, u8)) -> bool {
+    rtp < 8 && rtp % 2 == 0 && rtcp == rtp + 1
 }
 
 /// Whether two URLs are of one stream. Clients leave out the query, or the slash at its end.

@@ -3,6 +3,20 @@
 use super::*;
 
 #[test]
+fn tracks_that_are_gone_are_not_kept_for_ever() {
+    let mut segmenter = started(false);
+    for publisher in 0..40u16 {
+        let mut set = tracks(2 + u64::from(publisher), false);
+        set.tracks[0].id = TrackId(publisher);
+        segmenter.set_tracks(&set);
+        let time = i64::from(publisher) * 48_000;
+        segmenter.push(&unit(TrackId(publisher), time, true, 100), at(time / 48));
+    }
+    let kept = segmenter.renditions().map(|kept| kept.track.id.0);
+    assert!(kept.eq(24..40));
+}
+
+#[test]
 fn changes_of_tracks_begin_anew_and_what_is_gone_is_not_waited_for() {
     type Change = dyn Fn(&mut Vec<Track>);
     let changed = |generation, change: &Change| {
