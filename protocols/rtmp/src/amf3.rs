@@ -328,6 +328,15 @@ mod tests {
         wide.resize(wide.len() + 60_000, b'x');
         wide.extend([6, 0].repeat(4_000));
         assert_eq!(read(&wide), Err(AmfError::TooMany));
+        // The same in several values of one message; what is no UTF-8 becomes longer.
+        let value = |byte: u8| {
+            let text = [byte; 4_096];
+            let head = [0x11, 9, 0x81, 0x4b, 1, 6, 0xc0, 0x01];
+            [&head[..], &text, &[6, 0].repeat(100)].concat()
+        };
+        assert!(read_all(&value(b'x').repeat(2)).is_ok());
+        assert_eq!(read_all(&value(b'x').repeat(3)), Err(AmfError::TooMany));
+        assert_eq!(read_all(&value(0xff)), Err(AmfError::TooMany));
         // A class of a million names, and many values.
         let names = [&[10, 0xc0, 0x80, 0x80, 0x03, 1][..], &[3; 1_000]].concat();
         assert_eq!(read(&names), Err(AmfError::TooMany));
