@@ -45,20 +45,15 @@ pub(super) static CASES: &[Case] = &[
         "resource exhaustion",
         "a message of fragments without end is not kept",
         |context| {
-            let mut client = Client::new(context)?;
-            client.wire.offer(&frame(Opcode::TEXT.0, b"{"));
-            let fragment = frame(Opcode::CONTINUATION.0, &[b' '; 60_000]);
-            for _ in 0..500 {
-                if !client.wire.offer(&fragment) {
-                    break;
-                }
-            }
-            let mut client = Client::new(context)?;
-            client.wire.offer(&frame(Opcode::TEXT.0, b""));
+            let long = frame(Opcode::CONTINUATION.0, &[b' '; 60_000]);
             let nothing = frame(Opcode::CONTINUATION.0, b"").repeat(1_000);
-            for _ in 0..500 {
-                if !client.wire.offer(&nothing) {
-                    break;
+            for fragments in [long, nothing] {
+                let mut client = Client::new(context)?;
+                client.wire.offer(&frame(Opcode::TEXT.0, b"{"));
+                for _ in 0..500 {
+                    if !client.wire.offer(&fragments) {
+                        break;
+                    }
                 }
             }
             super::healthy(context)
