@@ -287,12 +287,13 @@ impl Ack {
     fn write(&self, out: &mut Vec<u8>) {
         let mut put = |word: u32| out.extend_from_slice(&word.to_be_bytes());
         put(self.next.value());
-        let (Some((rtt, variance)), Some(room)) = (self.rtt, self.room) else {
+        let Some((rtt, variance)) = self.rtt else {
             return;
         };
-        for word in [rtt, variance, room] {
-            put(word);
-        }
+        put(rtt);
+        put(variance);
+        let Some(room) = self.room else { return };
+        put(room);
         if let Some((packets, capacity, bytes)) = self.rates {
             for word in [packets, capacity, bytes] {
                 put(word);
