@@ -4,7 +4,7 @@
 
 use crate::demuxer::{AUDIO, Demuxer, Event, VIDEO};
 use crate::file::{self, Reader, Tag, TagKind};
-use crate::muxer;
+use crate::{multitrack, muxer};
 use bytes::Bytes;
 use media::{Kind, Track};
 
@@ -29,6 +29,9 @@ pub const HEVC_RECORD: &[u8] = &[
     0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0xc0, 0x5a, 0x02, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00,
     0x03, 0x00, 0x3c, 0x10, 0xa2, 0x00, 0x01, 0x00, 0x07, 0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40,
 ];
+
+/// Of a track beside the first of its kind.
+const NUMBER: u8 = 1;
 
 /// Input: records of kind (odd is video), timestamp step (2 bytes, signed, shifted by the kind's upper
 /// bits), length (2 bytes), body. What comes out of single tracks is muxed and demuxed again, and has to be the
@@ -100,6 +103,23 @@ fn again(second: &mut Demuxer, track: &Track, unit: &media::AccessUnit) {
     };
     assert_eq!(again.payload, unit.payload);
     assert_eq!(again.random_access, unit.random_access);
+    assert!(muxer::codec_id(track).is_some());
+    let time = muxer::timestamp(track, unit);
+    if let Some(prefix) = multitrack::prefix(unit, track, NUMBER) {
+        assert!(prefix.len() <= muxer::MAX_PREFIX);
+        let header = multitrack::sequence_header(track, NUMBER);
+        let mut further = Demuxer::new();
+        for body in header
+            .into_iter()
+            .chain([[&prefix[..], &unit.payload].concat().into()])
+        {
+            let events = push(&mut further, track, time, body);
+            if let Some(Event::Unit(again)) = events.last() {
+                assert_eq!(again.payload, unit.payload);
+                assert_eq!(again.random_access, unit.random_access);
+            }
+        }
+    }
     if track.timebase == media::Timebase::MILLIS && matches!(track.codec, media::Codec::H264(_)) {
         // The second demuxer starts at the first unit's time modulo 2³², not at the same multiple.
         assert_eq!(again.dts.wrapping_sub(unit.dts) % (1 << 32), 0);
@@ -161,7 +181,12 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let frame: &[u8] = &[0xaf, 1, 0x21, 0x10, 0x04];
     let hevc = [b"\x90hvc1", HEVC_RECORD].concat();
     let multitrack = [b"\x96\x00hvc1\x02", HEVC_RECORD].concat();
-    let lists: [(&'static str, Bodies<'_>); 6] = [
+    let flac = [
+        &b"\x90fLaC\x04\0\x04\0\0\0\0\0\0\0\x0b\xb8\x02\xf0"[..],
+        &[0; 20],
+    ]
+    .concat();
+    let lists: [(&'static str, Bodies<'_>); 8] = [
         (
             "h264_aac",
             vec![
@@ -205,6 +230,36 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             ],
         ),
         (
+            "pictures",
+            vec![
+                (
+                    VIDEO,
+                    b"\x90av01\x81\0\x0c\0\x0a\x0b\0\0\0\x04\x3c\xfe\xcc\xda\xf9\0\x40",
+                ),
+                (
+                    VIDEO,
+                    b"\x91av01\x0a\x0b\0\0\0\x04\x3c\xfe\xcc\xda\xf9\0\x40\x32\x02\x10\0",
+                ),
+                (VIDEO, b"\x90vp08\x01\0\0\0\0\x0a\x82\x02\x02\x02\0\0"),
+                (VIDEO, b"\x91vp08\x10\x02\0\x9d\x01\x2a\x40\x01\xf0\0\0\0"),
+                (VIDEO, b"\xa1vp08\x11\x02\0\0\0"),
+                (VIDEO, b"\x90vp09\x01\0\0\0\0\x0a\x82\x02\x02\x02\0\0"),
+                (VIDEO, b"\x91vp09\x82\x49\x83\x42\0\x13\xf0\x0b\x36\x0c"),
+                (VIDEO, b"\xa1vp09\x86\0\0"),
+            ],
+        ),
+        (
+            "more_sound",
+            vec![
+                (AUDIO, &flac),
+                (AUDIO, b"\x91fLaC\xff\xf8\xc9\x18\0\xc2"),
+                (AUDIO, b"\x91ac-3\x0b\x77\xfe\x95\x14\x40\x43\xe1"),
+                (AUDIO, b"\x91ec-3\x0b\x77\0\xff\x34\x87\xc0\0"),
+                (AUDIO, b"\x91.mp3\xff\xfb\x90\x64\0\0"),
+                (AUDIO, b"\x82\xd5\xd5"),
+            ],
+        ),
+        (
             "odd",
             vec![
                 (VIDEO, &[]),
@@ -235,6 +290,30 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a seed is for is read from it, so that a fuzzer starts behind it.
+    #[test]
+    fn seeds_reach_their_ends() {
+        let mut codecs = Vec::new();
+        for (_, _, seed) in seeds().into_iter().filter(|seed| seed.0 == "demuxer") {
+            let mut demuxer = Demuxer::new();
+            for (kind, _, body) in records(&seed) {
+                let body = Bytes::copy_from_slice(body);
+                let _ = match kind & 1 {
+                    1 => demuxer.push_video(0, body),
+                    _ => demuxer.push_audio(0, body),
+                };
+                while let Some(event) = demuxer.pull() {
+                    if let Event::Track(track) = event {
+                        codecs.push(track.codec.name());
+                    }
+                }
+            }
+        }
+        codecs.sort_unstable();
+        codecs.dedup();
+        assert_eq!(codecs.len(), 13, "{codecs:?}");
+    }
 
     /// Every seed, and thousands of inputs made from it by changing bytes.
     #[test]

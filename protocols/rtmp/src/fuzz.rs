@@ -40,6 +40,16 @@ pub fn chunk_reader(data: &[u8]) {
                     let mut bytes = Vec::new();
                     let written = chunk::write(&mut bytes, &message.header, &message.payload, 128);
                     assert_eq!(written, Ok(()));
+                    // As one packet for all players, wherever a prefix ends, it is the same.
+                    let prefix = usize::from(cut).min(message.payload.len());
+                    let rest = message.payload.slice(prefix..);
+                    let packet =
+                        chunk::packet(&message.header, &message.payload[..prefix], &rest, 128);
+                    let packet = packet.map(|packet| {
+                        assert_eq!(packet.len(), bytes.len());
+                        packet.slices().concat()
+                    });
+                    assert_eq!(packet.as_ref(), Ok(&bytes));
                     let again = Reader::new(limits).read(&mut &bytes[..]);
                     assert_eq!(again, Ok(Some(message)));
                 }
@@ -83,6 +93,10 @@ pub fn server_session(start: Instant, data: &[u8]) {
             Step::Input(bytes) => session.handle_input(now, bytes),
             Step::Command(0) => session.accept(now),
             Step::Command(1) => session.refuse(now, server::Refusal::Denied, "No."),
+            Step::Command(2) => {
+                session.request_reconnect(Some("rtmp://elsewhere/a"), "Elsewhere.");
+                Ok(())
+            }
             Step::Command(_) => {
                 session.end(now);
                 Ok(())
@@ -115,6 +129,13 @@ pub fn client_session(start: Instant, data: &[u8]) {
                 let _ = match command {
                     0 => session.publish(now, "demo", PublishKind::Live),
                     1 => session.play(now, "demo"),
+                    2 => {
+                        let payload = Bytes::from_static(b"a picture");
+                        let video = MessageType::VIDEO;
+                        assert!(session.packet(video, 40, b"\x17\x01", &payload).is_ok());
+                        let _ = session.set_data_frame(vec!["onMetaData".into()]);
+                        Ok(())
+                    }
                     _ => {
                         session.stop();
                         Ok(())
@@ -164,12 +185,86 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let ask_publish = messages(&[connect.clone(), create.clone(), publish]);
     let ask_play = messages(&[connect, create, buffer, play]);
 
+    // An encoder that says all that encoders say, and an aggregate.
+    let mut connect = Command::new("connect", 1.0, Vec::new());
+    connect.object = Value::object([
+        ("app", "live/".into()),
+        ("tcUrl", "rtmp://h/live/".into()),
+        (
+            "fourCcList",
+            Value::StrictArray(vec!["hvc1".into(), "*".into()]),
+        ),
+        ("videoFourCcInfoMap", Value::object([("av01", 4.0.into())])),
+        ("capsEx", 15.0.into()),
+    ]);
+    let unknown = |name| call(name, 9.0, vec![Value::Null]);
+    let control = |event| Message::UserControl(event);
+    let encoder = messages(&[
+        Message::Command(connect),
+        Message::SetChunkSize(4_096),
+        Message::WindowAckSize(1_000),
+        Message::Acknowledgement(3_000),
+        Message::SetPeerBandwidth { size: 1, limit: 2 },
+        control(UserControl::PingRequest(7)),
+        control(UserControl::PingResponse(7)),
+        control(UserControl::StreamDry(1)),
+        Message::Abort(4),
+        Message::Other(MessageType(99)),
+        call("releaseStream", 2.0, vec!["demo".into()]),
+        call("FCPublish", 3.0, vec!["demo".into()]),
+        call("_checkbw", 4.0, Vec::new()),
+        unknown("nobodyKnowsThis"),
+        call("createStream", 5.0, Vec::new()),
+        call("publish", 6.0, vec!["demo".into(), "live".into()]),
+    ]);
+    let part = |kind: u8, time: u8, body: &[u8]| {
+        let size = body.len() as u8;
+        let head = [kind, 0, 0, size, 0, 0, time, 0, 0, 0, 0];
+        [&head[..], body, &[0, 0, 0, 11 + size]].concat()
+    };
+    let parts = [
+        part(9, 40, &[0x17, 0, 0, 0, 0]),
+        part(8, 50, &[0xaf, 1, 7]),
+        part(18, 60, b"\x02\0\x0aonMetaData\x03\0\0\x09"),
+    ];
+    let aggregates = messages(&[Message::Aggregate(parts.concat().into())]);
+    let stops = messages(&[
+        call("FCUnpublish", 7.0, vec!["demo".into()]),
+        call("publish", 0.0, vec![false.into()]),
+        call("closeStream", 0.0, Vec::new()),
+    ]);
+    let while_playing = messages(&[
+        call("FCSubscribe", 3.0, vec!["demo".into()]),
+        call("getStreamLength", 4.0, vec!["demo".into()]),
+        call("receiveVideo", 0.0, vec![true.into()]),
+        call("pause", 0.0, vec![true.into(), 40.0.into()]),
+        call("pauseRaw", 0.0, vec![false.into(), 40.0.into()]),
+        call("seek", 0.0, vec![1_000.0.into()]),
+        unknown("nobodyKnowsThis"),
+        call("play", 0.0, vec![false.into()]),
+    ]);
+
     let result = |transaction, values| call("_result", transaction, values);
     let status = |code| Message::Command(Command::on_status("status", code, ""));
     let connected = messages(&[result(1.0, Vec::new()), result(4.0, vec![1.0.into()])]);
     let publishing = messages(&[status("NetStream.Publish.Start")]);
     let playing = messages(&[status("NetStream.Play.Start")]);
     let over = messages(&[status("NetStream.Play.UnpublishNotify")]);
+    let elsewhere = messages(&[
+        status("NetConnection.Connect.ReconnectRequest"),
+        status("NetStream.Data.Start"),
+        call("close", 0.0, Vec::new()),
+    ]);
+    let refused = messages(&[Message::Command(Command::on_status(
+        "error",
+        "NetStream.Publish.BadName",
+        "No.",
+    ))]);
+    let unwanted = messages(&[call(
+        "_error",
+        1.0,
+        vec![Value::object([("code", "x".into())])],
+    )]);
 
     let input = Step::Input;
     let media = messages(&media);
@@ -214,6 +309,18 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 Step::Command(0),
                 Step::Wait(Duration::from_secs(20)),
                 Step::Command(2),
+                input(&while_playing),
+                Step::Command(3),
+            ]),
+        ),
+        (
+            "server_session",
+            script(&[
+                input(&encoder),
+                Step::Command(0),
+                input(&aggregates),
+                Step::Command(2),
+                input(&stops),
             ]),
         ),
         (
@@ -222,7 +329,22 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "client_session",
-            script(&[Step::Command(0), input(&connected), input(&publishing)]),
+            script(&[
+                Step::Command(0),
+                input(&connected),
+                input(&publishing),
+                Step::Command(2),
+                input(&elsewhere),
+                Step::Command(3),
+            ]),
+        ),
+        (
+            "client_session",
+            script(&[Step::Command(0), input(&connected), input(&refused)]),
+        ),
+        (
+            "client_session",
+            script(&[Step::Command(0), input(&unwanted)]),
         ),
         (
             "client_session",
