@@ -665,8 +665,9 @@ impl Connection {
             self.sender.silence_at(&self.trip),
             self.receiver.due(&self.base, self.receive_latency),
             self.ending.map(|(_, until)| until),
+            // Whoever was told goodbye waits for what is to be read alone.
             self.ending
-                .filter(|_| self.sender.is_empty())
+                .filter(|(reason, _)| *reason == CloseReason::Local && self.sender.is_empty())
                 .and_then(|_| self.delivered_at()),
         ]
         .into_iter()

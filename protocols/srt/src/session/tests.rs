@@ -607,6 +607,24 @@ fn goodbye_is_said_when_the_peer_has_delivered_everything() {
     assert_eq!(world.ends[0].closed, Some(CloseReason::Local));
 }
 
+/// What is to be read still is waited for without asking for more than that.
+#[test]
+fn a_goodbye_in_front_of_what_waits_leaves_nothing_to_do_until_then() {
+    let now = Instant::now();
+    let sessions = pair(now, options(1_000, None), options(1_000, None)).unwrap();
+    let mut world = World::new(sessions, now, Weather::default(), 1);
+    world.run(Duration::ZERO);
+    world.stream(0, 1, Duration::from_millis(10), 100);
+    world.run(Duration::from_secs(3));
+    let last = Bytes::from_static(b"the last");
+    assert_eq!(world.ends[1].session.send(world.now, &last), Ok(()));
+    world.run(Duration::from_millis(1));
+    world.ends[1].session.abort(world.now);
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.ends[0].got.len(), 1);
+    assert_eq!(world.ends[0].closed, Some(CloseReason::Peer));
+}
+
 #[test]
 fn input_in_any_order_never_stops_a_session() {
     let now = Instant::now();
