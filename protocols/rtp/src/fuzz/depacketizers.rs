@@ -4,8 +4,8 @@
 //! long its payload is, and the payload.
 
 use crate::payload::{
-    Damaged, Depacketizer, Event, Format, Input, Unit, aac, av1, data, framed, h264, h265, jpeg,
-    latm, mp2t, packetize, samples, vp8, vp9,
+    Damaged, Depacketizer, Description, Event, Format, Input, Unit, aac, av1, data, framed, h264,
+    h265, jpeg, latm, mp2t, packetize, samples, vp8, vp9,
 };
 use crate::rtcp::{self, Reception};
 use crate::{Header, Payloads, Reorder};
@@ -45,16 +45,21 @@ fn packets(data: &[u8]) -> impl Iterator<Item = Input<'_>> {
 /// Gives a depacketizer all packets; every unit must pass `check`.
 fn run(mut depacketizer: Depacketizer, data: &[u8], check: fn(&Unit)) {
     let (mut taken, mut given, mut units) = (0, 0, 0);
-    let mut known = false;
+    let mut codec = None;
     let mut drain = |depacketizer: &mut Depacketizer, taken: usize| {
         while let Some(event) = depacketizer.pull() {
-            let Event::Unit(unit) = event else {
-                known = true;
-                continue;
+            let unit = match event {
+                Event::Unit(unit) => unit,
+                Event::Codec(found) => {
+                    described(&found);
+                    codec = Some(found);
+                    continue;
+                }
             };
-            assert!(known, "a unit before its codec");
+            assert!(codec.is_some(), "a unit before its codec");
             assert!(!unit.payload.is_empty());
             check(&unit);
+            codec.iter().for_each(|codec| sent_again(codec, &unit));
             units += 1;
             given += unit.payload.len();
             // A NAL unit of one byte gets a length of four, a JPEG image its tables.
@@ -79,6 +84,29 @@ fn run(mut depacketizer: Depacketizer, data: &[u8], check: fn(&Unit)) {
     drain(&mut depacketizer, taken);
     assert_eq!(depacketizer.counts().units, units);
 }
+
+/// What is said of a codec that was received can be received.
+fn described(codec: &Codec) {
+    if let Some(description) = Description::of(codec) {
+        assert!(!description.parameters.contains(['\r', '\n', ' ']));
+        let depacketizer = Depacketizer::new(&description.format(), Damaged::Drop);
+        assert!(depacketizer.is_ok(), "{description:?}: {depacketizer:?}");
+    }
+}
+
+/// What was received is sent again in payloads that keep to their limit, unless it has no such form.
+fn sent_again(codec: &Codec, unit: &Unit) {
+    let payloads = packetize(codec, &unit.payload, MAX_PAYLOAD);
+    let payloads = payloads.iter().flat_map(Payloads::iter);
+    assert!(
+        payloads
+            .into_iter()
+            .all(|payload| payload.len() <= MAX_PAYLOAD)
+    );
+}
+
+/// Longest payload that is sent.
+const MAX_PAYLOAD: usize = 1_200;
 
 /// NAL units behind lengths that fit, of which none is empty or has a start code within.
 fn whole_nal_units(unit: &Unit) {
@@ -268,19 +296,30 @@ pub fn packetizer(data: &[u8]) {
     }
 }
 
-/// Formats of a session description: the encoding name, a line break, the parameters. What is accepted can
-/// be pushed to.
+/// Formats of a session description: what `rtpmap` has behind the payload type, a line break, the parameters, a line break
+/// and packets. What is accepted can be pushed to.
 pub fn format(data: &[u8]) {
-    let text = String::from_utf8_lossy(data);
-    let (encoding, parameters) = text.split_once('\n').unwrap_or((&text, ""));
+    let mut lines = data.splitn(3, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (map, parameters, packets) = (line(), line(), line());
+    let (map, parameters) = (
+        String::from_utf8_lossy(map),
+        String::from_utf8_lossy(parameters),
+    );
+    let mut fields = map.split('/');
+    let encoding = fields.next().unwrap_or_default();
+    let mut number = |default: u32| {
+        let field = fields.next().and_then(|field| field.parse().ok());
+        field.unwrap_or(default)
+    };
     let format = Format {
         encoding,
-        clock_rate: 90_000,
-        channels: 2,
-        parameters,
+        clock_rate: number(90_000),
+        channels: number(2) as u8,
+        parameters: &parameters,
     };
     if let Ok(depacketizer) = Depacketizer::new(&format, Damaged::Drop) {
-        run(depacketizer, data, |_| {});
+        run(depacketizer, packets, |_| {});
     }
     if let Ok(packets) = mp2t::packets(data) {
         assert_eq!(packets.len() % mp2t::PACKET, 0);
@@ -501,6 +540,17 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let image = jpeg::seed();
     let images: Vec<_> = jpeg::packetize(&image, 0).into_iter().collect();
     let obus: Vec<_> = av1::packetize(&AV1, 0).into_iter().collect();
+    // Payload descriptors with everything that may be in them: RFC 9628 with a scalability structure, RFC 7741.
+    let vp9 = [vp9::packetize(&VP9, 80)];
+    let scalable = [
+        &[0xfa, 0x81, 0x02, 0x20, 0x05][..],
+        &[0x38, 0, 16, 0, 16, 0, 32, 0, 32, 1, 0x04, 1],
+        &VP9,
+    ];
+    let inter = [&[0xe4, 0x02, 0x20, 0x03, 0x02][..], &[0x86, 0, 0]];
+    let layers = [scalable.concat(), inter.concat()].map(|payload| single(&payload));
+    let extended = [&[0x90, 0xf0, 0x81, 0x02, 7, 0x20][..], &VP8].concat();
+    let extended = [single(&extended), single(&[0x90, 0x80, 3, 0x11, 2, 0])];
     let mut transport = vec![0; mp2t::PACKET * 2];
     for packet in transport.chunks_mut(mp2t::PACKET) {
         packet.iter_mut().take(1).for_each(|sync| *sync = 0x47);
@@ -560,8 +610,61 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("packetizer", [&[5, 8][..], &mp3].concat()),
         (
             "format",
-            b"H264\npacketization-mode=1;sprop-parameter-sets=Z0LACtp5,aM48gA==".to_vec(),
+            sequence(
+                b"H264\npacketization-mode=1;sprop-parameter-sets=Z0LACtp5,aM48gA==\n",
+                &avc,
+            ),
         ),
+        (
+            "format",
+            sequence(
+                b"opus/48000/2\nsprop-stereo=1\n",
+                &[single(&[0xfc, 7, 8]), single(&[0x08, 7])],
+            ),
+        ),
+        ("format", sequence(b"PCMA/8000\n\n", &[single(&[0xd5; 40])])),
+        (
+            "format",
+            sequence(b"G722/8000/1\n\n", &[single(&[0xd5; 40])]),
+        ),
+        ("format", sequence(b"L16/44100/2\n\n", &[single(&[1; 40])])),
+        (
+            "format",
+            sequence(b"AAL2-G726-32/8000/1\n\n", &[single(&[1; 40])]),
+        ),
+        (
+            "format",
+            sequence(b"G726-40/8000/1\n\n", &[single(&[1; 40])]),
+        ),
+        (
+            "format",
+            sequence(
+                b"H265/90000\nsprop-max-don-diff=1;sprop-vps=QAEM;sprop-sps=QgEB\n",
+                &hevc,
+            ),
+        ),
+        ("format", sequence(b"VP9/90000\n\n", &vp9)),
+        ("format", sequence(b"VP9/90000\n\n", &layers)),
+        ("format", sequence(b"VP8/90000\n\n", &extended)),
+        (
+            "format",
+            sequence(
+                b"vnd.onvif.metadata/90000\n\n",
+                &[single(b"<?xml?><tt:MetadataStream/>")],
+            ),
+        ),
+        (
+            "format",
+            b"mpeg4-generic/48000/2\nmode=AAC-lbr;config=1190;constantsize=4;ctsdeltalength=2;\
+              dtsdeltalength=2;randomaccessindication=1;streamstateindication=1;\
+              auxiliarydatasizelength=8"
+                .to_vec(),
+        ),
+        ("format", b"H264\npacketization-mode=2".to_vec()),
+        ("format", b"H264\npacketization-mode=x".to_vec()),
+        ("format", b"mpeg4-generic\nconfig=119\n".to_vec()),
+        ("format", b"mpeg4-generic\nconfig=11Z".to_vec()),
+        ("format", b"G726-12/8000/1\n".to_vec()),
         (
             "format",
             b"mpeg4-generic\nmode=AAC-hbr;config=1190;sizelength=13;indexlength=3".to_vec(),
