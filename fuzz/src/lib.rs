@@ -112,6 +112,7 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_client_session", |data| {
         rtsp::fuzz::client_session(Instant::now(), data)
     }),
+    target("rtsp_pair", |data| rtsp::fuzz::pair(Instant::now(), data)),
     target("onvif_xml", onvif::fuzz::xml),
     target("onvif_discovery", onvif::fuzz::discovery),
     target("onvif_device", |data| {

@@ -54,10 +54,15 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    fn read(element: &Element) -> Self {
+    pub(crate) fn read(element: &Element) -> Self {
         let text = |path: &[&str]| element.text_at(path).map(str::to_owned);
         let attribute = |name| element.attribute(name).map(str::to_owned);
         let number = |path: &[&str]| element.value_at(path);
+        let finite = |path: &[&str]| {
+            element
+                .value_at(path)
+                .filter(|value: &f64| value.is_finite())
+        };
         let encoding = text(&["Encoding"]).unwrap_or_default();
         let own = match encoding.as_str() {
             "H265" => "H265",
@@ -75,9 +80,9 @@ impl Encoder {
                 number(&["Resolution", "Width"]).unwrap_or(0),
                 number(&["Resolution", "Height"]).unwrap_or(0),
             ),
-            frame_rate: element.value_at(&["RateControl", "FrameRateLimit"]),
+            frame_rate: finite(&["RateControl", "FrameRateLimit"]),
             bitrate: number(&["RateControl", "BitrateLimit"]),
-            quality: element.value_at(&["Quality"]),
+            quality: finite(&["Quality"]),
             gop_length: gop.or_else(|| number(&[own, "GovLength"])),
             profile: attribute("Profile").or_else(|| text(&[own, "H264Profile"])),
             multicast: [
@@ -419,6 +424,17 @@ mod tests {
             GetProfiles.read(&Element::default(), &services(false)),
             Ok(Vec::new())
         );
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_told_again() {
+        for text in ["inf", "NaN", "-infinity"] {
+            let old = OLD.replace(">25<", &format!(">{text}<"));
+            let old = old.replace(">4.5<", &format!(">{text}<"));
+            let profiles = GetProfiles.read(&Element::parse(&old).unwrap(), &services(false));
+            let encoder = profiles.unwrap().remove(0).encoder.unwrap();
+            assert_eq!((encoder.frame_rate, encoder.quality), (None, None));
+        }
     }
 
     #[test]

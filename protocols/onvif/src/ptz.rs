@@ -63,7 +63,11 @@ impl Range {
         let value = bounded(value, -1.0);
         let Self { min, max } = self;
         match motion {
-            Motion::Absolute => min + (value + 1.0) / 2.0 * (max - min),
+            Motion::Absolute => {
+                // The way from one end to the other may be more than a number can be.
+                let part = (value + 1.0) / 2.0;
+                min * (1.0 - part) + max * part
+            }
             _ if value >= 0.0 => value * max.max(0.0),
             _ => value * min.min(0.0).abs(),
         }
@@ -579,6 +583,14 @@ mod tests {
             assert_eq!(odd.write(motion, vector), text);
         }
         assert!(odd.allows(Motion::Absolute) && !odd.allows(Motion::Relative));
+    }
+
+    #[test]
+    fn ends_that_are_far_apart_have_a_middle() {
+        let ends = [(-f64::MAX, f64::MAX), (-1.0, f64::MAX)];
+        let far = ranges(&[space("AbsolutePanTiltPositionSpace", "Generic", &ends)]);
+        let text = far.write(Motion::Absolute, vector(0.0, -1.0, 0.0));
+        assert_eq!(text, "<tt:PanTilt x=\"0\" y=\"-1\"/>");
     }
 
     #[test]

@@ -235,8 +235,11 @@ impl Reader {
         let end = match self.scan_head() {
             End::At(end) => end,
             End::Frame(at) => {
-                let Some(Some(frame)) = self.frame(at) else {
-                    return Ok(None);
+                let frame = match self.frame(at) {
+                    Some(Some(frame)) => frame,
+                    Some(None) => return Ok(None),
+                    // What only looks like a head among garbage. Nothing that comes would make a frame of it.
+                    None => return self.no_head(),
                 };
                 self.within += 1;
                 if self.within > MAX_WITHIN {
@@ -252,7 +255,10 @@ impl Reader {
             End::Open => return Err(ReadError::HeadTooLong),
         };
         if end > MAX_HEAD {
-            return Err(ReadError::HeadTooLong);
+            return match self.lost {
+                true => self.no_head(),
+                false => Err(ReadError::HeadTooLong),
+            };
         }
         let message = match parse::head(self.rest().get(..end).unwrap_or_default()) {
             Ok(message) => message,
@@ -287,7 +293,8 @@ impl Reader {
         let body = self.body.as_ref()?;
         let (length, is_text) = (body.length, body.is_text);
         let there = self.rest().len();
-        let within = length.map_or(there, |length| length.min(there));
+        // As much as may be held of a body without a length.
+        let within = length.unwrap_or(MAX_BODY).min(there);
         let early = if is_text {
             self.scan_body(within)
         } else {
@@ -296,7 +303,6 @@ impl Reader {
         let end = match (early, length) {
             (Some(end), _) => end,
             (None, Some(length)) if there >= length => length,
-            // As much as may be held of a body without a length.
             (None, None) if there >= MAX_BODY => MAX_BODY,
             _ => return None,
         };
@@ -355,7 +361,10 @@ impl Reader {
             let line = self.scanned;
             let rest = text.get(line..)?;
             match rest {
-                [b'$', channel, _, _, ..] if *channel < self.channels => return Some(line),
+                // Neither the channel nor the length ends a line.
+                [b'$', channel, ..] if *channel < self.channels => {
+                    return (rest.len() >= FRAME_HEADER).then_some(line);
+                }
                 _ if rest.starts_with(b"RTSP/1.") => return Some(line),
                 _ => {}
             }

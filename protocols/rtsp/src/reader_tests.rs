@@ -130,6 +130,21 @@ fn garbage_that_looks_like_messages_is_not_searched_for_ever() {
 }
 
 #[test]
+fn what_looks_like_a_message_and_has_no_frame_within_is_passed_over() {
+    let valid = b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n";
+    for within in [&b"$\0\0\x02no"[..], b"$\0\0\x08\x01no RTP"] {
+        let bytes = [&valid[..], b"\xffRTSP/1.0 200 OK\r\n", within, valid].concat();
+        assert_eq!(short(&bytes), ["200 ", "200 "]);
+    }
+    // Nor is its end waited for.
+    let long = [&b"\xffPLAY "[..], &vec![b'x'; MAX_HEAD], b"\r\n\r\n"].concat();
+    let bytes = [&valid[..], &long, valid].concat();
+    for piece in [100, 40_000, bytes.len()] {
+        assert_eq!(read(&bytes, piece).unwrap().len(), 2, "{piece}");
+    }
+}
+
+#[test]
 fn bodies_that_are_not_as_announced() {
     let head = "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\n";
     let next = "RTSP/1.0 404 No\r\n\r\n";
@@ -147,6 +162,14 @@ fn bodies_that_are_not_as_announced() {
         );
         let bytes = [format!("{head}{length}\r\nv=0\n").as_bytes(), &frame(0, 12)].concat();
         assert_eq!(short(&bytes), ["200 v=0\n", "0: 12 bytes"], "{length}");
+        // Some lengths of frames look like the end of a line.
+        let bytes = [
+            format!("{head}{length}\r\nv=0\n").as_bytes(),
+            &frame(0, 0x0a0a),
+        ]
+        .concat();
+        let expected = ["200 v=0\n", "0: 2570 bytes"];
+        assert_eq!(short(&bytes), expected, "{length}");
         // Where nothing follows, someone has to say when it is enough.
         let mut reader = Reader::default();
         reader.push(format!("{head}{length}\r\nv=0\r\n").as_bytes());

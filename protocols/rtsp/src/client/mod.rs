@@ -165,6 +165,11 @@ impl Session {
     pub fn handle_input(&mut self, now: Instant, bytes: &[u8]) -> Result<(), Error> {
         self.last_input = now;
         self.reader.push(bytes);
+        self.read(now)
+    }
+
+    /// Takes what is whole of what has come.
+    fn read(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(incoming) = self.reader.pull()? {
             match incoming {
                 Incoming::Frame(frame) => {
@@ -189,10 +194,12 @@ impl Session {
     /// # Errors
     /// What the server did not answer in time.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        if self.body_deadline().is_some_and(|deadline| deadline <= now)
+        while self.body_deadline().is_some_and(|deadline| deadline <= now)
             && let Some(message) = self.reader.finish_body()
         {
             self.take(now, message)?;
+            // What was taken for a body may have had more behind it.
+            self.read(now)?;
         }
         let mut pending = self.pending.iter();
         let late = pending.find(|pending| pending.deadline.is_some_and(|at| at <= now));

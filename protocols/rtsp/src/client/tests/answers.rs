@@ -171,6 +171,32 @@ fn channels_that_are_not_as_told() {
 }
 
 #[test]
+fn what_stands_behind_a_body_that_is_shorter_than_announced() {
+    let mut far = Far::playing();
+    far.events.clear();
+    // The sign of life.
+    far.wait().unwrap();
+    far.hear(b"RTSP/1.0 200 OK\r\nContent-Length: 99\r\n\r\nx\r\n")
+        .unwrap();
+    far.hear(&[&frame_header(0, 4)[..], &[0x80, 96, 0, 0]].concat())
+        .unwrap();
+    assert_eq!(far.events, []);
+    far.wait().unwrap();
+    assert!(
+        matches!(
+            far.events[..],
+            [Event::Packet {
+                track: 0,
+                control: false,
+                ..
+            }]
+        ),
+        "{:?}",
+        far.events
+    );
+}
+
+#[test]
 fn redirects() {
     let mut far = Far::new();
     far.say("200 OK", "");
