@@ -5,6 +5,7 @@
 //! peer's certificate with its description, and a bound on everything that a peer can make it keep or do.
 
 mod hello;
+mod seen;
 
 use crate::certificate::{Certificate, fingerprint};
 use crate::srtp::{KeyingMaterial, Profile};
@@ -14,6 +15,7 @@ use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
+use seen::Seen;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Instant;
 
@@ -86,6 +88,7 @@ pub(crate) struct Dtls {
     expected: String,
     state: State,
     budget: Budget,
+    seen: Seen,
 }
 
 enum State {
@@ -107,6 +110,7 @@ impl Dtls {
             expected: fingerprint.to_owned(),
             state: State::Hello(Hello::default()),
             budget: MAX_HANDSHAKE,
+            seen: Seen::default(),
         }
     }
 
@@ -177,6 +181,10 @@ impl Dtls {
     }
 
     fn read(&mut self, now: Instant, datagram: &[u8]) -> Result<Progress, DtlsError> {
+        // Afterwards it has the last flight repeated.
+        if matches!(self.state, State::Handshake(..)) && self.seen.has(datagram) {
+            return Ok(Progress::Waiting);
+        }
         let (State::Handshake(endpoint, _) | State::Connected(endpoint)) = &mut self.state else {
             return Ok(Progress::Waiting);
         };
@@ -195,6 +203,7 @@ impl Dtls {
             }
             Err(_) => return Ok(Progress::Waiting),
         };
+        self.seen.note(datagram);
         let mut progress = Progress::Waiting;
         for event in events {
             match event {
@@ -272,11 +281,94 @@ impl Dtls {
             .map_err(|error| DtlsError::Handshake(error.to_string()))
     }
 
+    /// There will be none: for fuzzing, where keys are given.
+    pub(crate) fn skip(&mut self) {
+        self.state = State::Failed;
+    }
+
     /// Says goodbye.
     pub(crate) fn close(&mut self, now: Instant) {
         if let State::Connected(endpoint) = &mut self.state {
             // What is left of the connection is of no more use.
             let _ = endpoint.stop(now, PEER);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Both ends, and the time.
+    fn ends() -> (Dtls, Dtls, Instant) {
+        let [one, two] = [1, 2].map(|_| Certificate::generate().unwrap());
+        let mut client = Dtls::client(one.clone(), two.fingerprint());
+        let server = Dtls::server(two, one.fingerprint());
+        let now = Instant::now();
+        client.begin(now).unwrap();
+        (client, server, now)
+    }
+
+    fn flight(of: &mut Dtls) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| of.poll_transmit().map(|datagram| datagram.to_vec())).collect()
+    }
+
+    /// Whether it is connected by these.
+    fn give(to: &mut Dtls, now: Instant, flight: &[Vec<u8>]) -> bool {
+        let mut progress = flight.iter().map(|datagram| to.handle(now, datagram));
+        progress.any(|progress| matches!(progress, Ok(Progress::Connected(_))))
+    }
+
+    /// The same messages in records of other numbers, as who repeats them sends them.
+    fn repeated(flight: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut flight = flight.to_vec();
+        for datagram in &mut flight {
+            let mut at = 0;
+            while at < datagram.len() {
+                datagram[at + 9] += 1;
+                at += RECORD_HEADER
+                    + usize::from(datagram[at + 11]) * 256
+                    + usize::from(datagram[at + 12]);
+            }
+        }
+        flight
+    }
+
+    const RECORD_HEADER: usize = hello::RECORD_HEADER;
+    const LATER: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_flight_that_is_lost_comes_again_to_who_is_impatient() {
+        let (mut client, mut server, now) = ends();
+        give(&mut server, now, &flight(&mut client));
+        give(&mut client, now, &flight(&mut server));
+        let hello = flight(&mut client);
+        give(&mut server, now, &hello);
+        assert!(!flight(&mut server).is_empty());
+        // It says it again before the other end does.
+        give(&mut server, now + LATER / 20, &repeated(&hello));
+        assert_eq!(server.poll_timeout(), Some(now + LATER));
+        server.handle_timeout(now + LATER).unwrap();
+        give(&mut client, now + LATER, &flight(&mut server));
+        assert!(give(&mut server, now + LATER, &flight(&mut client)));
+        assert!(give(&mut client, now + LATER, &flight(&mut server)));
+    }
+
+    #[test]
+    fn the_last_flight_comes_again_to_a_client_that_heard_the_one_before_twice() {
+        let (mut client, mut server, now) = ends();
+        give(&mut server, now, &flight(&mut client));
+        give(&mut client, now, &flight(&mut server));
+        give(&mut server, now, &flight(&mut client));
+        let certificate = flight(&mut server);
+        give(&mut client, now, &certificate);
+        assert!(give(&mut server, now, &flight(&mut client)));
+        assert!(!flight(&mut server).is_empty());
+        give(&mut client, now + LATER / 2, &repeated(&certificate));
+        assert_eq!(client.poll_timeout(), Some(now + LATER));
+        client.handle_timeout(now + LATER).unwrap();
+        assert!(!give(&mut server, now + LATER, &flight(&mut client)));
+        assert!(give(&mut client, now + LATER, &flight(&mut server)));
     }
 }

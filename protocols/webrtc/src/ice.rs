@@ -310,20 +310,22 @@ impl Agent {
         })
     }
 
-    /// A check as the peer would send it.
-    pub(crate) fn good_check(&self, certificate: &Certificate) -> Vec<u8> {
+    /// A check as the peer would send it: for fuzzing, which cannot know the password.
+    pub(crate) fn good_check(
+        &self,
+        certificate: &Certificate,
+        priority: u32,
+        use_candidate: bool,
+        role: Role,
+    ) -> Vec<u8> {
         let request = Message::Request {
             username: &self.username,
-            priority: 1,
-            use_candidate: true,
-            role: Role::Controlling(1),
+            priority,
+            use_candidate,
+            role,
         };
-        let check = stun::write(
-            certificate.crypto(),
-            &request,
-            [1; 12],
-            &self.local.password,
-        );
+        let password = &self.local.password;
+        let check = stun::write(certificate.crypto(), &request, [1; 12], password);
         check.unwrap_or_default()
     }
 
@@ -484,6 +486,8 @@ mod tests {
         server: Agent,
         /// The ports at which the server can be reached.
         open: Vec<u16>,
+        /// The port at which the client is seen.
+        seen: u16,
         lost: u32,
     }
 
@@ -518,6 +522,7 @@ mod tests {
                 server,
                 certificate,
                 open: open.to_vec(),
+                seen: 5,
                 lost: 0,
             }
         }
@@ -545,7 +550,7 @@ mod tests {
             }
             let mirrored = Path {
                 local: path.remote,
-                remote: ([127, 0, 0, 1], 5).into(),
+                remote: ([127, 0, 0, 1], self.seen).into(),
                 ..path
             };
             let answer = self
@@ -598,6 +603,33 @@ mod tests {
         ends.open.clear();
         ends.run(Duration::from_secs(20));
         assert!(ends.now - ends.client.last_heard() > Duration::from_secs(13));
+    }
+
+    #[test]
+    fn signs_of_life_are_never_forgotten() {
+        let mut ends = Ends::new(&[(1, 1)], &[1], None);
+        ends.run(Duration::from_secs(1));
+        for _ in 0..20 {
+            // Nobody asks in between.
+            let due = ends.client.timeout().unwrap();
+            assert!(due > ends.now && due - ends.now <= Duration::from_secs(6));
+            ends.now = due;
+            let (path, check) = ends.client.poll(due, &ends.certificate).unwrap();
+            ends.at_server(path, &check);
+            assert_eq!(ends.client.last_heard(), due);
+        }
+    }
+
+    #[test]
+    fn a_client_that_is_seen_elsewhere_is_followed() {
+        let mut ends = Ends::new(&[(1, 1)], &[1], None);
+        ends.run(Duration::from_secs(20));
+        for seen in [6, 7] {
+            ends.seen = seen;
+            ends.run(Duration::from_secs(7));
+            let at = ends.server.selected.map(|path| path.remote.port());
+            assert_eq!(at, Some(seen));
+        }
     }
 
     #[test]

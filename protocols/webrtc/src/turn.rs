@@ -236,6 +236,19 @@ impl Relay {
         out
     }
 
+    /// Ends an answer as the server would, which knows the password: for fuzzing.
+    pub(crate) fn sign(&self, answer: &mut Vec<u8>) {
+        if let Some((_, _, key)) = &self.asked {
+            let integrity = stun::integrity_of(self.certificate.crypto(), key, answer);
+            stun::put(
+                attribute::MESSAGE_INTEGRITY,
+                &integrity.unwrap_or_default(),
+                answer,
+            );
+        }
+        stun::set_length(answer, 0);
+    }
+
     fn next_question(&self, now: Instant) -> Option<Question> {
         match self.state {
             State::Asks => Some(Question::Allocate),

@@ -172,6 +172,20 @@ fn sections_on_transports_of_their_own_are_not_both_taken() {
 }
 
 #[test]
+fn nothing_is_bundled_that_the_offer_does_not_bundle() {
+    let offer = CHROMIUM.replace("a=group:BUNDLE 0 1", "a=group:BUNDLE 0");
+    let sound = Config {
+        video: None,
+        ..config(BASELINE)
+    };
+    let (session, text) = answer(&offer, &sound).unwrap();
+    assert!(
+        session.has(Kind::Audio) && !text.contains("BUNDLE"),
+        "{text}"
+    );
+}
+
+#[test]
 fn sections_without_a_port_are_wanted_in_a_bundle_alone() {
     let ports = CHROMIUM.replace("m=video 9 ", "m=video 0 ");
     let (session, _) = answer(&ports, &config(BASELINE)).unwrap();

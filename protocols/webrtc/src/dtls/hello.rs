@@ -10,10 +10,10 @@ const MAX_HELLO: usize = 8 * 1_024;
 /// Most datagrams that are kept for it.
 const MAX_DATAGRAMS: usize = 12;
 
-const RECORD_HEADER: usize = 13;
-const MESSAGE_HEADER: usize = 12;
+pub(super) const RECORD_HEADER: usize = 13;
+pub(super) const MESSAGE_HEADER: usize = 12;
 
-const HANDSHAKE: u8 = 22;
+pub(super) const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 
 /// The extension with the SRTP protection profiles (RFC 5764 section 4.1.1).
@@ -112,7 +112,7 @@ pub(super) fn fragments(datagram: &[u8]) -> Option<usize> {
     Some(count)
 }
 
-const fn number([high, middle, low]: [u8; 3]) -> usize {
+pub(super) const fn number([high, middle, low]: [u8; 3]) -> usize {
     (high as usize) << 16 | (middle as usize) << 8 | low as usize
 }
 

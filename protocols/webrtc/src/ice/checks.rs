@@ -117,8 +117,8 @@ impl Checks {
         matches!(self.role, Role::Controlled(_))
     }
 
-    /// Settles who chooses, where a check shows that both ends want to, or neither (section 7.3.1.1). False when the peer
-    /// is to change its mind.
+    /// Settles who chooses, where a check shows that both ends want to, or neither (section 7.3.1.1). False when the
+    /// peer is to change its mind.
     pub(super) fn settle(&mut self, theirs: Option<Role>) -> bool {
         match (self.role, theirs) {
             (Role::Controlling(own), Some(Role::Controlling(other))) => {
@@ -172,6 +172,9 @@ impl Checks {
         } else if self.chosen.is_none() {
             self.choose_at.get_or_insert(now + CHOICE);
         }
+        // The next one, of which nothing else might remind who sleeps until then. The number of this one was drawn too.
+        let [.., r0, r1, r2, r3] = answer.transaction;
+        self.go_on(now, u32::from_be_bytes([r0, r1, r2, r3]));
         Some(Shown {
             priority,
             is_chosen: is_first,
@@ -199,6 +202,7 @@ impl Checks {
         self.choose(now);
         self.go_on(now, u32::from_be_bytes([r0, r1, r2, r3]));
         let chosen = self.chosen;
+        let chooses = !self.is_controlled();
         let mut due: Vec<_> = self
             .pairs
             .iter_mut()
@@ -216,7 +220,10 @@ impl Checks {
         let request = Message::Request {
             username: &self.username,
             priority: PRIORITY,
-            use_candidate: pair.is_wanted && chosen.is_none(),
+            // Again with each sign of life: a lite end does not follow otherwise, should this one be seen elsewhere.
+            use_candidate: chooses
+                && pair.is_wanted
+                && chosen.is_none_or(|chosen| chosen == pair.path),
             role: self.role,
         };
         let check = stun::write(certificate.crypto(), &request, transaction, &self.password);

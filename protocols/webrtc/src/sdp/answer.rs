@@ -48,8 +48,11 @@ fn write_all(
     write!(out, "v=0\r\no=- {id} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n")?;
     let section = |track: &ChosenTrack| offer.media.get(track.section);
     let mids = chosen.tracks.iter().filter_map(section);
-    let mids: Vec<_> = mids.filter_map(|media| media.mid.as_deref()).collect();
-    if !offer.bundle.is_empty() {
+    let mids = mids.filter_map(|media| media.mid.as_ref());
+    // Only what the offer bundles may be in one (RFC 9143 section 7.3.1).
+    let bundled = mids.filter(|mid| offer.bundle.contains(mid));
+    let mids: Vec<_> = bundled.map(String::as_str).collect();
+    if !mids.is_empty() {
         write!(out, "a=group:BUNDLE {}\r\n", mids.join(" "))?;
     }
     write!(out, "a=ice-lite\r\na=msid-semantic:WMS *\r\n")?;

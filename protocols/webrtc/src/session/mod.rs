@@ -5,6 +5,7 @@ mod closing;
 mod feedback;
 mod history;
 mod incoming;
+mod inside;
 mod invitation;
 mod outgoing;
 mod proposal;
@@ -497,12 +498,6 @@ impl Session {
         self.dtls.close(now);
         self.send_handshake();
         self.closed = true;
-    }
-
-    /// A good check, as the peer would send it: for fuzzing, which cannot know the password.
-    pub(crate) fn check(&mut self, now: Instant, path: Path) {
-        let check = self.agent.good_check(&self.certificate);
-        self.handle_input(now, path, &check);
     }
 
     /// What to do next. To be called until it gives [`Output::Timeout`].

@@ -59,7 +59,7 @@ impl Timeline {
         let difference = time.saturating_sub(expected.unwrap_or(time));
         // What is sent late tells nothing about the clocks, but a steady drift must be followed.
         let time = match expected {
-            Some(expected) if difference.abs() < STEP => {
+            Some(expected) if difference.unsigned_abs() < STEP.unsigned_abs() => {
                 expected.saturating_add(difference / FOLLOW)
             }
             _ => time,
@@ -77,7 +77,7 @@ impl Timeline {
 
 fn micros(ticks: i64, ticks_per_second: u32) -> i64 {
     let micros = i128::from(ticks) * 1_000_000 / i128::from(ticks_per_second.max(1));
-    i64::try_from(micros).unwrap_or(i64::MAX)
+    micros.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 #[cfg(test)]
@@ -119,6 +119,16 @@ mod tests {
         let now = start + Duration::from_micros(108_000 * 33_300);
         let error = timeline.at(now).unwrap() - 3_600_000_000;
         assert!(error.abs() < 20_000, "{error}");
+    }
+
+    #[test]
+    fn times_that_cannot_be_are_taken_as_they_are() {
+        let start = Instant::now();
+        let mut timeline = timeline(start);
+        for (ticks, expected) in [(i64::MAX, i64::MAX), (i64::MIN, i64::MIN), (1, 1_000_000)] {
+            timeline.sent(start, ticks, 1);
+            assert_eq!(timeline.at(start), Some(expected));
+        }
     }
 
     #[test]

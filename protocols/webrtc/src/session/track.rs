@@ -143,6 +143,12 @@ impl Track {
         (self.media.ssrc, retransmission)
     }
 
+    /// The same, each with the sequence number of its next packet.
+    pub(super) fn next(&self) -> impl Iterator<Item = (u32, u16)> {
+        let sources = std::iter::once(self.media).chain(self.retransmission);
+        sources.map(|source| (source.ssrc, source.next as u16))
+    }
+
     pub(super) const fn has_sent(&self) -> bool {
         self.media.next > self.first
     }

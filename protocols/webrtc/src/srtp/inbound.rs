@@ -1,7 +1,7 @@
 //! What is received: media and control packets, each once.
 
 use super::keys::{Cipher, From, counter_iv, gcm_iv};
-use super::{ENCRYPTED, KeyingMaterial, RTCP_CLEAR};
+use super::{ENCRYPTED, KeyingMaterial, RTCP_CLEAR, clear_len};
 use rtc_crypto::{CryptoError, RTCCrypto};
 use smallvec::SmallVec;
 
@@ -143,17 +143,6 @@ fn open_rtp(
             Some(Ok(plain))
         }
     }
-}
-
-/// Length of what stays readable: the header with its sources and its extension.
-fn clear_len(packet: &[u8]) -> Option<usize> {
-    let bits = *packet.first()?;
-    let fixed = rtp::HEADER_LEN + 4 * usize::from(bits & 0x0f);
-    if bits & 0x10 == 0 {
-        return Some(fixed);
-    }
-    let length = packet.get(fixed + 2..)?.first_chunk::<2>()?;
-    Some(fixed + 4 + 4 * usize::from(u16::from_be_bytes(*length)))
 }
 
 /// The plain compound and its index; `None` when it is too short.

@@ -8,7 +8,7 @@ mod inbound;
 mod keys;
 mod outbound;
 
-pub(crate) use inbound::Inbound;
+pub(crate) use inbound::{Inbound, OpenError};
 pub(crate) use keys::{From, KeyingMaterial};
 pub(crate) use outbound::Outbound;
 
@@ -60,3 +60,14 @@ const ENCRYPTED: u32 = 0x8000_0000;
 
 /// Length of the part of an RTCP packet that stays readable: its header and first SSRC.
 const RTCP_CLEAR: usize = 8;
+
+/// Length of what stays readable of a packet of media: the header with its sources and its extension.
+fn clear_len(packet: &[u8]) -> Option<usize> {
+    let bits = *packet.first()?;
+    let fixed = rtp::HEADER_LEN + 4 * usize::from(bits & 0x0f);
+    if bits & 0x10 == 0 {
+        return Some(fixed);
+    }
+    let length = packet.get(fixed + 2..)?.first_chunk::<2>()?;
+    Some(fixed + 4 + 4 * usize::from(u16::from_be_bytes(*length)))
+}

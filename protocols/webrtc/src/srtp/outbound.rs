@@ -1,7 +1,7 @@
 //! What is sent: RTP and RTCP packets, encrypted where they are written.
 
 use super::keys::{Cipher, From, counter_iv, gcm_iv};
-use super::{ENCRYPTED, KeyingMaterial, RTCP_CLEAR};
+use super::{ENCRYPTED, KeyingMaterial, RTCP_CLEAR, clear_len};
 use bytes::{BufMut, BytesMut};
 use rtc_crypto::{CryptoError, RTCCrypto};
 use rtp::{HEADER_LEN, Header};
@@ -46,7 +46,7 @@ impl Outbound {
             out.put_slice(part);
         }
         let packet = out.get_mut(start..).unwrap_or_default();
-        match seal_rtp(&mut self.rtp, header.ssrc, index, packet) {
+        match seal_rtp(&mut self.rtp, header.ssrc, index, HEADER_LEN, packet) {
             Ok((tag, length)) => {
                 out.put_slice(tag.get(..length).unwrap_or_default());
                 Ok(())
@@ -56,6 +56,16 @@ impl Outbound {
                 Err(error)
             }
         }
+    }
+
+    /// A whole packet as another sender would protect it, with sources and an extension in its header: for fuzzing.
+    pub(crate) fn packet(&mut self, mut packet: Vec<u8>, index: u64) -> Option<Vec<u8>> {
+        let [_, _, _, _, _, _, _, _, ssrc @ ..] = *packet.first_chunk::<HEADER_LEN>()?;
+        let clear = clear_len(&packet).unwrap_or(HEADER_LEN);
+        let ssrc = u32::from_be_bytes(ssrc);
+        let (tag, length) = seal_rtp(&mut self.rtp, ssrc, index, clear, &mut packet).ok()?;
+        packet.extend(tag.get(..length)?);
+        Some(packet)
     }
 
     /// A compound of control packets, protected.
@@ -96,15 +106,16 @@ impl Outbound {
     }
 }
 
-/// Encrypts a packet in place and gives what goes behind it.
+/// Encrypts a packet in place, but for as much of it as stays readable, and gives what goes behind it.
 fn seal_rtp(
     cipher: &mut Cipher,
     ssrc: u32,
     index: u64,
+    clear: usize,
     packet: &mut [u8],
 ) -> Result<([u8; 20], usize), CryptoError> {
     let mut tag = [0; 20];
-    let (head, body) = packet.split_at_mut(HEADER_LEN.min(packet.len()));
+    let (head, body) = packet.split_at_mut(clear.min(packet.len()));
     match cipher {
         Cipher::Gcm { aead, salt } => {
             let iv = gcm_iv(*salt, ssrc, index);
