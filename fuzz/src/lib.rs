@@ -69,12 +69,16 @@ pub const TARGETS: &[Target] = &[
     target("mp4_fragment", mp4::fuzz::fragment),
     target("mp4_index", mp4::fuzz::index),
     target("mp4_reader", mp4::fuzz::reader),
+    target("mp4_tracks", mp4::fuzz::tracks),
+    target("mp4_excerpt", mp4::fuzz::excerpt),
     target("mpegts_aligner", mpegts::fuzz::aligner),
     target("mpegts_sections", mpegts::fuzz::sections),
     target("mpegts_splice", mpegts::fuzz::splices),
     target("mpegts_pes", mpegts::fuzz::pes),
     target("mpegts_demuxer", mpegts::fuzz::demuxer),
+    target("mpegts_programs", mpegts::fuzz::programs),
     target("mpegts_muxer", mpegts::fuzz::muxer),
+    target("mpegts_constant_rate", mpegts::fuzz::constant_rate),
     target("hls_client", |data| hls::fuzz::client(Instant::now(), data)),
     target("hls_directives", hls::fuzz::directives),
     target("hls_packed", hls::fuzz::packed),
@@ -146,6 +150,13 @@ pub const TARGETS: &[Target] = &[
     }),
     target("webrtc_received", |data| {
         webrtc::fuzz::received(Instant::now(), data)
+    }),
+    target("webrtc_srtp", webrtc::fuzz::srtp),
+    target("webrtc_ends", |data| {
+        webrtc::fuzz::ends(Instant::now(), data)
+    }),
+    target("webrtc_handshake", |data| {
+        webrtc::fuzz::handshake(Instant::now(), data)
     }),
     target("server_stream_name", millstream::fuzz::stream_name),
     target("server_hls_file", millstream::fuzz::hls_file),

@@ -2,17 +2,22 @@
 
 #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
+mod excerpts;
 mod files;
+mod tracks;
 
+pub use excerpts::excerpt;
 pub use files::{Found, files, fragmented, plain, read, read_in_segments, reader, segments};
+pub use tracks::tracks;
 
-use crate::fragment::{Run, Sample, write};
-use crate::index::Index;
+use crate::fragment::{Capture, Event, Front, Run, Sample, write, write_behind};
+use crate::index::{Captured, Excerpt, Index, Piece, fragments};
 use crate::{boxes, track_number};
 use bytes::Bytes;
 use media::codec::{aac, h264};
 use media::{Codec, Timebase, Track, TrackId};
 use mp4_atom::{Decode, Header, Moof};
+use std::time::Duration;
 
 /// H.264 of 640x360 in milliseconds, track 0.
 pub fn video_track() -> Track {
@@ -111,19 +116,68 @@ pub fn fragment(data: &[u8]) {
             samples,
         })
         .collect();
-    check((*sequence).into(), &runs, &write((*sequence).into(), &runs));
+    let sequence = (*sequence).into();
+    check(sequence, &runs, &write(sequence, &runs));
+    let Some(first) = runs.first() else { return };
+    // In front may stand when a sample was captured, up to 2043 here, and what happens.
+    let since_1970 = Duration::from_nanos(u64::from_be_bytes(*time) >> 3);
+    let media_time = u64::from_be_bytes(*time);
+    let event = Event {
+        scheme: "urn:scte:scte35:2013:bin",
+        id: sequence,
+        time: media_time,
+        message: first
+            .samples
+            .first()
+            .map(|sample| sample.payload.clone())
+            .unwrap_or_default(),
+    };
+    let front = Front {
+        capture: Some(Capture {
+            track: first.track,
+            media_time,
+            since_1970,
+        }),
+        events: std::slice::from_ref(&event),
+    };
+    let mut bytes = write_behind(front, sequence, &runs);
+    let captured = Captured::read(&bytes).expect("when it was captured");
+    assert_eq!(captured.track, track_number(first.track.id));
+    assert_eq!(captured.media_time, media_time);
+    assert!(captured.since_1970.abs_diff(since_1970).as_nanos() < 2);
+    let mut kinds = Vec::new();
+    while let Some(header) = boxes::Header::read(&bytes).filter(|header| &header.kind != b"moof") {
+        let whole = bytes.split_to(header.size.expect("of a size") as usize);
+        if &header.kind == b"emsg" {
+            assert!(whole.ends_with(&event.message));
+        }
+        kinds.push(header.kind);
+    }
+    assert_eq!(kinds, [*b"prft", *b"emsg"]);
+    check(sequence, &runs, &bytes);
 }
 
 /// Input: a `moov` box, then `moof` boxes, each behind its length (2 bytes); behind the length of a `moof`
-/// stands how many bytes of media follow it (2 bytes).
+/// stands how many bytes of media follow it (2 bytes). An excerpt of them is as long as its parts.
 pub fn index(mut data: &[u8]) {
     let Some(moov) = take(&mut data) else { return };
-    let Ok(mut index) = Index::new(&Bytes::copy_from_slice(moov)) else {
+    let moov = Bytes::copy_from_slice(moov);
+    // It may be something else, or that of a complete file.
+    if let Some(captured) = Captured::read(&moov) {
+        assert!(captured.since_1970 < Duration::from_secs(1 << 33));
+    }
+    let _ = fragments(&moov, moov.len() as u64);
+    let Ok(mut index) = Index::new(&moov) else {
         return;
     };
+    let mut excerpt = Excerpt::new(&moov).ok().and_then(|mut excerpt| {
+        let (from, until) = (Duration::from_millis(40), Duration::from_secs(1 << 20));
+        excerpt.begin(0, &moov, from, until).ok()?;
+        Some(excerpt)
+    });
     let mut at = moov.len() as u64;
     // As many fragments as a file of minutes has: the tables grow with their samples.
-    for _ in 0..16 {
+    for number in 0..16 {
         let Some(moof) = take(&mut data) else { break };
         let Some((media, rest)) = data.split_first_chunk() else {
             break;
@@ -133,7 +187,18 @@ pub fn index(mut data: &[u8]) {
         let before = index.samples();
         let pushed = index.push(at, end, moof);
         assert!(pushed.is_ok() || index.samples() == before);
+        // An excerpt keeps more of each sample.
+        if let Some(excerpt) = excerpt.as_mut().filter(|_| number < 4) {
+            let taken = excerpt.push(at, end, moof);
+            assert_eq!(taken.is_ok(), pushed.is_ok());
+        }
         at = end;
+    }
+    if let Some(whole) = excerpt.and_then(|excerpt| excerpt.finish().ok()) {
+        let pieces: u64 = whole.pieces.iter().map(|piece| piece.length).sum();
+        assert_eq!(whole.length, whole.head.len() as u64 + pieces);
+        let within = |piece: &Piece| piece.at >= moov.len() as u64 && piece.at + piece.length <= at;
+        assert!(whole.pieces.iter().all(within));
     }
     if let Ok(moov) = index.write() {
         let body = boxes::child(&moov, b"moov").expect("whole boxes");
@@ -215,12 +280,27 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "two",
             file(&[&[run(&video, 0), run(&sound, 9)], &[run(&video, 100)]]),
         ),
+        (
+            "index",
+            "captured",
+            [
+                &[0, 40, 0, 0, 0, 32][..],
+                b"prft",
+                &[1, 0, 0, 0, 0, 0, 0, 1, 0xed, 0, 0, 0, 0x80, 0, 0, 0],
+                &[0; 12],
+            ]
+            .concat(),
+        ),
         ("fragment", "empty", input(&[])),
         ("fragment", "gop", input(&[idr, p, p])),
         ("fragment", "mixed", input(&[idr, audio, b, p, audio])),
         ("fragment", "audio", input(&[audio, audio])),
     ];
     seeds.extend(files::seeds());
+    let tracks = tracks::seeds().into_iter();
+    seeds.extend(tracks.map(|(name, input)| ("tracks", name, input)));
+    let excerpts = excerpts::seeds().into_iter();
+    seeds.extend(excerpts.map(|(name, input)| ("excerpt", name, input)));
     seeds
 }
 
@@ -243,10 +323,18 @@ mod tests {
                 "index" => index,
                 "files" => files,
                 "reader" => reader,
+                "tracks" => tracks,
+                "excerpt" => excerpt,
                 _ => fragment,
             };
             run(&seed);
-            for _ in 0..2_000 {
+            // Files take longer.
+            let rounds = match entry {
+                "reader" | "tracks" => 50,
+                "excerpt" => 100,
+                _ => 1_000,
+            };
+            for _ in 0..rounds {
                 let mut input = seed.clone();
                 for _ in 0..=random(4) {
                     let at = random(input.len());
@@ -255,6 +343,45 @@ mod tests {
                 input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
                 run(&input);
             }
+        }
+    }
+
+    /// Tracks, units and faults of the files, those of which nothing is wrong first.
+    #[test]
+    fn seeds_reach_their_ends() {
+        let ends = [
+            ("behind", (2, 9, 0)),
+            ("goes-on", (2, 18, 0)),
+            ("compact-sizes", (2, 9, 0)),
+            ("bare-av1", (2, 7, 0)),
+            ("bare-vp9", (2, 7, 0)),
+            ("bare-ac3", (2, 7, 0)),
+            ("bare-eac3", (2, 7, 0)),
+            ("quicktime-mp3", (2, 7, 0)),
+            ("no-number", (2, 7, 0)),
+            ("edits", (2, 9, 2)),
+            ("cut", (2, 7, 3)),
+            ("failing", (2, 6, 2)),
+            ("lost-senc", (2, 6, 1)),
+        ];
+        let named = |name: &str| match name {
+            "plain" | "fragmented" => (2, 9, 0),
+            // What is not carried, or cannot be: the other track is there.
+            name if name.starts_with("g711") || name.starts_with("mu-law") => (1, 3, 1),
+            "no-avcc" | "cenc" | "no-frma" | "no-tenc" | "twice" | "no-clock" => (1, 3, 1),
+            name if name.starts_with("klv") => (0, 0, 2),
+            _ => (2, 7, 0),
+        };
+        for (entry, name, seed) in seeds() {
+            if entry != "reader" {
+                continue;
+            }
+            let file = Bytes::copy_from_slice(&seed[1..]);
+            let found = files::read_with_key(&file, tracks::KEY, seed[0].into(), 10_000);
+            let expected = ends.iter().find(|end| end.0 == name);
+            let expected = expected.map_or_else(|| named(name), |end| end.1);
+            let (tracks, units) = (found.tracks.len(), found.units.len());
+            assert_eq!((tracks, units, found.faults.len()), expected, "{name}");
         }
     }
 }

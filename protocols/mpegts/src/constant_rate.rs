@@ -23,7 +23,7 @@ const CLOCK: i64 = 3_240;
 const MAX_STEP: i64 = 900_000;
 
 /// Bits of a packet, in 27 MHz times them.
-const CLOCK_BITS: u128 = SIZE as u128 * 8 * 27_000_000;
+pub(crate) const CLOCK_BITS: u128 = SIZE as u128 * 8 * 27_000_000;
 
 /// Packets one behind the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,32 +185,43 @@ impl ConstantRate {
 
     /// The next packet of the muxer's that is due.
     fn next(&mut self, now: i64) -> Result<Option<[u8; SIZE]>, TooLow> {
-        if self.front().is_none_or(|first| first.is_break) {
-            return Ok(None);
+        loop {
+            if self.front().is_none_or(|first| first.is_break) {
+                return Ok(None);
+            }
+            let Some(Waiting { time, data, .. }) = self.waiting.front() else {
+                return Ok(None);
+            };
+            let Some(bytes) = data.get(self.at..).and_then(<[u8]>::first_chunk::<SIZE>) else {
+                return Ok(None);
+            };
+            if self.at == 0 {
+                self.due = *time;
+            }
+            let read = Packet::parse(bytes).ok();
+            // Clocks in a chunk say when what follows is due.
+            if let Some(clock) = read.as_ref().and_then(|packet| packet.adaptation.clock) {
+                let behind = (clock / 300) as i64 - time;
+                self.due = time.saturating_add(behind.rem_euclid(1 << 33));
+            }
+            // Those alone are made anew here, and nothing waits for them: they may be of a time long behind that of
+            // what comes next.
+            let is_alone = read
+                .is_some_and(|packet| packet.payload.is_none() && !packet.adaptation.discontinuity);
+            if is_alone && self.clock.is_some() {
+                self.at = self.at.saturating_add(SIZE);
+                continue;
+            }
+            if self.due > now && self.breaks == 0 {
+                return Ok(None);
+            }
+            if now.saturating_sub(self.due) > MAX_LATE {
+                return Err(TooLow(self.rate));
+            }
+            let packet = *bytes;
+            self.at = self.at.saturating_add(SIZE);
+            return Ok(Some(packet));
         }
-        let Some(Waiting { time, data, .. }) = self.waiting.front() else {
-            return Ok(None);
-        };
-        let Some(packet) = data.get(self.at..).and_then(<[u8]>::first_chunk::<SIZE>) else {
-            return Ok(None);
-        };
-        if self.at == 0 {
-            self.due = *time;
-        }
-        // Clocks in a chunk say when what follows is due.
-        let read = Packet::parse(packet).ok();
-        if let Some(clock) = read.and_then(|packet| packet.adaptation.clock) {
-            let behind = (clock / 300) as i64 - time;
-            self.due = time.saturating_add(behind.rem_euclid(1 << 33));
-        }
-        if self.due > now && self.breaks == 0 {
-            return Ok(None);
-        }
-        if now.saturating_sub(self.due) > MAX_LATE {
-            return Err(TooLow(self.rate));
-        }
-        self.at = self.at.saturating_add(SIZE);
-        Ok(Some(*packet))
     }
 }
 
@@ -335,6 +346,17 @@ mod tests {
         let words = TooLow(RATE).to_string();
         assert_eq!(words, "the stream needs more than 2000000 bit/s");
         assert!(constant(&units(200_000), 20_000_000).is_ok());
+    }
+
+    #[test]
+    fn pictures_each_second_leave_room_for_sound() {
+        let units: Vec<AccessUnit> = units(30_000)
+            .into_iter()
+            .filter(|unit| unit.track.0 == 1 || unit.dts % 90_000 == 0)
+            .collect();
+        let runs = constant(&units, RATE).unwrap();
+        let seconds = runs.len() as f64 * (IN_A_ROW * SIZE * 8) as f64 / RATE as f64;
+        assert!(seconds > 3.7, "{seconds}");
     }
 
     #[test]

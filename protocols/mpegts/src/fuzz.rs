@@ -2,10 +2,15 @@
 
 #![expect(clippy::expect_used, reason = "a broken invariant has to end the run")]
 
+mod rounds;
+mod streams;
+
+pub use rounds::{constant_rate, muxer};
+
 use crate::aligner::Aligner;
 use crate::boundary;
-use crate::demuxer::{Demuxer, Event};
-use crate::muxer::{Config, Muxer};
+use crate::demuxer::{Demuxer, Event, ProgramSelection};
+use crate::muxer::Muxer;
 use crate::packet::{SIZE, SYNC};
 use crate::pes::{Part, Reader};
 use crate::psi::sections::{MAX_SECTION, Sections};
@@ -14,6 +19,7 @@ use crate::splice::{self, Splice};
 use bytes::Bytes;
 use media::codec::{aac, h264, nal};
 use media::{AccessUnit, Codec, Data, Kind, Timebase, Track, TrackId};
+use std::time::Duration;
 
 /// Input: the size of pieces (1 byte), then a stream. However it is cut, the same packets are found.
 pub fn aligner(data: &[u8]) {
@@ -38,8 +44,11 @@ pub fn aligner(data: &[u8]) {
         assert!(position >= end && packet.first() == Some(&SYNC));
         assert_eq!(data.get(position..position + SIZE), Some(&packet[..]));
         end = position + SIZE;
-        // Whatever it says.
-        boundary::read(packet);
+        // When it was is written as it was read, but for what such a time rounds off.
+        if let Some(time) = boundary::read(packet) {
+            let again = boundary::read(&boundary::packet(0x100, 0, time));
+            assert!(again.is_some_and(|again| again.abs_diff(time).as_nanos() < 2));
+        }
     }
     assert!(counts.skipped_bytes as usize + found.len() * SIZE <= data.len());
 }
@@ -125,11 +134,24 @@ pub fn pes(data: &[u8]) {
 }
 
 fn events(data: &[u8], piece: usize) -> (Vec<Event>, Demuxer) {
-    let mut demuxer = Demuxer::default();
+    events_of(Demuxer::default(), &[data], piece)
+}
+
+/// What comes of stretches of a stream, in pieces of that size.
+fn events_of(
+    mut demuxer: Demuxer,
+    stretches: &[impl AsRef<[u8]>],
+    piece: usize,
+) -> (Vec<Event>, Demuxer) {
     let mut events = Vec::new();
-    for piece in data.chunks(piece) {
-        demuxer.push(piece);
-        events.extend(std::iter::from_fn(|| demuxer.pull()));
+    for (number, stretch) in stretches.iter().enumerate() {
+        if number > 0 {
+            demuxer.next_segment();
+        }
+        for piece in stretch.as_ref().chunks(piece) {
+            demuxer.push(piece);
+            events.extend(std::iter::from_fn(|| demuxer.pull()));
+        }
     }
     demuxer.flush();
     events.extend(std::iter::from_fn(|| demuxer.pull()));
@@ -141,14 +163,40 @@ pub fn demuxer(data: &[u8]) {
     let Some((piece, data)) = data.split_first() else {
         return;
     };
-    let (whole, demuxer) = events(data, data.len().max(1));
-    let (pieces, _) = events(data, usize::from(*piece).max(1));
+    demuxed(Demuxer::default, &[data], usize::from(*piece));
+}
+
+/// Input: the size of pieces (1 byte), what is asked for (1 byte: encrypted samples in the lowest bit, the number of
+/// the program in the others), then records (`streams`). The same holds as for streams of bytes.
+pub fn programs(data: &[u8]) {
+    let Some(([piece, asked_for], records)) = data.split_first_chunk() else {
+        return;
+    };
+    let stretches = streams::stretches(records);
+    demuxed(|| asked(*asked_for), &stretches, usize::from(*piece));
+}
+
+fn asked(for_what: u8) -> Demuxer {
+    let demuxer = Demuxer::new(match for_what >> 1 {
+        0 => ProgramSelection::First,
+        number => ProgramSelection::Number(number.into()),
+    });
+    match for_what & 1 {
+        0 => demuxer,
+        _ => demuxer.with_encrypted_samples(),
+    }
+}
+
+fn demuxed(make: impl Fn() -> Demuxer, stretches: &[impl AsRef<[u8]>], piece: usize) {
+    let (whole, demuxer) = events_of(make(), stretches, usize::MAX);
+    let (pieces, _) = events_of(make(), stretches, piece.max(1));
     assert_eq!(whole, pieces);
     let units = whole.iter().filter(|event| matches!(event, Event::Unit(_)));
     assert_eq!(demuxer.counts().units, units.count() as u64);
 
     let mut tracks: Vec<Track> = Vec::new();
     let mut muxer = Muxer::default();
+    let mut again = Demuxer::default();
     for event in whole {
         match event {
             Event::Track(track) => {
@@ -169,14 +217,38 @@ pub fn demuxer(data: &[u8]) {
                     assert!(
                         nal::units(&unit.payload).all(|nal| nal.is_ok_and(|nal| !nal.is_empty()))
                     );
+                } else {
+                    assert!(unit.dts == unit.pts && unit.random_access);
                 }
                 let _ = muxer.push(&unit);
-                while let Some(chunk) = muxer.pull() {
-                    assert!(chunk.data.chunks(SIZE).all(|packet| packet.len() == SIZE));
-                }
             }
             Event::Program(_) | Event::Fault(_) => {}
         }
+        mux_on(&mut muxer, &mut again);
+    }
+    muxer.flush();
+    mux_on(&mut muxer, &mut again);
+    again.flush();
+    // Whatever it is, it is carried as the standard wants it.
+    let counts = again.counts();
+    let faults = [
+        again.aligner_counts().skipped_bytes,
+        counts.transport_errors,
+        counts.malformed_packets,
+        counts.continuity_errors,
+        counts.duplicates,
+        counts.scrambled_packets,
+        counts.malformed_sections,
+        counts.malformed_pes,
+    ];
+    assert_eq!(faults, [0; 8]);
+}
+
+fn mux_on(muxer: &mut Muxer, again: &mut Demuxer) {
+    while let Some(chunk) = muxer.pull() {
+        assert!(chunk.data.chunks(SIZE).all(|packet| packet.len() == SIZE));
+        again.push(&chunk.data);
+        while again.pull().is_some() {}
     }
 }
 
@@ -215,108 +287,6 @@ pub fn tracks() -> [Track; 2] {
             codec: Codec::Aac(sound),
         },
     ]
-}
-
-/// Input: records of kind (the lowest bit: sound; then: key frame, in slices, presented later), step of time and length
-/// (2 bytes), and the bytes that make up the frame. What is muxed is demuxed as what it was.
-pub fn muxer(mut data: &[u8]) {
-    const DELAY: i64 = 36_000;
-    let mut muxer = Muxer::new(Config::default());
-    muxer
-        .set_tracks(&tracks())
-        .expect("tracks that are carried");
-    let mut stream = Vec::new();
-    let mut expected: [Vec<AccessUnit>; 2] = [Vec::new(), Vec::new()];
-    // Of pictures in ticks of 90 kHz, of sound in frames.
-    let mut times = [90_000i64, 47];
-    let mut time = i64::MIN;
-    while let Some(([kind, step, high, low], rest)) = data.split_first_chunk() {
-        let length = usize::from(u16::from_be_bytes([*high, *low])).min(rest.len());
-        let (bytes, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        data = rest;
-        let unit = if kind & 1 == 0 {
-            let [time, _] = &mut times;
-            *time += 1 + i64::from(*step) * 40;
-            let later = if kind & 8 != 0 {
-                i64::from(*step) * 90
-            } else {
-                0
-            };
-            picture(*kind, *time, *time + later, bytes)
-        } else {
-            let [_, frames] = &mut times;
-            *frames += 1 + i64::from(step >> 6);
-            let dts = *frames * 1_024;
-            let payload = match bytes {
-                [] => Bytes::from_static(&[1]),
-                bytes => Bytes::copy_from_slice(bytes.get(..8_000).unwrap_or(bytes)),
-            };
-            unit(AUDIO, (dts, dts), true, payload)
-        };
-        // Tracks are muxed as they come, roughly in the order of their times: one that is a second behind has a gap.
-        let [pictures, frames] = &mut times;
-        let sound = *frames * 1_024 * 15 / 8;
-        if *pictures > sound + 90_000 {
-            *frames = *pictures * 8 / 15 / 1_024;
-        } else if sound > *pictures + 90_000 {
-            *pictures = sound;
-        }
-        muxer.push(&unit).expect("a unit that is carried");
-        while let Some(chunk) = muxer.pull() {
-            assert!(chunk.time >= time);
-            time = chunk.time;
-            stream.extend_from_slice(&chunk.data);
-        }
-        if let Some(expected) = expected.get_mut(usize::from(unit.track.0)) {
-            expected.push(unit);
-        }
-    }
-    muxer.flush();
-    stream.extend(std::iter::from_fn(|| muxer.pull()).flat_map(|chunk| chunk.data));
-
-    let (events, demuxer) = events(&stream, 1_316);
-    assert_eq!(demuxer.aligner_counts().skipped_bytes, 0);
-    let mut found: [Vec<AccessUnit>; 2] = [Vec::new(), Vec::new()];
-    let mut numbers = Vec::new();
-    for event in events {
-        match event {
-            Event::Unit(unit) => {
-                let kind: Kind = *numbers
-                    .iter()
-                    .find_map(|(id, kind)| (*id == unit.track).then_some(kind))
-                    .expect("a unit before its track");
-                let (track, place) = match kind {
-                    Kind::Video => (VIDEO, 0),
-                    _ => (AUDIO, 1),
-                };
-                if let Some(found) = found.get_mut(place) {
-                    found.push(AccessUnit { track, ..unit });
-                }
-            }
-            Event::Track(track) => numbers.push((track.id, track.kind())),
-            Event::Program(_) => {}
-            Event::Fault(fault) => unreachable!("{fault}"),
-        }
-    }
-    let [pictures, frames] = &mut expected;
-    // Nothing can be shown before the first parameter sets.
-    let first = pictures.iter().position(|unit| unit.random_access);
-    pictures.drain(..first.unwrap_or(pictures.len()));
-    for unit in pictures {
-        unit.dts += DELAY;
-        unit.pts += DELAY;
-    }
-    for unit in frames {
-        unit.dts += DELAY * 48 / 90;
-        unit.pts += DELAY * 48 / 90;
-    }
-    for (found, expected) in found.iter().zip(&expected) {
-        let times = |units: &[AccessUnit]| -> Vec<(i64, i64)> {
-            units.iter().map(|unit| (unit.dts, unit.pts)).collect()
-        };
-        assert_eq!(times(found), times(expected));
-        assert_eq!(found, expected);
-    }
 }
 
 fn unit(track: TrackId, (dts, pts): (i64, i64), random_access: bool, payload: Bytes) -> AccessUnit {
@@ -438,26 +408,23 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         of.retain(|(pid, _)| pids.contains(pid));
         of.into_iter().flat_map(|(_, payload)| payload).collect()
     };
-    let mut records = Vec::new();
-    for (kind, step, length) in [
-        (2, 90, 300u16),
-        (1, 0, 80),
-        (0, 90, 100),
-        (12, 45, 900),
-        (1, 70, 9),
-        (6, 90, 0),
-    ] {
-        records.extend([kind, step]);
-        records.extend(length.to_be_bytes());
-        records.extend(vec![kind; usize::from(length)]);
-    }
+    let noon = Duration::new(1_795_003_200, 123_456_789);
+    let boundaries = packets
+        .iter()
+        .flat_map(|packet| [boundary::packet(0x100, 0, noon), *packet]);
+    let boundaries = std::iter::once([199].as_slice())
+        .map(<[u8]>::to_vec)
+        .chain(boundaries.map(Vec::from))
+        .flatten()
+        .collect();
     let mut gap = with(&[], &[]);
     gap.drain(1_000..1_400);
-    vec![
+    let mut seeds = vec![
         ("aligner", "188", with(&[], &[])),
         ("aligner", "192", with(&[0, 1, 2, 3], &[])),
         ("aligner", "204", with(&[], &[9; 16])),
         ("aligner", "gap", gap.clone()),
+        ("aligner", "boundaries", boundaries),
         ("sections", "tables", of(&[0, 0x1000])),
         ("splice", "null", SPLICE[..SPLICE.len() - 4].to_vec()),
         ("splice", "insert", INSERT.to_vec()),
@@ -466,8 +433,26 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("demuxer", "whole", with(&[], &[])),
         ("demuxer", "gap", gap),
         ("demuxer", "data", [&[188][..], &stream_of_data()].concat()),
-        ("muxer", "both", records),
-    ]
+    ];
+    for (name, input) in rounds::seeds() {
+        // A rate that is enough, but for the slowest.
+        let rate: [u8; 2] = if name == "mp3-teletext" {
+            [0, 40]
+        } else {
+            [1, 0]
+        };
+        seeds.push(("constant_rate", name, [&rate[..], &input].concat()));
+        seeds.push(("muxer", name, input));
+    }
+    for (name, records) in streams::seeds() {
+        let stream = streams::stretches(records.get(2..).unwrap_or_default());
+        // Long ones are left to records, and the longest is the usual one.
+        if !matches!(name, "damage" | "beyond") {
+            seeds.push(("demuxer", name, [vec![188], stream.concat()].concat()));
+        }
+        seeds.push(("programs", name, records));
+    }
+    seeds
 }
 
 #[cfg(test)]
@@ -491,10 +476,18 @@ mod tests {
                 "splice" => splices,
                 "pes" => pes,
                 "demuxer" => demuxer,
+                "programs" => programs,
+                "constant_rate" => constant_rate,
                 _ => muxer,
             };
             run(&seed);
-            for _ in 0..300 {
+            // Whole streams take longer.
+            let rounds = match target {
+                "demuxer" | "programs" => 15,
+                "constant_rate" | "muxer" => 40,
+                _ => 300,
+            };
+            for _ in 0..rounds {
                 let mut input = seed.clone();
                 for _ in 0..=random(4) {
                     let at = random(input.len());
@@ -503,6 +496,75 @@ mod tests {
                 input.truncate(1 + random(input.len() * 2).min(input.len() - 1));
                 run(&input);
             }
+        }
+    }
+
+    /// What each stream is there for comes out of it: codecs, units, and what is wrong.
+    #[test]
+    fn seeds_reach_their_ends() {
+        let ends: [(&str, &[&str], usize, usize); 24] = [
+            ("whole", &["H264", "AAC"], 18, 0),
+            ("gap", &["H264", "AAC"], 16, 1),
+            (
+                "data",
+                &["KLV", "ID3", "SCTE-35", "teletext", "DVB subtitles"],
+                12,
+                0,
+            ),
+            ("h265", &["H265"], 8, 0),
+            ("order", &["H264"], 9, 0),
+            ("latm", &["AAC"], 7, 1),
+            ("opus", &["Opus"], 4, 1),
+            ("opus-surround", &["Opus"], 1, 1),
+            ("mp3", &["MP3"], 6, 1),
+            ("mp3-22", &["MP3"], 6, 1),
+            ("mp2", &["MP2"], 6, 1),
+            ("ac3", &["AC-3"], 6, 1),
+            ("eac3", &["E-AC-3"], 6, 1),
+            ("ac3-dvb", &["AC-3", "E-AC-3"], 3, 0),
+            (
+                "cells",
+                &["KLV", "ID3", "teletext", "DVB subtitles", "SCTE-35"],
+                11,
+                2,
+            ),
+            ("programs", &["H264", "AAC"], 6, 0),
+            ("sound-alone", &["AAC"], 4, 0),
+            ("versions", &["H264", "H265", "AAC", "MP3"], 11, 0),
+            ("in-front", &["H264", "AAC"], 5, 0),
+            ("damage", &["H264", "AAC", "Opus", "MP3", "AC-3"], 139, 17),
+            ("beyond", &["Opus", "AAC", "teletext"], 0, 6),
+            ("names", &["teletext", "DVB subtitles"], 0, 0),
+            ("second", &["AAC"], 4, 0),
+            ("segments", &["H264", "AAC", "E-AC-3"], 12, 0),
+        ];
+        for (target, name, seed) in seeds() {
+            let events = match (target, name) {
+                // They ask for something, which streams of bytes alone cannot.
+                ("demuxer", "second" | "segments") => continue,
+                ("demuxer", _) => events(&seed[1..], SIZE).0,
+                ("programs", _) => {
+                    events_of(asked(seed[1]), &streams::stretches(&seed[2..]), SIZE).0
+                }
+                _ => continue,
+            };
+            let mut ends = ends.iter();
+            let (_, codecs, units, faults) = ends.find(|end| end.0 == name).unwrap();
+            let names = events.iter().filter_map(|event| match event {
+                Event::Track(track) => Some(track.codec.name()),
+                _ => None,
+            });
+            let names: Vec<_> = names.collect();
+            assert!(
+                codecs.iter().all(|codec| names.contains(codec)),
+                "{name}: {names:?}"
+            );
+            let count = |is: fn(&Event) -> bool| events.iter().filter(|event| is(event)).count();
+            let found = (
+                count(|event| matches!(event, Event::Unit(_))),
+                count(|event| matches!(event, Event::Fault(_))),
+            );
+            assert_eq!(found, (*units, *faults), "{name}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whole files: written in both forms and read again, and read whatever they are.
 
+use super::tracks::{self, KEY};
 use super::{audio_track, video_track};
 use crate::fragment::{self, Run, Sample};
 use crate::index::Plain;
@@ -37,12 +38,42 @@ pub fn read(file: &Bytes, cut: usize, steps: usize) -> Found {
     found
 }
 
+/// The same of a file whose samples are encrypted.
+pub(super) fn read_with_key(file: &Bytes, key: [u8; 16], cut: usize, steps: usize) -> Found {
+    let mut found = Found::default();
+    let mut reader = Reader::new(file.len() as u64);
+    reader.set_key(key);
+    drive(&mut reader, file, cut, steps, &mut found);
+    found
+}
+
 /// Reads an initialisation section and the segments behind it.
 pub fn read_in_segments(section: &Bytes, segments: &[Bytes], steps: usize) -> Found {
+    drive_segments(section, segments, None, steps)
+}
+
+/// The same of encrypted samples. The key comes with the section and with each segment, as in HLS.
+pub(super) fn read_in_segments_with_key(
+    section: &Bytes,
+    segments: &[Bytes],
+    key: [u8; 16],
+    steps: usize,
+) -> Found {
+    drive_segments(section, segments, Some(key), steps)
+}
+
+fn drive_segments(
+    section: &Bytes,
+    segments: &[Bytes],
+    key: Option<[u8; 16]>,
+    steps: usize,
+) -> Found {
     let mut found = Found::default();
     let mut reader = Reader::in_segments(section.len() as u64);
+    key.into_iter().for_each(|key| reader.set_key(key));
     drive(&mut reader, section, 0, steps, &mut found);
     for segment in segments {
+        key.into_iter().for_each(|key| reader.set_key(key));
         reader.next_segment(segment.len() as u64);
         drive(&mut reader, segment, 0, steps, &mut found);
     }
@@ -122,27 +153,24 @@ pub fn plain(tracks: &[Track], units: &[AccessUnit]) -> Bytes {
 pub fn fragmented(tracks: &[Track], units: &[AccessUnit], size: usize) -> Bytes {
     let mut file = BytesMut::from(&init::write(tracks).expect("tracks that are carried")[..]);
     for (number, part) in units.chunks(size.max(1)).enumerate() {
-        let samples = tracks.iter().map(|track| {
-            let own = part.iter().filter(|unit| unit.track == track.id);
-            let own = own.map(|unit| (unit.dts, Sample::new(unit, 0)));
-            (track, own.collect::<Vec<_>>())
+        let behind = units.get((number + 1) * size.max(1)..).unwrap_or_default();
+        let samples = tracks.iter().filter_map(|track| {
+            let own = |unit: &&AccessUnit| unit.track == track.id;
+            let samples: Vec<&AccessUnit> = part.iter().filter(own).collect();
+            let first = samples.first()?.dts;
+            // The last of all ends at once.
+            let next = behind
+                .iter()
+                .find(own)
+                .or_else(|| samples.last().copied())?;
+            let ends = samples.iter().skip(1).copied().chain([next]);
+            let lasting = samples.iter().zip(ends).map(|(unit, next)| {
+                let duration = next.dts.saturating_sub(unit.dts);
+                Sample::new(unit, duration as u32)
+            });
+            Some((track, first, lasting.collect()))
         });
-        let samples = samples.filter(|(_, samples)| !samples.is_empty());
-        let samples: Vec<(&Track, i64, Vec<Sample>)> = samples
-            .map(|(track, mut samples)| {
-                let times: Vec<i64> = samples.iter().map(|(dts, _)| *dts).collect();
-                for (pair, (_, sample)) in times.windows(2).zip(&mut samples) {
-                    let [one, next] = pair else { continue };
-                    sample.duration = (next - one) as u32;
-                }
-                let first = times.first().copied().unwrap_or_default();
-                (
-                    track,
-                    first,
-                    samples.into_iter().map(|(_, sample)| sample).collect(),
-                )
-            })
-            .collect();
+        let samples: Vec<(&Track, i64, Vec<Sample>)> = samples.collect();
         let runs: Vec<Run<'_>> = samples
             .iter()
             .map(|(track, first, samples)| Run {
@@ -200,7 +228,7 @@ pub fn files(data: &[u8]) {
     }
 }
 
-fn units(mut data: &[u8]) -> Vec<AccessUnit> {
+pub(super) fn units(mut data: &[u8]) -> Vec<AccessUnit> {
     let mut times = [0i64; 2];
     let mut units = Vec::new();
     while let Some(([flags, d1, d0, o1, o0, length], rest)) = data.split_first_chunk() {
@@ -240,16 +268,16 @@ fn units(mut data: &[u8]) -> Vec<AccessUnit> {
     units
 }
 
-/// Input: which answer is cut in half (1 byte), then a file. What is read of it can be written, and has the same
-/// payloads then.
+/// Input: which answer is cut in half (1 byte), then a file. What is read of it, with a key too, can be written, and has
+/// the same payloads then.
 pub fn reader(data: &[u8]) {
     let Some((cut, data)) = data.split_first() else {
         return;
     };
     let file = Bytes::copy_from_slice(data);
     let (section, segments) = segments(&file);
-    read_in_segments(&section, &segments, STEPS);
-    let found = read(&file, usize::from(*cut), STEPS);
+    read_in_segments_with_key(&section, &segments, KEY, STEPS);
+    let found = read_with_key(&file, KEY, usize::from(*cut), STEPS);
     // Of a track that changes, a file holds what it was first.
     let mut tracks = found.tracks.clone();
     tracks.retain(|track| {
@@ -273,6 +301,135 @@ pub fn reader(data: &[u8]) {
         };
         assert_eq!(payloads(&again.units), payloads(&units));
     }
+}
+
+/// What becomes of a box of an index, where it becomes something else.
+type Change<'a> = &'a mut dyn FnMut(&[u8; 4], &Bytes) -> Option<Bytes>;
+
+/// The same file with its index behind the media, as recorders leave it, and changed.
+fn behind(plain: &Bytes, change: Change<'_>) -> Bytes {
+    let head = boxes::children(plain).map_while(Result::ok);
+    let moov = head.into_iter().find(|(kind, _)| kind == b"moov");
+    let moov = moov.map(|(_, body)| body).unwrap_or_default();
+    let mut out = tracks::changed(plain, &mut |kind, body| match kind {
+        b"moov" => Bytes::new(),
+        _ => tracks::boxed(kind, body),
+    })
+    .to_vec();
+    // The head of the media has become shorter, too.
+    let nearer = plain.len() - out.len();
+    out.extend(tracks::boxed(b"moov", &index(&moov, nearer as u64, change)));
+    out.into()
+}
+
+fn index(body: &Bytes, nearer: u64, change: Change<'_>) -> Bytes {
+    tracks::changed(body, &mut |kind, body| match kind {
+        b"trak" | b"mdia" | b"minf" | b"stbl" => tracks::boxed(kind, &index(body, nearer, change)),
+        b"co64" => {
+            let (head, places) = body.split_at_checked(8).unwrap_or((body, &[]));
+            let places = places.as_chunks().0.iter().flat_map(|place| {
+                let place = u64::from_be_bytes(*place).saturating_sub(nearer);
+                (place as u32).to_be_bytes()
+            });
+            tracks::boxed(b"stco", &[head, &Vec::from_iter(places)].concat())
+        }
+        kind => change(kind, body).unwrap_or_else(|| tracks::boxed(kind, body)),
+    })
+}
+
+/// Sizes of 16 bits.
+fn compact(kind: &[u8; 4], body: &Bytes) -> Option<Bytes> {
+    let sizes = body.get(12..).filter(|_| kind == b"stsz")?;
+    let sizes = sizes.as_chunks::<4>().0.iter();
+    let mut out = vec![0, 0, 0, 0, 0, 0, 0, 16];
+    out.extend((sizes.len() as u32).to_be_bytes());
+    out.extend(sizes.flat_map(|[.., high, low]| [*high, *low]));
+    Some(tracks::boxed(b"stz2", &out))
+}
+
+/// Edits of both kinds, in version 0, behind the header of a track.
+fn edited(kind: &[u8; 4], body: &Bytes) -> Option<Bytes> {
+    if kind != b"tkhd" {
+        return (kind == b"edts").then(Bytes::new);
+    }
+    let mut list = BytesMut::new();
+    list.put_u32(0);
+    list.put_u32(4);
+    for (duration, media_time) in [(900, -1), (1_800, 40), (90, -1), (1_800, 80)] {
+        list.put_u32(duration);
+        list.put_i32(media_time);
+        list.put_u32(1 << 16);
+    }
+    let edts = tracks::boxed(b"edts", &tracks::boxed(b"elst", &list));
+    Some([tracks::boxed(kind, body), edts].concat().into())
+}
+
+/// Files as others write them: of each codec, encrypted or not, and with what they leave out or say otherwise.
+fn others() -> Vec<(&'static str, Bytes)> {
+    const NAMES: [&str; 27] = [
+        "h264-aac",
+        "h264-aac-fragmented",
+        "h264-aac-encrypted",
+        "h265-sbr",
+        "h265-sbr-fragmented",
+        "h265-sbr-encrypted",
+        "av1-opus",
+        "av1-opus-fragmented",
+        "av1-opus-encrypted",
+        "vp9-surround",
+        "vp9-surround-fragmented",
+        "vp9-surround-encrypted",
+        "mp3-ac3",
+        "mp3-ac3-fragmented",
+        "mp3-ac3-encrypted",
+        "eac3-flac",
+        "eac3-flac-fragmented",
+        "eac3-flac-encrypted",
+        "g711-h264",
+        "g711-h264-fragmented",
+        "g711-h264-encrypted",
+        "klv-onvif",
+        "klv-onvif-fragmented",
+        "klv-onvif-encrypted",
+        "mu-law-mp3",
+        "mu-law-mp3-fragmented",
+        "mu-law-mp3-encrypted",
+    ];
+    let files = tracks::files();
+    let mut all: Vec<(&str, Bytes)> = NAMES.into_iter().zip(files.iter().cloned()).collect();
+    let mut patched = |name: &'static str, of: usize, changes: &[(&[u8; 4], &[u8; 4])]| {
+        let mut file = files.get(of).map(|file| file.to_vec()).unwrap_or_default();
+        for (old, new) in changes {
+            let place = file.windows(4).position(|window| window == *old);
+            let place = place.and_then(|place| file.get_mut(place..place + 4));
+            if let Some(place) = place {
+                place.copy_from_slice(*new);
+            }
+        }
+        all.push((name, file.into()));
+    };
+    // Configurations that are in the samples, or nowhere.
+    patched("no-avcc", 0, &[(b"avcC", b"free")]);
+    patched("bare-av1", 6, &[(b"av1C", b"free")]);
+    patched("bare-vp9", 9, &[(b"vpcC", b"free")]);
+    patched("bare-ac3", 12, &[(b"dac3", b"free")]);
+    patched("bare-eac3", 15, &[(b"dec3", b"free")]);
+    // Key frames and others as libvpx begins them, where those of VP9 were.
+    let vp8: [(&[u8; 4], &[u8; 4]); 3] = [
+        (&[0x82, 0x49, 0x83, 0x42], &[0x30, 0x55, 0, 0x9d]),
+        (&[0, 0x13, 0xf0, 0x0b], &[0x01, 0x2a, 0x40, 0x01]),
+        (&[0x84, 0x92, 0x60, 0xd0], &[0xd1, 0x06, 0, 0x26]),
+    ];
+    patched("vp8", 10, &[&[(b"vp09", b"vp08")], &vp8[..], &vp8].concat());
+    patched("quicktime-mp3", 12, &[(b"mp4a", b".mp3")]);
+    patched("cenc", 2, &[(b"cbcs", b"cenc")]);
+    patched("no-frma", 2, &[(b"frma", b"free")]);
+    patched("no-tenc", 2, &[(b"tenc", b"free")]);
+    patched("twice", 2, &[(b"avc1", b"encv")]);
+    patched("lost-senc", 5, &[(b"senc", b"free")]);
+    patched("no-number", 0, &[(b"tkhd", b"free")]);
+    patched("no-clock", 0, &[(b"mdhd", b"free")]);
+    all
 }
 
 /// Inputs to start from: target, name, bytes.
@@ -307,18 +464,12 @@ pub(super) fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let (tracks, units) = ([video_track(), audio_track()], units(&records[1..]));
     let file = |bytes: &[u8]| [&[0], bytes].concat();
     let plain = plain(&tracks, &units);
-    // The index behind the media, as recorders leave it.
-    let head = boxes::Header::read(&plain).and_then(|header| header.size);
-    let (ftyp, rest) = plain.split_at(head.expect("a box") as usize);
-    let head = boxes::Header::read(rest).and_then(|header| header.size);
-    let (moov, mdat) = rest.split_at(head.expect("a box") as usize);
-    let behind = [ftyp, mdat, moov].concat();
-    vec![
+    let mut seeds = vec![
         ("files", "both", records),
         ("files", "pictures", [&[1][..], &idr, &b, &p].concat()),
         ("files", "sound", [&[9][..], &sound, &sound].concat()),
         ("reader", "plain", file(&plain)),
-        ("reader", "behind", file(&behind)),
+        ("reader", "behind", file(&behind(&plain, &mut |_, _| None))),
         (
             "reader",
             "fragmented",
@@ -330,5 +481,19 @@ pub(super) fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
             "failing",
             [&[7], &fragmented(&tracks, &units, 4)[..]].concat(),
         ),
-    ]
+    ];
+    // What is no more than in an index goes on in fragments.
+    let (_, fragments) = segments(&fragmented(&tracks, &units, 3));
+    let goes_on = [&plain[..], &fragments.concat()].concat();
+    seeds.push(("reader", "goes-on", file(&goes_on)));
+    seeds.push((
+        "reader",
+        "compact-sizes",
+        file(&behind(&plain, &mut compact)),
+    ));
+    seeds.push(("reader", "edits", file(&behind(&plain, &mut edited))));
+    for (name, of_it) in others() {
+        seeds.push(("reader", name, file(&of_it)));
+    }
+    seeds
 }

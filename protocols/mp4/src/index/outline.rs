@@ -31,11 +31,13 @@ pub fn fragments(moov: &Bytes, first: u64) -> Result<Vec<Fragment>, IndexError> 
     let moov = boxes::child(moov, b"moov")?.ok_or(IndexError::Missing("moov"))?;
     let mvhd = boxes::child(&moov, b"mvhd")?.and_then(|mvhd| timescale(&mvhd));
     let movie = mvhd.ok_or(IndexError::Missing("whole mvhd"))?;
-    let (mut runs, mut samples) = (Vec::new(), 0);
+    // Each sample has its size in the index, whatever that says of them.
+    let most = MAX_SAMPLES.min(moov.len() / 4);
+    let (mut runs, mut left) = (Vec::new(), most);
     for found in boxes::children(&moov) {
         let (kind, body) = found?;
         if &kind == b"trak" {
-            read_track(&body, movie, &mut runs, &mut samples)?;
+            read_track(&body, movie, &mut runs, &mut left)?;
         }
     }
     runs.sort_by_key(|(run, _)| run.at);
@@ -69,12 +71,12 @@ impl Index {
     }
 }
 
-/// The runs of a track, each with where it ends.
+/// The runs of a track, each with where it ends. So many samples may be left.
 fn read_track(
     trak: &Bytes,
     movie: u32,
     runs: &mut Vec<(Run, u64)>,
-    samples: &mut usize,
+    left: &mut usize,
 ) -> Result<(), IndexError> {
     let tkhd = boxes::child(trak, b"tkhd")?.and_then(|tkhd| Times::read(&tkhd));
     let track = tkhd.ok_or(IndexError::Missing("whole tkhd"))?.third;
@@ -88,10 +90,8 @@ fn read_track(
     let mut last: Option<(Run, u64)> = None;
     while let Some(found) = table.peek() {
         table.step();
-        *samples = samples.saturating_add(1);
-        if *samples > MAX_SAMPLES {
-            return Err(wrong(found.at, "the file has too many samples"));
-        }
+        let fewer = left.checked_sub(1);
+        *left = fewer.ok_or_else(|| wrong(found.at, "the file has too many samples"))?;
         let base = start.saturating_add(u64::try_from(found.time).unwrap_or(0));
         let duration = table.time.saturating_sub(found.time);
         let sample = Sample {
@@ -146,5 +146,48 @@ fn wrong(at: u64, reason: &str) -> IndexError {
     IndexError::Fragment {
         at,
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boxes::put;
+    use bytes::{BufMut, BytesMut};
+
+    fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+        let mut out = BytesMut::new();
+        put(&mut out, kind, &parts.concat());
+        out.to_vec()
+    }
+
+    #[test]
+    fn samples_that_have_no_size_of_their_own_are_not_believed() {
+        let table = |kind: &[u8; 4], numbers: &[u32]| {
+            let mut body = BytesMut::new();
+            numbers.iter().for_each(|number| body.put_u32(*number));
+            boxed(kind, &[&body])
+        };
+        // Of one byte each, all in one chunk.
+        let moov = |count| {
+            let tables = [
+                table(b"stts", &[0, 1, count, 1]),
+                table(b"stsc", &[0, 1, 1, count, 1]),
+                table(b"stsz", &[0, 1, count]),
+                table(b"stco", &[0, 1, 100]),
+            ];
+            let stbl = boxed(b"stbl", &[&tables.concat()]);
+            let mdhd = boxed(b"mdhd", &[&[0; 12], &1_000u32.to_be_bytes(), &[0; 8]]);
+            let mdia = boxed(b"mdia", &[&mdhd, &boxed(b"minf", &[&stbl])]);
+            let tkhd = boxed(b"tkhd", &[&[0; 12], &1u32.to_be_bytes(), &[0; 8]]);
+            let mvhd = boxed(b"mvhd", &[&[0; 12], &1_000u32.to_be_bytes(), &[0; 8]]);
+            Bytes::from(boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&tkhd, &mdia])]))
+        };
+        assert_eq!(fragments(&moov(9), 0).unwrap().len(), 1);
+        let refused = fragments(&moov(u32::MAX), 0).unwrap_err();
+        assert!(
+            refused.to_string().contains("too many samples"),
+            "{refused}"
+        );
     }
 }

@@ -147,29 +147,37 @@ pub(super) fn update(streams: &mut Vec<ProgramStream>, pmt: &Pmt) -> Vec<Program
         .flatten()
         .map(|stream| stream.track)
         .collect();
-    for ((new, format), place) in described.into_iter().zip(&mut staying) {
+    // Then those that take over a number, before others get what is left.
+    let mut numbers = vec![None; described.len()];
+    for (((_, format), place), number) in described.iter().zip(&staying).zip(&mut numbers) {
+        if place.is_some() {
+            continue;
+        }
+        let mut old = before.iter();
+        let replaced = old.position(|stream| match format.kind() {
+            // Other data is not the same track in another form.
+            Some(Kind::Data) => stream.format == *format,
+            kind => stream.format.kind() == kind,
+        });
+        if let Some(replaced) = replaced {
+            let replaced = before.remove(replaced);
+            *number = Some(replaced.track);
+            taken.push(replaced.track);
+            gone.push(replaced);
+        }
+    }
+    for (((new, format), place), number) in described.into_iter().zip(&mut staying).zip(numbers) {
         if place.is_some() {
             continue;
         }
         let Some(elementary) = Elementary::new(format, &new.descriptors) else {
             continue;
         };
-        let mut old = before.iter();
-        let replaced = old.position(|stream| match format.kind() {
-            // Other data is not the same track in another form.
-            Some(Kind::Data) => stream.format == format,
-            kind => stream.format.kind() == kind,
+        let track = number.unwrap_or_else(|| {
+            let number = free(&taken);
+            taken.push(number);
+            number
         });
-        let track = match replaced {
-            Some(replaced) => {
-                let replaced = before.remove(replaced);
-                let track = replaced.track;
-                gone.push(replaced);
-                track
-            }
-            None => free(&taken),
-        };
-        taken.push(track);
         *place = Some(ProgramStream {
             pid: new.pid,
             format,

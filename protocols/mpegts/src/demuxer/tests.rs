@@ -173,6 +173,33 @@ fn times_go_on_over_their_wrap() {
 }
 
 #[test]
+fn no_two_streams_are_one_track() {
+    let adts = [0xff, 0xf1, 0x4c, 0x80, 1, 0x3f, 0xfc, 0x21, 0x10];
+    let mut sound = vec![0, 0, 1, 0xc0, 0, 0, 0x80, 0x80, 5];
+    sound.extend(crate::time::write(2, 0));
+    sound.extend([adts, adts].concat());
+    let mut stream = Stream188::default();
+    stream
+        .list(0, &[1])
+        .program(1, 0, &[(0x0f, 257)])
+        .payload(257, true, &sound, 0)
+        // Pictures come in front of it, and it moves to another PID.
+        .program(1, 1, &[(0x1b, 256), (0x0f, 258)])
+        .pictures(256, Some(0), &[SPS, PPS, IDR])
+        .payload(258, true, &sound, 0);
+    let (events, _) = events(&stream.bytes, ProgramSelection::First);
+    let mut tracks = events.iter().filter_map(|event| match event {
+        Event::Track(track) => Some((track.id, track.codec.name())),
+        _ => None,
+    });
+    assert_eq!(tracks.next(), Some((TrackId(0), "AAC")));
+    // The sound keeps its number, in whatever order they are heard of.
+    let both: HashMap<_, _> = tracks.map(|(id, name)| (name, id)).collect();
+    assert_eq!(both["H264"], TrackId(1));
+    assert_eq!(both["AAC"], TrackId(0));
+}
+
+#[test]
 fn a_stream_on_another_pid_goes_on_as_the_same_track() {
     let mut stream = Stream188::default();
     let adts = [0xff, 0xf1, 0x4c, 0x80, 1, 0x3f, 0xfc, 0x21, 0x10];

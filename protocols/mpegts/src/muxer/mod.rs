@@ -23,7 +23,7 @@ use bytes::Bytes;
 use carrier::Carrier;
 use media::{AccessUnit, Codec, Data, Kind, Track};
 use packets::{Field, Pes, Pid, put_clock, put_section};
-use schedule::Schedule;
+use schedule::{MAX_WAY, Schedule};
 use std::collections::VecDeque;
 use tables::Tables;
 use track::MuxTrack;
@@ -65,6 +65,8 @@ pub struct Chunk {
 pub struct Muxer {
     config: Config,
     tracks: Vec<MuxTrack>,
+    /// PIDs that no track has any longer: who gets one goes on counting.
+    left: Vec<Pid>,
     tables: Tables,
     schedule: Schedule,
     chunks: VecDeque<Chunk>,
@@ -82,6 +84,7 @@ impl Muxer {
         Self {
             config,
             tracks: Vec::new(),
+            left: Vec::new(),
             tables: Tables::new(),
             schedule: Schedule::default(),
             chunks: VecDeque::new(),
@@ -113,7 +116,7 @@ impl Muxer {
                 .count();
             let stream_id = carrier.stream_id(alike as u8);
             let known = self.tracks.iter().find(|known| known.id == track.id);
-            let pid = known.map_or_else(|| Pid::new(self.free_pid(&set)), |known| known.pid);
+            let pid = known.map_or_else(|| self.free_pid(&set), |known| known.pid);
             set.push(MuxTrack::new(track, pid, stream_id, carrier));
         }
         let first = |kind| set.iter().position(|track| track.kind == kind);
@@ -129,7 +132,13 @@ impl Muxer {
         }
         self.tables.set(self.config.program, &set)?;
         self.schedule.tables_due();
-        self.tracks = set;
+        for gone in std::mem::replace(&mut self.tracks, set) {
+            let goes_on = self.tracks.iter().any(|track| track.id == gone.id);
+            if !goes_on {
+                self.left.retain(|left| left.number != gone.pid.number);
+                self.left.push(gone.pid);
+            }
+        }
         Ok(())
     }
 
@@ -147,6 +156,7 @@ impl Muxer {
             self.flush();
             self.schedule.restart();
         }
+        self.schedule.see(dts);
         // Sound that has waited long enough, or cannot wait with what comes, goes before it.
         for index in 0..self.tracks.len() {
             let track = self.tracks.get(index);
@@ -311,9 +321,15 @@ impl Muxer {
             pid_of(clock_index, &mut |pid| put_clock(pid, clock, &mut out));
         }
         let mut written = 0;
+        // Those behind stand alone.
+        let between = plan
+            .more
+            .iter()
+            .filter(|(time, _)| time.saturating_sub(plan.time) < MAX_WAY);
+        let between = between.count();
         for (number, (time, with_tables)) in plan.more.iter().enumerate() {
             // Never before the first packet, which has the clock of the beginning.
-            let until = (packets * (number + 1)).div_ceil(clocks + 1);
+            let until = (packets * (number + 1)).div_ceil(between + 1);
             pid_of(index, &mut |pid| {
                 while written < until && pes.next(pid, &mut out) {
                     written += 1;
@@ -332,6 +348,10 @@ impl Muxer {
         if let Some(section) = section {
             pid_of(index, &mut |pid| put_section(pid, section, &mut out));
         }
+        // A clock that was due has been given by another.
+        if out.is_empty() {
+            return;
+        }
         self.chunks.push_back(Chunk {
             data: out.into(),
             time: plan.time,
@@ -345,13 +365,15 @@ impl Muxer {
     }
 
     /// A PID that no track has.
-    fn free_pid(&self, others: &[MuxTrack]) -> u16 {
+    fn free_pid(&self, others: &[MuxTrack]) -> Pid {
         let used = |pid: u16| {
             let mut tracks = self.tracks.iter().chain(others);
             tracks.any(|track| track.pid.number == pid)
         };
         let mut pids = tables::FIRST_PID..;
-        pids.find(|pid| !used(*pid)).unwrap_or(tables::FIRST_PID)
+        let number = pids.find(|pid| !used(*pid)).unwrap_or(tables::FIRST_PID);
+        let left = self.left.iter().find(|left| left.number == number);
+        left.copied().unwrap_or_else(|| Pid::new(number))
     }
 }
 

@@ -20,8 +20,14 @@ const CLOCK_STALLED: i64 = 1_620;
 /// Steps of time beyond this, forwards or backwards, are another clock: 10 s.
 const MAX_STEP: i64 = 900_000;
 
-/// The longest interval between pictures that clocks are planned for: 1 s.
-const MAX_INTERVAL: i64 = 90_000;
+/// The longest interval between pictures that clocks are planned for: 200 ms. What comes meanwhile after all, sound or
+/// the next picture of a stream that has become faster, is of a time only the muxer's delay ahead (400 ms), and all of
+/// it has to be there when the clock says so (clause 2.4.2.6).
+const MAX_INTERVAL: i64 = 18_000;
+
+/// How long a picture is on its way at most: 100 ms. It has to be there before it is decoded, at a constant rate with
+/// what that may delay it.
+pub(super) const MAX_WAY: i64 = 9_000;
 
 /// What is due before and between the packets of one PES packet.
 #[derive(Debug, Default)]
@@ -48,14 +54,21 @@ pub(super) struct Schedule {
     covered: i64,
     /// The latest time of all.
     newest: Option<i64>,
+    /// That of the first unit, which may still wait for others.
+    first: Option<i64>,
     discontinuity: bool,
 }
 
 impl Schedule {
     /// Whether a time is on another clock than those before.
     pub(super) fn is_jump(&self, time: i64) -> bool {
-        self.newest
-            .is_some_and(|newest| time.saturating_sub(newest).abs() > MAX_STEP)
+        let known = self.newest.or(self.first);
+        known.is_some_and(|known| time.saturating_sub(known).abs() > MAX_STEP)
+    }
+
+    /// A unit of that time has come.
+    pub(super) fn see(&mut self, time: i64) {
+        self.first.get_or_insert(time);
     }
 
     /// What follows is on another clock.

@@ -286,3 +286,111 @@ fn data_alone_brings_its_clock() {
         Err(MuxError::Codec(_))
     ));
 }
+
+fn packets(chunks: &[Chunk]) -> Vec<crate::packet::Packet<'_>> {
+    let packets = chunks
+        .iter()
+        .flat_map(|chunk| chunk.data.as_chunks::<SIZE>().0);
+    let packets = packets.map(|packet| crate::packet::Packet::parse(packet).unwrap());
+    packets.collect()
+}
+
+#[test]
+fn a_pid_that_comes_back_goes_on_counting() {
+    let [video, audio] = tracks();
+    let both = [video, audio];
+    let mut muxer = muxer();
+    let mut demuxer = Demuxer::default();
+    for number in 0..12i64 {
+        muxer.push(&unit(0, number * 3_600, true, IDR)).unwrap();
+        let sound = unit(1, number * 1_920, true, &[0x21; 300]);
+        // Once with something between, once without.
+        if number % 3 != 2 {
+            muxer.push(&sound).unwrap();
+        }
+        muxer.flush();
+        let tracks = if number % 3 == 1 { &both[..1] } else { &both };
+        muxer.set_tracks(tracks).unwrap();
+        if number % 4 == 3 {
+            muxer.set_tracks(&both[1..]).unwrap();
+            muxer.set_tracks(&both).unwrap();
+        }
+        std::iter::from_fn(|| muxer.pull()).for_each(|chunk| demuxer.push(&chunk.data));
+    }
+    demuxer.flush();
+    assert_eq!(demuxer.counts().continuity_errors, 0);
+    assert_eq!(demuxer.counts().units, 12 + 8);
+}
+
+#[test]
+fn all_is_there_before_the_clock_says_so_however_slow_the_pictures() {
+    let large = [&[0, 0, 0x75, 0x30, 0x65, 0x88][..], &[7; 29_998]].concat();
+    let mut muxer = muxer();
+    for second in 0..4i64 {
+        let mut picture = unit(0, second * 90_000, true, IDR);
+        picture.payload = large.clone().into();
+        muxer.push(&picture).unwrap();
+        for frame in second * 48..(second + 1) * 48 {
+            muxer
+                .push(&unit(1, frame * 1_000, true, &[0x21; 300]))
+                .unwrap();
+        }
+    }
+    // And faster all of a sudden.
+    for number in 0..10 {
+        muxer
+            .push(&unit(0, 4 * 90_000 + number * 3_600, true, IDR))
+            .unwrap();
+    }
+    let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+    let (mut clock, mut due) = (0, [0; 2]);
+    for packet in packets(&chunks) {
+        clock = packet.adaptation.clock.map_or(clock, |clock| clock / 300);
+        let Some(place) = (packet.pid as usize).checked_sub(0x100) else {
+            continue;
+        };
+        let Some(payload) = packet.payload.filter(|_| place < 2) else {
+            continue;
+        };
+        if packet.unit_start {
+            let (header, _) = Header::parse(payload).unwrap().unwrap();
+            due[place] = header.pts.unwrap();
+        }
+        assert!(clock <= due[place], "{place}: {clock} {}", due[place]);
+    }
+}
+
+#[test]
+fn a_clock_that_is_there_already_is_no_chunk() {
+    let mut muxer = muxer();
+    // Clocks stand ahead of the third, which comes at once.
+    for time in [0, 18_000, 18_010] {
+        muxer.push(&unit(0, time, true, IDR)).unwrap();
+    }
+    for frame in 11..14 {
+        muxer
+            .push(&unit(1, frame * 1_024, true, &[0x21; 300]))
+            .unwrap();
+    }
+    let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+    assert!(chunks.len() > 2 && chunks.iter().all(|chunk| !chunk.data.is_empty()));
+}
+
+#[test]
+fn another_clock_is_noticed_while_the_first_sound_waits() {
+    let mut muxer = Muxer::default();
+    muxer.set_tracks(&tracks()[1..]).unwrap();
+    for time in [48_000 * 60, 48_000, 48_000 + 5 * 1_024] {
+        muxer.push(&unit(1, time, true, &[0x21; 300])).unwrap();
+    }
+    muxer.flush();
+    let chunks: Vec<Chunk> = std::iter::from_fn(|| muxer.pull()).collect();
+    let packets = packets(&chunks);
+    let mut places = packets.iter();
+    let restart = places.position(|packet| packet.adaptation.discontinuity);
+    let sound = packets.iter().enumerate();
+    let sound = sound.filter(|(_, packet)| packet.pid == 0x100 && packet.unit_start);
+    let sound: Vec<usize> = sound.map(|(place, _)| place).collect();
+    // The second is the first of the other clock.
+    assert_eq!((sound.len(), restart), (3, Some(sound[1])));
+}

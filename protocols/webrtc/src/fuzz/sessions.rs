@@ -630,7 +630,9 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let mut client = Dtls::client(other_certificate().clone(), "");
     let begun = client.begin(Instant::now()).ok();
     let real = begun.and_then(|()| client.poll_transmit());
-    let real = real.unwrap_or_default();
+    let mut real = real.map(|hello| hello.to_vec()).unwrap_or_default();
+    // Time and random number, so that it is the same on every call.
+    real.iter_mut().skip(27).take(32).for_each(|byte| *byte = 7);
     let alert = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
     let picture = [
         0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0,

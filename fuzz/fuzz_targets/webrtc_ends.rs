@@ -1,0 +1,5 @@
+//! libFuzzer's entry to the target `webrtc_ends`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| millstream_fuzz::run("webrtc_ends", input));
