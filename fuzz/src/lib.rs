@@ -216,8 +216,8 @@ pub fn seeds() -> Vec<Seed> {
         ("sdp", named(sdp::fuzz::seeds())),
         ("rtsp", numbered(rtsp::fuzz::seeds())),
         ("onvif", named(onvif::fuzz::seeds())),
-        ("srt", numbered(srt::fuzz::seeds())),
-        ("webrtc", numbered(webrtc::fuzz::seeds())),
+        ("srt", numbered(srt::fuzz::seeds(Instant::now()))),
+        ("webrtc", numbered(webrtc::fuzz::seeds(Instant::now()))),
         ("server", named(millstream::fuzz::seeds())),
     ];
     let mut all = Vec::new();

@@ -471,8 +471,8 @@ fn hello(kind: Kind, cookie: u32) -> Vec<u8> {
     bytes
 }
 
-/// Seeds for all targets: the entry they are for, and their bytes.
-pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+/// Seeds for all targets: the entry they are for, and their bytes, which are the same at any instant.
+pub fn seeds(now: Instant) -> Vec<(&'static str, Vec<u8>)> {
     let mut seeds = vec![("handshake", hello(Kind::Induction, 0))];
     let (mut port, mut forged) = (Vec::new(), vec![0]);
     for (stream_id, version) in [
@@ -514,7 +514,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         (128, None),
         (3, None),
     ] {
-        seeds.push(("listener", call(decision, secret)));
+        seeds.push(("listener", call(now, decision, secret)));
     }
     seeds
 }
@@ -635,14 +635,14 @@ fn exchange(mode: u8) -> Vec<u8> {
 }
 
 /// A caller, with a passphrase or without, who calls once more, and what the port decides.
-fn call(decision: u8, secret: Option<&str>) -> Vec<u8> {
+fn call(now: Instant, decision: u8, secret: Option<&str>) -> Vec<u8> {
     let options = Options {
         passphrase: secret.and_then(|secret| Passphrase::new(secret).ok()),
         stream_id: "live/a".to_owned(),
         gcm: decision % 2 == 1,
         ..Options::default()
     };
-    let asked = asked(options, decision).unwrap_or_default();
+    let asked = asked(now, options, decision).unwrap_or_default();
     // Two minutes later another cookie is the right one.
     [
         step(3, &[decision]),
@@ -655,8 +655,7 @@ fn call(decision: u8, secret: Option<&str>) -> Vec<u8> {
 }
 
 /// The conclusion of a caller.
-fn asked(options: Options, seed: u8) -> Option<Vec<u8>> {
-    let now = Instant::now();
+fn asked(now: Instant, options: Options, seed: u8) -> Option<Vec<u8>> {
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
     let mut listener = Listener::new(now, Limits::default(), [1; 32]);
     let mut caller = Session::caller(now, options, [seed; 32]).ok()?;
@@ -689,7 +688,7 @@ mod tests {
 
     #[test]
     fn seeds_pass_whole_cut_and_with_a_byte_changed() {
-        for (name, seed) in seeds() {
+        for (name, seed) in seeds(Instant::now()) {
             run(name, &seed);
             let step = seed.len().div_ceil(8).max(1);
             for at in (0..seed.len()).step_by(step) {
@@ -703,7 +702,7 @@ mod tests {
 
     #[test]
     fn seeds_reach_their_ends() {
-        let seeds = seeds();
+        let seeds = seeds(Instant::now());
         let of = |wanted| seeds.iter().filter(move |(name, _)| *name == wanted);
         assert!(of("packet").all(|(_, seed)| Packet::parse(seed).is_ok()));
         assert!(of("handshake").all(|(_, seed)| Handshake::parse(seed).is_ok()));

@@ -279,7 +279,7 @@ fn hellos() -> [Vec<u8>; 2] {
 }
 
 /// Valid inputs to start from, each with the name of its target.
-pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+pub fn seeds(now: Instant) -> Vec<(&'static str, Vec<u8>)> {
     let request = |role| Message::Request {
         username: "abc:def",
         priority: 7,
@@ -321,7 +321,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             .map(|seed| ("handshake", seed)),
     );
     seeds.extend(descriptions::seeds());
-    seeds.extend(sessions::seeds());
+    seeds.extend(sessions::seeds(now));
     seeds
 }
 
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn seeds_pass_whole_and_cut() {
-        for (name, seed) in seeds() {
+        for (name, seed) in seeds(Instant::now()) {
             // What is cut goes on to its end without what is missing.
             let parts = if seed.len() > 2_000 { 4 } else { 20 };
             let step = seed.len().div_ceil(parts).max(1);
@@ -374,7 +374,7 @@ mod tests {
 
     /// Of one target.
     fn seeds_of(wanted: &str) -> Vec<Vec<u8>> {
-        let seeds = seeds().into_iter();
+        let seeds = seeds(Instant::now()).into_iter();
         let of = seeds.filter(|(name, _)| *name == wanted);
         of.map(|(_, seed)| seed).collect()
     }
@@ -525,7 +525,7 @@ mod tests {
 
         #[test]
         fn damaged_seeds_pass(at in any::<prop::sample::Index>(), value: u8) {
-            for (name, mut seed) in seeds() {
+            for (name, mut seed) in seeds(Instant::now()) {
                 if seed.len() > 8_000 {
                     continue;
                 }
