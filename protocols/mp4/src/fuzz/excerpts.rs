@@ -94,7 +94,7 @@ fn cut(
 
 /// Input: units in a fragment (1 byte), which recordings (1 byte, lowest bit: of the first stretch, then of the second,
 /// then whether the second has other parameters), from when and for how long each is taken (4 times 2 bytes,
-/// milliseconds), and units as in [`files`](super::files). What is taken is in the new file in its order and without holes.
+/// milliseconds), and units as in `files`. What is taken is in the new file in its order and without holes.
 pub fn excerpt(data: &[u8]) {
     let Some(([size, which, times @ ..], records)) = data.split_first_chunk::<10>() else {
         return;

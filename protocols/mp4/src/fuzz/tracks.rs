@@ -464,7 +464,7 @@ pub(super) fn changed(bytes: &Bytes, change: &mut dyn FnMut(&[u8; 4], &Bytes) ->
 }
 
 /// Input: which codecs (2 bytes), how it is encrypted (2 bytes), units in a fragment (1 byte), then records
-/// ([`Media::read`]). In all forms, tracks and units are read as what they are, encrypted ones with their key alone.
+/// (`Media::read`). In all forms, tracks and units are read as what they are, encrypted ones with their key alone.
 pub fn tracks(data: &[u8]) {
     let Some(([first, second, pattern, how, size], records)) = data.split_first_chunk() else {
         return;

@@ -419,7 +419,7 @@ impl Clocks {
     }
 }
 
-/// Input: which tracks (3 bytes), where the stream begins (1 byte), and records ([`Media::read`]). What is muxed is
+/// Input: which tracks (3 bytes), where the stream begins (1 byte), and records (`Media::read`). What is muxed is
 /// demuxed as what it was, and its clock is one.
 pub fn muxer(input: &[u8]) {
     let Some(media) = Media::read(input).filter(|media| !media.tracks.is_empty()) else {
