@@ -146,7 +146,8 @@ impl Port {
         }
         self.sessions.extend(session.ok());
         // Few are kept.
-        if self.sessions.len() > 2 || self.decision > 127 {
+        let kept = if self.decision > 127 { 0 } else { 2 };
+        while self.sessions.len() > kept {
             self.listener.remove(self.sessions.remove(0).id());
         }
     }
