@@ -102,8 +102,14 @@ impl Schedule {
             (step, (step + PLANNED - 1) / PLANNED)
         } else {
             if !self.is_stalled(time) {
+                // Tables that have changed stand in front of what they describe.
+                let tables = self.last_tables.is_none();
+                if tables {
+                    self.last_tables = Some(time);
+                }
                 return Plan {
                     time,
+                    tables,
                     ..Plan::default()
                 };
             }
