@@ -145,7 +145,7 @@ def main():
     pipeline = launch(video, audio)
     if speaker:
         # GStreamer takes it for an error of a medium that nobody asked for its pictures.
-        pipeline = pipeline.replace("! rtph264pay", "! errorignore ignore-error=false ignore-notlinked=true ! rtph264pay")
+        pipeline = pipeline.replace("! rtph264pay", "! errorignore ignore-error=false ignore-notlinked=true convert-to=ok ! rtph264pay")
     factory.set_launch(pipeline)
     factory.set_shared(not speaker)
     if speaker:
