@@ -80,8 +80,10 @@ impl Reload {
         let config = match self.read() {
             Ok(config) => config,
             Err(error) => {
+                // Before the line, so that whoever has read that is told the same by the API.
+                self.loads.refused(error.0.clone());
                 tracing::error!(%error, "the configuration cannot be used; the one before it stays");
-                return self.loads.refused(error.0);
+                return;
             }
         };
         let failed = self.apply(&config).await;
@@ -94,11 +96,11 @@ impl Reload {
         for error in &failed {
             tracing::error!(error, "of the configuration this does not hold");
         }
-        tracing::info!("the configuration was read again, and holds");
         let error = (!failed.is_empty()).then(|| failed.join("; "));
         self.loads
             .took(error, self.waiting.iter().cloned().collect());
         self.config = config;
+        tracing::info!("the configuration was read again, and holds");
     }
 
     /// Reads and checks all of it.
