@@ -7,7 +7,6 @@ use crate::support::tools::tool;
 use crate::support::{free_port, seconds, wait_for, wait_until};
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -30,7 +29,8 @@ impl Authority {
         let certificate = names.self_signed(&key).unwrap();
         std::fs::write(place("certificate.pem"), certificate.pem()).unwrap();
         std::fs::write(place("key.pem"), key.serialize_pem()).unwrap();
-        let [port, management, dns_management] = [(); 3].map(|()| free_port());
+        let [port, management, dns, dns_management] = [(); 4].map(|()| free_port());
+        let dns = format!("127.0.0.1:{dns}");
         let config = json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{port}"),
             "managementListenAddress": format!("127.0.0.1:{management}"),
@@ -40,20 +40,17 @@ impl Authority {
             "tlsPort": 1,
         }});
         std::fs::write(place("pebble.json"), config.to_string()).unwrap();
-        let dns = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
         let mut server = tool("pebble-challtestsrv");
-        server.args(["-dns01", &dns.to_string(), "-defaultIPv6", ""]);
+        server.args(["-dns01", &dns, "-defaultIPv6", ""]);
         server.args(["-http01", "", "-https01", "", "-tlsalpn01", ""]);
         server.args(["-management", &format!("127.0.0.1:{dns_management}")]);
         let dns_server = Peer::start(&mut server);
         let mut pebble = tool("pebble");
         pebble.arg("-config").arg(place("pebble.json"));
-        pebble.args(["-dnsserver", &dns.to_string()]);
-        // It waits for seconds before it looks, otherwise; one in five of its nonces is refused.
-        pebble.envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "20")]);
+        pebble.args(["-dnsserver", &dns]);
+        // It waits for seconds before it looks, otherwise; one in twenty of its nonces is refused. Three in a row end an
+        // order, which is tried again only after a minute.
+        pebble.envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "5")]);
         let authority = Self {
             _pebble: Peer::start(&mut pebble),
             _dns: dns_server,

@@ -6,9 +6,9 @@ use crate::support::clips::Clip;
 use crate::support::media::{Seen, decode, decoding, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::{free_udp_port, is_bound};
+use crate::support::srt::is_bound;
 use crate::support::tools::tool;
-use crate::support::{http, program, seconds, wait_until};
+use crate::support::{free_port, http, program, seconds, wait_until};
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -50,7 +50,7 @@ fn push(server: &Server, url: &str) {
 
 #[test]
 fn the_command_of_the_guide_is_pulled_and_watched() {
-    let port = free_udp_port();
+    let port = free_port();
     let server = Server::start();
     let command = format!(
         "ffmpeg -f lavfi -re -i smptebars=duration=60:size=1280x720:rate=30 -f lavfi -re -i sine=frequency=1000:duration=60:sample_rate=44100 -pix_fmt yuv420p -c:v libx264 -b:v 1000k -g 30 -keyint_min 120 -profile:v baseline -preset veryfast -f mpegts \"udp://127.0.0.1:{port}?pkt_size=1316\""
@@ -69,7 +69,7 @@ fn the_command_of_the_guide_is_pulled_and_watched() {
 
 #[test]
 fn a_stream_within_rtp_is_told_by_its_content() {
-    let port = free_udp_port();
+    let port = free_port();
     let server = Server::start();
     pull(&server, &format!("udp://@:{port}"));
     let _sender = sending(&format!("rtp://127.0.0.1:{port}"), &["-f", "rtp_mpegts"]);
@@ -80,7 +80,7 @@ fn a_stream_within_rtp_is_told_by_its_content() {
 
 #[test]
 fn a_connection_is_pulled() {
-    let port = crate::support::free_port();
+    let port = free_port();
     let server = Server::start();
     let _sender = sending(
         &format!("tcp://127.0.0.1:{port}?listen=1"),
@@ -93,7 +93,7 @@ fn a_connection_is_pulled() {
 
 #[test]
 fn what_is_pushed_on_arrives_whole() {
-    let port = free_udp_port();
+    let port = free_port();
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
     let url = format!("udp://127.0.0.1:{port}?fifo_size=100000");
@@ -123,7 +123,7 @@ fn a_rate_is_kept_with_null_packets() {
     const RATE: u64 = 6_000_000;
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
-    let port = free_udp_port();
+    let port = free_port();
     let url = format!("udp://127.0.0.1:{port}?fifo_size=100000");
     let receiver = Peer::start(&mut decoding(&url, 4));
     wait_until("ffmpeg listens", seconds(10), || is_bound(port));

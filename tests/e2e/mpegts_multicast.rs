@@ -7,9 +7,8 @@ use crate::support::frames::made;
 use crate::support::media::{Seen, decode, decoding, probe, publish, stream};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::free_udp_port;
 use crate::support::tools::path_of;
-use crate::support::{seconds, wait_until};
+use crate::support::{free_port, seconds, wait_until};
 use serde_json::json;
 use std::ffi::OsStr;
 
@@ -38,7 +37,7 @@ fn a_group_is_joined_for_any_sender_or_for_one() {
     let network = format!("{other}/32");
     ip(&["-n", &elsewhere.name, "addr", "add", &network, "dev", &far]);
     ip(&["route", "add", &network, "dev", &interface]);
-    let port = free_udp_port();
+    let port = free_port();
     let small = made(
         "small.mp4",
         "-f lavfi -i testsrc2=size=320x240:rate=25:duration=4 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 0",
@@ -111,7 +110,7 @@ fn a_group_of_ipv6_is_joined() {
         &far,
         "nodad",
     ]);
-    let port = free_udp_port();
+    let port = free_port();
     let url = format!("udp://[ff15::77]:{port}?ttl=2&pkt_size=1316");
     let _sender = sending(&elsewhere, Clip::Standard.file().as_os_str(), &url);
     let server = Server::start();
@@ -129,7 +128,7 @@ fn a_stream_is_pushed_to_a_group() {
     elsewhere.routes_groups();
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
-    let port = free_udp_port();
+    let port = free_port();
     let body = json!({
         "endpointUrl": format!("udp://239.77.2.2:{port}#interface={}a&ttl=3", elsewhere.name),
     });

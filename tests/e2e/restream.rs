@@ -2,10 +2,10 @@
 
 use crate::support::clips::Clip;
 use crate::support::media::{decode, decoding, packets, probe, publish, publish_for};
-use crate::support::nginx::{Nginx, free_port};
+use crate::support::nginx::Nginx;
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::{seconds, wait_for, wait_until};
+use crate::support::{free_port, seconds, wait_for, wait_until};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

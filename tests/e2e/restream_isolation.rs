@@ -5,12 +5,12 @@ use crate::support::camera::camera_with;
 use crate::support::clips::Clip;
 use crate::support::limit;
 use crate::support::media::{packets, probe, publish};
-use crate::support::nginx::{Nginx, TlsProxy, free_port};
+use crate::support::nginx::{Nginx, TlsProxy};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::{free_udp_port, relaying};
+use crate::support::srt::relaying;
 use crate::support::tools::tool;
-use crate::support::{seconds, wait_for, wait_until};
+use crate::support::{free_port, seconds, wait_for, wait_until};
 use crate::webrtc_client::serving;
 use serde_json::Value;
 use std::io::Read;
@@ -105,7 +105,7 @@ impl Victim {
             }
             "srt" => {
                 let from = format!("srt://127.0.0.1:{port}?mode=listener");
-                let to = format!("udp://127.0.0.1:{}", free_udp_port());
+                let to = format!("udp://127.0.0.1:{}", free_port());
                 (Peer::start(&mut relaying(&from, &to)), port)
             }
             "tcp" => {
@@ -168,7 +168,7 @@ fn far_sides_of_every_kind_die_or_stand_still_and_nobody_else_misses_a_picture()
     let mut still = vec![victim("rtsp", 0)];
     for all in [&mut dying, &mut still] {
         all.push(victim("tcp", free_port()));
-        all.push(victim("srt", free_udp_port()));
+        all.push(victim("srt", free_port()));
     }
     let status = |victim: &Victim, status: &str| {
         wait_state(&server, "cam", &victim.endpoint, status, seconds(60));

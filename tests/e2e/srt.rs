@@ -11,10 +11,10 @@ use crate::support::media::{
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::srt::{
-    free_udp_port, gstreamer_receiving, gstreamer_sending, is_bound, relaying, sending, sending_as,
+    gstreamer_receiving, gstreamer_sending, is_bound, relaying, sending, sending_as,
 };
 use crate::support::watched::Watched;
-use crate::support::{seconds, wait_for, wait_until};
+use crate::support::{free_port, seconds, wait_for, wait_until};
 use serde_json::Value;
 use std::net::UdpSocket;
 use std::time::Instant;
@@ -165,7 +165,7 @@ fn latencies_from_20_ms_to_4_s_are_kept() {
 #[test]
 fn srt_live_transmit_publishes_and_plays() {
     let server = Server::start();
-    let (into, from) = (free_udp_port(), free_udp_port());
+    let (into, from) = (free_port(), free_port());
     let _relay = Peer::start(&mut relaying(
         &format!("udp://127.0.0.1:{into}"),
         &server.srt_url("#!::r=LiveApp/cam,m=publish"),
@@ -298,7 +298,7 @@ fn a_player_that_stands_still_costs_the_others_nothing() {
     let server = Server::start();
     let _publisher = start_publishing(&server, "cam", Clip::Heavy);
     server.wait_live("cam");
-    let port = free_udp_port();
+    let port = free_port();
     let still = Peer::start(&mut relaying(
         &server.srt_url("read:LiveApp/cam"),
         &format!("udp://127.0.0.1:{port}"),
@@ -392,7 +392,7 @@ fn both_families_of_addresses_are_served_on_one_port() {
         "{shown:?}"
     );
     // And as either end of a source.
-    let port = free_udp_port();
+    let port = free_port();
     let _far = Peer::start(&mut sending(
         &format!("srt://[::1]:{port}?mode=listener"),
         Clip::Standard,
@@ -400,7 +400,7 @@ fn both_families_of_addresses_are_served_on_one_port() {
     wait_until("ffmpeg listens", seconds(20), || is_bound(port));
     pull_as(&server, "called", &format!("srt://[::1]:{port}"));
     server.wait_live("called");
-    let port = free_udp_port();
+    let port = free_port();
     pull_as(
         &server,
         "caller",
@@ -419,7 +419,7 @@ fn payloads_may_fill_the_mtu_or_be_small() {
     let server = Server::start();
     // Cut where no transport packet ends.
     let _publisher = publish_by_srt(&server, "cam", "&payload_size=1456&pkt_size=1456");
-    let port = free_udp_port();
+    let port = free_port();
     let far = Peer::start(&mut decoding(
         &format!("srt://127.0.0.1:{port}?mode=listener"),
         4,
@@ -454,7 +454,7 @@ fn keys_change_under_way_in_both_directions() {
     .unwrap();
     let server = Server::with(&["--config", &file.path().display().to_string()]);
     let keys = "passphrase=correct-horse&pbkeylen=32&kmrefreshrate=100&kmpreannounce=40";
-    let (into, port, from) = (free_udp_port(), free_udp_port(), free_udp_port());
+    let (into, port, from) = (free_port(), free_port(), free_port());
     let _relay = Peer::start(&mut relaying(
         &format!("udp://127.0.0.1:{into}"),
         &server.srt_url(&format!("publish:LiveApp/cam&{keys}")),

@@ -5,10 +5,11 @@ use crate::restream::add;
 use crate::support::camera::pull_as;
 use crate::support::clips::Clip;
 use crate::support::media::{decode, publish};
+use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::{free_udp_port, is_bound};
+use crate::support::srt::is_bound;
 use crate::support::srt_ends::{Feed, Mode, Program, Terms};
-use crate::support::{seconds, wait_for, wait_until};
+use crate::support::{free_port, seconds, wait_for, wait_until};
 use media::Kind;
 use mpegts::demuxer::{Demuxer, Event};
 use serde_json::Value;
@@ -125,7 +126,7 @@ fn check_received(server: &Server, cell: Cell, state: &str) {
 
 /// What the far end receives are moving pictures and sound.
 #[track_caller]
-fn check_sent(from: &UdpSocket) {
+fn check_sent(from: &UdpSocket, end: &mut Peer) {
     let mut demuxer = Demuxer::default();
     let (mut kinds, mut pictures, mut sounds) = ([None; 8], 0, 0);
     let begun = Instant::now();
@@ -134,7 +135,9 @@ fn check_sent(from: &UdpSocket) {
     while pictures < 40 || sounds < 40 {
         assert!(
             begun.elapsed() < LIMIT,
-            "{pictures} pictures, {sounds} of sound"
+            "{pictures} pictures, {sounds} of sound; the far end runs: {}, and says: {}",
+            end.is_running(),
+            end.stderr.text()
         );
         let Ok(length) = from.recv(&mut datagram) else {
             continue;
@@ -186,8 +189,8 @@ fn all_play() {
         let id = if cell.key.is_some() { "locked" } else { "open" };
         let terms = cell.terms(Mode::Caller, server.srt, &format!("read:LiveApp/{id}"));
         let socket = socket();
-        let _end = cell.program.receive(&terms, &socket);
-        check_sent(&socket);
+        let mut end = cell.program.receive(&terms, &socket);
+        check_sent(&socket, &mut end);
         wait_connection(&server, id, "read", |figures| {
             figures["ms_send_tsb_pd_delay"] == f64::from(cell.latency)
         });
@@ -198,7 +201,7 @@ fn all_play() {
 fn all_are_pulled_as_listeners() {
     let (server, feed) = (server(), Feed::start());
     each(2, &Program::ALL, |cell| {
-        let port = free_udp_port();
+        let port = free_port();
         let _end = cell
             .program
             .send(&cell.terms(Mode::Listener, port, ""), &feed);
@@ -213,7 +216,7 @@ fn all_are_pulled_as_listeners() {
 fn all_are_pulled_as_callers() {
     let (server, feed) = (server(), Feed::start());
     each(3, &Program::ALL, |cell| {
-        let port = free_udp_port();
+        let port = free_port();
         let url = cell.url(&format!("127.0.0.1:{port}"), "listener");
         pull_as(&server, &cell.id(), &url);
         wait_bound(port);
@@ -229,14 +232,14 @@ fn all_are_pushed_to_as_listeners() {
     let server = server();
     let _publisher = publish(&server, "cam", Clip::Small);
     each(0, &Program::ALL, |cell| {
-        let (port, socket) = (free_udp_port(), socket());
-        let _end = cell
+        let (port, socket) = (free_port(), socket());
+        let mut end = cell
             .program
             .receive(&cell.terms(Mode::Listener, port, ""), &socket);
         wait_bound(port);
         let url = cell.url(&format!("127.0.0.1:{port}"), "caller");
         add(&server, "cam", &url);
-        check_sent(&socket);
+        check_sent(&socket, &mut end);
     });
 }
 
@@ -245,14 +248,14 @@ fn all_are_pushed_to_as_callers() {
     let server = server();
     let _publisher = publish(&server, "cam", Clip::Small);
     each(1, &Program::ALL, |cell| {
-        let (port, socket) = (free_udp_port(), socket());
+        let (port, socket) = (free_port(), socket());
         let url = cell.url(&format!("127.0.0.1:{port}"), "listener");
         add(&server, "cam", &url);
         wait_bound(port);
-        let _end = cell
+        let mut end = cell
             .program
             .receive(&cell.terms(Mode::Caller, port, ""), &socket);
-        check_sent(&socket);
+        check_sent(&socket, &mut end);
     });
 }
 
@@ -263,7 +266,7 @@ const MEETING: [Program; 2] = [Program::Transmit, Program::GStreamer];
 fn all_are_pulled_in_rendezvous() {
     let (server, feed) = (server(), Feed::start());
     each(2, &MEETING, |cell| {
-        let port = free_udp_port();
+        let port = free_port();
         let _end = cell
             .program
             .send(&cell.terms(Mode::Rendezvous, port, ""), &feed);
@@ -278,13 +281,13 @@ fn all_are_pushed_to_in_rendezvous() {
     let server = server();
     let _publisher = publish(&server, "cam", Clip::Small);
     each(3, &MEETING, |cell| {
-        let (port, socket) = (free_udp_port(), socket());
-        let _end = cell
+        let (port, socket) = (free_port(), socket());
+        let mut end = cell
             .program
             .receive(&cell.terms(Mode::Rendezvous, port, ""), &socket);
         let url = cell.url(&format!("127.0.0.2:{port}"), "rendezvous") + "&adapter=127.0.0.1";
         add(&server, "cam", &url);
-        check_sent(&socket);
+        check_sent(&socket, &mut end);
     });
 }
 
@@ -342,7 +345,7 @@ fn callers_with_a_wrong_passphrase_or_none_are_refused() {
 fn listeners_refuse_a_wrong_passphrase_and_none() {
     let (server, feed) = (server(), Feed::start());
     each_refusal(|program, passphrase, code, words| {
-        let port = free_udp_port();
+        let port = free_port();
         let terms = refused(Mode::Listener, port, "", Some(SECRET));
         let end = program.send(&terms, &feed);
         wait_bound(port);

@@ -7,17 +7,15 @@ use crate::support::clips::Clip;
 use crate::support::media::{Seen, decode, decoding, publish};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::{
-    free_udp_port, gstreamer_receiving, gstreamer_sending, is_bound, relaying, sending,
-};
-use crate::support::{seconds, wait_until};
+use crate::support::srt::{gstreamer_receiving, gstreamer_sending, is_bound, relaying, sending};
+use crate::support::{free_port, seconds, wait_until};
 
 const SECRET: &str = "passphrase=correct-horse&pbkeylen=32";
 
 #[test]
 fn a_listener_is_pulled_and_pulled_again_after_it_was_killed() {
     let server = Server::start();
-    let port = free_udp_port();
+    let port = free_port();
     let url = format!("srt://127.0.0.1:{port}?mode=listener&{SECRET}");
     let start = || Peer::start(&mut sending(&url, Clip::Standard));
     let far = start();
@@ -40,7 +38,7 @@ fn a_listener_is_pulled_and_pulled_again_after_it_was_killed() {
 #[test]
 fn callers_are_waited_for_and_may_come_again() {
     let server = Server::start();
-    let port = free_udp_port();
+    let port = free_port();
     pull(
         &server,
         &format!("srt://127.0.0.1:{port}?mode=listener&{SECRET}"),
@@ -71,14 +69,14 @@ fn callers_are_waited_for_and_may_come_again() {
 #[test]
 fn gstreamer_is_pulled_whichever_end_calls() {
     let server = Server::start();
-    let port = free_udp_port();
+    let port = free_port();
     let uri = format!("srt://127.0.0.1:{port}?mode=listener");
     let far = Peer::start(&mut gstreamer_sending(&uri, &["wait-for-connection=true"]));
     pull(&server, &format!("srt://127.0.0.1:{port}"));
     server.wait_live("cam");
     decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 25.0);
     drop(far);
-    let port = free_udp_port();
+    let port = free_port();
     let second = Server::start();
     pull(&second, &format!("srt://:{port}?mode=listener"));
     wait_until("it listens", seconds(20), || is_bound(port));
@@ -91,7 +89,7 @@ fn gstreamer_is_pulled_whichever_end_calls() {
 #[test]
 fn two_that_call_meet() {
     let server = Server::start();
-    let (port, into) = (free_udp_port(), free_udp_port());
+    let (port, into) = (free_port(), free_port());
     // Both ends are on one port, and so on two addresses of this machine.
     let far = format!("srt://127.0.0.1:{port}?mode=rendezvous&adapter=127.0.0.2");
     let _relay = Peer::start(&mut relaying(&format!("udp://127.0.0.1:{into}"), &far));
@@ -108,7 +106,7 @@ fn two_that_call_meet() {
 #[test]
 fn what_is_wrong_with_a_source_is_said_in_words() {
     let server = Server::start();
-    let port = free_udp_port();
+    let port = free_port();
     let url = format!("srt://127.0.0.1:{port}?mode=listener&{SECRET}");
     let far = Peer::start(&mut sending(&url, Clip::Standard));
     let wait_error = |words: &str| {
@@ -143,7 +141,7 @@ fn what_is_wrong_with_a_source_is_said_in_words() {
 fn a_listener_is_pushed_to_and_pushed_to_again() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
-    let port = free_udp_port();
+    let port = free_port();
     let listen = || {
         let url = format!("srt://127.0.0.1:{port}?mode=listener&{SECRET}");
         Peer::start(&mut decoding(&url, 4))
@@ -163,7 +161,7 @@ fn a_listener_is_pushed_to_and_pushed_to_again() {
 fn callers_get_what_is_pushed_to_them() {
     let server = Server::start();
     let _publisher = publish(&server, "cam", Clip::BFrames);
-    let port = free_udp_port();
+    let port = free_port();
     add(
         &server,
         "cam",

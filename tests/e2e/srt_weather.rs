@@ -5,10 +5,10 @@ use crate::support::clips::Clip;
 use crate::support::media::{Seen, decode, decoding};
 use crate::support::peer::Peer;
 use crate::support::server::Server;
-use crate::support::srt::{free_udp_port, sending_as};
+use crate::support::srt::sending_as;
 use crate::support::tools::tool;
 use crate::support::weather::{Network, Weather};
-use crate::support::{seconds, wait_for, wait_until};
+use crate::support::{free_port, seconds, wait_for, wait_until};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -128,7 +128,7 @@ fn counting(url: &str, file: &Path) -> Peer {
         .args(["-q", "-a:no", "-s:500", "-pf:json"])
         .arg(format!("-statsout:{}", file.display()))
         .arg(url)
-        .arg(format!("udp://127.0.0.1:{}", free_udp_port()));
+        .arg(format!("udp://127.0.0.1:{}", free_port()));
     Peer::start(&mut relay)
 }
 
@@ -165,7 +165,7 @@ fn received_through(weather: Weather, latency: u32) {
     let server = Server::start();
     let folder = tempfile::tempdir().unwrap();
     let counts = folder.path().join("counts");
-    let port = free_udp_port();
+    let port = free_port();
     let _receiver = counting(&format!("srt://:{port}?mode=listener"), &counts);
     let ours = Network::start(server.srt, weather, 7);
     let theirs = Network::start(port, weather, 7);
@@ -190,7 +190,7 @@ fn sent_through(weather: Weather, latency: u32) {
     let counts = [folder.path().join("ours"), folder.path().join("theirs")];
     let publisher = pouring(&server.srt_url("publish:LiveApp/cam"));
     server.wait_live("cam");
-    let port = free_udp_port();
+    let port = free_port();
     let sender = pouring(&format!(
         "srt://127.0.0.1:{port}?mode=listener&latency={latency}000"
     ));

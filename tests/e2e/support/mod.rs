@@ -13,6 +13,7 @@ pub(crate) mod media;
 pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod playlist;
+pub(crate) mod ports;
 pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
@@ -25,18 +26,12 @@ pub(crate) mod turn;
 pub(crate) mod watched;
 pub(crate) mod weather;
 
+pub(crate) use ports::free_port;
 use std::time::{Duration, Instant};
 
 /// A number of seconds.
 pub(crate) const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
-}
-
-/// A port of this machine where nothing listens now.
-#[track_caller]
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Asks again and again until there is an answer; fails the test with `what` when there is none in time.

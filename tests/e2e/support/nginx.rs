@@ -3,8 +3,8 @@
 use super::certificate::Certificate;
 use super::peer::Peer;
 use super::tools::tool;
-use super::{seconds, wait_for};
-use std::net::{TcpListener, TcpStream};
+use super::{free_port, seconds, wait_for};
+use std::net::TcpStream;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -156,10 +156,4 @@ impl TlsProxy {
     pub(crate) fn trusted(&self) -> String {
         format!("tls.roots={}", self.certificate.certificate.display())
     }
-}
-
-/// A port that nothing listens on now.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

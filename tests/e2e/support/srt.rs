@@ -2,23 +2,7 @@
 
 use super::clips::Clip;
 use super::tools::tool;
-use std::collections::BTreeSet;
-use std::net::UdpSocket;
 use std::process::Command;
-use std::sync::Mutex;
-
-/// A UDP port of this machine that nobody has now, and nobody has been given before.
-#[track_caller]
-pub(crate) fn free_udp_port() -> u16 {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    loop {
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        let port = socket.local_addr().unwrap().port();
-        if GIVEN.lock().unwrap().insert(port) {
-            return port;
-        }
-    }
-}
 
 /// ffmpeg sending a clip as MPEG-TS, without end.
 pub(crate) fn sending(url: &str, clip: Clip) -> Command {

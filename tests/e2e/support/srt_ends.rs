@@ -61,7 +61,7 @@ impl Program {
     #[track_caller]
     pub(crate) fn send(self, terms: &Terms, feed: &Feed) -> Peer {
         // Whoever gets the port only has to be there before the feed is asked for it.
-        let port = super::srt::free_udp_port();
+        let port = super::free_port();
         let from = format!("udp://127.0.0.1:{port}");
         let mut command = match self {
             Self::Ffmpeg => return Peer::start(&mut sending(&terms.ffmpeg_url(), Clip::Small)),

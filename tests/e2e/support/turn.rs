@@ -1,14 +1,14 @@
 //! coturn, a TURN server.
 
+use super::free_port;
 use super::peer::Peer;
-use super::srt::free_udp_port;
 use super::tools::tool;
 use std::path::Path;
 
 /// Starts one for the user `joe` with the password `secret`, with what it keeps in this folder, and gives its port.
 #[track_caller]
 pub(crate) fn turn_server(folder: &Path) -> (Peer, u16) {
-    let port = free_udp_port();
+    let port = free_port();
     let mut turn = tool("turnserver");
     turn.args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech"])
         .args(["--user", "joe:secret", "--realm", "test"])
