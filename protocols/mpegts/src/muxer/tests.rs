@@ -361,6 +361,37 @@ fn all_is_there_before_the_clock_says_so_however_slow_the_pictures() {
 }
 
 #[test]
+fn tables_that_have_changed_stand_in_front_of_all_that_they_describe() {
+    let [video, audio] = tracks();
+    let marker = data(2, Data::Scte35);
+    let (mut muxer, mut demuxer) = (Muxer::default(), Demuxer::default());
+    muxer.set_tracks(std::slice::from_ref(&video)).unwrap();
+    muxer.push(&unit(0, 0, true, IDR)).unwrap();
+    muxer.push(&unit(0, 3_600, false, IDR)).unwrap();
+    // Neither brings the clock, and no picture comes before them.
+    muxer.set_tracks(&[video, audio, marker]).unwrap();
+    let section = AccessUnit {
+        payload: splice::insert(45_000).into(),
+        ..unit(2, 3_700, true, &[])
+    };
+    muxer.push(&section).unwrap();
+    muxer.push(&unit(1, 2_000, true, &[0x21; 300])).unwrap();
+    muxer.flush();
+    std::iter::from_fn(|| muxer.pull()).for_each(|chunk| demuxer.push(&chunk.data));
+    demuxer.flush();
+    let mut found = Vec::new();
+    for event in std::iter::from_fn(|| demuxer.pull()) {
+        match event {
+            Event::Unit(unit) => found.push(unit.track.0),
+            Event::Fault(fault) => panic!("{fault}"),
+            Event::Program(_) | Event::Track(_) => {}
+        }
+    }
+    found.sort_unstable();
+    assert_eq!(found, [0, 0, 1, 2]);
+}
+
+#[test]
 fn a_clock_that_is_there_already_is_no_chunk() {
     let mut muxer = muxer();
     // Clocks stand ahead of the third, which comes at once.
