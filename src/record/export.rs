@@ -1,5 +1,6 @@
 //! Any stretch of time out of recordings as one MP4: nothing is coded anew, and only the index is in memory.
 
+use super::finish::final_path;
 use super::host::{Host, HostFile};
 use super::outline::Outline;
 use super::scan::Scan;
@@ -7,7 +8,8 @@ use super::{RecordError, Span};
 use bytes::Bytes;
 use mp4::index::{Excerpt, ExcerptError, Whole};
 use std::fmt::Debug;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,7 +102,7 @@ pub fn export(host: &dyn Host, parts: &[Part]) -> Result<Whole, ExportError> {
                 continue;
             }
         };
-        let file = host.open(path, false).map_err(disk)?;
+        let file = open(host, path).map_err(disk)?;
         let mut scan = Scan::new(&*file)?;
         let excerpt = begin(&mut excerpt, source, scan.moov(), part.span).map_err(wrong)?;
         while let Some(found) = scan.next_fragment().map_err(disk)? {
@@ -119,6 +121,16 @@ pub fn export(host: &dyn Host, parts: &[Part]) -> Result<Whole, ExportError> {
     };
     let excerpt = excerpt.ok_or_else(|| empty(ExcerptError::Empty))?;
     excerpt.finish().map_err(empty)
+}
+
+/// Opens a file, which may have got its last name since it was found.
+fn open(host: &dyn Host, path: &Path) -> io::Result<Box<dyn HostFile>> {
+    match host.open(path, false) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            host.open(&final_path(path), false)
+        }
+        opened => opened,
+    }
 }
 
 /// What follows is of that source.
@@ -140,6 +152,46 @@ fn begin<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::file::{Wanted, Writer};
+    use crate::record::fragments::{Fragments, tests};
+    use crate::record::host::memory::Memory;
+
+    #[test]
+    fn a_file_that_has_been_completed_since_is_found() {
+        let disk = Memory::new();
+        let tracks = tests::tracks();
+        let wanted = Wanted {
+            folder: "/r/live".into(),
+            base: "cam".into(),
+            ..Wanted::default()
+        };
+        let host = Arc::new(disk.clone());
+        let mut writer = Writer::create(host, &wanted, &tracks.tracks).unwrap();
+        let mut fragments = Fragments::new(&tracks);
+        fragments.set_epoch(Some(Duration::from_secs(1_795_000_000)));
+        for unit in tests::stream(3, 25) {
+            if let Some(fragment) = fragments.push(&unit) {
+                writer.append(&fragment).unwrap();
+            }
+        }
+        writer.append(&fragments.finish().unwrap()).unwrap();
+        let finished = writer.finish().unwrap();
+        let unfinished = finished.path.with_file_name("cam.mp4.tmp_extension");
+        let wholes = [unfinished, finished.path].map(|path| {
+            let part = Part {
+                place: Place::Here(path),
+                span: finished.spans[0],
+            };
+            export(&disk, &[part]).unwrap()
+        });
+        assert_eq!(wholes[0], wholes[1]);
+        // Another that is not there is not found.
+        let gone = Part {
+            place: Place::Here("/r/live/other.mp4.tmp_extension".into()),
+            span: finished.spans[0],
+        };
+        assert!(matches!(export(&disk, &[gone]), Err(ExportError::File(_))));
+    }
 
     fn part(since: u64, length: u64) -> Part {
         let span = Span {

@@ -174,11 +174,17 @@ fn check_room(host: &dyn Host, path: &Path, needed: u64) -> io::Result<()> {
 fn free_file(host: &dyn Host, wanted: &Wanted) -> io::Result<(Box<dyn HostFile>, PathBuf)> {
     for number in 0..MAX_NUMBER {
         let complete = name::complete(&wanted.base, number, wanted.format);
-        if wanted.taken.contains(&complete) || host.exists(&wanted.folder.join(&complete)) {
+        let last = wanted.folder.join(&complete);
+        if wanted.taken.contains(&complete) || host.exists(&last) {
             continue;
         }
         let path = wanted.folder.join(complete + UNFINISHED);
         match host.create(&path) {
+            // The one that had this name got its last name meanwhile, in whose place this one would be put.
+            Ok(_) if host.exists(&last) => {
+                // It holds nothing, and is no harm where it stays.
+                let _ = host.remove(&path);
+            }
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
@@ -193,4 +199,78 @@ fn with_placeholder(init: &Bytes) -> Vec<u8> {
     let ftyp = usize::try_from(ftyp.unwrap_or(0)).unwrap_or(usize::MAX);
     let (before, behind) = init.split_at_checked(ftyp).unwrap_or((init, &[]));
     [before, &PLACEHOLDER, behind].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fragments::tests;
+    use crate::record::host::memory::Memory;
+    use std::time::SystemTime;
+
+    /// A disk on which a file is completed right before another of its name is made.
+    #[derive(Debug)]
+    struct Racing(Memory);
+
+    impl Host for Racing {
+        fn now(&self) -> SystemTime {
+            self.0.now()
+        }
+
+        fn create(&self, path: &Path) -> io::Result<Box<dyn HostFile>> {
+            if self.0.exists(path) {
+                self.0.rename(path, &finish::final_path(path))?;
+            }
+            self.0.create(path)
+        }
+
+        fn open(&self, path: &Path, write: bool) -> io::Result<Box<dyn HostFile>> {
+            self.0.open(path, write)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.0.rename(from, to)
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.0.remove(path)
+        }
+
+        fn exists(&self, path: &Path) -> bool {
+            self.0.exists(path)
+        }
+
+        fn list(&self, folder: &Path) -> Vec<PathBuf> {
+            self.0.list(folder)
+        }
+
+        fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+            self.0.sync_folder(folder)
+        }
+
+        fn room(&self, folder: &Path) -> io::Result<u64> {
+            self.0.room(folder)
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_completed_meanwhile_keeps_its_name() {
+        let disk = Memory::new();
+        let unfinished = Path::new("/r/live/cam.mp4.tmp_extension");
+        let file = disk.create(unfinished).unwrap();
+        file.write_all_at(b"recorded before", 0).unwrap();
+        let wanted = Wanted {
+            folder: "/r/live".into(),
+            base: "cam".into(),
+            ..Wanted::default()
+        };
+        let host = Arc::new(Racing(disk.clone()));
+        let writer = Writer::create(host, &wanted, &tests::tracks().tracks).unwrap();
+        assert_eq!(writer.final_name(), "cam_1.mp4");
+        assert!(!disk.exists(unfinished));
+        writer.finish().unwrap();
+        let before = disk.read(Path::new("/r/live/cam.mp4"));
+        assert_eq!(before.as_deref(), Some(&b"recorded before"[..]));
+        assert!(disk.exists(Path::new("/r/live/cam_1.mp4")));
+    }
 }

@@ -22,6 +22,8 @@ pub struct Fragments {
     epoch: Option<Duration>,
     /// Size of the samples that are in no fragment.
     bytes: usize,
+    /// Access units that are in the file.
+    units: usize,
     sequence: u32,
 }
 
@@ -52,6 +54,7 @@ impl Fragments {
             beginning: Beginning::new(tracks),
             epoch: None,
             bytes: 0,
+            units: 0,
             sequence: 0,
         }
     }
@@ -78,6 +81,11 @@ impl Fragments {
         self.bytes
     }
 
+    /// Access units of all tracks that have been added.
+    pub const fn units(&self) -> usize {
+        self.units
+    }
+
     /// Whether a file of these tracks can begin with a unit.
     pub fn can_begin_with(&self, unit: &AccessUnit) -> bool {
         let mut tracks = self.tracks.iter().map(|pending| &pending.track);
@@ -94,6 +102,7 @@ impl Fragments {
         let origin = self.beginning.admit(unit, &pending.track, time)?;
         let is_start = unit.random_access && pending.track.kind() == Kind::Video;
         let in_file = Timebase::MICROS.rescale(origin, timebase);
+        self.units = self.units.saturating_add(1);
         self.bytes += pending.complete_held(in_file, Some(unit.dts));
         pending.held = Some(unit.clone());
         // The held unit of a track that stands still does not count: it may stay where it is for ever.

@@ -42,6 +42,14 @@ impl Gather {
         }
     }
 
+    /// Access units that were added.
+    pub(super) fn units(&self) -> usize {
+        match self {
+            Self::Fragments(fragments) => fragments.units(),
+            Self::Packets(packets) => packets.units(),
+        }
+    }
+
     /// Bytes that wait to be written.
     pub(super) fn bytes(&self) -> usize {
         match self {

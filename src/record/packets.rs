@@ -55,6 +55,10 @@ impl Packets {
         self.beginning.length(time)
     }
 
+    pub(super) const fn units(&self) -> usize {
+        self.units
+    }
+
     pub(super) const fn bytes(&self) -> usize {
         self.buffer.len()
     }

@@ -26,17 +26,37 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_CUT: i64 = 500_000;
 const LARGEST_CUT: usize = 8 << 20;
 
+/// A file is followed by another after so many access units of all tracks, whatever is said: 16 hours of 25 pictures and 47
+/// frames of sound a second. What completes it, or plays it from afar, has a row of each in memory, and takes no more than
+/// twice as many.
+const MAX_UNITS: usize = 1 << 22;
+
 /// When a file is followed by another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// At the first random access point after so long; zero for never.
     pub duration: Duration,
     /// At the first one after so many bytes; 0 for never.
     pub bytes: u64,
+    /// At the first one after so many access units.
+    pub units: usize,
     /// What files are.
     pub format: Format,
     /// Files begin where the clock on the wall shows a multiple of `duration` since 1970, but for the first.
     pub aligned: bool,
+}
+
+impl Default for Limits {
+    /// None but that of the number of access units.
+    fn default() -> Self {
+        Self {
+            duration: Duration::ZERO,
+            bytes: 0,
+            units: MAX_UNITS,
+            format: Format::default(),
+            aligned: false,
+        }
+    }
 }
 
 /// Reads one stream into files.
@@ -256,6 +276,7 @@ impl Recorder {
         let Limits {
             duration,
             bytes,
+            units,
             aligned,
             ..
         } = self.limits;
@@ -278,8 +299,8 @@ impl Recorder {
             (false, true) => wall >= self.boundary || length >= duration.saturating_mul(2),
         };
         let is_large = bytes > 0 && file.bytes() >= bytes;
-        let ends =
-            (is_long || is_large) && !length.is_zero() && file.fragments.can_begin_with(unit);
+        let is_full = is_long || is_large || file.fragments.units() >= units;
+        let ends = is_full && !length.is_zero() && file.fragments.can_begin_with(unit);
         if ends && aligned && wall >= self.boundary {
             self.reached = self.boundary;
         }

@@ -242,7 +242,8 @@ impl<'a> Plan<'a> {
             run,
             payloads: samples.iter().map(|sample| sample.payload.len()).sum(),
             duration: shared(samples, |sample| sample.duration),
-            size: shared(samples, size),
+            // What is empty is listed: readers take no more samples than a fragment has bytes.
+            size: shared(samples, size).filter(|size| *size > 0),
             flags,
             offsets: samples.iter().any(|sample| sample.composition_offset != 0),
         }
@@ -388,6 +389,20 @@ mod tests {
         // No list at all: header, count and offset are the whole trun.
         assert_eq!(bytes.len(), 8 + 16 + 8 + 28 + 20 + 20 + 8 + 6);
         assert!(bytes.ends_with(b"mdatonetwo"));
+        check(1, &[run], &bytes);
+    }
+
+    #[test]
+    fn samples_without_bytes_take_room_all_the_same() {
+        let track = audio_track();
+        let frames = vec![sample(1_024, 0, true, b""); 1_000];
+        let run = Run {
+            track: &track,
+            base_decode_time: 0,
+            samples: &frames,
+        };
+        let bytes = write(1, &[run]);
+        assert!(bytes.len() > 4 * frames.len(), "{}", bytes.len());
         check(1, &[run], &bytes);
     }
 

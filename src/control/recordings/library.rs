@@ -2,7 +2,7 @@
 
 use super::vod::{Origin, Vod, random_text};
 use super::{Control, ControlError, Recordings, file_name, lock};
-use crate::record::name::{ENDING, foreign, numbered};
+use crate::record::name::{ENDING, UNFINISHED, foreign, numbered};
 use bytes::Bytes;
 use mp4::reader::{Reader, Step};
 use std::collections::BTreeSet;
@@ -21,6 +21,9 @@ const MAX_DEPTH: usize = 16;
 
 /// Most files that one call imports.
 const MAX_IMPORTED: usize = 10_000;
+
+/// Most entries of folders that one call looks at.
+const MAX_LOOKED: usize = 1_000_000;
 
 /// So many bytes of an upload are written before it is looked whether there is room for more.
 const LOOK_AFTER: u64 = 16 << 20;
@@ -177,10 +180,14 @@ impl Control {
             .collect();
         let links = recordings.folder(app);
         let imported = tokio::task::spawn_blocking(move || {
-            let mut found = Vec::new();
-            media_files(&folder, 0, &mut found);
-            found.retain(|(path, ..)| !known.contains(path));
-            let linked = found.into_iter().filter_map(|(path, ending, base)| {
+            let mut walk = Walk {
+                known: &known,
+                most: MAX_IMPORTED,
+                looks: MAX_LOOKED,
+                found: Vec::new(),
+            };
+            walk.look(&folder, 0);
+            let linked = walk.found.into_iter().filter_map(|(path, ending, base)| {
                 let vod = link(&links, &path, ending, &base);
                 vod.inspect_err(|error| {
                     tracing::warn!(path = %path.display(), %error, "a file is not imported");
@@ -204,7 +211,7 @@ impl Control {
     /// Forgets what was imported from a folder and those in it. The files stay. Returns how many there were.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When a link to one cannot be removed, or the store cannot be written.
     pub async fn forget_imported(&self, app: &str, folder: &str) -> Result<usize, ControlError> {
         let recordings = &self.shared.recordings;
         let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.into());
@@ -254,25 +261,42 @@ impl Recordings {
     }
 }
 
-/// Media files below a folder: path, ending, and the name of its recording. Links are not followed.
-fn media_files(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, &'static str, String)>) {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
-    entries.sort_by_key(std::fs::DirEntry::path);
-    for entry in entries {
-        let Ok(kind) = entry.file_type() else {
-            continue;
-        };
-        if found.len() >= MAX_IMPORTED {
-            return;
-        }
-        if kind.is_dir() && depth < MAX_DEPTH {
-            media_files(&entry.path(), depth + 1, found);
-        } else if kind.is_file()
-            && let Some((ending, base)) = foreign(&file_name(&entry.path()))
-            && !base.is_empty()
-        {
-            found.push((entry.path(), ending, base));
+/// A walk through folders, for media files that are not known yet.
+struct Walk<'a> {
+    known: &'a BTreeSet<PathBuf>,
+    /// So many are found at most.
+    most: usize,
+    /// So many entries may still be looked at.
+    looks: usize,
+    /// Path, ending, and the name of its recording.
+    found: Vec<(PathBuf, &'static str, String)>,
+}
+
+impl Walk<'_> {
+    /// Looks into a folder and those in it. Links are not followed.
+    fn look(&mut self, folder: &Path, depth: usize) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        let entries = entries.take(self.looks).filter_map(Result::ok);
+        let mut entries: Vec<_> = entries.collect();
+        self.looks = self.looks.saturating_sub(entries.len());
+        entries.sort_by_key(std::fs::DirEntry::path);
+        for entry in entries {
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            if self.found.len() >= self.most {
+                return;
+            }
+            let path = entry.path();
+            if kind.is_dir() && depth < MAX_DEPTH {
+                self.look(&path, depth + 1);
+            } else if kind.is_file()
+                && !self.known.contains(&path)
+                && let Some((ending, base)) = foreign(&file_name(&path))
+                && !base.is_empty()
+            {
+                self.found.push((path, ending, base));
+            }
         }
     }
 }
@@ -283,7 +307,16 @@ fn link(folder: &Path, path: &Path, ending: &str, base: &str) -> io::Result<Vod>
     let metadata = path.metadata()?;
     for number in 0..u32::MAX {
         let file = numbered(base, number) + ending;
-        match std::os::unix::fs::symlink(path, folder.join(&file)) {
+        let place = folder.join(&file);
+        let unfinished = folder.join(format!("{file}{UNFINISHED}"));
+        // Once it is complete, a recording takes this name, whatever has it.
+        let is_taken = || unfinished.symlink_metadata().is_ok();
+        if is_taken() {
+            continue;
+        }
+        match std::os::unix::fs::symlink(path, &place) {
+            // It has begun meanwhile.
+            Ok(()) if is_taken() => std::fs::remove_file(&place)?,
             Ok(()) => {
                 let changed = metadata.modified().unwrap_or_else(|_| SystemTime::now());
                 let is_mp4 = [ENDING, ".mov"].contains(&ending);
@@ -332,5 +365,51 @@ fn duration(path: &Path) -> Result<Duration, UploadError> {
             },
             Step::End => return Err(UploadError::NotMp4("it has no tracks".into())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_file_that_is_being_written_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let (film, links) = (folder.path().join("film.mp4"), folder.path().join("live"));
+        std::fs::write(&film, b"a film").unwrap();
+        std::fs::create_dir(&links).unwrap();
+        std::fs::write(links.join("film.mp4.tmp_extension"), b"recorded").unwrap();
+        let names = [(); 2].map(|()| link(&links, &film, ENDING, "film").unwrap().file);
+        assert_eq!(names, ["film_1.mp4", "film_2.mp4"]);
+        assert!(links.join("film.mp4").symlink_metadata().is_err());
+        assert_eq!(std::fs::read(links.join("film_1.mp4")).unwrap(), b"a film");
+    }
+
+    #[test]
+    fn a_walk_finds_what_is_not_known_within_its_bounds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("c")).unwrap();
+        for name in ["a.mp4", "b.mp4", "c/c.mp4", "d.mp4", "e.txt", "f.mp4"] {
+            std::fs::write(path(name), b"").unwrap();
+        }
+        let known = BTreeSet::from([path("a.mp4"), path("b.mp4")]);
+        let found = |known: &BTreeSet<PathBuf>, most, looks| -> Vec<String> {
+            let mut walk = Walk {
+                known,
+                most,
+                looks,
+                found: Vec::new(),
+            };
+            walk.look(folder.path(), 0);
+            walk.found.into_iter().map(|(.., base)| base).collect()
+        };
+        assert_eq!(found(&BTreeSet::new(), 2, 100), ["a", "b"]);
+        // The next call goes on where this one ended.
+        assert_eq!(found(&known, 2, 100), ["c", "d"]);
+        assert_eq!(found(&known, 100, 100), ["c", "d", "f"]);
+        assert!(found(&known, 100, 0).is_empty());
+        // What is in the folder uses them up.
+        assert_eq!(found(&known, 100, 6), ["d", "f"]);
     }
 }

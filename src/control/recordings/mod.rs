@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vod::Vod;
 
@@ -42,6 +43,9 @@ pub type Begun = (String, SystemTime);
 
 /// Exports whose index is made at a time. Each may take a hundred megabytes for it.
 const EXPORTS: usize = 4;
+
+/// A file that could not be removed is left alone for so long by what makes room.
+const STUCK: Duration = Duration::from_secs(300);
 
 /// Where recordings go, and how.
 #[derive(Clone, Debug)]
@@ -82,6 +86,8 @@ pub(super) struct Recordings {
     vods: Arc<Mutex<BTreeMap<String, Vod>>>,
     /// By stream, the files that have to stay on the disk: they are shown while its source is gone.
     needed: Arc<Mutex<HashMap<StreamName, String>>>,
+    /// By key, until when those are left alone whose files could not be removed.
+    stuck: Arc<Mutex<HashMap<String, Instant>>>,
     exports: Arc<Semaphore>,
     outlet: Outlet,
     /// Held while a change goes to the store, so that what was deleted stays so.
@@ -108,6 +114,7 @@ impl Recordings {
             running: Arc::default(),
             vods: Arc::new(Mutex::new(vods)),
             needed: Arc::default(),
+            stuck: Arc::default(),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             outlet,
             writing: Arc::default(),
@@ -262,7 +269,12 @@ impl Recordings {
         for vod in open {
             // Killed between the file's last name and the document's last state.
             let path = self.path(&vod);
+            let unfinished = self.folder(&vod.app).join(vod.unfinished());
             if !self.place.host.exists(&path) {
+                // What could not be completed is tried again at the next start.
+                if self.place.host.exists(&unfinished) {
+                    continue;
+                }
                 tracing::warn!(app = vod.app, file = vod.file, "a recording is gone");
                 self.forget(&vod.key()).await?;
                 continue;
@@ -339,23 +351,45 @@ impl Recordings {
         removed.await.map_err(std::io::Error::other)?
     }
 
-    /// Deletes a complete recording and its file; the file first, since the store may need the room. What the object
-    /// storage has of it follows.
-    async fn delete(&self, vod: &Vod) -> Result<(), StoreError> {
+    /// Removes the file of a recording, if it is there.
+    async fn remove_file(&self, vod: &Vod) -> std::io::Result<()> {
+        let removed = match self.remove(self.path(vod)).await {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        };
+        let mut stuck = lock(&self.stuck);
+        match removed {
+            Ok(()) => stuck.remove(&vod.key()),
+            Err(_) => stuck.insert(vod.key(), Instant::now() + STUCK),
+        };
+        removed
+    }
+
+    /// Whether its file could not be removed a short time ago.
+    fn is_stuck(&self, vod: &Vod) -> bool {
+        let stuck = lock(&self.stuck);
+        let until = stuck.get(&vod.key());
+        until.is_some_and(|until| *until > Instant::now())
+    }
+
+    /// Deletes a complete recording and its file; the file first, since the store may need the room. One whose file cannot
+    /// be removed stays known. What the object storage has of it follows.
+    async fn delete(&self, vod: &Vod) -> Result<(), ControlError> {
         if !vod.is_remote
-            && let Err(error) = self.remove(self.path(vod)).await
+            && let Err(error) = self.remove_file(vod).await
         {
-            tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
+            let words = format!("{} cannot be removed: {error}", vod.file);
+            return Err(std::io::Error::new(error.kind(), words).into());
         }
         if self.place.objects.is_none() {
-            return self.forget(&vod.key()).await;
+            return Ok(self.forget(&vod.key()).await?);
         }
         // Its copy may have been begun just now.
         let changed = self
             .change(&vod.key(), |vod| vod.is_unwanted = true)
             .await?;
         if changed.is_some_and(|vod| vod.stored.is_none()) {
-            return self.forget(&vod.key()).await;
+            return Ok(self.forget(&vod.key()).await?);
         }
         self.news.notify_one();
         Ok(())
@@ -499,7 +533,7 @@ impl Control {
     /// Deletes a recording and its file. False when there is none.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When the file cannot be removed, or the store cannot be written.
     pub async fn delete_vod(&self, app: &str, id: &str) -> Result<bool, ControlError> {
         let Some(vod) = self.vod(app, id) else {
             return Ok(false);
@@ -537,3 +571,6 @@ fn file_name(path: &Path) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

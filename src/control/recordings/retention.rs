@@ -124,7 +124,8 @@ impl Recordings {
             missing = wanted.saturating_sub(room);
         }
         let mut vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
-        vods.retain(|vod| !self.is_needed(vod));
+        // What cannot be removed makes no room: others have to.
+        vods.retain(|vod| !self.is_needed(vod) && !self.is_stuck(vod));
         let surplus = surplus(&vods, &settings, self.place.host.now(), missing);
         for vod in vods
             .iter()
@@ -141,7 +142,7 @@ impl Recordings {
                 "a recording is not kept any longer"
             );
             if let Err(error) = self.delete(vod).await {
-                tracing::error!(file = vod.file, %error, "a recording cannot be forgotten");
+                tracing::error!(file = vod.file, %error, "a recording cannot be deleted");
             }
         }
     }

@@ -72,6 +72,7 @@ impl Files<'_> {
             bytes: self.plan.bytes,
             aligned: self.plan.aligned,
             format: self.plan.format,
+            ..Limits::default()
         };
         let mut recorder = Recorder::new(place.host.clone(), stream, limits);
         let mut first = Some(first);

@@ -138,13 +138,18 @@ impl Recordings {
         stored.map(|vod| vod.file.clone()).collect()
     }
 
-    /// Knows of files that were removed right before the server was killed.
+    /// Knows of files that were removed right before the server was killed. Where not even the folder is there, the disk may
+    /// not be mounted yet; what was taken to be gone then is found again.
     pub(super) async fn find_remote(&self) -> Result<(), StoreError> {
         let vods: Vec<Vod> = lock(&self.vods).values().cloned().collect();
         for vod in vods {
             let is_whole = vod.stored.as_ref().is_some_and(|stored| stored.is_whole);
-            if is_whole && !vod.is_remote && !self.place.host.exists(&self.path(&vod)) {
-                self.change(&vod.key(), |vod| vod.is_remote = true).await?;
+            let host = &self.place.host;
+            let is_gone = || is_whole && host.exists(&self.folder(&vod.app));
+            let is_remote = !host.exists(&self.path(&vod)) && (vod.is_remote || is_gone());
+            if is_remote != vod.is_remote {
+                self.change(&vod.key(), |vod| vod.is_remote = is_remote)
+                    .await?;
             }
         }
         Ok(())
@@ -183,13 +188,9 @@ impl Recordings {
 
     /// Removes the file of a recording that the storage has.
     pub(super) async fn drop_local(&self, vod: &Vod) -> Result<(), StoreError> {
-        match self.remove(self.path(vod)).await {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
-                return Ok(());
-            }
+        if let Err(error) = self.remove_file(vod).await {
+            tracing::warn!(file = vod.file, %error, "the file of a recording cannot be removed");
+            return Ok(());
         }
         self.change(&vod.key(), |vod| vod.is_remote = true).await?;
         Ok(())

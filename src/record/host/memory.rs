@@ -2,7 +2,7 @@
 //! gives it, and a clock that follows tokio's.
 
 use super::{Host, HostFile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -33,6 +33,8 @@ type Shared = Arc<Mutex<Contents>>;
 struct State {
     names: BTreeMap<PathBuf, Shared>,
     synced_names: BTreeMap<PathBuf, Shared>,
+    /// Files that can be neither opened nor removed.
+    refused: BTreeSet<PathBuf>,
     /// Bytes that all files may have together.
     capacity: u64,
     /// So many changes more are done; all others fail.
@@ -74,6 +76,15 @@ impl Memory {
 
     pub(crate) fn set_capacity(&self, bytes: u64) {
         lock(&self.0).capacity = bytes;
+    }
+
+    /// A file can be neither opened nor removed, or can be again.
+    pub(crate) fn refuse(&self, path: &Path, refused: bool) {
+        let mut state = lock(&self.0);
+        match refused {
+            true => state.refused.insert(path.to_owned()),
+            false => state.refused.remove(path),
+        };
     }
 
     /// The power fails before the change of that number.
@@ -171,7 +182,12 @@ impl Host for Memory {
     }
 
     fn open(&self, path: &Path, _write: bool) -> io::Result<Box<dyn HostFile>> {
-        let found = lock(&self.0).names.get(path).cloned();
+        let state = lock(&self.0);
+        if state.refused.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let found = state.names.get(path).cloned();
+        drop(state);
         let contents = found.ok_or(io::ErrorKind::NotFound)?;
         Ok(self.file(contents))
     }
@@ -184,14 +200,20 @@ impl Host for Memory {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let removed = self.change()?.names.remove(path);
+        let mut state = self.change()?;
+        if state.refused.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let removed = state.names.remove(path);
         removed
             .map(drop)
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    /// A folder is there as long as something is in it.
     fn exists(&self, path: &Path) -> bool {
-        lock(&self.0).names.contains_key(path)
+        let state = lock(&self.0);
+        state.names.keys().any(|name| name.starts_with(path))
     }
 
     fn list(&self, folder: &Path) -> Vec<PathBuf> {

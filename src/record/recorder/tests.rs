@@ -166,6 +166,25 @@ async fn files_are_cut_by_size() {
     assert!(expected(60, 25) - samples <= 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn files_are_cut_by_their_number_of_access_units() {
+    for format in [Format::Mp4, Format::Ts] {
+        let limits = Limits {
+            units: 1_000,
+            format,
+            ..Limits::default()
+        };
+        let files = files(&Memory::new(), limits, 60, 25).await;
+        let (last, others) = files.split_last().unwrap();
+        assert!(others.len() > 2 && last.samples < 1_120, "{files:?}");
+        for file in others {
+            assert!((1_000..1_120).contains(&file.samples), "{}", file.samples);
+        }
+        let samples: usize = files.iter().map(|file| file.samples).sum();
+        assert!(expected(60, 25) - samples <= 1, "{samples}");
+    }
+}
+
 #[tokio::test]
 async fn what_has_no_form_is_left_out() {
     let config = aac::Config::low_complexity(48_000, 2).unwrap();

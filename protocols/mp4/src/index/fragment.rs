@@ -38,11 +38,13 @@ pub(super) fn read(at: u64, end: u64, moof: &[u8]) -> Result<Vec<Run>, String> {
     let whole = Bytes::copy_from_slice(moof);
     let moof = boxes::child(&whole, b"moof").map_err(|error| error.to_string())?;
     let moof = moof.ok_or("there is no moof")?;
-    let (mut runs, mut count) = (Vec::new(), 0);
+    // Each sample has a byte of media, or its size in the box: more than there are bytes are made up to take memory.
+    let bytes = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+    let (mut runs, mut left) = (Vec::new(), MAX_SAMPLES.min(bytes));
     for found in boxes::children(&moof) {
         let (kind, traf) = found.map_err(|error| error.to_string())?;
         if &kind == b"traf" {
-            read_track(at, &traf, &mut runs, &mut count)?;
+            read_track(at, &traf, &mut runs, &mut left)?;
         }
     }
     for run in &runs {
@@ -58,7 +60,8 @@ pub(super) fn read(at: u64, end: u64, moof: &[u8]) -> Result<Vec<Run>, String> {
     Ok(runs)
 }
 
-fn read_track(at: u64, traf: &Bytes, runs: &mut Vec<Run>, count: &mut usize) -> Result<(), String> {
+/// So many samples may be left.
+fn read_track(at: u64, traf: &Bytes, runs: &mut Vec<Run>, left: &mut usize) -> Result<(), String> {
     let wrong = |error: BoxError| error.to_string();
     let tfhd = boxes::child(traf, b"tfhd").map_err(wrong)?;
     let tfhd: Tfhd = decode(&tfhd.ok_or("a track is not named")?)?;
@@ -74,10 +77,8 @@ fn read_track(at: u64, traf: &Bytes, runs: &mut Vec<Run>, count: &mut usize) -> 
         // Behind version and flags; without fields of their own, samples take no room in the box.
         let claimed = body.get(4..).and_then(|rest| rest.first_chunk());
         let claimed = claimed.map_or(0, |claimed| u32::from_be_bytes(*claimed));
-        *count = count.saturating_add(usize::try_from(claimed).unwrap_or(usize::MAX));
-        if *count > MAX_SAMPLES {
-            return Err(format!("{count} samples in one fragment"));
-        }
+        let fewer = left.checked_sub(usize::try_from(claimed).unwrap_or(usize::MAX));
+        *left = fewer.ok_or_else(|| format!("{claimed} samples, more than it has room for"))?;
         let trun: Trun = decode(&body)?;
         let offset = trun.data_offset.ok_or("a run does not say where it is")?;
         let entries = trun.samples.into_iter();
@@ -112,5 +113,47 @@ fn resolve(entry: TrunEntry, defaults: &Tfhd) -> Sample {
         size: entry.size.or(defaults.default_sample_size).unwrap_or(0),
         offset: i32::try_from(offset).unwrap_or(0),
         is_sync: flags & NON_SYNC == 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxed(kind: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+        let mut out = bytes::BytesMut::new();
+        boxes::put(&mut out, kind, &parts.concat());
+        out.to_vec()
+    }
+
+    fn numbers(numbers: &[u32]) -> Vec<u8> {
+        let numbers = numbers.iter();
+        numbers.flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    /// Reads a fragment of so many samples, of which nothing is said but that each has so many bytes.
+    fn samples(count: u32, size: u32, media: u64) -> Result<usize, String> {
+        const MOOF: u32 = 76;
+        // Offsets from the fragment, a duration and a size for all.
+        let tfhd = boxed(b"tfhd", &[&numbers(&[0x02_0018, 1, 40, size])]);
+        let tfdt = boxed(b"tfdt", &[&numbers(&[0, 0])]);
+        let trun = boxed(b"trun", &[&numbers(&[1, count, MOOF + 8])]);
+        let moof = boxed(b"moof", &[&boxed(b"traf", &[&tfhd, &tfdt, &trun])]);
+        assert_eq!(moof.len(), MOOF as usize);
+        let runs = read(1_000, 1_000 + u64::from(MOOF) + 8 + media, &moof)?;
+        Ok(runs.iter().map(|run| run.samples.len()).sum())
+    }
+
+    #[test]
+    fn no_more_samples_are_believed_than_the_fragment_has_bytes() {
+        assert_eq!(samples(100, 1, 100), Ok(100));
+        // What is empty now and then.
+        assert_eq!(samples(1, 0, 0), Ok(1));
+        for (count, media) in [(85, 0), (1 << 16, 0), (1 << 16, 1_000)] {
+            let refused = samples(count, 0, media).unwrap_err();
+            assert!(refused.contains("more than it has room for"), "{refused}");
+        }
+        // Nor more than a fragment ever has.
+        assert!(samples((1 << 16) + 1, 1, 1 << 20).is_err());
     }
 }
