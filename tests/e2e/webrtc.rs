@@ -398,6 +398,12 @@ fn a_session_is_a_resource() {
             412,
         ),
         ("PATCH", &[FRAGMENT, ("If-Match", "*")], "a=mid:0\r\n", 422),
+        (
+            "PATCH",
+            &[FRAGMENT, ("If-Match", "\"*\"")],
+            "a=mid:0\r\n",
+            422,
+        ),
         ("PATCH", OFFER, CHROMIUM, 415),
         ("PUT", &[], "", 405),
         ("DELETE", &[], "", 200),

@@ -42,6 +42,35 @@ fn one_server_pulls_from_another_and_publishes_to_a_third() {
     first.wait_log(seconds(10), &["WebRTC viewer left"]);
 }
 
+/// A server asks for a key frame every few seconds. A source that makes none is not sent again from its last.
+#[test]
+fn what_another_server_asks_for_without_need_is_not_sent_twice() {
+    let servers = [Server::start(), Server::start()];
+    let [server, far] = &servers;
+    let _publisher = publish(server, "cam", Clip::OneKeyFrame);
+    let whip = far.url("/LiveApp/whip/cam").replace("http", "whip");
+    let id = add(server, "cam", &whip);
+    wait_state(server, "cam", &id, "broadcasting", seconds(20));
+    far.wait_live("cam");
+    let count = || {
+        servers.each_ref().map(|server| {
+            let metrics = server.get("/metrics?streams=1").text();
+            let name = "millstream_stream_access_units{stream=\"LiveApp/cam\"} ";
+            let count = metrics.lines().find_map(|line| line.strip_prefix(name));
+            count.unwrap().parse::<f64>().unwrap()
+        })
+    };
+    let before = count();
+    std::thread::sleep(seconds(9));
+    let after = count();
+    let [published, arrived] = [0, 1].map(|at| after[at] - before[at]);
+    // Opus has a few more frames than AAC.
+    assert!(
+        (0.9..1.2).contains(&(arrived / published)),
+        "{published} published, {arrived} arrived"
+    );
+}
+
 /// Each through a TURN server, and no other way.
 #[test]
 fn it_pulls_and_publishes_through_a_turn_server() {

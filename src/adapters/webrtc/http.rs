@@ -209,7 +209,8 @@ async fn patch(asked: &Asked<'_>, resource: &str) -> Response<Body> {
     // Some players send no entity tag, and nothing depends on it.
     let tags = request.headers.get(header::IF_MATCH);
     let tags = tags.map(|tags| tags.to_str().unwrap_or_default().trim());
-    if tags == Some("*") {
+    // The example of RFC 9725 (section 4.3.3) has the quotes of an entity tag, which none of ours is.
+    if matches!(tags, Some("*" | "\"*\"")) {
         return restart(asked, resource, found.home, fragment).await;
     }
     let own = etag(&found.home, found.restarts);

@@ -81,6 +81,15 @@ impl Router {
         }
     }
 
+    /// The session is not at that address any more.
+    pub(super) fn forget(&self, address: SocketAddr, home: &Home) {
+        let mut by_address = write(&self.by_address);
+        // Another session may have it by now.
+        if by_address.get(&address) == Some(home) {
+            by_address.remove(&address);
+        }
+    }
+
     /// The session of that resource is about to end, and not to be found any more.
     pub(super) fn hide(&self, resource: &str) {
         self.resources().remove(resource);
@@ -126,6 +135,12 @@ impl Router {
             return self.named(binding.session());
         }
         read(&self.by_address).get(&datagram.source).cloned()
+    }
+
+    /// The session that is known at an address.
+    #[cfg(test)]
+    pub(super) fn at(&self, address: SocketAddr) -> Option<Home> {
+        read(&self.by_address).get(&address).cloned()
     }
 
     fn resources(&self) -> MutexGuard<'_, HashMap<String, Resource>> {

@@ -147,10 +147,11 @@ impl Member {
 
     /// How well it takes what it is sent.
     pub(super) fn takes(&self) -> Takes {
-        if self.ways.borrow().is_slow() {
+        let session = self.session.borrow();
+        if self.ways.borrow().is_slow(session.path()) {
             return Takes::Slowly;
         }
-        Takes::by(&self.session.borrow())
+        Takes::by(&session)
     }
 
     /// Sends an access unit.

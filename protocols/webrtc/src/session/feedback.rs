@@ -13,6 +13,9 @@ const REQUEST: Duration = Duration::from_millis(500);
 /// Most packets that are sent again for one datagram of feedback.
 const MAX_AGAIN: usize = 512;
 
+/// Our last reports that are remembered: an answer names the last that has come.
+pub(super) const REPORTED: usize = 8;
+
 /// What the viewer asked for.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
@@ -104,24 +107,26 @@ impl Session {
             return;
         }
         self.stats.fraction_lost = f32::from(block.fraction_lost) / 256.0;
-        if block.last_report != 0 {
-            // All three are of 1/65,536 s (RFC 3550 section 6.4.1).
-            let ntp = self.timeline.captured(now).compact();
-            let ticks = ntp
-                .wrapping_sub(block.last_report)
-                .wrapping_sub(block.delay);
-            // A negative time is a clock that is a little off.
-            let ticks = if ticks > u32::MAX / 2 { 0 } else { ticks };
-            let micros = u64::from(ticks) * 1_000_000 / 65_536;
-            self.stats.round_trip = Some(Duration::from_micros(micros));
-        }
+        let round_trip = self.round_trip(now, block);
+        self.stats.round_trip = round_trip.or(self.stats.round_trip);
         let is_exceeded = self.capacity.report(
             now,
             block,
-            self.stats.round_trip,
+            round_trip,
             self.stats.bytes + self.stats.bytes_again,
         );
         self.stats.exceeded += u64::from(is_exceeded);
+    }
+
+    /// The time from here to the viewer and back, by its answer to one of our reports (RFC 3550 section 6.4.1). What those
+    /// say of the time is when it was captured, which moves with the source: when they were sent is remembered.
+    fn round_trip(&self, now: Instant, block: &ReportBlock) -> Option<Duration> {
+        let mut reported = self.reported.iter().rev();
+        let (_, at) = reported.find(|(name, _)| *name == block.last_report)?;
+        // In 1/65,536 s.
+        let held = Duration::from_micros(u64::from(block.delay) * 1_000_000 / 65_536);
+        let took = now.saturating_duration_since(*at);
+        Some(took.saturating_sub(held))
     }
 
     /// Sends a report for each track that was begun, all of one instant.
@@ -131,6 +136,10 @@ impl Session {
             return;
         };
         let ntp = self.timeline.captured(now);
+        if self.reported.len() >= REPORTED {
+            self.reported.pop_front();
+        }
+        self.reported.push_back((ntp.compact(), now));
         let mut compound = Vec::with_capacity(128);
         let mut names = Vec::new();
         for track in self.tracks.iter().filter(|track| track.has_sent()) {

@@ -38,6 +38,7 @@ use media::Kind;
 use outgoing::Outgoing;
 use rtp::{Payloads, rtcp};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use timeline::Timeline;
 use track::Track;
@@ -176,6 +177,8 @@ pub struct Session {
     connect_by: Instant,
     /// When the next sender reports are due, once something was sent.
     report_at: Option<Instant>,
+    /// The last reports: what answers name them by, and when they were sent.
+    reported: VecDeque<(u32, Instant)>,
     closed: bool,
 }
 
@@ -271,6 +274,7 @@ impl Session {
             stats: Stats::default(),
             connect_by: now + CONNECT,
             report_at: None,
+            reported: VecDeque::with_capacity(feedback::REPORTED),
             closed: false,
         }
     }
@@ -439,7 +443,7 @@ impl Session {
     }
 
     /// Says how long ago what is sent from now on was captured. Sender reports tell that moment, so that a
-    /// player knows how old its picture is. Steps make the next round trip that is measured wrong.
+    /// player knows how old its picture is.
     pub const fn set_delay(&mut self, delay: Duration) {
         self.timeline.delay = delay;
     }

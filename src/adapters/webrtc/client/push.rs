@@ -114,8 +114,11 @@ impl Publishing<'_> {
                 Some(Item::Ended(_)) => return Ok(()),
             }
             if self.supply.is_due(now) {
-                self.supply.begin_again(now, self.recent.squeezed());
-                self.catch_up();
+                let again = self.recent.squeezed();
+                if !again.is_empty() {
+                    self.supply.begin_again(now, again);
+                    self.catch_up();
+                }
             }
         }
     }
@@ -131,7 +134,11 @@ impl Publishing<'_> {
             }
             Event::RandomAccessWanted => {
                 self.feed.stream.want_random_access();
-                self.supply.want(Instant::now());
+                // Servers ask for one every few seconds, whatever they have. What is sent again they would pass on twice:
+                // only one that has lost something is helped by that.
+                if self.link.session.stats().fraction_lost > 0.0 {
+                    self.supply.want(Instant::now());
+                }
             }
             Event::Packet { .. } => {}
             Event::Closed {

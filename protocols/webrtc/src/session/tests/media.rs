@@ -355,22 +355,38 @@ fn reports_tie_the_tracks_together() {
 fn the_viewers_reports_are_read() {
     let mut viewer = Viewer::connected(Options::default());
     let ssrc = viewer.sources(Kind::Video).0;
-    let ntp = viewer.session.timeline.captured(viewer.now);
+    let now = viewer.now;
+    viewer
+        .session
+        .send(now, Kind::Video, 900_000, 90_000, &Payloads::single(&[1]));
+    viewer.exchange();
+    let sent = viewer.control.iter().rev().find_map(|packet| match packet {
+        rtcp::Packet::SenderReport(report) => Some(report.info.ntp.compact()),
+        _ => None,
+    });
+    // It turns out that what is sent was captured long ago; that is no part of the way.
+    viewer.session.set_delay(Duration::from_secs(3));
     viewer.now += Duration::from_millis(250);
-    let block = ReportBlock {
-        ssrc,
-        fraction_lost: 64,
-        last_report: ntp.compact(),
-        delay: 65_536 / 10,
-        ..ReportBlock::default()
+    let mut answer = |last_report: u32| {
+        let block = ReportBlock {
+            ssrc,
+            fraction_lost: 64,
+            last_report,
+            delay: 65_536 / 10,
+            ..ReportBlock::default()
+        };
+        let report = ReceiverReport {
+            ssrc: 1,
+            blocks: vec![block],
+        };
+        viewer.feed_back(&rtcp::Packet::ReceiverReport(report));
+        let stats = viewer.session.stats();
+        assert_eq!(stats.fraction_lost, 0.25);
+        stats.round_trip.map(|time| time.as_millis())
     };
-    let report = ReceiverReport {
-        ssrc: 1,
-        blocks: vec![block],
-    };
-    viewer.feed_back(&rtcp::Packet::ReceiverReport(report));
-    let stats = viewer.session.stats();
-    assert_eq!(stats.fraction_lost, 0.25);
-    let round_trip = stats.round_trip.unwrap().as_millis();
+    let sent = sent.unwrap();
+    // Nothing is told by an answer to what was never said.
+    assert_eq!(answer(sent.wrapping_add(1)), None);
+    let round_trip = answer(sent).unwrap();
     assert!((149..=151).contains(&round_trip), "{round_trip}");
 }
