@@ -5,7 +5,8 @@
 //! tracks of a sender share (RFC 3550 section 6.4.1): from the moment there is one of the leading track and one
 //! of another, they say how far that one has to be moved. A small disagreement is left alone once something has
 //! been placed, for each correction is a step that can be heard; a huge one is a sender whose reports make no
-//! sense.
+//! sense. One that appears later is believed when both tracks have told it: the wall clock of a sender that is set shows
+//! in the report of one track before it does in that of another.
 
 use media::Timebase;
 use rtp::rtcp::NtpTime;
@@ -42,6 +43,17 @@ struct Place {
     shift: i64,
     /// A time of it has been placed.
     used: bool,
+    /// Both it and the leading track have reported before.
+    told: bool,
+    /// They disagree with that since a report of the leading track, or of this one.
+    doubt: Option<By>,
+}
+
+/// Whose report it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Lead,
+    Own,
 }
 
 impl Axis {
@@ -72,17 +84,25 @@ impl Axis {
         let Some(lead) = self.places.get(self.lead).and_then(|place| place.zero) else {
             return;
         };
+        let of_lead = track == self.lead;
         for (number, place) in self.places.iter_mut().enumerate() {
-            if number != self.lead {
-                place.follow(lead);
+            if number != self.lead && of_lead {
+                place.follow(lead, By::Lead);
+            } else if number == track && !of_lead {
+                place.follow(lead, By::Own);
             }
         }
     }
 
     /// The clock of a track has nothing more to do with what was reported.
     pub(super) fn forget(&mut self, track: usize) {
-        if let Some(place) = self.places.get_mut(track) {
-            place.zero = None;
+        for (number, place) in self.places.iter_mut().enumerate() {
+            if number == track {
+                place.zero = None;
+            }
+            if number == track || track == self.lead {
+                (place.told, place.doubt) = (false, None);
+            }
         }
     }
 
@@ -122,22 +142,29 @@ impl Axis {
 }
 
 impl Place {
-    /// Moves the track against the leading one, whose zero is `lead`, if that is called for.
-    fn follow(&mut self, lead: i64) {
+    /// Moves the track against the leading one, whose zero is `lead`, if that is called for by the report that has come.
+    fn follow(&mut self, lead: i64, by: By) {
         let Some(zero) = self.zero else {
             return;
         };
         let shift = zero.saturating_sub(lead);
         let tolerated = if self.used { TOLERATED_MICROS } else { 0 };
         let change = shift.saturating_sub(self.shift).unsigned_abs();
-        if shift.unsigned_abs() <= MAX_SHIFT_MICROS && change > tolerated {
-            tracing::debug!(
-                from = self.shift,
-                to = shift,
-                "a track moved, in microseconds"
-            );
-            self.shift = shift;
+        let is_new = !std::mem::replace(&mut self.told, true);
+        if shift.unsigned_abs() > MAX_SHIFT_MICROS || change <= tolerated {
+            self.doubt = None;
+            return;
         }
+        let doubt = *self.doubt.get_or_insert(by);
+        if self.used && !is_new && doubt == by {
+            return;
+        }
+        tracing::debug!(
+            from = self.shift,
+            to = shift,
+            "a track moved, in microseconds"
+        );
+        (self.shift, self.doubt) = (shift, None);
     }
 }
 
@@ -180,6 +207,33 @@ mod tests {
                 assert!((found - expected).abs() <= 1, "{late}: {found}");
             }
         }
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_moves_nothing() {
+        let mut axis = Axis::new(2, 0);
+        let report = |axis: &mut Axis, track: usize, second: u64, zero: u64| {
+            let clock = [Timebase::VIDEO, SOUND][track];
+            let elapsed = Timebase::MICROS.rescale(second.cast_signed() * 1_000_000, clock);
+            axis.report(track, ntp(zero + second * 1_000_000), elapsed, clock, None);
+        };
+        for track in [0, 1] {
+            report(&mut axis, track, 1, START);
+        }
+        for second in [2, 3] {
+            let set = START + 2_000_000 * (second - 1);
+            for track in [0, 1, 1] {
+                assert_eq!(axis.place(1, 800, SOUND), 800);
+                report(&mut axis, track, second, set);
+            }
+        }
+        assert_eq!(axis.place(1, 800, SOUND), 800);
+        // What both have told is so: sound is late by 300 ms from here on.
+        let set = START + 4_000_000;
+        report(&mut axis, 1, 4, set + 300_000);
+        assert_eq!(axis.place(1, 800, SOUND), 800);
+        report(&mut axis, 0, 4, set);
+        assert!((2_399..=2_400).contains(&(axis.place(1, 800, SOUND) - 800)));
     }
 
     #[test]
