@@ -198,13 +198,14 @@ async fn serve(
     tokio::spawn(announcer.run());
     control.recover_recordings().await?;
     control.number_all().await?;
+    // Before there are sources: the first of them may be live at once.
+    tokio::spawn(control.clone().follow_hub());
     control.set_static_streams(&static_streams(config)?).await?;
     control.start_targets();
     control.start_sources();
     tokio::spawn(control.clone().restart_periodically());
     tokio::spawn(control.clone().keep_recordings_in_bounds());
     tokio::spawn(control.clone().keep_recordings_stored());
-    tokio::spawn(control.clone().follow_hub());
     tokio::spawn(control.clone().follow_demand());
     if general.hooks.cameras {
         tokio::spawn(control.clone().follow_cameras());

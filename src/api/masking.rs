@@ -100,6 +100,12 @@ pub(super) fn is_shown_for(field: &str, given: &str, kept: &str) -> bool {
 }
 
 fn mask_fields(fields: &mut Map<String, Value>) {
+    // EvoStream names a stream that goes out by what the target calls it.
+    if fields.contains_key("pushSettings")
+        && let Some(name) = fields.get_mut("name")
+    {
+        *name = MASK.into();
+    }
     for (name, value) in fields {
         let name = name.to_ascii_lowercase();
         let is_place = PLACES.contains(&name.as_str());
@@ -180,6 +186,8 @@ mod tests {
             "pull": "srt://h:1?streamid=read:a&passphrase=p&latency=120",
             "data": { "targetUri": { "fullUri": "rtmp://u:p@h/a/k", "host": "h", "port": 1935, "password": "p",
                 "parameters": { "k": "v" } }, "targetStreamName": "key" },
+            "out": { "name": "key", "pushSettings": { "localStreamName": "cam" } },
+            "in": { "name": "cam", "pullSettings": {} },
             "lastError": "connection to http://h refused",
         });
         mask(&mut value);
@@ -195,6 +203,8 @@ mod tests {
                 "pull": "srt://h:1?streamid=***&passphrase=***&latency=120",
                 "data": { "targetUri": { "fullUri": "***", "host": "h", "port": 1935, "password": "***",
                     "parameters": "***" }, "targetStreamName": "***" },
+                "out": { "name": "***", "pushSettings": { "localStreamName": "cam" } },
+                "in": { "name": "cam", "pullSettings": {} },
                 "lastError": "connection to http://h refused",
             })
         );

@@ -238,13 +238,31 @@ impl Site {
         let change = rights::changes(request.method())
             .then(|| format!("{} {}", request.method(), request.uri().path()));
         request.extensions_mut().insert(identity.clone());
-        let Ok(response) = router.call(request).await;
-        if let Some(change) = change {
-            let status = response.status();
-            let audit = self.context.auth.audit();
-            audit.add(&identity, &change, status.as_u16()).await;
-        }
-        match identity.role {
+        let role = identity.role;
+        let response = match change {
+            Some(change) => {
+                let context = self.context.clone();
+                let changing = tokio::spawn(async move {
+                    let Ok(response) = router.call(request).await;
+                    let status = response.status().as_u16();
+                    context.auth.audit().add(&identity, &change, status).await;
+                    response
+                });
+                // Over HTTP/2 who goes away ends what waits here: what has begun is done, and noted, all the same.
+                match changing.await {
+                    Ok(response) => response,
+                    Err(ended) => match ended.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping\n"),
+                    },
+                }
+            }
+            None => {
+                let Ok(response) = router.call(request).await;
+                response
+            }
+        };
+        match role {
             Role::Viewer => masking::masked(response).await,
             _ => response,
         }
@@ -262,8 +280,12 @@ impl Site {
         let hls = hls::Part::of(&path);
         let mut response = match *request.method() {
             Method::GET | Method::HEAD if stored.is_some() || hls.is_some() => {
-                let id = hls.map_or(path.as_str(), |(_, file)| file);
-                let id = self.control.vod_stream(&app, id);
+                let file = hls.map_or(path.as_str(), |(_, file)| file);
+                // A picture is its stream's.
+                let id = match pictured(&path) {
+                    Some(id) => id.to_owned(),
+                    None => self.control.vod_stream(&app, file),
+                };
                 let caller = Caller {
                     protocol: "http",
                     address: peer,
@@ -380,8 +402,8 @@ impl Site {
             (path, media_type)
         });
         recording.or_else(|| {
-            let (id, file) = path.split_once('/')?;
-            (file == apivideo::PICTURE).then(|| self.control.picture(app, id))?
+            let id = pictured(path)?;
+            self.control.picture(app, id)
         })
     }
 
@@ -548,6 +570,12 @@ fn application(path: &str) -> Option<&str> {
 }
 
 /// A complete file of the server's own, if there is one.
+/// The stream of whose picture that is the path.
+fn pictured(path: &str) -> Option<&str> {
+    let (id, file) = path.split_once('/')?;
+    (file == apivideo::PICTURE).then_some(id)
+}
+
 async fn stored(
     path: &Path,
     media_type: &'static str,

@@ -26,6 +26,10 @@ const BETWEEN: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a camera that goes on is told to stop, and the time in between.
+const STOPS: u32 = 5;
+const STOP_AGAIN: Duration = Duration::from_secs(1);
+
 /// What a camera calls a state that it only repeats, because somebody new asks.
 const INITIALIZED: &str = "Initialized";
 
@@ -93,21 +97,34 @@ impl Handle {
         vector: Vector,
         timeout: Duration,
     ) -> Result<(), CameraError> {
+        let mut camera = self.lock().await;
+        camera.go(motion, vector, timeout).await?;
+        // What was refused, or is no motion, leaves the end of the one before as it is.
+        if vector == Vector::default() {
+            return Ok(());
+        }
         let number = self.motions.fetch_add(1, Ordering::SeqCst) + 1;
-        self.lock().await.go(motion, vector, timeout).await?;
-        if motion == Motion::Continuous && vector != Vector::default() {
-            let handle = self.clone();
-            tokio::spawn(async move {
-                sleep(timeout).await;
-                let mut camera = handle.lock().await;
-                if handle.motions.load(Ordering::SeqCst) == number
-                    && let Err(error) = camera.stop().await
-                {
-                    tracing::warn!(%error, "a camera could not be stopped");
-                }
-            });
+        if motion == Motion::Continuous {
+            tokio::spawn(self.clone().stop_later(number, timeout));
         }
         Ok(())
+    }
+
+    /// Ends the motion of that number, if it is still the last.
+    async fn stop_later(self: Arc<Self>, number: u64, timeout: Duration) {
+        sleep(timeout).await;
+        for attempt in 1..=STOPS {
+            let mut camera = self.lock().await;
+            if self.motions.load(Ordering::SeqCst) != number {
+                return;
+            }
+            let Err(error) = camera.stop().await else {
+                return;
+            };
+            drop(camera);
+            tracing::warn!(%error, attempt, "a camera could not be stopped");
+            sleep(STOP_AGAIN).await;
+        }
     }
 
     /// Ends all motion.
@@ -115,8 +132,11 @@ impl Handle {
     /// # Errors
     /// When it does not.
     pub async fn stop(&self) -> Result<(), CameraError> {
+        let mut camera = self.lock().await;
+        camera.stop().await?;
+        // One that could not be ended is, when its time is over.
         self.motions.fetch_add(1, Ordering::SeqCst);
-        self.lock().await.stop().await
+        Ok(())
     }
 }
 

@@ -258,9 +258,11 @@ impl Control {
         if broadcast.kind.is_pulled() {
             broadcast.number = self.numbers(1).await?.start;
         }
-        broadcast
-            .endpoints
-            .extend(known.into_iter().flat_map(|known| known.endpoints));
+        if let Some(known) = known {
+            broadcast.endpoints.extend(known.endpoints);
+            broadcast.record = broadcast.record.or(known.record);
+            broadcast.slate = broadcast.slate.or(known.slate);
+        }
         self.keep(&name, &broadcast).await?;
         self.lock().insert(name.clone(), broadcast.clone());
         if let Some(key) = &broadcast.stream_key {
@@ -272,11 +274,22 @@ impl Control {
 
     /// Writes down what is asked of a broadcast, where it is to survive a restart.
     async fn keep(&self, name: &StreamName, broadcast: &Broadcast) -> Result<(), StoreError> {
-        if broadcast.once {
-            return Ok(());
-        }
         let (store, kind) = (&self.shared.store, store::Kind::Broadcasts);
-        store.put(kind, name.as_str(), broadcast).await
+        if !broadcast.once {
+            return store.put(kind, name.as_str(), broadcast).await;
+        }
+        // Of what is tried once, its targets are kept: they wait for a stream of that name.
+        let endpoints = broadcast.endpoints.iter();
+        let left = Broadcast {
+            implied: true,
+            created: broadcast.created,
+            endpoints: endpoints.filter(|one| !one.once).cloned().collect(),
+            ..Broadcast::default()
+        };
+        match left.endpoints.is_empty() {
+            true => store.remove(kind, name.as_str()).await,
+            false => store.put(kind, name.as_str(), &left).await,
+        }
     }
 
     /// Other rules for sources, from now on.

@@ -7,7 +7,7 @@ use crate::record::name::is_file;
 use crate::store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The form of [`State`].
 const FORM: u32 = 1;
@@ -213,17 +213,25 @@ impl Control {
         if after.kind.is_pulled() && after.number == 0 {
             after.number = self.numbers(1).await?.start;
         }
+        let mut ids = BTreeSet::new();
         for endpoint in &mut after.endpoints {
-            let same = known.endpoints.iter().find(|one| one.url == endpoint.url);
+            let said = endpoint.clone();
+            let same = known.endpoints.iter().find(|one| one.url == said.url);
             *endpoint = match same {
-                Some(same) => same.clone(),
+                Some(same) => Endpoint {
+                    id: same.id.clone(),
+                    number: same.number,
+                    ..said
+                },
                 None => {
-                    let id = endpoint.id.clone();
-                    let new = self.identified(endpoint.clone()).await?;
-                    let id = if is_id(&id) { id } else { new.id };
+                    let id = said.id.clone();
+                    let new = self.identified(said).await?;
+                    let is_free = is_id(&id) && !ids.contains(&id);
+                    let id = if is_free { id } else { new.id };
                     Endpoint { id, ..new }
                 }
             };
+            ids.insert(endpoint.id.clone());
         }
         let kind = store::Kind::Broadcasts;
         self.shared.store.put(kind, name.as_str(), &after).await?;

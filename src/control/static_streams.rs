@@ -144,7 +144,10 @@ impl Control {
     ) {
         let none = Broadcast::default();
         let before = before.unwrap_or(&none);
-        let is_in = |all: &Broadcast, one: &Endpoint| all.endpoints.iter().any(|e| e.id == one.id);
+        let is_same = |one: &Endpoint, other: &Endpoint| {
+            (&one.id, &one.url, one.paused) == (&other.id, &other.url, other.paused)
+        };
+        let is_in = |all: &Broadcast, one: &Endpoint| all.endpoints.iter().any(|e| is_same(e, one));
         for gone in before.endpoints.iter().filter(|one| !is_in(after, one)) {
             self.shared.supervisor.stop_target(name, &gone.id);
         }

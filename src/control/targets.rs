@@ -95,14 +95,20 @@ impl Control {
         {
             let _writing = self.shared.writing.lock().await;
             let is_new = !self.lock().contains_key(name);
-            if is_new {
-                self.imply(name)?;
-            }
+            let passing = match is_new {
+                true => self.imply(name)?,
+                false => None,
+            };
             let added = endpoint.clone();
             let change = |broadcast: &mut Broadcast| add(name, &mut broadcast.endpoints, added);
             let changed = self.change_kept(name, change).await;
             if changed.is_err() && is_new {
                 self.lock().remove(name);
+                if let Some(passing) = passing {
+                    self.lock_passing().insert(name.clone(), passing);
+                    // The stream may have ended meanwhile.
+                    self.forget_passing(name);
+                }
             }
             changed?;
         }
@@ -370,23 +376,23 @@ impl Control {
     }
 
     /// Makes a broadcast that waits for a stream of that name. For who holds the right to write; nothing is written yet.
-    fn imply(&self, name: &StreamName) -> Result<(), ControlError> {
+    /// Returns what was asked of a stream that nobody announced, which is asked of the broadcast from now on.
+    fn imply(&self, name: &StreamName) -> Result<Option<Broadcast>, ControlError> {
         let count = self.lock().len();
         if count >= super::MAX_BROADCASTS {
             return Err(ControlError::Full(count));
         }
-        // What was asked of a stream that nobody announced is asked of the broadcast from now on.
-        let passing = self.lock_passing().remove(name).unwrap_or_default();
+        let passing = self.lock_passing().remove(name);
         let live = self.shared.hub.get(name);
         let broadcast = Broadcast {
             implied: true,
             created: SystemTime::now(),
             started: live.as_ref().map(|stream| stream.snapshot().since),
             live: live.is_some(),
-            ..passing
+            ..passing.clone().unwrap_or_default()
         };
         self.lock().insert(name.clone(), broadcast);
-        Ok(())
+        Ok(passing)
     }
 
     /// A broadcast that is there for its targets goes with the last of them.
@@ -399,6 +405,7 @@ impl Control {
                 .remove(store::Kind::Broadcasts, name.as_str())
                 .await?;
             self.lock().remove(name);
+            self.hold_for_slate(name, None);
         }
         Ok(())
     }

@@ -503,6 +503,32 @@ fn lists_are_filtered_sorted_and_paged() {
 }
 
 #[test]
+fn a_picture_is_for_whom_its_stream_is_for() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let server = Server::with(&["--config", &file.path().display().to_string()]);
+    let made = create(&server, &json!({"name": "a"}));
+    let place = format!("/live-streams/{}/thumbnail", id(&made));
+    let picture = b"--cut\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.jpg\"\r\n\r\n\xff\xd8\xff\xe0\r\n--cut--\r\n";
+    let headers = [("Content-Type", "multipart/form-data; boundary=cut")];
+    let answer = request(server.http, "POST", &place, &headers, picture);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let url = answer.json()["assets"]["thumbnail"].to_string();
+    let [_, _, _, app, _, stream, ..] = url.split('/').collect::<Vec<_>>()[..] else {
+        panic!("{url}")
+    };
+    let shown = format!("/{app}/streams/{stream}/thumbnail.jpg");
+    assert_eq!(get(server.http, &shown).status, 200);
+    let rights = format!("[auth.rights.\"{app}/{stream}\"]\nplayers = [\"joe:hidden\"]\n");
+    std::fs::write(file.path(), rights).unwrap();
+    wait_until("it is not for everybody", seconds(20), || {
+        get(server.http, &shown).status == 401
+    });
+    let login = [("Authorization", "Basic am9lOmhpZGRlbg==")];
+    let shown = request(server.http, "GET", &shown, &login, b"");
+    assert_eq!(shown.status, 200, "{}", shown.text());
+}
+
+#[test]
 fn a_picture_is_uploaded_shown_and_removed() {
     let server = Server::start();
     let made = create(&server, &json!({"name": "a"}));

@@ -474,3 +474,20 @@ fn pages_and_strangers_are_turned_away() {
     );
     assert_eq!(server.broadcast("evil"), None);
 }
+
+#[test]
+fn a_push_that_waits_is_no_stream_of_that_name_yet() {
+    let server = Server::start();
+    success(server.evostream(
+        "pushStream",
+        "uri=rtmp://127.0.0.1:9/a localStreamName=waits",
+    ));
+    let made = server.rest("POST", "/create", r#"{"streamId":"waits"}"#);
+    assert_eq!(made.status, 200, "{}", made.text());
+    assert_eq!(
+        made.json()["endPointList"].as_array().map(Vec::len),
+        Some(1)
+    );
+    let again = server.rest("POST", "/create", r#"{"streamId":"waits"}"#);
+    assert_eq!(again.status, 400, "{}", again.text());
+}

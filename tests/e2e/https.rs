@@ -7,7 +7,8 @@ use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{limit, seconds, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::net::TcpListener;
 use std::process::Command;
 
 #[test]
@@ -59,6 +60,32 @@ fn what_never_ends_goes_over_a_connection_of_its_own() {
         );
         assert!(output.stdout.starts_with(start), "{path}");
     }
+}
+
+#[test]
+fn what_a_client_has_begun_is_done_and_noted_when_it_goes_away() {
+    let server = Server::start();
+    // A camera that does not answer for as long as it may.
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let camera = json!({
+        "type": "ipCamera", "name": "cam", "streamId": "cam", "ipAddr": deaf.local_addr().unwrap().to_string(),
+    });
+    let url = server.secure_url("/LiveApp/rest/v2/broadcasts/create?autoStart=true");
+    let output = curl(&[
+        "--http2",
+        "--max-time",
+        "1",
+        "--json",
+        &camera.to_string(),
+        &url,
+    ])
+    .output()
+    .unwrap();
+    assert_eq!(output.stdout, b"");
+    wait_until("it is noted", seconds(60), || {
+        let audit = server.get("/api/v1/audit").text();
+        audit.contains("POST /LiveApp/rest/v2/broadcasts/create")
+    });
 }
 
 #[test]

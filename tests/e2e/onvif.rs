@@ -162,6 +162,8 @@ fn a_camera_is_added_watched_and_moved() {
         "POST",
         "move?valueX=1&movement=continuous&timeout=1",
     );
+    // One that is no motion leaves that as it is.
+    done(&server, "POST", "move");
     wait_until("the camera stands", seconds(20), || {
         motors.stdout.count(|line| line == "stop") > before
     });

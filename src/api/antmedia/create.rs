@@ -7,7 +7,7 @@ use super::cameras;
 use super::envelope::{FETCHER_NOT_STARTED, Outcome, control_failure, refusal};
 use super::routes::host;
 use crate::api::json;
-use crate::control::{ControlError, Kind};
+use crate::control::{ControlError, Kind, View};
 use crate::hub::StreamName;
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -76,7 +76,10 @@ pub(super) async fn create(
             "The type is none of liveStream, ipCamera, streamSource, VoD, playlist",
         );
     };
-    if shared.control.get(&name).is_some() {
+    // What is there for targets alone, which wait for the stream, becomes the broadcast.
+    let waits = |view: &View| view.broadcast.implied && view.stream.is_none();
+    let known = shared.control.get(&name);
+    if known.is_some_and(|known| !waits(&known)) {
         return id_in_use();
     }
     if request
@@ -159,7 +162,8 @@ async fn create_and_start(
     match shared.control.start(&name).await {
         Ok(()) => Outcome::success("", Some(name.id())).into_response(),
         Err(refused) => {
-            if let Err(error) = shared.control.delete(&name).await {
+            // Targets that waited for it wait on.
+            if let Err(error) = shared.control.remove_source(&name).await {
                 return control_failure(&error);
             }
             Outcome {

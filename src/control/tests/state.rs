@@ -3,8 +3,12 @@
 use super::bench::{Bench, Mood, broadcast, name, until};
 use crate::control::settings::AppSettings;
 use crate::control::state::State;
+use crate::control::supervisor::Phase;
+use crate::control::targets::TargetPatch;
 use crate::control::{Broadcast, ControlError, Endpoint, Status};
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::sleep;
 
 const A: &str = "fake://host:1/a";
 const B: &str = "fake://host:1/b";
@@ -141,4 +145,42 @@ async fn a_wrong_document_changes_nothing() {
     let restored = bench.control.restore(&mixed, false).await.unwrap();
     assert_eq!(restored.made, ["LiveApp/good"]);
     assert!(restored.failed["LiveApp/bad"].contains("169.254.169.254"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn targets_go_where_the_document_says_and_stand_still_where_it_says_that() {
+    const OTHER: &str = "fake://other:1/t";
+    let bench = filled().await;
+    bench.fake.set(OTHER, Mood::Live);
+    let one = name("one");
+    let target = || bench.control.get(&one).unwrap().targets.remove(0);
+    until(|| target().state.phase == Phase::Live).await;
+    let before = bench.control.state();
+    let moved = TargetPatch {
+        place: Some((OTHER.to_owned(), Default::default())),
+        ..TargetPatch::default()
+    };
+    let id = target().endpoint.id;
+    bench.control.change_target(&one, &id, moved).await.unwrap();
+    until(|| bench.fake.attempts_at(OTHER).len() == 1).await;
+    let restored = bench.control.restore(&before, true).await.unwrap();
+    assert_eq!(restored.made, ["LiveApp/one"]);
+    until(|| bench.fake.attempts_at(TARGET).len() == 2).await;
+    assert_eq!(target().endpoint.id, id);
+    assert_eq!(bench.control.state(), before);
+    let mut still = before.clone();
+    still.broadcasts.get_mut("LiveApp/one").unwrap()["endpoints"][0]["paused"] = true.into();
+    bench.control.restore(&still, true).await.unwrap();
+    assert_eq!(target().state.phase, Phase::Paused);
+    assert_eq!(bench.control.state(), still);
+    let again = bench.control.restore(&still, true).await.unwrap();
+    assert_eq!(again.same.len(), 3, "{again:?}");
+    // Nothing goes on at either place.
+    sleep(Duration::from_secs(60)).await;
+    for url in [TARGET, OTHER] {
+        bench.fake.set(url, Mood::Refusing);
+    }
+    sleep(Duration::from_secs(60)).await;
+    let attempts = [TARGET, OTHER].map(|url| bench.fake.attempts_at(url).len());
+    assert_eq!(attempts, [2, 1]);
 }

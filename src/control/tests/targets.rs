@@ -1,6 +1,6 @@
 //! Targets that are added before their stream, tried once, paused, replaced.
 
-use super::bench::{Bench, Mood, broadcast, name, until};
+use super::bench::{Bench, Mood, broadcast, name, origin, track, unit, until};
 use crate::control::supervisor::Phase;
 use crate::control::targets::TargetView;
 use crate::control::{ControlError, Endpoint};
@@ -189,4 +189,85 @@ async fn targets_that_stay_are_not_disturbed() {
     assert_eq!(targets(&bench, &cam).len(), 1);
     bench.control.set_targets(&cam, Vec::new()).await.unwrap();
     assert!(targets(&bench, &cam).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_is_refused_leaves_those_of_a_stream_that_nobody_announced() {
+    let bench = Bench::new();
+    tokio::spawn(bench.control.clone().follow_hub());
+    bench.fake.set(ONE, Mood::Live);
+    let cam = name("cam");
+    let publisher = bench.hub.publish(&cam, &origin("a")).unwrap();
+    publisher.set_track(track()).unwrap();
+    for number in 0..10 {
+        publisher.push(unit(number)).unwrap();
+    }
+    let id = bench.control.add_target(&cam, ONE).await.unwrap();
+    until(|| phase(&bench, &cam) == Some(Phase::Live)).await;
+    let refused = bench.control.push(&cam, Endpoint::to(ONE)).await;
+    assert!(matches!(refused, Err(ControlError::TargetExists(_))));
+    let kept = targets(&bench, &cam);
+    assert_eq!(
+        (kept.len(), &kept[0].endpoint.id, kept[0].state.phase),
+        (1, &id, Phase::Live)
+    );
+    assert!(bench.control.get(&cam).unwrap().temporary);
+    // It goes with its stream.
+    drop(publisher);
+    until(|| bench.supervisor.target_state(&cam, &id).is_none()).await;
+    assert!(bench.control.get(&cam).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_targets_of_a_source_that_is_tried_once_are_kept() {
+    let bench = Bench::new();
+    bench.fake.set(SOURCE, Mood::Live);
+    let cam = name("cam");
+    let once = crate::control::Broadcast {
+        once: true,
+        ..broadcast(&[SOURCE])
+    };
+    bench.control.add_source(cam.clone(), once).await.unwrap();
+    let pushed = bench.control.push(&cam, Endpoint::to(ONE)).await.unwrap();
+    let again = bench.again();
+    assert_eq!(targets(&again, &cam)[0].endpoint, pushed);
+    assert!(
+        again
+            .control
+            .get(&cam)
+            .unwrap()
+            .broadcast
+            .sources()
+            .is_empty()
+    );
+    bench.control.remove_target(&cam, &pushed.id).await.unwrap();
+    assert!(bench.again().control.get(&cam).is_none());
+    assert!(bench.control.get(&cam).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_its_slate_waits_no_longer_than_its_targets() {
+    let bench = Bench::new();
+    tokio::spawn(bench.control.clone().follow_hub());
+    let cam = name("cam");
+    let slate = || bench.control.get(&cam).unwrap().broadcast.slate;
+    bench.control.push(&cam, Endpoint::to(ONE)).await.unwrap();
+    let wish = |broadcast: &mut crate::control::Broadcast| {
+        broadcast.slate = Some("soon.mp4".to_owned());
+        Ok(())
+    };
+    bench.control.change_asked(&cam, wish).await.unwrap();
+    bench.control.hold_for_slate(&cam, Some("soon.mp4"));
+    // Whoever makes the broadcast gets the slate with the target.
+    bench.start("cam", &[SOURCE]).await;
+    assert_eq!(slate().as_deref(), Some("soon.mp4"));
+    bench.control.remove_source(&cam).await.unwrap();
+    bench.control.change_asked(&cam, wish).await.unwrap();
+    bench.control.hold_for_slate(&cam, Some("soon.mp4"));
+    let id = targets(&bench, &cam)[0].endpoint.id.clone();
+    bench.control.remove_target(&cam, &id).await.unwrap();
+    let publisher = bench.hub.publish(&cam, &origin("a")).unwrap();
+    publisher.set_track(track()).unwrap();
+    publisher.finish();
+    assert!(bench.hub.get(&cam).is_none());
 }
