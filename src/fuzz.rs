@@ -65,7 +65,10 @@ pub fn redirect(data: &[u8]) {
     };
     let asked = Url::parse(&String::from_utf8_lossy(asked));
     let place = HeaderValue::from_bytes(place.trim_ascii_start());
-    if let (Ok(asked), Ok(place)) = (asked, place)
+    // Nothing else is asked. (`url` panics at some references from files.)
+    let asked = asked.ok();
+    let asked = asked.filter(|asked| matches!(asked.scheme(), "http" | "https"));
+    if let (Some(asked), Ok(place)) = (asked, place)
         && let Ok(next) = fetch::follow(&asked, &place)
     {
         assert!(matches!(next.scheme(), "http" | "https") && next.host().is_some());

@@ -8,15 +8,14 @@ use crate::support::http::get;
 use crate::support::media::{Seen, decoding};
 use crate::support::peer::Peer;
 use crate::support::rtmp::{Answer, Client, tags};
-use crate::support::seconds;
 use crate::support::server::Server;
+use crate::support::{free_port, seconds};
 use bytes::Bytes;
 use flv::file::{Tag, TagKind};
 use rtmp::chunk::MessageType;
 use rtmp::client::Event;
 use serde_json::json;
 use std::collections::HashMap;
-use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -120,11 +119,7 @@ impl Soak {
             play(client, Arc::clone(&pictures), Arc::clone(&stop))
         };
         let players = (0..PLAYERS).map(play).collect();
-        let udp = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let udp = free_port();
         let source = json!({
             "type": "streamSource", "name": "udp", "streamId": "udp", "streamUrl": format!("udp://127.0.0.1:{udp}"),
         });
