@@ -569,13 +569,13 @@ fn application(path: &str) -> Option<&str> {
     rest.starts_with("rest/").then_some(app)
 }
 
-/// A complete file of the server's own, if there is one.
 /// The stream of whose picture that is the path.
 fn pictured(path: &str) -> Option<&str> {
     let (id, file) = path.split_once('/')?;
     (file == apivideo::PICTURE).then_some(id)
 }
 
+/// A complete file of the server's own, if there is one.
 async fn stored(
     path: &Path,
     media_type: &'static str,
