@@ -47,7 +47,7 @@ pub struct Writer {
     so_far: SoFar,
 }
 
-/// What is in a file that is being written, where that is not in the file for everybody to read.
+/// What is in a file that is being written, so that nobody has to read all of it to know.
 pub type SoFar = Arc<Mutex<Option<Finished>>>;
 
 impl Writer {
@@ -104,15 +104,15 @@ impl Writer {
             .unwrap_or_default()
     }
 
-    /// What is in it, as it grows; nothing for MP4, which says so itself.
+    /// What is in it, as it grows.
     pub fn so_far(&self) -> SoFar {
         self.so_far.clone()
     }
 
-    /// Tells what is in it by now, from which it is completed without reading it.
+    /// Tells what is in it by now. A transport stream is completed from that without reading it.
     pub(super) fn know(&self, (samples, duration, spans): (usize, Duration, Spans)) {
         let known = Finished {
-            path: finish::final_path(&self.path),
+            path: self.path.clone(),
             bytes: self.length,
             duration,
             samples,
@@ -147,14 +147,15 @@ impl Writer {
     pub fn finish(self) -> Result<Finished, RecordError> {
         self.file.set_length(self.length)?;
         drop(self.file);
-        let known = self
-            .so_far
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = so_far.clone();
+        drop(so_far);
         match known.filter(|known| known.bytes == self.length) {
-            Some(known) => finish::rename(&*self.host, &self.path, known),
-            None => finish::finish(&*self.host, &self.path),
+            Some(known) if name::format(&known.path.to_string_lossy()) == Format::Ts => {
+                let path = finish::final_path(&self.path);
+                finish::rename(&*self.host, &self.path, Finished { path, ..known })
+            }
+            _ => finish::finish(&*self.host, &self.path),
         }
     }
 }

@@ -299,6 +299,44 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_of_a_file_that_is_written_is_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = create(folder.path());
+        let path = folder.path().join("cam.mp4.tmp_extension");
+        let mut fragments = Fragments::new(&tests::tracks());
+        fragments.set_epoch(Some(NOON));
+        let mut writes = |fragments: &Fragments, fragment: &Bytes| {
+            writer.append(fragment).unwrap();
+            let (units, end, spans) = fragments.known();
+            let found = inspect(&path).unwrap();
+            assert_eq!(units, found.samples);
+            let near = |one: Duration, other: Duration| one.abs_diff(other).as_micros() < 2;
+            assert!(near(end, found.duration), "{end:?} {found:?}");
+            let spans = spans.into_list();
+            assert_eq!(spans.len(), found.spans.len());
+            for (told, read) in spans.iter().zip(&found.spans) {
+                let is_near = near(told.at, read.at) && near(told.length, read.length);
+                assert!(
+                    is_near && near(told.since_1970, read.since_1970),
+                    "{told:?} {read:?}"
+                );
+            }
+            spans.len()
+        };
+        for unit in tests::stream(8, 25) {
+            // The clock is set an hour forward within.
+            if unit.track.0 == 0 && unit.dts == 5_000 {
+                fragments.set_epoch(Some(NOON + Duration::from_secs(3_600)));
+            }
+            if let Some(fragment) = fragments.push(&unit) {
+                writes(&fragments, &fragment);
+            }
+        }
+        let last = fragments.finish().unwrap();
+        assert_eq!(writes(&fragments, &last), 2);
+    }
+
+    #[test]
     fn a_server_killed_before_the_last_name_is_no_harm() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, path, _) = unfinished(folder.path(), 2);

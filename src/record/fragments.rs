@@ -1,6 +1,7 @@
 //! Gathers access units into fragments of at most a second, whatever the GOP.
 
 use super::rules::{Beginning, is_enough};
+use super::spans::Spans;
 use crate::hub::TrackSet;
 use bytes::Bytes;
 use media::{AccessUnit, Kind, Timebase, Track};
@@ -22,9 +23,13 @@ pub struct Fragments {
     epoch: Option<Duration>,
     /// Size of the samples that are in no fragment.
     bytes: usize,
-    /// Access units that are in the file.
+    /// Access units that were taken.
     units: usize,
     sequence: u32,
+    /// Of what is in fragments: its access units, where it ends in the file, and when it was.
+    written: usize,
+    end: Duration,
+    spans: Spans,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,9 @@ impl Fragments {
             bytes: 0,
             units: 0,
             sequence: 0,
+            written: 0,
+            end: Duration::ZERO,
+            spans: Spans::default(),
         }
     }
 
@@ -134,8 +142,18 @@ impl Fragments {
         let mut fragment = None;
         if let Some(first) = runs.first() {
             self.sequence = self.sequence.wrapping_add(1);
+            let captured = capture(first, self.beginning.origin(), self.epoch);
+            let since_1970 = captured.as_ref().map(|captured| captured.since_1970);
+            let begins = first
+                .track
+                .timebase
+                .duration(signed(first.base_decode_time));
+            let ends = self.tracks.iter().filter_map(Pending::ends).max();
+            self.end = self.end.max(ends.unwrap_or_default());
+            self.spans.push(begins, self.end, since_1970);
+            self.written += runs.iter().map(|run| run.samples.len()).sum::<usize>();
             let front = Front {
-                capture: capture(first, self.beginning.origin(), self.epoch),
+                capture: captured,
                 ..Front::default()
             };
             fragment = Some(write_behind(front, self.sequence, &runs));
@@ -156,14 +174,26 @@ impl Fragments {
         }
         self.flush()
     }
+
+    /// What the fragments so far hold: access units, from the first to the last, and when that was. To the microsecond it is
+    /// what is found in the file by reading it.
+    pub(super) fn known(&self) -> (usize, Duration, Spans) {
+        (self.written, self.end, self.spans.clone())
+    }
 }
 
 impl Pending {
     /// Time in the file, in microseconds, of the first of its samples.
     fn begins(&self) -> Option<i64> {
-        let base = i64::try_from(self.base).unwrap_or(i64::MAX);
         let timebase = self.track.timebase;
-        (!self.samples.is_empty()).then(|| timebase.rescale(base, Timebase::MICROS))
+        (!self.samples.is_empty()).then(|| timebase.rescale(signed(self.base), Timebase::MICROS))
+    }
+
+    /// Time in the file of the end of its last sample.
+    fn ends(&self) -> Option<Duration> {
+        let durations = self.samples.iter().map(|sample| u64::from(sample.duration));
+        let end = self.base.saturating_add(durations.sum());
+        (!self.samples.is_empty()).then(|| self.track.timebase.duration(signed(end)))
     }
 
     /// Makes a sample of the newest unit, which lasts until `next` (in ticks of the stream). Returns its size.
@@ -189,10 +219,13 @@ impl Pending {
     }
 }
 
+fn signed(ticks: u64) -> i64 {
+    i64::try_from(ticks).unwrap_or(i64::MAX)
+}
+
 /// When the first sample of a run was.
 fn capture<'a>(run: &Run<'a>, origin: Option<i64>, epoch: Option<Duration>) -> Option<Capture<'a>> {
-    let in_file = i64::try_from(run.base_decode_time).ok()?;
-    let in_file = run.track.timebase.duration(in_file);
+    let in_file = run.track.timebase.duration(signed(run.base_decode_time));
     let origin = Duration::from_micros(u64::try_from(origin?).ok()?);
     Some(Capture {
         track: run.track,
@@ -202,12 +235,12 @@ fn capture<'a>(run: &Run<'a>, origin: Option<i64>, epoch: Option<Duration>) -> O
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use media::codec::{aac, h264};
     use media::{Codec, TrackId};
 
-    pub(in crate::record) fn tracks() -> TrackSet {
+    pub(crate) fn tracks() -> TrackSet {
         const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x50];
         let sets = |set: &'static [u8]| vec![Bytes::from_static(set)];
         let video = h264::Config::new(sets(SPS), sets(&[0x68, 0xeb])).unwrap();
@@ -230,7 +263,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in crate::record) fn unit(track: u16, dts: i64, random_access: bool) -> Arc<AccessUnit> {
+    pub(crate) fn unit(track: u16, dts: i64, random_access: bool) -> Arc<AccessUnit> {
         Arc::new(AccessUnit {
             track: TrackId(track),
             dts,
@@ -244,7 +277,7 @@ pub(super) mod tests {
     }
 
     /// 25 pictures a second with a random access point every `gop`, sound beside it.
-    pub(in crate::record) fn stream(seconds: i64, gop: i64) -> Vec<Arc<AccessUnit>> {
+    pub(crate) fn stream(seconds: i64, gop: i64) -> Vec<Arc<AccessUnit>> {
         let mut units = Vec::new();
         let mut sounds = 0;
         for picture in 0..seconds * 25 {

@@ -98,11 +98,11 @@ impl Gather {
         }
     }
 
-    /// Access units, length and times of what was given to be written, where the file does not say that for everybody.
-    pub(super) fn known(&self) -> Option<(usize, Duration, Spans)> {
+    /// Access units, length and times of what was given to be written.
+    pub(super) fn known(&self) -> (usize, Duration, Spans) {
         match self {
-            Self::Fragments(_) => None,
-            Self::Packets(packets) => Some(packets.known()),
+            Self::Fragments(fragments) => fragments.known(),
+            Self::Packets(packets) => packets.known(),
         }
     }
 }

@@ -341,8 +341,8 @@ impl Filling {
             (taken, appended)
         });
         let (taken, appended) = appended.await.map_err(io::Error::other)?;
-        if let (Ok(()), Some(known)) = (&appended, self.fragments.known()) {
-            taken.know(known);
+        if appended.is_ok() {
+            taken.know(self.fragments.known());
         }
         self.writer = Some(taken);
         appended

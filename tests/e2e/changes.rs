@@ -116,7 +116,7 @@ fn sound_that_comes_late_is_there_for_who_comes_later() {
 
 /// Publishes a clip again and again, and its sound from when it is told so.
 #[track_caller]
-fn publish_sound_late(server: &Server, clip: Clip) -> Arc<AtomicBool> {
+pub(crate) fn publish_sound_late(server: &Server, clip: Clip) -> Arc<AtomicBool> {
     let with_sound = Arc::new(AtomicBool::new(false));
     let told = with_sound.clone();
     // Its only key frame does not come again.

@@ -320,13 +320,11 @@ fn kill_while_recording(times: usize) {
         assert!(length > received - 2.0, "{length} of {received}, as left");
 
         let server = Server::on(data);
-        let list = vods(&server, "list/0/100");
-        let vod = list
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|vod| vod["streamId"] == id);
-        let vod = vod.unwrap_or_else(|| panic!("{id} is not listed: {list}"));
+        let vod = wait_for("it is complete and listed", seconds(20), || {
+            let list = vods(&server, "list/0/100");
+            let mut list = list.as_array().unwrap().iter();
+            list.find(|vod| vod["streamId"] == id).cloned()
+        });
         let path = file(data, &format!("{id}.mp4"));
         let length = duration(&assert_plays(&path));
         assert!(length > received - 2.0, "{length} of {received}");

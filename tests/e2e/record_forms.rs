@@ -10,7 +10,7 @@ use crate::support::media::{
 use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::tool;
-use crate::support::{seconds, wait_until};
+use crate::support::{seconds, wait_for, wait_until};
 use std::path::Path;
 
 /// Every packet is as it came and none is missing, from wherever in the clip the recording began.
@@ -82,8 +82,10 @@ fn a_transport_stream_is_recorded_listed_and_whole_after_a_kill() {
     server.kill();
     drop(publisher);
     let server = Server::on(data);
-    let list = vods(&server, "list/0/10");
-    assert_eq!(list[1]["vodName"], "cam_1.ts", "{list}");
+    let list = wait_for("it is complete and listed", seconds(20), || {
+        let list = vods(&server, "list/0/10");
+        (list[1]["vodName"] == "cam_1.ts").then_some(list)
+    });
     let length = list[1]["duration"].as_u64().unwrap();
     assert!(length > 2_500, "{list}");
     assert_is_of_the_clip(&file(data, "cam_1.ts"), 60);

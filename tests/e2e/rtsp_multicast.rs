@@ -1,5 +1,6 @@
 //! RTSP by multicast: one sender for all players of a stream, who sit in another network. Needs root and `ip`.
 
+use crate::changes::publish_sound_late;
 use crate::network::Elsewhere;
 use crate::rtsp::{Talker, field};
 use crate::support::clips::Clip;
@@ -8,6 +9,7 @@ use crate::support::peer::Peer;
 use crate::support::server::Server;
 use crate::support::tools::{path_of, python};
 use crate::support::{seconds, wait_until};
+use std::sync::atomic::Ordering;
 
 #[test]
 fn players_of_a_group_share_one_sender() {
@@ -78,4 +80,44 @@ fn players_of_a_group_share_one_sender() {
     let before = sent();
     std::thread::sleep(seconds(1));
     assert!(sent() - before < 20_000, "{}", sent() - before);
+}
+
+#[test]
+fn sound_that_comes_late_is_sent_to_who_is_told_of_it() {
+    let elsewhere = Elsewhere::new();
+    elsewhere.routes_groups();
+    let listen = format!("rtsp.listen={}:0", elsewhere.near);
+    let udp = format!("rtsp.udp_listen={}:0", elsewhere.near);
+    // All players of a way share what is cut for the first.
+    let one = "streams.shards=1";
+    let server = Server::with(&["--set", &listen, "--set", &udp, "--set", one]);
+    let with_sound = publish_sound_late(&server, Clip::Standard);
+    let url = format!("rtsp://{}:{}/LiveApp/cam", elsewhere.near, server.rtsp);
+    let play = |way: &str, length: &str| {
+        let mut ffmpeg = elsewhere.inside(&path_of("ffmpeg"));
+        ffmpeg
+            .args(["-nostdin", "-hide_banner", "-v", "error"])
+            .args(["-rtsp_transport", way, "-i", &url])
+            .args(["-t", length, "-map", "0", "-f", "framecrc", "-"]);
+        Peer::start(&mut ffmpeg)
+    };
+    let ways = ["udp", "udp_multicast"];
+    let before = ways.map(|way| play(way, "90"));
+    let lines = |player: &Peer| player.stdout.text().lines().count();
+    for player in &before {
+        wait_until("pictures", seconds(30), || lines(player) > 20);
+    }
+    with_sound.store(true, Ordering::Relaxed);
+    wait_until("the sound is there", seconds(30), || {
+        let playlist = server.get("/LiveApp/streams/cam.m3u8").text();
+        playlist.contains("audio.m3u8")
+    });
+    for way in ways {
+        let seen = Seen::of(&play(way, "4").finish(seconds(40)));
+        assert!(seen.pictures > 60 && seen.sound > 2.5, "{way}: {seen:?}");
+    }
+    for player in &before {
+        let now = lines(player);
+        wait_until("more pictures", seconds(30), || lines(player) > now + 20);
+    }
 }

@@ -271,30 +271,34 @@ pub(super) struct Outgoing<'a> {
 }
 
 impl Cutter {
-    /// Of a stream with these sections, in payloads of at most so many bytes.
+    /// Of a stream with these sections, and those that [`Cutter::extend`] adds, in payloads of at most so many bytes.
     pub(super) fn new(stream: &Arc<Stream>, sections: &[Section], max_payload: usize) -> Self {
-        let lanes = sections.iter().enumerate().filter_map(|(number, section)| {
-            Some(Lane {
-                number,
-                section: section.clone(),
-                clock: Timebase::new(section.description.clock_rate)?,
-                origin: random("time", stream.name(), number),
-                sequence: rand::random(),
-                packets: 0,
-                octets: 0,
-                report_at: None,
-            })
-        });
         let wall = Wall::of(stream);
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = i64::try_from(since.unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
-        Self {
+        let mut cutter = Self {
             stream: stream.name().clone(),
-            lanes: lanes.collect(),
+            lanes: Vec::new(),
             wall,
             past: Some(now.saturating_sub(wall.offset)),
             max_payload,
+        };
+        cutter.extend(sections);
+        cutter
+    }
+
+    /// Cuts these sections as well, of which those that are known have the numbers that they had.
+    pub(super) fn extend(&mut self, sections: &[Section]) {
+        for (number, section) in sections.iter().enumerate() {
+            if !self.cuts(number) {
+                self.lanes.extend(Lane::new(&self.stream, number, section));
+            }
         }
+    }
+
+    /// Whether there are packets of the section of that number.
+    pub(super) fn cuts(&self, number: usize) -> bool {
+        self.lanes.iter().any(|lane| lane.number == number)
     }
 
     /// Leaves only the sections for which `keep` holds.
@@ -388,6 +392,20 @@ impl Cutter {
 }
 
 impl Lane {
+    /// None for a section without a clock.
+    fn new(stream: &StreamName, number: usize, section: &Section) -> Option<Self> {
+        Some(Self {
+            number,
+            section: section.clone(),
+            clock: Timebase::new(section.description.clock_rate)?,
+            origin: random("time", stream, number),
+            sequence: rand::random(),
+            packets: 0,
+            octets: 0,
+            report_at: None,
+        })
+    }
+
     /// The RTP time of a time of the stream.
     fn time(&self, timebase: Timebase, ticks: i64) -> u32 {
         let ticks = timebase.rescale(ticks, self.clock) as u32;

@@ -3,7 +3,7 @@
 //!
 //! The connection of a player stays with its task. What both share is a [`Ticket`].
 
-use super::cutter::{self, Cutter, Place, Section};
+use super::cutter::{self, Cutter, Place};
 use super::packets::Packets;
 use super::sockets::{ANY, Sockets};
 use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
@@ -33,7 +33,7 @@ const PACE: Duration = Duration::from_millis(10);
 /// What the task of a player's connection and its shard share.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    /// Where its packets go.
+    /// Where its packets go. There may be more than the stream has sections.
     pub(super) destinations: Vec<Destination>,
     /// The address of this machine that the player knows.
     pub(super) source: IpAddr,
@@ -84,7 +84,6 @@ pub(super) struct Destination {
 /// What makes a group.
 pub(super) struct Parts {
     pub(super) stream: Arc<Stream>,
-    pub(super) sections: Vec<Section>,
     pub(super) sockets: Arc<Sockets>,
     pub(super) bounds: Bounds,
 }
@@ -182,7 +181,7 @@ impl Group {
             }
             groups.retain(|_, group| group.strong_count() > 0);
             let group = Rc::new(Self {
-                cutter: RefCell::new(Cutter::new(&parts.stream, &parts.sections, MAX_PAYLOAD)),
+                cutter: RefCell::new(Cutter::new(&parts.stream, &[], MAX_PAYLOAD)),
                 stream: parts.stream,
                 sockets: parts.sockets,
                 ring: RefCell::new(Ring::new(parts.bounds)),
@@ -254,9 +253,14 @@ impl Group {
     ) -> Result<(), &'static str> {
         match item {
             Item::Tracks(new) => {
-                let broken = tracks.as_ref().and_then(|old| cutter::breaks(old, &new));
+                if let Some(broken) = tracks.as_ref().and_then(|old| cutter::breaks(old, &new)) {
+                    return Err(broken);
+                }
+                // What is new reaches those who are told of it.
+                let sections = cutter::sections(&new);
+                self.cutter.borrow_mut().extend(&sections);
                 *tracks = Some(new);
-                broken.map_or(Ok(()), Err)
+                Ok(())
             }
             Item::Unit(unit) => {
                 if let Some(tracks) = tracks
@@ -414,8 +418,12 @@ impl Farewell<'_> {
 impl Drop for Farewell<'_> {
     fn drop(&mut self) {
         self.0.finished.set(true);
+        // After a panic in the midst of cutting, it cannot be asked.
+        let cutter = self.0.cutter.try_borrow();
+        let is_sent = |section| cutter.as_ref().is_ok_and(|cutter| cutter.cuts(section));
         for member in self.0.members.borrow().iter() {
-            for to in &member.ticket.destinations {
+            let destinations = member.ticket.destinations.iter();
+            for to in destinations.filter(|to| is_sent(to.section)) {
                 let bye = cutter::bye(self.0.stream.name(), to.section);
                 self.0.send_control(member, to.section, &bye);
             }

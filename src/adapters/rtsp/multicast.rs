@@ -13,8 +13,11 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio_util::sync::DropGuard;
 
-/// The last port that the first track of a stream may have: each takes two, and there are 32 at most.
-pub(super) const MAX_PORT: u16 = u16::MAX - 63;
+/// Most tracks of a stream that are sent.
+const MAX_TRACKS: usize = 32;
+
+/// The last port that the first track of a stream may have: each takes two.
+pub(super) const MAX_PORT: u16 = u16::MAX - (2 * MAX_TRACKS as u16 - 1);
 
 /// Groups that streams are sent to, such as `239.192.0.0/16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +139,7 @@ impl Lease {
 
     /// Who sends from this address of ours, begun if it is nobody.
     pub(super) async fn join(&self, parts: Parts, source: IpAddr, shards: &Shards) -> Arc<Sender> {
-        let (sender, is_new) = self.sender(&parts, source);
+        let (sender, is_new) = self.sender(source);
         if is_new {
             let ticket = sender.ticket.clone();
             // Where it begins is of no use to those who come later.
@@ -146,14 +149,15 @@ impl Lease {
         sender
     }
 
-    fn sender(&self, parts: &Parts, source: IpAddr) -> (Arc<Sender>, bool) {
+    fn sender(&self, source: IpAddr) -> (Arc<Sender>, bool) {
         let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         let known = senders.get(&source).and_then(Weak::upgrade);
         if let Some(known) = known.filter(|sender| !sender.ticket.over.is_cancelled()) {
             return (known, false);
         }
         senders.retain(|_, sender| sender.strong_count() > 0);
-        let groups = self.groups(parts.sections.len()).enumerate();
+        // Also for tracks that are added while it sends.
+        let groups = self.groups(MAX_TRACKS).enumerate();
         let destinations = groups.map(|(section, group)| Destination {
             section,
             rtp: SocketAddr::new(group.address, group.rtp),

@@ -143,7 +143,6 @@ impl Client {
     fn parts(&self, offered: &Offered, sockets: Arc<Sockets>) -> Parts {
         Parts {
             stream: offered.viewer.stream().clone(),
-            sections: offered.sections.clone(),
             sockets,
             bounds: self.shared.context.bounds(),
         }

@@ -2,11 +2,12 @@
 //!
 //! What is to be recorded stands in the broadcast; a recording begins when it is asked for or when its
 //! stream is published, and ends with the stream. Every file has its document in the store from its first
-//! byte on, so that what a killed server left is found and completed by `Recordings::recover`.
+//! byte on, so that what a killed server left is found and completed ([`recovery`]).
 
 mod export;
 pub mod hls;
 mod library;
+mod recovery;
 mod remote;
 mod retention;
 mod running;
@@ -26,7 +27,7 @@ use crate::config::record::{Format, Plan};
 use crate::hub::{Current, Stream, StreamName};
 use crate::net::objects::Bucket;
 use crate::record::host::{Host, Machine};
-use crate::record::{Finished, finish, name};
+use crate::record::{Finished, name};
 use crate::store::{self, Store, StoreError};
 use running::{Files, Progress};
 use std::collections::{BTreeMap, HashMap};
@@ -230,65 +231,6 @@ impl Recordings {
         Ok(last)
     }
 
-    /// Completes what a killed server left, and forgets documents whose files are gone. To be called once,
-    /// before anything is recorded.
-    pub(super) async fn recover(&self) -> Result<(), StoreError> {
-        self.forget_uploads();
-        self.find_remote().await?;
-        let Place { folder, host, .. } = self.place.clone();
-        let found = tokio::task::spawn_blocking(move || finish_all(&*host, &folder)).await;
-        for (app, finished) in found.unwrap_or_default() {
-            let file = file_name(&finished.path);
-            let known = lock(&self.vods)
-                .values()
-                .find(|vod| vod.app == app && vod.file == file && vod.finished.is_none())
-                .cloned();
-            let vod = known.unwrap_or_else(|| Vod {
-                app: app.clone(),
-                id: vod::random_text(24),
-                file: file.clone(),
-                started: finished.spans.first().map_or_else(
-                    || self.place.host.now(),
-                    |span| SystemTime::UNIX_EPOCH + span.since_1970,
-                ),
-                ..Vod::default()
-            });
-            tracing::info!(
-                app,
-                file,
-                seconds = finished.duration.as_secs_f64(),
-                "a recording that was cut off has been completed"
-            );
-            self.complete(vod, &finished).await?;
-        }
-        let open: Vec<Vod> = lock(&self.vods)
-            .values()
-            .filter(|vod| vod.finished.is_none())
-            .cloned()
-            .collect();
-        for vod in open {
-            // Killed between the file's last name and the document's last state.
-            let path = self.path(&vod);
-            let unfinished = self.folder(&vod.app).join(vod.unfinished());
-            if !self.place.host.exists(&path) {
-                // What could not be completed is tried again at the next start.
-                if self.place.host.exists(&unfinished) {
-                    continue;
-                }
-                tracing::warn!(app = vod.app, file = vod.file, "a recording is gone");
-                self.forget(&vod.key()).await?;
-                continue;
-            }
-            match finish::inspect(&*self.place.host, &path) {
-                Ok(finished) => self.complete(vod, &finished).await?,
-                Err(error) => {
-                    tracing::error!(file = vod.file, %error, "a recording cannot be read");
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A store that cannot be written makes no recording unknown before the next start.
     async fn keep(&self, vod: &Vod) -> Result<(), StoreError> {
         let _writing = self.writing.lock().await;
@@ -412,14 +354,6 @@ impl Control {
         }
     }
 
-    /// Completes recordings that a killed server left. To be called before streams come.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn recover_recordings(&self) -> Result<(), StoreError> {
-        self.shared.recordings.recover().await
-    }
-
     /// Asks for a broadcast to be recorded, or no longer. A live stream's recording begins or ends now, and
     /// the file is told; another one's is remembered. `file` and `format` are of the recording that begins now.
     ///
@@ -541,25 +475,6 @@ impl Control {
         self.shared.recordings.delete(&vod).await?;
         Ok(true)
     }
-}
-
-/// Completes every unfinished file below the folder of each application.
-fn finish_all(host: &dyn Host, folder: &Path) -> Vec<(String, Finished)> {
-    let mut all = Vec::new();
-    for app in host.list(folder) {
-        for file in host.list(&app) {
-            if !file_name(&file).ends_with(name::UNFINISHED) {
-                continue;
-            }
-            match finish::finish(host, &file) {
-                Ok(finished) => all.push((file_name(&app), finished)),
-                Err(error) => {
-                    tracing::error!(file = %file.display(), %error, "a recording that was cut off cannot be completed");
-                }
-            }
-        }
-    }
-    all
 }
 
 fn file_name(path: &Path) -> String {

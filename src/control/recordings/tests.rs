@@ -2,6 +2,8 @@
 
 use super::vod::Stored;
 use super::*;
+use crate::record::file::{Wanted, Writer};
+use crate::record::fragments::{Fragments, tests as made};
 use crate::record::host::memory::Memory;
 use tempfile::TempDir;
 
@@ -33,6 +35,24 @@ fn vod(id: &str) -> Vod {
 
 fn path(file: &str) -> PathBuf {
     Path::new("/recordings/live").join(file)
+}
+
+/// A file of two seconds that is being written.
+fn written(disk: &Memory, base: &str) -> Writer {
+    let tracks = made::tracks();
+    let wanted = Wanted {
+        folder: "/recordings/live".into(),
+        base: base.into(),
+        ..Wanted::default()
+    };
+    let mut writer = Writer::create(Arc::new(disk.clone()), &wanted, &tracks.tracks).unwrap();
+    let mut fragments = Fragments::new(&tracks);
+    for unit in made::stream(2, 25) {
+        if let Some(fragment) = fragments.push(&unit) {
+            writer.append(&fragment).unwrap();
+        }
+    }
+    writer
 }
 
 fn is_known(recordings: &Recordings, vod: &Vod) -> bool {
@@ -109,10 +129,58 @@ async fn a_recording_that_cannot_be_completed_stays_known() {
     recordings.keep(&cut_off).await.unwrap();
     disk.create(&unfinished).unwrap();
     disk.refuse(&unfinished, true);
-    recordings.recover().await.unwrap();
+    recordings
+        .complete_left(recordings.find_left().await.unwrap())
+        .await;
     assert!(is_known(&recordings, &cut_off));
     disk.refuse(&unfinished, false);
     disk.remove(&unfinished).unwrap();
-    recordings.recover().await.unwrap();
+    recordings
+        .complete_left(recordings.find_left().await.unwrap())
+        .await;
     assert!(!is_known(&recordings, &cut_off));
+}
+
+#[tokio::test]
+async fn what_is_recorded_meanwhile_is_not_what_was_left() {
+    let disk = Memory::new();
+    let (recordings, _folder) = recordings("", &disk);
+    let open = |id: &str| Vod {
+        finished: None,
+        ..vod(id)
+    };
+    let (left, named, gone, new) = (open("left"), open("named"), open("gone"), open("new"));
+    for vod in [&left, &named, &gone] {
+        recordings.keep(vod).await.unwrap();
+    }
+    written(&disk, "left");
+    written(&disk, "named").finish().unwrap();
+    written(&disk, "unknown");
+    let found = recordings.find_left().await.unwrap();
+    assert!(!is_known(&recordings, &gone));
+    // Streams are there already: a file is begun that is none of those.
+    recordings.keep(&new).await.unwrap();
+    let writer = written(&disk, "new");
+    recordings.complete_left(found).await;
+    let all = lock(&recordings.vods).clone();
+    let listed = |file: &str| all.values().any(|vod| vod.file == file && vod.is_listed());
+    assert!(
+        ["left.mp4", "named.mp4", "unknown.mp4"]
+            .into_iter()
+            .all(listed)
+    );
+    assert!(is_known(&recordings, &new) && !listed("new.mp4"));
+    let names: Vec<String> = disk
+        .files()
+        .iter()
+        .map(|(path, _)| file_name(path))
+        .collect();
+    let expected = [
+        "left.mp4",
+        "named.mp4",
+        "new.mp4.tmp_extension",
+        "unknown.mp4",
+    ];
+    assert_eq!(names, expected);
+    drop(writer);
 }
