@@ -4,10 +4,16 @@
 //! there is room again then, and that costs more than the sending.
 
 use bytes::Bytes;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::Ipv6DontFrag;
 use quinn_udp::{RecvMeta, UdpSocketState};
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::Interest;
@@ -100,7 +106,7 @@ impl Socket {
     /// What the system said.
     pub fn new(socket: UdpSocket) -> io::Result<Self> {
         Ok(Self {
-            state: UdpSocketState::new((&socket).into())?,
+            state: state(&socket)?,
             address: socket.local_addr()?,
             inner: Arc::new(socket),
             registered: OnceLock::new(),
@@ -136,7 +142,7 @@ impl Socket {
     pub fn send(&self, transmit: &Batch<'_>, from: usize) -> usize {
         let length = transmit.contents.len();
         let segment = transmit.segment_size.unwrap_or(length).max(1);
-        let batch = segment.saturating_mul(self.state.max_gso_segments().max(1));
+        let mut batch = segment.saturating_mul(self.state.max_gso_segments().max(1));
         let mut sent = from;
         while let Some(rest) = transmit
             .contents
@@ -154,6 +160,11 @@ impl Socket {
             };
             match self.state.try_send((&*self.inner).into(), &out) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return sent,
+                // The system divides one that is too long for the way, and none of many that it was given together.
+                Err(_) if part.len() > segment => {
+                    batch = segment;
+                    continue;
+                }
                 Err(error) => {
                     tracing::trace!(peer = %transmit.destination, %error, "cannot send a datagram");
                 }
@@ -267,6 +278,22 @@ impl Socket {
             own => own == ip,
         }
     }
+}
+
+/// What sends and receives by a socket many datagrams at once. It is made for QUIC, which wants none to be divided (RFC 9000
+/// section 14); here the system divides those that are too long for the way, as it does for everybody else.
+///
+/// # Errors
+/// What the system said.
+pub fn state<S: AsFd>(socket: &S) -> io::Result<UdpSocketState> {
+    let state = UdpSocketState::new(socket.into())?;
+    // A system that does not know these has not set them.
+    let _ = set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT);
+    if socket2::SockRef::from(socket).local_addr()?.is_ipv6() {
+        let _ = set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::WANT);
+        let _ = setsockopt(socket, Ipv6DontFrag, &false);
+    }
+    Ok(state)
 }
 
 fn bind(address: SocketAddr) -> io::Result<Socket> {

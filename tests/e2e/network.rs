@@ -103,11 +103,25 @@ impl Elsewhere {
         command
     }
 
+    /// The same program in the other network.
+    pub(crate) fn runs(&self, command: &Command) -> Command {
+        within(&self.name, command)
+    }
+
     /// What is sent to groups there goes through the cable.
     #[track_caller]
     pub(crate) fn routes_groups(&self) {
         let far = format!("{}b", self.name);
         ip(&["-n", &self.name, "route", "add", "224.0.0.0/4", "dev", &far]);
+    }
+
+    /// Packets of more bytes do not fit into the cable.
+    #[track_caller]
+    pub(crate) fn narrows(&self, bytes: u32) {
+        let (near, far) = (format!("{}a", self.name), format!("{}b", self.name));
+        let bytes = bytes.to_string();
+        ip(&["link", "set", &near, "mtu", &bytes]);
+        ip(&["-n", &self.name, "link", "set", &far, "mtu", &bytes]);
     }
 
     /// Cuts or mends the cable: at the far end, so that the server's system knows nothing of it.
@@ -130,17 +144,22 @@ pub(crate) struct Home(String);
 impl Home {
     /// The same program there.
     pub(crate) fn inside(&self, command: &Command) -> Command {
-        let mut inside = tool("ip");
-        inside.args(["netns", "exec", &self.0]);
-        inside.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            inside.env(name, value.unwrap_or_default());
-        }
-        if let Some(folder) = command.get_current_dir() {
-            inside.current_dir(folder);
-        }
-        inside
+        within(&self.0, command)
     }
+}
+
+/// The same program in that namespace.
+fn within(namespace: &str, command: &Command) -> Command {
+    let mut inside = tool("ip");
+    inside.args(["netns", "exec", namespace]);
+    inside.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        inside.env(name, value.unwrap_or_default());
+    }
+    if let Some(folder) = command.get_current_dir() {
+        inside.current_dir(folder);
+    }
+    inside
 }
 
 impl Drop for Home {

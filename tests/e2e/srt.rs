@@ -1,6 +1,7 @@
 //! SRT on the server's port: published and played by ffmpeg, GStreamer and srt-live-transmit, all of which are libsrt
 //! below, with every form of stream id, every length of key, and latencies from 20 ms to 4 s.
 
+use crate::network::Elsewhere;
 use crate::restream::add;
 use crate::support::camera::pull_as;
 use crate::support::clips::Clip;
@@ -372,6 +373,21 @@ fn many_play_one_stream() {
             scope.spawn(move || decode(&url, 3).assert_about(3.0, 25.0));
         }
     });
+}
+
+#[test]
+fn what_is_too_long_for_the_way_is_divided() {
+    let elsewhere = Elsewhere::new();
+    elsewhere.narrows(1_280);
+    let listen = format!("srt.listen={}:0", elsewhere.near);
+    let server = Server::with(&["--set", &listen]);
+    let url = format!("srt://{}:{}?streamid=", elsewhere.near, server.srt);
+    let clip = sending(&format!("{url}publish:LiveApp/cam"), Clip::Standard);
+    let _publisher = Peer::start(&mut elsewhere.runs(&clip));
+    server.wait_live("cam");
+    let player = decoding(&format!("{url}read:LiveApp/cam"), 3);
+    let seen = Seen::of(&Peer::start(&mut elsewhere.runs(&player)).finish(seconds(40)));
+    assert!(seen.pictures > 60 && seen.sound > 2.0, "{seen:?}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ mod stats;
 mod timing;
 
 pub use crypto::KeyLength;
-pub use listener::{Limits, Listener, ListenerOutput, Request, RequestId, Route};
+pub use listener::{Asked, Judged, Limits, Listener, ListenerOutput, Request, RequestId, Route};
 pub use options::{Options, OptionsError, Passphrase};
 pub use receive::Message;
 pub use reject::Reject;

@@ -12,14 +12,14 @@ use crate::options::Options;
 use crate::packet::{Body, MAX_PACKET, Packet};
 use crate::reject::Reject;
 use crate::sequence::Sequence;
-use crate::session::{Session, answer, hello, judge, socket_id};
+use crate::session::{Agreed, Session, answer, hello, judge, socket_id};
 use crate::timing::micros;
 use hmac::{Hmac, Mac};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sha1::Sha1;
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// How long one cookie is given out. It is good for one more of these times (section 4.3.1.1.2).
@@ -39,7 +39,8 @@ const MAX_ANSWERS: usize = 64;
 pub struct Limits {
     /// Connections.
     pub connections: usize,
-    /// Connections from one address.
+    /// Connections from one address. Of IPv6 an address is a network of 64 bits here, and wherever addresses are counted:
+    /// that is what one customer has.
     pub per_address: usize,
     /// Requests that wait for a decision.
     pub requests: usize,
@@ -104,6 +105,36 @@ struct Pending {
     at: (Instant, u32),
 }
 
+/// What a caller asks for.
+#[derive(Debug)]
+pub struct Asked {
+    request: Handshake,
+    at: (Instant, u32),
+}
+
+/// A caller that may be let in, and on which terms.
+pub struct Judged {
+    options: Options,
+    extensions: Extensions,
+    agreed: Agreed,
+}
+
+impl Asked {
+    /// Whether the caller may be let in on these terms. With a passphrase this derives a key, which takes milliseconds: what
+    /// others wait for should not be held meanwhile.
+    ///
+    /// # Errors
+    /// Why not. The caller has not been told.
+    pub fn judge(&self, options: Options) -> Result<Judged, Reject> {
+        let (extensions, agreed) = answer(&self.request, &options, self.at)?;
+        Ok(Judged {
+            options,
+            extensions,
+            agreed,
+        })
+    }
+}
+
 /// The shared port.
 pub struct Listener {
     start: Instant,
@@ -115,8 +146,9 @@ pub struct Listener {
     /// By the caller's address and socket.
     callers: HashMap<(SocketAddr, u32), u32>,
     sessions: HashMap<u32, (SocketAddr, u32)>,
+    /// Connections by [`network`].
     addresses: HashMap<IpAddr, usize>,
-    /// Requests of the current second, by address.
+    /// Requests of the current second, by [`network`].
     recent: (Instant, HashMap<IpAddr, usize>),
     answers: VecDeque<(SocketAddr, Vec<u8>)>,
     requests: VecDeque<Request>,
@@ -210,7 +242,7 @@ impl Listener {
         if self.pending.values().any(waits) {
             return Route::Done;
         }
-        if let Some(reason) = judge(&request).or_else(|| self.full(now, peer.ip())) {
+        if let Some(reason) = judge(&request).or_else(|| self.full(now, network(peer.ip()))) {
             self.refuse(now, peer, &request, reason);
             return Route::Done;
         }
@@ -247,10 +279,11 @@ impl Listener {
         let waiting = self
             .pending
             .values()
-            .filter(|pending| pending.peer.ip() == address);
+            .filter(|pending| network(pending.peer.ip()) == address);
         let waiting = waiting.count();
-        // All of them had a cookie, so that they are no more than the addresses that are really there.
-        if self.recent.1.len() >= MAX_RECENT {
+        // All of them had a cookie, so that they are no more than the addresses that are really there. Whoever is known
+        // already is not shut out by them.
+        if self.recent.1.len() >= MAX_RECENT && !self.recent.1.contains_key(&address) {
             return Some(Reject::BACKLOG);
         }
         let recent = self.recent.1.entry(address).or_default();
@@ -259,17 +292,16 @@ impl Listener {
         (many || self.pending.len() >= limits.requests).then_some(Reject::BACKLOG)
     }
 
-    /// Whether [`Self::accept`] would let a caller in on these terms. For an encrypted request it costs as much.
-    ///
-    /// # Errors
-    /// Why not. The caller has not been told.
-    pub fn judge(&self, id: RequestId, options: &Options) -> Result<(), Reject> {
-        let Pending { request, at, .. } = self.pending.get(&id).ok_or(Reject::TIMEOUT)?;
-        answer(request, options, *at).map(drop)
+    /// What a caller asks for, to be judged apart from the listener; none when it has given up.
+    pub fn asked(&self, id: RequestId) -> Option<Asked> {
+        let Pending { request, at, .. } = self.pending.get(&id)?;
+        Some(Asked {
+            request: request.clone(),
+            at: *at,
+        })
     }
 
-    /// Lets a caller in, on these terms. Its session is connected from the beginning; it is handed what
-    /// [`Self::handle_input`] routes to its number, until [`Self::remove`].
+    /// Judges a caller and lets it in, on these terms.
     ///
     /// # Errors
     /// When the passphrases do not match, or the caller has given up: it has been told.
@@ -279,15 +311,33 @@ impl Listener {
         id: RequestId,
         options: Options,
     ) -> Result<Session, Reject> {
-        let pending = self.pending.remove(&id).ok_or(Reject::TIMEOUT)?;
-        let Pending { peer, request, at } = pending;
-        let (extensions, agreed) = match answer(&request, &options, at) {
-            Ok(answer) => answer,
+        let asked = self.asked(id).ok_or(Reject::TIMEOUT)?;
+        match asked.judge(options) {
+            Ok(judged) => self.admit(now, id, judged),
             Err(reason) => {
-                self.refuse(now, peer, &request, reason);
-                return Err(reason);
+                self.reject(now, id, reason);
+                Err(reason)
             }
-        };
+        }
+    }
+
+    /// Lets a caller in that has been judged. Its session is connected from the beginning; it is handed what
+    /// [`Self::handle_input`] routes to its number, until [`Self::remove`].
+    ///
+    /// # Errors
+    /// When the caller has given up.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        judged: Judged,
+    ) -> Result<Session, Reject> {
+        let Pending { peer, request, .. } = self.pending.remove(&id).ok_or(Reject::TIMEOUT)?;
+        let Judged {
+            options,
+            extensions,
+            agreed,
+        } = judged;
         let mut own = socket_id(&mut self.random);
         while self.sessions.contains_key(&own) {
             own = socket_id(&mut self.random);
@@ -305,7 +355,7 @@ impl Listener {
         response.extensions = extensions;
         self.sessions.insert(own, (peer, request.socket));
         self.callers.insert((peer, request.socket), own);
-        *self.addresses.entry(peer.ip()).or_default() += 1;
+        *self.addresses.entry(network(peer.ip())).or_default() += 1;
         let random = StdRng::from_rng(&mut self.random);
         Ok(Session::accepted(
             now, own, options, random, agreed, response,
@@ -325,10 +375,11 @@ impl Listener {
             return;
         };
         self.callers.remove(&(peer, socket));
-        if let Some(count) = self.addresses.get_mut(&peer.ip()) {
+        let address = network(peer.ip());
+        if let Some(count) = self.addresses.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                self.addresses.remove(&peer.ip());
+                self.addresses.remove(&address);
             }
         }
     }
@@ -404,5 +455,16 @@ impl Listener {
         let cookie = u32::from_be_bytes([a, b, c, d]);
         // Zero is what a caller has that was given none.
         cookie.max(1)
+    }
+}
+
+/// Whose an address is: of IPv6 the network of 64 bits, out of which one customer takes as many as it likes.
+const fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        ip => ip,
     }
 }

@@ -1,5 +1,6 @@
 //! The UDP sockets of a track: two ports side by side, for RTP and for RTCP.
 
+use crate::net::udp;
 use quinn_udp::{Transmit, UdpSocketState};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
@@ -64,7 +65,7 @@ impl Ports {
     fn new(sockets: [UdpSocket; 2]) -> io::Result<Self> {
         let [rtp, _] = &sockets;
         Ok(Self {
-            state: UdpSocketState::new(rtp.into())?,
+            state: udp::state(rtp)?,
             sockets,
             from: Vec::new(),
             far: [None; 2],

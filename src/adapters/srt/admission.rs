@@ -53,7 +53,7 @@ impl Port {
         } = self.wish(request).await?;
         let options = self.terms.get().of(&name, publishes);
         // Who does not know the passphrase starts no source, and replaces nobody.
-        self.judge(request.id, &options).map_err(refused)?;
+        let judged = self.judge(request.id, options).await.map_err(refused)?;
         let peer = request.peer;
         if publishes {
             let (major, minor, patch) = request.version;
@@ -65,7 +65,7 @@ impl Port {
             let publisher = self.context.hub.publish(&name, &origin);
             let publisher = publisher.map_err(|taken| (Reject::CONFLICT, taken.to_string()))?;
             let publisher = publisher.by(pass);
-            let (link, place) = self.accept(call, options).map_err(refused)?;
+            let (link, place) = self.accept(call, judged).map_err(refused)?;
             let port = self.clone();
             let start = move || server::publish(port, place, link, publisher);
             self.context.shards.spawn(start).await;
@@ -85,7 +85,7 @@ impl Port {
         if let Some(opened) = &opened {
             carried(opened.stream())?;
         }
-        let (link, place) = self.accept(call, options).map_err(refused)?;
+        let (link, place) = self.accept(call, judged).map_err(refused)?;
         let port = self.clone();
         let start = move || async move {
             match opened {

@@ -97,11 +97,15 @@ impl Link {
 
     /// Waits until there is something for [`Self::pump`] to do. Safe to cancel.
     pub(super) async fn wait(&mut self) {
-        let due = self.timeout.unwrap_or_else(Instant::now).into();
+        let mut due = self.timeout.unwrap_or_else(Instant::now);
+        if self.is_blocked {
+            // The session was not asked when it is due next, which may have been by now.
+            due = due.max(Instant::now() + PAUSE);
+        }
         let arrived = self.input.arrive(self.peer, &mut self.session);
         tokio::select! {
             () = arrived => {}
-            () = sleep_until(due), if self.timeout.is_some() => {}
+            () = sleep_until(due.into()), if self.timeout.is_some() => {}
             () = self.socket.writable(), if self.is_blocked => {}
         }
     }

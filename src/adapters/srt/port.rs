@@ -10,16 +10,20 @@ use crate::hub::Current;
 use crate::net::inflow::Inflow;
 use crate::net::udp::{Arrivals, Batch, Socket};
 use crate::transport::Packagings;
-use srt::{Limits, Listener, ListenerOutput, Options, Reject, Request, RequestId, Route};
+use srt::{Judged, Limits, Listener, ListenerOutput, Options, Reject, Request, RequestId, Route};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 /// System calls after which connections are told that they have datagrams, however many more are there.
 const CALLS: u32 = 16;
+
+/// Keys that are derived at a time, each for milliseconds on a core of its own: who calls with any passphrase takes no more.
+const DERIVATIONS: usize = 2;
 
 /// How often a port that takes no more callers looks whether it has connections.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -28,6 +32,8 @@ const CLOSING: Duration = Duration::from_secs(1);
 pub(super) struct Port {
     socket: Arc<Socket>,
     state: Mutex<State>,
+    /// Keys that are derived at a time.
+    derivations: Semaphore,
     pub(super) terms: Current<Terms>,
     pub(super) packagings: Arc<Packagings>,
     pub(super) connections: Arc<Connections>,
@@ -71,6 +77,7 @@ impl Port {
                 listener: Listener::new(Instant::now(), limits, rand::random()),
                 inboxes: HashMap::new(),
             }),
+            derivations: Semaphore::new(DERIVATIONS),
             terms: srt.terms.clone(),
             packagings: srt.packagings.clone(),
             connections: srt.connections.clone(),
@@ -164,9 +171,17 @@ impl Port {
         }
     }
 
-    /// Whether a caller would be let in on these terms; it has not been told.
-    pub(super) fn judge(&self, id: RequestId, options: &Options) -> Result<(), Reject> {
-        self.state().listener.judge(id, options)
+    /// Whether a caller may be let in on these terms; it has not been told.
+    pub(super) async fn judge(&self, id: RequestId, options: Options) -> Result<Judged, Reject> {
+        let asked = self.state().listener.asked(id).ok_or(Reject::TIMEOUT)?;
+        if options.passphrase.is_none() {
+            return asked.judge(options);
+        }
+        // It is never closed.
+        let _permit = self.derivations.acquire().await;
+        let judged = tokio::task::spawn_blocking(move || asked.judge(options));
+        // A panic in it has been counted.
+        judged.await.unwrap_or(Err(Reject::RESOURCE))
     }
 
     /// Turns a caller away.
@@ -177,22 +192,15 @@ impl Port {
         self.answer(&mut state, call.local);
     }
 
-    /// Lets a caller in; otherwise it has been told why not.
+    /// Lets a caller in that has been judged, unless it has given up.
     pub(super) fn accept(
         self: &Arc<Self>,
         call: &Call,
-        options: Options,
+        judged: Judged,
     ) -> Result<(Link, Place), Reject> {
         let mut state = self.state();
         let now = Instant::now();
-        let accepted = state.listener.accept(now, call.request.id, options);
-        let session = match accepted {
-            Ok(session) => session,
-            Err(reason) => {
-                self.answer(&mut state, call.local);
-                return Err(reason);
-            }
-        };
+        let session = state.listener.admit(now, call.request.id, judged)?;
         let id = session.id();
         let inbox = Arc::new(Inbox::default());
         state.inboxes.insert(id, inbox.clone());

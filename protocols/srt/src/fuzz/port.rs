@@ -109,7 +109,8 @@ impl Port {
             _ => return self.listener.reject(self.now, id, Reject::PEER),
         };
         // It costs as much as the answer.
-        let fits = (self.decision & 64 != 0).then(|| self.listener.judge(id, &options));
+        let asked = self.listener.asked(id).filter(|_| self.decision & 64 != 0);
+        let fits = asked.map(|asked| asked.judge(options.clone()));
         let session = self.listener.accept(self.now, id, options);
         if let Some(fits) = fits {
             assert_eq!(fits.err(), session.as_ref().err().copied());

@@ -209,6 +209,69 @@ fn crowds_are_bounded() {
 }
 
 #[test]
+fn a_network_of_many_addresses_is_one_and_shuts_nobody_out() {
+    let limits = Limits {
+        requests: 100,
+        requests_per_address: 4,
+        per_address: 2,
+        ..Limits::default()
+    };
+    let mut port = Port::new(limits);
+    let one_of = |host: u16| SocketAddr::new(Ipv6Addr::new(1, 2, 3, 4, 5, 6, 7, host).into(), 9);
+    let mut refused = 0;
+    for host in 1..=10 {
+        let cookie = port.cookie(one_of(host));
+        let answer = port.ask(one_of(host), &conclusion(cookie, 7));
+        refused += usize::from(answer.is_some());
+    }
+    assert_eq!((port.listener.pending.len(), refused), (4, 6));
+    let ids: Vec<_> = port.listener.pending.keys().copied().collect();
+    for id in &ids[..2] {
+        let accepted = port.listener.accept(port.now, *id, Options::default());
+        accepted.unwrap();
+    }
+    port.now += Duration::from_secs(2);
+    let cookie = port.cookie(one_of(50));
+    let answer = port.ask(one_of(50), &conclusion(cookie, 7)).unwrap();
+    assert_eq!(answer.kind, Kind::Reject(Reject::RESOURCE));
+    // Others are let in.
+    let other = SocketAddr::new(Ipv6Addr::new(1, 2, 3, 5, 5, 6, 7, 8).into(), 9);
+    let cookie = port.cookie(other);
+    assert_eq!(port.ask(other, &conclusion(cookie, 7)), None);
+}
+
+#[test]
+fn who_has_called_this_second_is_not_shut_out_by_strangers() {
+    let limits = Limits {
+        requests: usize::MAX,
+        ..Limits::default()
+    };
+    let mut port = Port::new(limits);
+    let first = port.cookie(peer(1));
+    assert_eq!(port.ask(peer(1), &conclusion(first, 1)), None);
+    for number in 0..MAX_RECENT {
+        let [.., high, low] = number.to_be_bytes();
+        let stranger = SocketAddr::from(([10, 0, high, low], 9));
+        let cookie = port.cookie(stranger);
+        port.ask(stranger, &conclusion(cookie, 7));
+    }
+    assert_eq!(port.ask(peer(1), &conclusion(first, 2)), None);
+}
+
+#[test]
+fn who_is_judged_meanwhile_and_gives_up_is_not_let_in() {
+    let mut port = Port::new(Limits::default());
+    let cookie = port.cookie(peer(1));
+    port.ask(peer(1), &conclusion(cookie, 7));
+    let id = *port.listener.pending.keys().next().unwrap();
+    let judged = port.listener.asked(id).unwrap().judge(Options::default());
+    port.listener.reject(port.now, id, Reject::CLOSE);
+    let late = port.listener.admit(port.now, id, judged.unwrap());
+    assert_eq!(late.err(), Some(Reject::TIMEOUT));
+    assert!(port.listener.asked(id).is_none());
+}
+
+#[test]
 fn datagrams_find_their_session_from_their_address_alone() {
     let mut port = Port::new(Limits::default());
     let cookie = port.cookie(peer(1));
