@@ -1,7 +1,7 @@
 //! The bridged stream between its one task and its readers: the hub's memory and rule for slow readers
 //! ([`Ring`]) over again, with sound that has become Opus.
 
-use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step};
+use crate::hub::ring::{Bounds, Cursor, Entry, Ring, Role, Roles, Step, Weights};
 use crate::hub::{Ended, Item, TrackSet};
 use media::{AccessUnit, Timebase};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,7 @@ pub(super) struct Output {
 struct State {
     ring: Ring<Slot>,
     roles: Roles,
+    weights: Weights,
     ended: Option<Ended>,
 }
 
@@ -28,11 +29,13 @@ struct Slot {
     tracks: Arc<TrackSet>,
     micros: i64,
     role: Role,
+    /// What the tracks take, where it is the first with them.
+    tracks_bytes: usize,
 }
 
 impl Entry for Slot {
     fn bytes(&self) -> usize {
-        self.unit.payload.len() + size_of::<AccessUnit>()
+        self.unit.payload.len() + size_of::<AccessUnit>() + self.tracks_bytes
     }
     fn time(&self) -> i64 {
         self.micros
@@ -47,6 +50,7 @@ impl Output {
         let state = State {
             ring: Ring::new(bounds),
             roles: Roles::default(),
+            weights: Weights::default(),
             ended: None,
         };
         Self {
@@ -64,6 +68,7 @@ impl Output {
         let slot = Slot {
             micros: track.timebase.rescale(unit.dts, Timebase::MICROS),
             role: state.roles.of(&unit, tracks),
+            tracks_bytes: state.weights.of(tracks),
             tracks: tracks.clone(),
             unit,
         };

@@ -26,7 +26,7 @@ pub enum Role {
     Leading,
     /// Another picture, or sound where there are no pictures.
     Follower,
-    /// Sound beside pictures, data beside either.
+    /// Of a track that goes along with the leading one: sound or other pictures beside pictures, data beside either.
     Aside,
 }
 
@@ -40,8 +40,7 @@ pub struct Roles {
 impl Roles {
     /// The role of the next access unit of a stream with these tracks.
     pub fn of(&mut self, unit: &AccessUnit, tracks: &TrackSet) -> Role {
-        let kind = tracks.get(unit.track).map(Track::kind);
-        if kind != tracks.lead().map(Track::kind) {
+        if tracks.lead().is_none_or(|lead| lead.id != unit.track) {
             return Role::Aside;
         }
         if unit.random_access {
@@ -51,6 +50,22 @@ impl Roles {
         match self.start {
             Some((track, pts)) if track == unit.track && unit.pts < pts => Role::Leading,
             _ => Role::Follower,
+        }
+    }
+}
+
+/// Tells what the tracks take that entries are kept with: they count with the first entry of each generation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weights {
+    generation: Option<u64>,
+}
+
+impl Weights {
+    /// Bytes that the next entry takes for its tracks.
+    pub fn of(&mut self, tracks: &TrackSet) -> usize {
+        match self.generation.replace(tracks.generation) {
+            Some(known) if known == tracks.generation => 0,
+            _ => tracks.tracks.iter().map(Track::memory).sum(),
         }
     }
 }

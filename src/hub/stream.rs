@@ -16,7 +16,7 @@ use super::StreamName;
 use super::feedback::Feedback;
 use super::patience::{self, Patience, Place};
 use super::registry::{Offline, Settings};
-use super::ring::{Cursor, Entry, Ring, Role, Roles, Skip, Step};
+use super::ring::{Cursor, Entry, Ring, Role, Roles, Skip, Step, Weights};
 use super::skips::Skips;
 use super::timeline::{Arrival, Repairs, Timeline};
 use super::totals::{Tally, Totals, Traffic};
@@ -108,6 +108,7 @@ struct State {
     traffic: Arc<Traffic>,
     timeline: Timeline,
     roles: Roles,
+    weights: Weights,
     feedback: Feedback,
     /// Repairs that the log has told, and when.
     told: (Repairs, Option<Instant>),
@@ -127,12 +128,14 @@ struct Slot {
     tracks: Arc<TrackSet>,
     micros: i64,
     role: Role,
+    /// What the tracks take, where it is the first with them.
+    tracks_bytes: usize,
     arrived: Instant,
 }
 
 impl Entry for Slot {
     fn bytes(&self) -> usize {
-        self.unit.payload.len() + size_of::<AccessUnit>()
+        self.unit.payload.len() + size_of::<AccessUnit>() + self.tracks_bytes
     }
     fn time(&self) -> i64 {
         self.micros
@@ -189,6 +192,7 @@ impl Stream {
                 Timeline::default()
             },
             roles: Roles::default(),
+            weights: Weights::default(),
             feedback: Feedback::default(),
             told: (Repairs::default(), None),
             begun: now,
@@ -324,6 +328,7 @@ impl Stream {
         state.forget_undeclared(micros);
         let tracks = state.tracks.clone();
         let role = state.roles.of(&unit, &tracks);
+        let tracks_bytes = state.weights.of(&tracks);
         let arrived = Instant::now();
         // What stands in for a source is not received, and answers nothing that the source was asked for.
         if state.stand_in.is_none() {
@@ -343,6 +348,7 @@ impl Stream {
             tracks,
             micros,
             role,
+            tracks_bytes,
             arrived,
         });
         let may_be_ready = match self.offline {

@@ -265,6 +265,61 @@ async fn a_change_of_configuration_is_a_new_generation() {
 }
 
 #[tokio::test]
+async fn who_changes_tracks_all_the_time_keeps_no_more_memory() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let stream = hub.get(&name()).unwrap();
+    let set = Bytes::from_static(&[0x68; 4_000]);
+    for change in 0..200 {
+        // A hundred parameter sets of 4,000 bytes stand beside sound that is another with each frame.
+        let sps = vec![Bytes::from_static(SPS)];
+        let config = h264::Config::new(sps, vec![set.clone(); 100]).unwrap();
+        let track = Track {
+            codec: Codec::H264(config),
+            ..video(1)
+        };
+        publisher.set_track(track).unwrap();
+        let config = aac::Config::low_complexity(48_000, 1 + change % 2).unwrap();
+        let track = Track {
+            codec: Codec::Aac(config),
+            ..audio()
+        };
+        publisher.set_track(track).unwrap();
+        publisher.push(unit(AUDIO, 48 * 400, true)).unwrap();
+    }
+    let (bytes, most) = (stream.snapshot().ring_bytes, Bounds::default().ring_bytes);
+    assert!(bytes > most * 9 / 10 && bytes <= most, "{bytes}");
+}
+
+#[tokio::test]
+async fn who_joins_begins_with_the_first_of_several_pictures() {
+    let hub = hub();
+    let publisher = live(&hub);
+    let second = TrackId(2);
+    let track = Track {
+        id: second,
+        ..video(1)
+    };
+    publisher.set_track(track).unwrap();
+    for (dts, random_access) in [(400, true), (440, false)] {
+        publisher.push(unit(VIDEO, dts, random_access)).unwrap();
+        publisher.push(unit(second, dts, random_access)).unwrap();
+    }
+    // Those of the second may begin elsewhere.
+    publisher.push(unit(second, 480, true)).unwrap();
+    let mut reader = Reader::new(hub.get(&name()).unwrap());
+    assert!(matches!(reader.try_next(), Some(Item::Tracks(_))));
+    let mut units = Vec::new();
+    while let Some(Item::Unit(unit)) = reader.try_next() {
+        units.push((unit.track, unit.dts));
+    }
+    let both = |dts| [(VIDEO, dts), (second, dts)];
+    let expected = [both(400), both(440)].concat();
+    assert_eq!(units[..4], expected);
+    assert_eq!(units[4..], [(second, 480)]);
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_moved_and_no_other_notices() {
     let bounds = Bounds {
         reader_time: Duration::from_secs(1),

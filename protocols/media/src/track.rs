@@ -37,6 +37,11 @@ impl Track {
     pub const fn kind(&self) -> Kind {
         self.codec.kind()
     }
+
+    /// Memory that it takes with its configuration, in bytes.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>().saturating_add(self.codec.memory())
+    }
 }
 
 /// A codec and its decoder configuration.
@@ -146,6 +151,27 @@ impl Codec {
             | Self::G726(_)
             | Self::L16 { .. } => Kind::Audio,
             Self::Data(_) => Kind::Data,
+        }
+    }
+
+    /// Memory that its configuration takes beside itself, in bytes. What others share is counted all the same.
+    fn memory(&self) -> usize {
+        let of = |sets: &[Bytes]| -> usize {
+            let each = |set: &Bytes| size_of::<Bytes>().saturating_add(set.len());
+            sets.iter().map(each).sum()
+        };
+        match self {
+            Self::H264(config) => of(&config.sps) + of(&config.pps),
+            Self::H265(config) => of(&config.vps) + of(&config.sps) + of(&config.pps),
+            Self::Av1(config) => config.sequence_header.len(),
+            Self::Aac(config) => config.specific_config.len(),
+            Self::Opus(config) => config.mapping.as_ref().map_or(0, Bytes::len),
+            Self::Flac(config) => config.stream_info.len(),
+            Self::Data(Data::Teletext(descriptor) | Data::DvbSubtitles(descriptor)) => {
+                descriptor.len()
+            }
+            // Numbers, or some ten bytes.
+            _ => 0,
         }
     }
 

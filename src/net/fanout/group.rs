@@ -37,6 +37,8 @@ pub(super) struct Packets<F> {
     pub(super) ring: Ring<Packaged>,
     roles: Roles,
     tracks: Option<(Arc<TrackSet>, Rc<Prelude>)>,
+    /// What the newest prelude takes, until a packet has been counted with it.
+    prelude_bytes: usize,
     /// Why members cannot be sent what has come.
     broken: Option<&'static str>,
     /// Where the packets begin that no member has been shown, and their length in bytes.
@@ -141,6 +143,7 @@ impl<F: Format, P: Peer> Group<F, P> {
             ring,
             roles: Roles::default(),
             tracks: None,
+            prelude_bytes: 0,
             broken: None,
         };
         let group = Rc::new(Self {
@@ -291,13 +294,7 @@ impl<F: Format> Packets<F> {
                     self.broken = self.broken.or_else(|| self.format.breaks(before, tracks));
                 }
                 let packet = self.format.prelude(tracks);
-                self.tracks = Some((
-                    tracks.clone(),
-                    Rc::new(Prelude {
-                        generation: tracks.generation,
-                        packet,
-                    }),
-                ));
+                self.begin(tracks.clone(), packet);
                 false
             }
             Item::Unit(unit) => {
@@ -315,7 +312,9 @@ impl<F: Format> Packets<F> {
                 let is_video = track.kind() == Kind::Video;
                 self.fresh_length += packet.len();
                 self.ring.push(Packaged {
-                    bytes: packet.len() + size_of::<Packaged>(),
+                    bytes: packet.len()
+                        + size_of::<Packaged>()
+                        + std::mem::take(&mut self.prelude_bytes),
                     packet,
                     prelude: prelude.clone(),
                     place,
@@ -323,14 +322,20 @@ impl<F: Format> Packets<F> {
                     role,
                 });
                 if let Some(packet) = self.format.renewed_prelude() {
-                    let generation = tracks.generation;
-                    let prelude = Rc::new(Prelude { generation, packet });
-                    self.tracks = Some((tracks.clone(), prelude));
+                    let tracks = tracks.clone();
+                    self.begin(tracks, packet);
                 }
                 is_video || !has_video
             }
             // The group's own reader is never behind; were it, its members would find a later start.
             Item::Skipped(_) | Item::Ended(_) => false,
         }
+    }
+
+    /// What comes next comes with this prelude.
+    fn begin(&mut self, tracks: Arc<TrackSet>, packet: Packet) {
+        self.prelude_bytes = packet.len();
+        let generation = tracks.generation;
+        self.tracks = Some((tracks, Rc::new(Prelude { generation, packet })));
     }
 }
