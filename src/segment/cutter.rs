@@ -71,7 +71,7 @@ pub(super) struct Cutter {
     segment_epoch: Option<Duration>,
     /// What is to stand in front of that part.
     events: Vec<Event>,
-    /// What the last segment belongs to.
+    /// What the last segment belongs to; none where the configuration has changed since.
     stretch: Option<Stretch>,
 }
 
@@ -89,6 +89,7 @@ impl Cutter {
         settings: Settings,
         track: Track,
         first_number: u64,
+        discontinuities: u64,
     ) -> Result<Self, mp4::init::Error> {
         let bytes = mp4::init::write(std::slice::from_ref(&track))?;
         let rendition = Rendition {
@@ -105,7 +106,7 @@ impl Cutter {
             open_number: first_number,
             open_parts: Vec::new(),
             open_discontinuity: false,
-            discontinuities_before: 0,
+            discontinuities_before: discontinuities,
         };
         Ok(Self {
             epoch: None,
@@ -133,16 +134,36 @@ impl Cutter {
 
     /// Another configuration: what follows is a new beginning.
     pub(super) fn change(&mut self, track: Track) -> Result<(), mp4::init::Error> {
-        self.close_segment();
         let bytes = mp4::init::write(std::slice::from_ref(&track))?;
+        self.close_segment();
         self.rendition.init = Arc::new(Init {
             number: self.rendition.open_number,
             track: track.clone(),
             bytes,
         });
         self.rendition.track = track;
-        self.rendition.open_discontinuity = true;
+        self.stretch = None;
         Ok(())
+    }
+
+    /// Ends the segment; the next one is behind a discontinuity.
+    pub(super) fn discontinue(&mut self) {
+        self.close_segment();
+        if self.is_new() {
+            self.rendition.discontinuities_before += 1;
+        } else {
+            self.rendition.open_discontinuity = true;
+        }
+    }
+
+    /// Whether nothing of it has been told.
+    pub(super) fn is_new(&self) -> bool {
+        self.rendition.segments.is_empty() && self.elapsed() == 0
+    }
+
+    /// Whether nothing has come behind its last discontinuity.
+    pub(super) const fn awaits(&self) -> bool {
+        self.rendition.open_discontinuity && self.elapsed() == 0 && self.held.is_none()
     }
 
     /// Decoding time of the newest access unit.
@@ -293,9 +314,7 @@ impl Cutter {
 
     /// The stretch that the open segment goes on with, if it does.
     fn continued(&self, program_date_time: SystemTime) -> Option<Stretch> {
-        let stretch = self
-            .stretch
-            .filter(|_| !self.rendition.open_discontinuity)?;
+        let stretch = self.stretch?;
         let timebase = self.rendition.track.timebase;
         let since = timebase.duration(self.segment_pts.checked_sub(stretch.start)?);
         let expected = stretch.program_date_time + since;

@@ -114,7 +114,7 @@ pub struct Segment {
     pub place: Option<Place>,
     /// What a decoder needs before it.
     pub init: Arc<Init>,
-    /// It does not continue the segment before: another configuration.
+    /// It does not continue the segment before: this track or another has another configuration.
     pub discontinuity: bool,
     /// Wall-clock time of its first sample.
     pub program_date_time: SystemTime,
@@ -198,12 +198,9 @@ impl Rendition {
             .iter()
             .filter(|segment| segment.init.number == init);
         let kept = kept.map(|segment| (segment.number, segment.start));
-        let end = self
-            .segments
-            .back()
-            .map(|last| last.start.saturating_add(last.ticks));
-        let open = end.filter(|_| self.init.number == init && !self.open_discontinuity);
-        let open = open.map(|end| (self.open_number, end));
+        let goes_on = |last: &&Arc<Segment>| self.init.number == init && last.init.number == init;
+        let last = self.segments.back().filter(goes_on);
+        let open = last.map(|last| (self.open_number, last.start.saturating_add(last.ticks)));
         // All of them are in ticks of one track.
         let distance = |start: i64| start.abs_diff(time);
         let nearest = kept.chain(open).min_by_key(|(_, start)| distance(*start));
@@ -249,6 +246,13 @@ impl Rendition {
             peak: peak.unwrap_or(UNKNOWN_BANDWIDTH).max(1),
             average: rate(bytes, seconds).max(1),
         }
+    }
+
+    /// The discontinuities there have been, that in front of the open segment included.
+    pub fn discontinuities(&self) -> u64 {
+        let segments = self.segments.iter();
+        let kept = segments.filter(|segment| segment.discontinuity).count() as u64;
+        self.discontinuities_before + kept + u64::from(self.open_discontinuity)
     }
 
     /// The segments that a playlist shows, and the number of discontinuities before them.

@@ -2,6 +2,7 @@
 //! started again with another size, rate, codec or set of tracks.
 
 use crate::browser;
+use crate::hls_playlists::playlist;
 use crate::support::camera::{camera, pull};
 use crate::support::clips::Clip;
 use crate::support::media::{
@@ -84,6 +85,29 @@ fn another_size_and_another_rate_reach_those_who_watch() {
         let seen = watch(url, Clip::Standard, Clip::Small);
         assert!(seen.distinct > 250 && seen.sound > 8.0, "{seen:?}");
     }
+}
+
+#[test]
+fn who_comes_when_the_pictures_alone_have_become_others_sees_and_hears_them() {
+    let server = Server::start();
+    let publisher = publish(&server, "cam", Clip::Standard);
+    let discontinuities = |rendition: &str| {
+        let media = playlist(&server, rendition, "");
+        let listed = media.segments.iter().filter(|one| one.discontinuity);
+        media.discontinuity_sequence + listed.count() as u64
+    };
+    // Of its pictures there is a segment.
+    assert_eq!(discontinuities("video"), 0);
+    publisher.kill();
+    // The sound is the same.
+    let _publisher = start_publishing(&server, "cam", Clip::BFrames);
+    for rendition in ["video", "audio"] {
+        wait_until("the discontinuity", seconds(40), || {
+            discontinuities(rendition) == 1
+        });
+    }
+    let path = "/LiveApp/play.html?id=cam&playOrder=hls";
+    browser::watch(&server, path, &["--seconds", "6"]);
 }
 
 #[test]

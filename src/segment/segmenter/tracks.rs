@@ -14,8 +14,8 @@ const SILENT: Duration = Duration::from_secs(5);
 const MAX_TRACKS: usize = 16;
 
 impl Segmenter {
-    /// The tracks of what follows. Those that changed begin anew; a track that is gone stays as it was, and is
-    /// silent.
+    /// The tracks of what follows. Those that changed begin anew, and are a discontinuity for all; a track that is gone
+    /// stays as it was, and is silent.
     ///
     /// A track that MP4 cannot carry is left out, and its access units with it; the others go on. Returns
     /// why, once for each such track as long as the reason is the same.
@@ -23,15 +23,34 @@ impl Segmenter {
         if self.generation.replace(tracks.generation) == Some(tracks.generation) {
             return Vec::new();
         }
-        let number = self
-            .lead()
-            .map_or(self.first_number, |lead| lead.open_number);
         let told = std::mem::take(&mut self.left_out);
         self.present = tracks.tracks.iter().map(|track| track.id).collect();
         let is_told = |track: &&Track| scheme(&track.codec).is_some();
         self.data = tracks.tracks.iter().filter(is_told).cloned().collect();
+        let discontinuities = self.discontinuities();
+        let (mut changed, mut new) = (false, Vec::new());
         for track in tracks.tracks.iter().filter(|track| !is_told(track)) {
-            if let Err(error) = self.set_track(track, number) {
+            let set = match Self::carry(track) {
+                Ok(()) if self.goes_on(track, discontinuities) => self.change(track),
+                Ok(()) => {
+                    new.push(track);
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+            match set {
+                Ok(has_changed) => changed |= has_changed,
+                Err(error) => self.left_out.push((track.id, error)),
+            }
+        }
+        if changed {
+            self.discontinue(&new);
+        }
+        let number = self
+            .lead()
+            .map_or(self.first_number, |lead| lead.open_number);
+        for track in new {
+            if let Err(error) = self.begin(track, number) {
                 self.left_out.push((track.id, error));
             }
         }
@@ -59,33 +78,83 @@ impl Segmenter {
         }
     }
 
-    /// Begins a track, or begins it anew if it changed.
-    fn set_track(&mut self, track: &Track, number: u64) -> Result<(), mp4::init::Error> {
-        if !carries(&track.codec) {
-            return Err(mp4::init::Error::Codec {
-                track: mp4::track_number(track.id),
-                codec: track.codec.name(),
-            });
+    /// Whether a track goes on with what has been cut of it. Not where it was away while others had a discontinuity; and
+    /// what was cut of pictures is not to be found under the names of sound.
+    fn goes_on(&self, track: &Track, discontinuities: u64) -> bool {
+        self.rendition(track.id).is_some_and(|known| {
+            known.track.kind() == track.kind() && known.discontinuities() == discontinuities
+        })
+    }
+
+    /// Why MP4 cannot carry it.
+    fn carry(track: &Track) -> Result<(), mp4::init::Error> {
+        if carries(&track.codec) {
+            return Ok(());
         }
-        let (longest, above) = (self.longest(), self.next_number());
+        Err(mp4::init::Error::Codec {
+            track: mp4::track_number(track.id),
+            codec: track.codec.name(),
+        })
+    }
+
+    /// Gives a track its present configuration. Whether that is another.
+    fn change(&mut self, track: &Track) -> Result<bool, mp4::init::Error> {
+        let (epoch, longest) = (self.epoch.get(), self.longest());
+        let mut cutters = self.cutters.iter_mut();
+        let cutter = cutters.find(|cutter| cutter.rendition.track.id == track.id);
+        let Some(cutter) = cutter.filter(|cutter| cutter.rendition.track != *track) else {
+            return Ok(false);
+        };
+        cutter.epoch = epoch;
+        cutter.longest = longest;
+        cutter.change(track.clone())?;
+        Ok(true)
+    }
+
+    /// Begins a track.
+    fn begin(&mut self, track: &Track, number: u64) -> Result<(), mp4::init::Error> {
+        let (above, discontinuities) = (self.next_number(), self.discontinuities());
         let mut cutters = self.cutters.iter_mut();
         match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
-            Some(cutter) if cutter.rendition.track == *track => {}
-            // What was cut of pictures is not to be found under the names of sound.
-            Some(cutter) if cutter.rendition.track.kind() != track.kind() => {
-                *cutter = Cutter::new(self.settings, track.clone(), above)?;
-            }
-            Some(cutter) => {
-                cutter.epoch = self.epoch.get();
-                cutter.longest = longest;
-                cutter.change(track.clone())?;
+            Some(known) => {
+                *known = Cutter::new(self.settings, track.clone(), above, discontinuities)?;
             }
             None => {
-                let cutter = Cutter::new(self.settings, track.clone(), number)?;
-                self.cutters.push(cutter);
+                let new = Cutter::new(self.settings, track.clone(), number, discontinuities)?;
+                self.cutters.push(new);
             }
         }
         Ok(())
+    }
+
+    /// A track has another configuration. Players tell by the number of discontinuities what of one track belongs to what of
+    /// another, so all have one, but those that are `new` (RFC 8216 section 6.2.4). Where one has had nothing since the last,
+    /// that one has to do: it cannot have two in front of one segment.
+    fn discontinue(&mut self, new: &[&Track]) {
+        let (epoch, longest) = (self.epoch.get(), self.longest());
+        let (present, left_out) = (&self.present, &self.left_out);
+        let cutters = self.cutters.iter_mut().filter(|cutter| {
+            let id = cutter.rendition.track.id;
+            let is_left_out = left_out.iter().any(|(left, _)| *left == id);
+            let is_new = new.iter().any(|track| track.id == id);
+            present.contains(&id) && !is_left_out && !is_new
+        });
+        let mut cutters: Vec<&mut Cutter> = cutters.collect();
+        let is_begun = cutters.iter().any(|cutter| !cutter.is_new());
+        if !is_begun || cutters.iter().any(|cutter| cutter.awaits()) {
+            return;
+        }
+        for cutter in &mut cutters {
+            cutter.epoch = epoch.or(cutter.epoch);
+            cutter.longest = longest;
+            cutter.discontinue();
+        }
+    }
+
+    /// Those of the tracks that have had all of them.
+    fn discontinuities(&self) -> u64 {
+        let counts = self.renditions().map(Rendition::discontinuities);
+        counts.max().unwrap_or(0)
     }
 
     /// The track at whose random access points segments end.

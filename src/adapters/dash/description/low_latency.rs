@@ -86,10 +86,9 @@ fn is_along(rendition: &Rendition, grid: Grid, timebase: Timebase) -> bool {
     segments.clone().next().is_some()
         && segments.all(|segment| {
             let begins = timebase.rescale(grid.begins(segment.number), own);
-            let changes = segment.discontinuity && segment.number > grid.number;
-            begins.abs_diff(segment.start) <= near.unsigned_abs() && !changes
+            let is_same = segment.init.number == rendition.init.number;
+            begins.abs_diff(segment.start) <= near.unsigned_abs() && is_same
         })
-        && !rendition.open_discontinuity
 }
 
 /// A track with the texts that its description borrows.

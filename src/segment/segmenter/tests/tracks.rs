@@ -62,12 +62,9 @@ fn changes_of_tracks_begin_anew_and_what_is_gone_is_not_waited_for() {
             [VIDEO, AUDIO].map(|track| segmenter.is_silent(track)),
             silent
         );
-        for rendition in segmenter
-            .renditions()
-            .filter(|rendition| rendition.init.number > 100)
-        {
-            assert!(rendition.open_discontinuity);
-        }
+        let of_all = anew.contains(&true);
+        let mut renditions = segmenter.renditions();
+        assert!(renditions.all(|rendition| rendition.open_discontinuity == of_all));
     }
 }
 
@@ -156,7 +153,7 @@ fn a_track_that_can_no_longer_be_carried_stays_as_it_was() {
 }
 
 #[test]
-fn another_configuration_is_a_discontinuity_with_its_own_init() {
+fn another_configuration_of_one_track_is_a_discontinuity_of_all() {
     let mut segmenter = started(true);
     run(&mut segmenter, 3, 25);
     let mut changed = tracks(2, true);
@@ -164,17 +161,77 @@ fn another_configuration_is_a_discontinuity_with_its_own_init() {
     assert_eq!(segmenter.set_tracks(&changed), []);
     segmenter.push(&unit(AUDIO, 3 * 48_000, true, 10), at(3_000));
     segmenter.push(&unit(AUDIO, 3 * 48_000 + 1_024, true, 10), at(3_021));
+    segmenter.push(&unit(VIDEO, 3_000, true, 10), at(3_000));
     segmenter.finish();
-    let audio = segmenter.rendition(AUDIO).unwrap();
-    let last = audio.segments.back().unwrap();
-    assert!(last.discontinuity && last.init.number == 102);
-    assert!(
-        !segmenter
-            .rendition(VIDEO)
-            .unwrap()
-            .segments
-            .back()
-            .unwrap()
-            .discontinuity
-    );
+    for (track, init) in [(VIDEO, 100), (AUDIO, 102)] {
+        let rendition = segmenter.rendition(track).unwrap();
+        let tags = rendition.segments.iter().map(|one| one.discontinuity);
+        assert!(tags.eq([false, false, true]), "{track:?}");
+        let last = rendition.segments.back().unwrap();
+        assert_eq!((last.number, last.init.number), (102, init));
+        // For DASH only the sound is another.
+        let stretch = if track == AUDIO { 102 } else { 100 };
+        assert_eq!(last.stretch.number, stretch);
+    }
+}
+
+#[test]
+fn all_tracks_have_had_as_many_discontinuities() {
+    let changed = |generation, pps, channels| {
+        let mut set = tracks(generation, true);
+        if let Codec::H264(config) = &mut set.tracks[0].codec {
+            config.pps = vec![Bytes::copy_from_slice(&[0x68, pps])];
+        }
+        let sound = aac::Config::low_complexity(48_000, channels).unwrap();
+        set.tracks[1].codec = Codec::Aac(sound);
+        set
+    };
+    let pictures_alone = |generation, pps| {
+        let mut set = changed(generation, pps, 1);
+        set.tracks.pop();
+        set
+    };
+    let mut segmenter = started(true);
+    // Before anything has come there is nothing to go on from.
+    segmenter.set_tracks(&changed(2, 1, 2));
+    let counts = |segmenter: &Segmenter| -> Vec<u64> {
+        let renditions = segmenter.renditions();
+        renditions.map(Rendition::discontinuities).collect()
+    };
+    assert_eq!(counts(&segmenter), [0, 0]);
+    run(&mut segmenter, 5, 25);
+    let picture = |segmenter: &mut Segmenter, millis: i64| {
+        segmenter.push(&unit(VIDEO, millis, true, 100), at(millis));
+    };
+    segmenter.set_tracks(&changed(3, 2, 2));
+    assert_eq!(counts(&segmenter), [1, 1]);
+    // The sound of another publisher is declared when the first of its pictures are there: that is the same discontinuity.
+    picture(&mut segmenter, 5_000);
+    picture(&mut segmenter, 5_040);
+    segmenter.set_tracks(&changed(4, 2, 1));
+    assert_eq!(counts(&segmenter), [1, 1]);
+    let sound = segmenter.rendition(AUDIO).unwrap();
+    assert_eq!(sound.init.number, sound.open_number);
+    // There can be no other where one of them has had nothing since.
+    segmenter.set_tracks(&changed(5, 3, 1));
+    assert_eq!(counts(&segmenter), [1, 1]);
+    picture(&mut segmenter, 5_080);
+    segmenter.push(&unit(AUDIO, 5 * 48_000, true, 100), at(5_000));
+    segmenter.set_tracks(&changed(6, 4, 1));
+    assert_eq!(counts(&segmenter), [2, 2]);
+    // One that was away meanwhile begins anew.
+    picture(&mut segmenter, 5_120);
+    segmenter.set_tracks(&pictures_alone(7, 5));
+    assert_eq!(counts(&segmenter), [3, 2]);
+    segmenter.set_tracks(&changed(8, 5, 1));
+    assert_eq!(counts(&segmenter), [3, 3]);
+    assert!(segmenter.rendition(AUDIO).unwrap().segments.is_empty());
+
+    // One that comes late counts those before it.
+    let mut segmenter = Segmenter::new(Settings::default(), 100);
+    segmenter.set_tracks(&pictures_alone(1, 1));
+    (0..75).for_each(|number| picture(&mut segmenter, number * 40));
+    segmenter.set_tracks(&pictures_alone(2, 2));
+    segmenter.set_tracks(&changed(3, 2, 1));
+    assert_eq!(counts(&segmenter), [1, 1]);
 }
