@@ -297,6 +297,7 @@ impl Muxers {
                     segmenter.finish();
                     ended = true;
                     muxer.touch();
+                    idle = Duration::ZERO;
                     true
                 }
             };
@@ -464,4 +465,33 @@ fn seconds() -> u64 {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub;
+    use crate::hub::tests::{live, name};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_ended_unwatched_stays_for_the_linger_time() {
+        let hub = Hub::new(hub::Settings::default());
+        let linger = Duration::from_secs(30);
+        let muxers = Muxers::new(&Segments {
+            window: Duration::from_secs(600),
+            linger,
+            ..Segments::default()
+        });
+        let publisher = live(&hub);
+        let muxer = muxers.muxer(publisher.stream());
+        let is_kept = || lock(&muxers.muxers).contains_key(&name());
+        // Nobody asks for it.
+        tokio::time::sleep(linger * 2).await;
+        assert!(is_kept());
+        publisher.finish();
+        tokio::time::sleep(linger - TICK).await;
+        assert!(is_kept() && muxer.snapshots().borrow().ended);
+        tokio::time::sleep(TICK * 3).await;
+        assert!(!is_kept());
+    }
 }
