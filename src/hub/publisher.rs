@@ -64,7 +64,8 @@ impl Publisher {
         self
     }
 
-    /// Declares a track, or changes its configuration. Tracks beyond the sixteenth are left out.
+    /// Declares a track, or changes its configuration. Tracks beyond the sixteenth are left out. Its number is this
+    /// publisher's own: in the stream it may be another.
     ///
     /// # Errors
     /// [`Replaced`] when the stream is no longer this publisher's.

@@ -94,8 +94,8 @@ struct State {
     publisher: Option<u64>,
     /// Who pushes while it is away, and until it can be shown.
     stand_in: Option<StandIn>,
-    /// Tracks that this publisher has declared, and the media time of its first access unit.
-    declared: Vec<TrackId>,
+    /// Tracks that this publisher has declared, by its number and by the stream's; and the media time of its first access unit.
+    declared: Vec<(TrackId, TrackId)>,
     source_since: Option<i64>,
     /// Number of the publisher that was there last.
     last_publisher: u64,
@@ -309,9 +309,11 @@ impl Stream {
             Admission::NotYet => return true,
             Admission::NoMore => return false,
         }
-        let Some(track) = state.tracks.get(unit.track) else {
+        let number = state.number(unit.track);
+        let Some(track) = number.and_then(|number| state.tracks.get(number)) else {
             return true;
         };
+        unit.track = track.id;
         let timebase = track.timebase;
         let lead = state.tracks.lead();
         let arrived = state.begun.elapsed().as_micros();

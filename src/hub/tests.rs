@@ -178,6 +178,63 @@ async fn a_track_that_the_next_publisher_does_not_have_is_gone() {
 }
 
 #[tokio::test]
+async fn a_source_that_counts_its_tracks_otherwise_goes_on_with_those_there_are() {
+    let numbered = |id, track: Track| Track {
+        id: TrackId(id),
+        ..track
+    };
+    for (pictures, sound) in [(0, 256), (1, 0), (7, 8), (0, 1)] {
+        let hub = hub();
+        let first = live(&hub);
+        let mut reader = Reader::new(first.stream().clone());
+        read(&mut reader);
+        drop(first);
+        let next = hub.publish(&name(), &origin()).unwrap();
+        next.set_track(numbered(sound, audio())).unwrap();
+        next.set_track(numbered(pictures, video(1))).unwrap();
+        for track in [pictures, sound, 99] {
+            next.push(unit(TrackId(track), 0, true)).unwrap();
+        }
+        let mut came = Vec::new();
+        while let Some(item) = reader.try_next() {
+            let Item::Unit(unit) = item else {
+                panic!("the tracks are the same")
+            };
+            came.push(unit.track);
+        }
+        assert_eq!(came, [VIDEO, AUDIO]);
+        let tracks = &next.stream().snapshot().tracks;
+        assert_eq!(tracks.tracks, [video(1), audio()]);
+        // One that there was not has a number of its own.
+        next.set_track(numbered(300, audio())).unwrap();
+        let tracks = &next.stream().snapshot().tracks;
+        assert_eq!(tracks.tracks[2..], [numbered(300, audio())]);
+    }
+}
+
+#[tokio::test]
+async fn sound_does_not_take_the_number_of_pictures_that_may_come_yet() {
+    let hub = hub();
+    let first = hub.publish(&name(), &origin()).unwrap();
+    first.set_track(video(1)).unwrap();
+    first.push(unit(VIDEO, 0, true)).unwrap();
+    drop(first);
+    let next = hub.publish(&name(), &origin()).unwrap();
+    let sound = Track {
+        id: VIDEO,
+        ..audio()
+    };
+    next.set_track(sound).unwrap();
+    let pictures = Track {
+        id: AUDIO,
+        ..video(2)
+    };
+    next.set_track(pictures).unwrap();
+    let tracks = &next.stream().snapshot().tracks;
+    assert_eq!(tracks.tracks, [video(2), audio()]);
+}
+
+#[tokio::test]
 async fn who_joins_at_an_open_gop_does_not_get_its_leading_pictures() {
     let hub = hub();
     let publisher = live(&hub);

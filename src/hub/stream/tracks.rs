@@ -61,9 +61,16 @@ impl Stream {
 impl State {
     /// The present source has this track. False when that was known.
     pub(super) fn declare(&mut self, track: Track) -> bool {
-        if !self.declared.contains(&track.id) && self.declared.len() < MAX_TRACKS {
-            self.declared.push(track.id);
-        }
+        let id = match self.number(track.id) {
+            Some(known) => known,
+            None if self.declared.len() >= MAX_TRACKS => return false,
+            None => {
+                let id = self.number_for(&track);
+                self.declared.push((track.id, id));
+                id
+            }
+        };
+        let track = Track { id, ..track };
         let mut tracks = self.tracks.tracks.clone();
         match tracks.iter().position(|known| known.id == track.id) {
             Some(at) if tracks.get(at) == Some(&track) => return false,
@@ -76,6 +83,29 @@ impl State {
         true
     }
 
+    /// What that track of the present source is called in the stream, once it is declared.
+    pub(super) fn number(&self, of_source: TrackId) -> Option<TrackId> {
+        let mut declared = self.declared.iter();
+        let found = declared.find(|(known, _)| *known == of_source);
+        found.map(|(_, id)| *id)
+    }
+
+    /// A source counts its tracks as its protocol does. Where it goes on with what another has begun, its sound is to be the
+    /// same track, which players have: it gets the number of a track of its kind that the present source has not declared.
+    fn number_for(&self, track: &Track) -> TrackId {
+        let is_taken = |id: TrackId| self.declared.iter().any(|(_, taken)| *taken == id);
+        let tracks = self.tracks.tracks.iter();
+        let free = tracks.filter(|known| known.kind() == track.kind() && !is_taken(known.id));
+        // A source that comes back keeps its own.
+        if let Some(known) = free.min_by_key(|known| (known.id != track.id, known.id)) {
+            return known.id;
+        }
+        let is_free = |id: &TrackId| !is_taken(*id) && self.tracks.get(*id).is_none();
+        let mut others = (0..=u16::MAX).map(TrackId);
+        let own = Some(track.id).filter(is_free);
+        own.or_else(|| others.find(is_free)).unwrap_or(track.id)
+    }
+
     fn set_tracks(&mut self, tracks: Vec<Track>) {
         let generation = self.tracks.generation + 1;
         self.tracks = Arc::new(TrackSet { generation, tracks });
@@ -84,7 +114,7 @@ impl State {
     /// Tracks of a publisher before, which this one has had time to declare and has not, are gone.
     pub(super) fn forget_undeclared(&mut self, now: i64) {
         let since = *self.source_since.get_or_insert(now);
-        let is_declared = |track: &Track| self.declared.contains(&track.id);
+        let is_declared = |track: &Track| self.declared.iter().any(|(_, id)| *id == track.id);
         if now.saturating_sub(since) < READY_AFTER_MICROS
             || self.tracks.tracks.iter().all(is_declared)
         {

@@ -26,6 +26,7 @@ pub struct Segmenter {
     cutters: Vec<Cutter>,
     /// Whole seconds that no segment exceeds when rounded; fixed with the leading track's first segment.
     target: Option<u32>,
+    /// Below it are numbers that were used before, or by tracks that are forgotten.
     first_number: u64,
     epoch: Epoch,
     generation: Option<u64>,
@@ -69,8 +70,8 @@ impl Segmenter {
 
     /// A number above those of all segments.
     pub fn next_number(&self) -> u64 {
-        let numbers = self.renditions().map(|rendition| rendition.open_number);
-        numbers.max().map_or(self.first_number, |last| last + 1)
+        let numbers = self.renditions().map(|rendition| rendition.open_number + 1);
+        numbers.fold(self.first_number, u64::max)
     }
 
     /// The target duration in seconds, once the first segment is complete.

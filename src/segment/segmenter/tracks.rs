@@ -24,14 +24,15 @@ impl Segmenter {
             return Vec::new();
         }
         let told = std::mem::take(&mut self.left_out);
-        self.present = tracks.tracks.iter().map(|track| track.id).collect();
+        let present = tracks.tracks.iter().map(|track| track.id).collect();
+        let before = std::mem::replace(&mut self.present, present);
         let is_told = |track: &&Track| scheme(&track.codec).is_some();
         self.data = tracks.tracks.iter().filter(is_told).cloned().collect();
         let discontinuities = self.discontinuities();
         let (mut changed, mut new) = (false, Vec::new());
         for track in tracks.tracks.iter().filter(|track| !is_told(track)) {
             let set = match Self::carry(track) {
-                Ok(()) if self.goes_on(track, discontinuities) => self.change(track),
+                Ok(()) if self.goes_on(track, &before, discontinuities) => self.change(track),
                 Ok(()) => {
                     new.push(track);
                     Ok(false)
@@ -46,9 +47,7 @@ impl Segmenter {
         if changed {
             self.discontinue(&new);
         }
-        let number = self
-            .lead()
-            .map_or(self.first_number, |lead| lead.open_number);
+        let number = self.number_for(&new);
         for track in new {
             if let Err(error) = self.begin(track, number) {
                 self.left_out.push((track.id, error));
@@ -74,16 +73,39 @@ impl Segmenter {
             let Some(place) = oldest.map(|(place, _)| place) else {
                 return;
             };
+            // What comes later begins above it too.
+            self.first_number = self.next_number();
             self.cutters.remove(place);
         }
     }
 
-    /// Whether a track goes on with what has been cut of it. Not where it was away while others had a discontinuity; and
-    /// what was cut of pictures is not to be found under the names of sound.
-    fn goes_on(&self, track: &Track, discontinuities: u64) -> bool {
+    /// Whether a track goes on with what has been cut of it. Not where it was away while others had a discontinuity, or
+    /// while another of its kind was cut under their common name; and what was cut of pictures is not to be found under
+    /// the names of sound.
+    fn goes_on(&self, track: &Track, before: &[TrackId], discontinuities: u64) -> bool {
+        let kind = track.kind();
+        let of_kind = self.renditions().filter(|one| one.track.kind() == kind);
+        let newest = of_kind.map(|one| one.open_number).max();
         self.rendition(track.id).is_some_and(|known| {
-            known.track.kind() == track.kind() && known.discontinuities() == discontinuities
+            known.track.kind() == kind
+                && known.discontinuities() == discontinuities
+                && (before.contains(&track.id) || Some(known.open_number) == newest)
         })
+    }
+
+    /// Number of the first segments of new tracks: beside those of the leading one; above all where a track becomes one of
+    /// another kind, and what there was of it is forgotten.
+    fn number_for(&self, new: &[&Track]) -> u64 {
+        let is_other = |track: &&Track| {
+            let known = self.rendition(track.id);
+            known.is_some_and(|known| known.track.kind() != track.kind())
+        };
+        let lead = self.lead().map(|lead| lead.open_number);
+        match lead {
+            _ if new.iter().any(is_other) => self.next_number(),
+            Some(lead) => lead.max(self.first_number),
+            None => self.first_number,
+        }
     }
 
     /// Why MP4 cannot carry it.
@@ -111,19 +133,17 @@ impl Segmenter {
         Ok(true)
     }
 
-    /// Begins a track.
+    /// Begins a track with that number, or above all others of its kind.
     fn begin(&mut self, track: &Track, number: u64) -> Result<(), mp4::init::Error> {
-        let (above, discontinuities) = (self.next_number(), self.discontinuities());
-        let mut cutters = self.cutters.iter_mut();
-        match cutters.find(|cutter| cutter.rendition.track.id == track.id) {
-            Some(known) => {
-                *known = Cutter::new(self.settings, track.clone(), above, discontinuities)?;
-            }
-            None => {
-                let new = Cutter::new(self.settings, track.clone(), number, discontinuities)?;
-                self.cutters.push(new);
-            }
-        }
+        let of_kind = self
+            .renditions()
+            .filter(|one| one.track.kind() == track.kind());
+        let above = of_kind.map(|one| one.open_number + 1).max();
+        let number = above.map_or(number, |above| number.max(above));
+        let new = Cutter::new(self.settings, track.clone(), number, self.discontinuities())?;
+        self.cutters
+            .retain(|known| known.rendition.track.id != track.id);
+        self.cutters.push(new);
         Ok(())
     }
 

@@ -235,3 +235,46 @@ fn all_tracks_have_had_as_many_discontinuities() {
     segmenter.set_tracks(&changed(3, 2, 1));
     assert_eq!(counts(&segmenter), [1, 1]);
 }
+
+#[test]
+fn no_two_tracks_of_a_kind_are_cut_under_the_same_numbers() {
+    let other = |generation, pps| {
+        let mut set = tracks(generation, true);
+        if let Codec::H264(config) = &mut set.tracks[0].codec {
+            config.pps = vec![Bytes::copy_from_slice(&[0x68, pps])];
+        }
+        set.tracks[1].id = TrackId(256);
+        set
+    };
+    let open = |segmenter: &Segmenter, track| segmenter.rendition(track).unwrap().open_number;
+    let mut segmenter = started(true);
+    run(&mut segmenter, 5, 25);
+    assert_eq!(open(&segmenter, AUDIO), 102);
+    // Other pictures come with the other sound: of segment 102 parts have been given out.
+    segmenter.set_tracks(&other(2, 1));
+    assert_eq!(
+        [VIDEO, TrackId(256)].map(|id| open(&segmenter, id)),
+        [103; 2]
+    );
+    for millis in (5_000..10_000).step_by(20) {
+        if millis % 40 == 0 {
+            segmenter.push(&unit(VIDEO, millis, millis % 1_000 == 0, 100), at(millis));
+        }
+        segmenter.push(&unit(TrackId(256), millis * 48, true, 100), at(millis));
+    }
+    let newest = open(&segmenter, TrackId(256));
+    assert_eq!(newest, 105);
+    // The first source comes back, and the pictures stay as they are.
+    let mut first = other(3, 1);
+    first.tracks[1].id = AUDIO;
+    segmenter.set_tracks(&first);
+    assert_eq!(open(&segmenter, AUDIO), newest + 1);
+    assert!(segmenter.rendition(AUDIO).unwrap().segments.is_empty());
+    // Where there was no other meanwhile, it goes on.
+    let mut pictures_alone = other(4, 1);
+    pictures_alone.tracks.pop();
+    segmenter.set_tracks(&pictures_alone);
+    first.generation = 5;
+    segmenter.set_tracks(&first);
+    assert_eq!(open(&segmenter, AUDIO), newest + 1);
+}
