@@ -2,7 +2,8 @@
 
 use super::{DateRange, Rendition, Segmenter, Settings};
 use media::Kind;
-use std::time::Duration;
+use std::cmp::Reverse;
+use std::time::{Duration, SystemTime};
 
 /// What there is to serve. It shares all bytes with those before and after it.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +13,10 @@ pub struct Snapshot {
     /// Whole seconds that no segment exceeds when rounded; none until there is a first segment of each track to
     /// play, or nothing more to wait for.
     pub target: Option<u32>,
-    /// The tracks that have a segment: first those that go on, then those of which nothing comes any more, each in the
-    /// order of their IDs.
+    /// When the first of all segments began, those that are forgotten included.
+    pub begun: Option<SystemTime>,
+    /// The tracks that have a segment, one of each kind: first those that go on, in the order of their IDs, then those of
+    /// which nothing comes any more.
     pub renditions: Vec<Rendition>,
     /// How many of them go on.
     pub going_on: usize,
@@ -50,15 +53,20 @@ impl Snapshot {
         };
         let listed = u32::try_from(settings.listed).unwrap_or(u32::MAX);
         let past = Duration::from_secs(target.max(1).into()).saturating_mul(listed);
-        let (mut renditions, silent): (Vec<_>, Vec<_>) = segmenter
+        let (present, mut silent): (Vec<_>, Vec<_>) = segmenter
             .renditions()
             .filter(|rendition| !rendition.segments.is_empty())
             .cloned()
             .partition(|rendition| !segmenter.is_silent(rendition.track.id));
+        let mut renditions = Vec::new();
+        add_one_of_each(&mut renditions, present);
         let going_on = renditions.len();
-        renditions.extend(silent);
+        // The name is that of the newest.
+        silent.sort_by_key(|rendition| Reverse(rendition.open_number));
+        add_one_of_each(&mut renditions, silent);
         Self {
             target: Some(target),
+            begun: segmenter.begun(),
             renditions,
             going_on,
             past: past.max(settings.window),
@@ -74,10 +82,20 @@ impl Snapshot {
         self.renditions.get(..self.going_on).unwrap_or_default()
     }
 
-    /// The first track of that kind.
+    /// The track of that kind.
     pub fn rendition(&self, kind: Kind) -> Option<&Rendition> {
         self.renditions
             .iter()
             .find(|rendition| rendition.track.kind() == kind)
+    }
+}
+
+/// Adds the first of each kind that is not there: names tell no more than the kind.
+fn add_one_of_each(renditions: &mut Vec<Rendition>, more: Vec<Rendition>) {
+    for one in more {
+        let kind = one.track.kind();
+        if renditions.iter().all(|known| known.track.kind() != kind) {
+            renditions.push(one);
+        }
     }
 }

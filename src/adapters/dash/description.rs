@@ -114,12 +114,7 @@ struct Span {
 /// The time on the wall from which presentation time counts: the whole second before [`LEAD_IN`] before the first segment.
 /// Near to it, since GStreamer waits for segments by the start of their period once too often.
 fn zero(snapshot: &Snapshot) -> SystemTime {
-    let firsts = snapshot
-        .renditions
-        .iter()
-        .filter_map(|rendition| rendition.first_stretch);
-    let first = firsts.map(|stretch| stretch.program_date_time).min();
-    let first = first.unwrap_or(SystemTime::UNIX_EPOCH);
+    let first = snapshot.begun.unwrap_or(SystemTime::UNIX_EPOCH);
     let since_1970 = first
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

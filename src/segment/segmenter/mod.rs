@@ -28,9 +28,11 @@ pub struct Segmenter {
     target: Option<u32>,
     /// Below it are numbers that were used before, or by tracks that are forgotten.
     first_number: u64,
+    /// When the first segment of the tracks that are forgotten began.
+    begun: Option<SystemTime>,
     epoch: Epoch,
     generation: Option<u64>,
-    /// Tracks that the stream has now.
+    /// Tracks that the stream has now, without those beside another of their kind.
     present: Vec<TrackId>,
     /// Number of the segment that waits for a random access point, once that has been said.
     waiting: Option<u64>,
@@ -52,6 +54,7 @@ impl Segmenter {
             cutters: Vec::new(),
             target: None,
             first_number,
+            begun: None,
             epoch: Epoch::default(),
             generation: None,
             present: Vec::new(),
@@ -63,7 +66,7 @@ impl Segmenter {
         }
     }
 
-    /// One rendition per track that is carried, in the order of the tracks' IDs.
+    /// One rendition per track that is or was cut, in the order of the tracks' IDs.
     pub fn renditions(&self) -> impl Iterator<Item = &Rendition> + Clone {
         self.cutters.iter().map(|cutter| &cutter.rendition)
     }
@@ -74,6 +77,13 @@ impl Segmenter {
         numbers.fold(self.first_number, u64::max)
     }
 
+    /// When the first of all segments began, as it was known then.
+    pub fn begun(&self) -> Option<SystemTime> {
+        let firsts = self.renditions().filter_map(|one| one.first_stretch);
+        let firsts = firsts.map(|first| first.program_date_time);
+        firsts.chain(self.begun).min()
+    }
+
     /// The target duration in seconds, once the first segment is complete.
     pub const fn target(&self) -> Option<u32> {
         self.target
@@ -81,7 +91,7 @@ impl Segmenter {
 
     /// The next access unit, which arrived at `now`. True when a part or segment has been completed.
     pub fn push(&mut self, unit: &AccessUnit, now: SystemTime) -> bool {
-        if self.is_left_out(unit.track) {
+        if self.is_left_out(unit.track) || !self.present.contains(&unit.track) {
             return false;
         }
         if self.data.iter().any(|track| track.id == unit.track) {

@@ -4,7 +4,7 @@ use super::Segmenter;
 use crate::hub::TrackSet;
 use crate::segment::cutter::Cutter;
 use crate::segment::{Rendition, carries, scheme};
-use media::{Kind, Track, TrackId};
+use media::{Codec, Kind, Track, TrackId};
 use std::time::Duration;
 
 /// A track that is so far behind the newest is silent: players should not wait for it.
@@ -24,13 +24,15 @@ impl Segmenter {
             return Vec::new();
         }
         let told = std::mem::take(&mut self.left_out);
-        let present = tracks.tracks.iter().map(|track| track.id).collect();
+        let mut tracks = tracks.tracks.clone();
+        self.leave_one_of_each(&mut tracks);
+        let present = tracks.iter().map(|track| track.id).collect();
         let before = std::mem::replace(&mut self.present, present);
         let is_told = |track: &&Track| scheme(&track.codec).is_some();
-        self.data = tracks.tracks.iter().filter(is_told).cloned().collect();
+        self.data = tracks.iter().filter(is_told).cloned().collect();
         let discontinuities = self.discontinuities();
         let (mut changed, mut new) = (false, Vec::new());
-        for track in tracks.tracks.iter().filter(|track| !is_told(track)) {
+        for track in tracks.iter().filter(|track| !is_told(track)) {
             let set = match Self::carry(track) {
                 Ok(()) if self.goes_on(track, &before, discontinuities) => self.change(track),
                 Ok(()) => {
@@ -75,7 +77,40 @@ impl Segmenter {
             };
             // What comes later begins above it too.
             self.first_number = self.next_number();
+            self.begun = self.begun();
             self.cutters.remove(place);
+        }
+    }
+
+    /// Of several tracks of a kind one is cut, since names tell no more than the kind: the one that has been, or else the
+    /// first that every browser plays.
+    fn leave_one_of_each(&mut self, tracks: &mut Vec<Track>) {
+        for kind in [Kind::Video, Kind::Audio] {
+            let is_of = |track: &&Track| track.kind() == kind && carries(&track.codec);
+            let is_told = |track: &Track| {
+                let known = self.rendition(track.id);
+                self.present.contains(&track.id)
+                    && known.is_some_and(|known| {
+                        known.track.kind() == kind && !known.segments.is_empty()
+                    })
+            };
+            let is_common = |track: &Track| {
+                kind == Kind::Video || matches!(track.codec, Codec::Aac(_) | Codec::Opus(_))
+            };
+            let of_kind = tracks.iter().filter(is_of);
+            let chosen = of_kind.min_by_key(|track| (!is_told(track), !is_common(track)));
+            let chosen = chosen.map(|track| track.id);
+            let others = tracks.iter().filter(is_of);
+            let others = others.filter(|track| Some(track.id) != chosen);
+            let others: Vec<TrackId> = others.map(|track| track.id).collect();
+            tracks.retain(|track| !others.contains(&track.id));
+            // Of what has been cut so far of one that is left for another nothing has been told.
+            self.cutters.retain(|cutter| {
+                let Rendition {
+                    track, segments, ..
+                } = &cutter.rendition;
+                !others.contains(&track.id) || !segments.is_empty()
+            });
         }
     }
 
@@ -141,6 +176,7 @@ impl Segmenter {
         let above = of_kind.map(|one| one.open_number + 1).max();
         let number = above.map_or(number, |above| number.max(above));
         let new = Cutter::new(self.settings, track.clone(), number, self.discontinuities())?;
+        self.begun = self.begun();
         self.cutters
             .retain(|known| known.rendition.track.id != track.id);
         self.cutters.push(new);

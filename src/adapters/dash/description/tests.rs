@@ -137,6 +137,40 @@ fn a_period_is_not_told_of_before_all_its_tracks_are_there() {
 }
 
 #[test]
+fn of_two_sound_tracks_one_is_described() {
+    let mut segmenter = Segmenter::new(Settings::default(), 7);
+    let (mut set, second) = (tracks(1, 1), TrackId(2));
+    let sound = set.tracks[1].clone();
+    set.tracks.push(MediaTrack {
+        id: second,
+        ..sound
+    });
+    segmenter.set_tracks(&set);
+    for millis in (1_000..8_000).step_by(20) {
+        let start = millis % 1_000 == 0;
+        for (track, dts, random_access) in [
+            (VIDEO, millis, start),
+            (AUDIO, millis * 48, true),
+            (second, millis * 48, true),
+        ] {
+            let unit = AccessUnit {
+                track,
+                dts,
+                pts: dts,
+                random_access,
+                disposable: false,
+                discontinuity: false,
+                capture: None,
+                payload: Bytes::from_static(&[0; 100]),
+            };
+            segmenter.push(&unit, epoch() + Duration::from_millis(millis as u64));
+        }
+    }
+    let expected = ["video_7_$Time$.m4s?{passed}", "audio_7_$Time$.m4s?{passed}"];
+    assert_eq!(attributes(&describe(&segmenter), "media"), expected);
+}
+
+#[test]
 fn low_latency_counts_segments_of_equal_length() {
     let low = |segmenter: &Segmenter, ended| {
         let snapshot = Snapshot::of(segmenter, &Settings::default(), 1, ended);

@@ -140,36 +140,6 @@ fn a_configuration_that_changes_with_every_picture_leaves_a_target() {
 }
 
 #[test]
-fn each_track_ends_its_segments_with_the_leading_one() {
-    let mut set = tracks(2, true);
-    let other = Track {
-        id: TrackId(2),
-        ..set.tracks[1].clone()
-    };
-    set.tracks.push(other);
-    let mut segmenter = started(true);
-    segmenter.set_tracks(&set);
-    let mut frames = 0;
-    for picture in 0..25 * 11 {
-        let millis = picture * 40;
-        while frames * 1_024 / 48 <= millis {
-            for track in [AUDIO, TrackId(2)] {
-                let time = frames * 1_024;
-                segmenter.push(&unit(track, time, true, 200), at(time / 48));
-            }
-            frames += 1;
-        }
-        segmenter.push(&unit(VIDEO, millis, picture % 25 == 0, 1_000), at(millis));
-    }
-    let of = |track| segmenter.rendition(track).unwrap().open_number;
-    // Two of a kind have no number in common.
-    assert_eq!([of(VIDEO), of(AUDIO), of(TrackId(2))], [105, 105, 106]);
-    for millis in durations(&segmenter, TrackId(2)) {
-        assert!((1_970..=2_030).contains(&millis), "{millis}");
-    }
-}
-
-#[test]
 fn a_track_of_another_kind_begins_under_numbers_of_its_own() {
     let mut segmenter = started(true);
     run(&mut segmenter, 5, 25);

@@ -9,7 +9,7 @@ use super::*;
 use crate::hub::TrackSet;
 use crate::segment::Disk;
 use bytes::Bytes;
-use media::codec::{aac, g711, h264};
+use media::codec::{aac, g711, h264, mpeg_audio};
 
 const VIDEO: TrackId = TrackId(0);
 const AUDIO: TrackId = TrackId(1);

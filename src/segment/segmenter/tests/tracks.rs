@@ -1,6 +1,8 @@
 //! Tracks that come, change and go.
 
 use super::*;
+use crate::segment::Snapshot;
+use media::Kind;
 
 #[test]
 fn tracks_that_are_gone_are_not_kept_for_ever() {
@@ -277,4 +279,65 @@ fn no_two_tracks_of_a_kind_are_cut_under_the_same_numbers() {
     first.generation = 5;
     segmenter.set_tracks(&first);
     assert_eq!(open(&segmenter, AUDIO), newest + 1);
+}
+
+#[test]
+fn of_several_sound_tracks_one_is_cut_that_all_browsers_play() {
+    let (mp3, aac) = (TrackId(1), TrackId(2));
+    let with = |generation, ids: &[TrackId]| {
+        let mut set = tracks(generation, true);
+        let sound = set.tracks.pop().unwrap();
+        set.tracks.extend(ids.iter().map(|id| Track {
+            id: *id,
+            ..sound.clone()
+        }));
+        for track in set.tracks.iter_mut().filter(|track| track.id == mp3) {
+            track.codec = Codec::MpegAudio(mpeg_audio::Config {
+                layer: 3,
+                sample_rate: track.timebase,
+                channels: 2,
+            });
+        }
+        set
+    };
+    let run = |segmenter: &mut Segmenter, seconds: std::ops::Range<i64>| {
+        for millis in (seconds.start * 1_000..seconds.end * 1_000).step_by(20) {
+            if millis % 40 == 0 {
+                segmenter.push(&unit(VIDEO, millis, millis % 1_000 == 0, 100), at(millis));
+            }
+            for track in [mp3, aac, TrackId(3)] {
+                segmenter.push(&unit(track, millis * 48, true, 100), at(millis));
+            }
+        }
+    };
+    let served = |segmenter: &Segmenter| {
+        let snapshot = Snapshot::of(segmenter, &Settings::default(), 1, false);
+        let present = snapshot.present().iter().map(|one| one.track.id);
+        let present: Vec<TrackId> = present.collect();
+        let sound = snapshot.rendition(Kind::Audio).unwrap();
+        (present, sound.track.id, sound.open_number)
+    };
+    let mut segmenter = Segmenter::new(Settings::default(), 100);
+    segmenter.set_tracks(&with(1, &[mp3]));
+    run(&mut segmenter, 0..1);
+    // Nobody has been told of the other yet.
+    segmenter.set_tracks(&with(2, &[mp3, aac]));
+    run(&mut segmenter, 1..5);
+    assert_eq!(served(&segmenter), (vec![VIDEO, aac], aac, 102));
+    assert!(segmenter.rendition(mp3).is_none());
+    for millis in durations(&segmenter, aac) {
+        assert!((980..=2_030).contains(&millis), "{millis}");
+    }
+    // It stays, whatever comes beside it.
+    segmenter.set_tracks(&with(3, &[mp3, aac, TrackId(3)]));
+    run(&mut segmenter, 5..7);
+    assert_eq!(served(&segmenter), (vec![VIDEO, aac], aac, 103));
+    // When it goes, the next has its name, and numbers above.
+    segmenter.set_tracks(&with(4, &[mp3, TrackId(3)]));
+    assert_eq!(served(&segmenter), (vec![VIDEO], aac, 103));
+    run(&mut segmenter, 7..11);
+    assert_eq!(
+        served(&segmenter),
+        (vec![VIDEO, TrackId(3)], TrackId(3), 106)
+    );
 }
