@@ -83,6 +83,22 @@ impl Demuxer {
         self.losses.iter().cloned().chain(now).chain(left_out)
     }
 
+    /// Something is missing in front of what comes next: what of the last is complete in itself is given. The clock goes on,
+    /// and is not unwrapped anew, or it would be another than that of the other rendition.
+    pub(super) fn lose(&mut self, give: &mut impl FnMut(Item)) {
+        let mut form = std::mem::replace(&mut self.form, Form::Unknown);
+        match &mut form {
+            Form::Ts(demuxer) => {
+                demuxer.flush();
+                self.take_ts(demuxer, &mut None, give);
+            }
+            // Each fragment tells its time; what one that is damaged has left is of no use.
+            Form::Mp4(segments) => **segments = Segments::default(),
+            Form::Packed(_) | Form::Unknown => {}
+        }
+        self.form = form;
+    }
+
     /// What comes next does not go on from what came: what of that is complete in itself is given.
     pub(super) fn break_off(&mut self, give: &mut impl FnMut(Item)) {
         if let Form::Ts(mut demuxer) = std::mem::replace(&mut self.form, Form::Unknown) {
@@ -269,4 +285,64 @@ impl Demuxer {
 
 fn is_ts(bytes: &[u8]) -> bool {
     bytes.first() == Some(&mpegts::packet::SYNC)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// A segment of one frame of sound, at that time of 90 kHz.
+    pub(in super::super) fn segment(ticks: u64) -> Bytes {
+        let mut bytes = b"ID3\x04\0\0\0\0\0\x3fPRIV\0\0\0\x35\0\0".to_vec();
+        bytes.extend_from_slice(b"com.apple.streaming.transportStreamTimestamp\0");
+        bytes.extend_from_slice(&ticks.to_be_bytes());
+        bytes.extend_from_slice(b"\xff\xf1\x4c\x80\x01\x1f\xfc\x21");
+        bytes.into()
+    }
+
+    fn piece(ticks: u64) -> Piece {
+        Piece {
+            rendition: 1,
+            sequence: 0,
+            part: None,
+            map: None,
+            bytes: segment(ticks),
+            samples: None,
+            lost: false,
+            discontinuity: false,
+            duration: Duration::from_secs(4),
+            program_date_time: None,
+        }
+    }
+
+    #[test]
+    fn times_go_on_behind_what_is_lost_and_not_behind_a_break() {
+        let mut demuxer = Demuxer::new(false);
+        let mut found = Vec::new();
+        let mut give = |item| {
+            found.push(match item {
+                Item::Break => None,
+                Item::Track(_) => Some(-1),
+                Item::Unit(_, dts) => Some(dts / 1_000_000),
+            });
+        };
+        // Their clock begins anew two seconds behind the first.
+        let wrap = 1 << 33;
+        demuxer.push(&piece(wrap - 180_000), &mut give).unwrap();
+        demuxer.lose(&mut give);
+        demuxer.push(&piece(540_000), &mut give).unwrap();
+        demuxer.break_off(&mut give);
+        demuxer.push(&piece(900_000), &mut give).unwrap();
+        let first = (wrap as i64 - 180_000) / 90_000;
+        let expected = [
+            Some(-1),
+            Some(first),
+            Some(first + 8),
+            None,
+            Some(-1),
+            Some(10),
+        ];
+        assert_eq!(found, expected);
+    }
 }

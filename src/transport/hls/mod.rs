@@ -84,8 +84,7 @@ impl Player {
                 Output::Piece(piece) => {
                     self.has_begun = true;
                     if let Err(error) = self.read(&piece) {
-                        // Nothing goes on from what is not there.
-                        self.break_off(piece.rendition);
+                        self.lose(piece.rendition);
                         let sequence = piece.sequence;
                         return Step::Fault(format!("segment {sequence} cannot be read: {error}"));
                     }
@@ -143,11 +142,21 @@ impl Player {
         let number = piece.rendition;
         if piece.discontinuity {
             self.break_off(number);
+        } else if piece.lost {
+            self.lose(number);
         }
         let (Some(demuxer), pace) = (self.demuxers.get_mut(number), &mut self.pace) else {
             return Ok(());
         };
         demuxer.push(piece, &mut |item| pace.push(number, item))
+    }
+
+    /// Something of a rendition is missing. The other goes on, and so do the times of both.
+    fn lose(&mut self, number: usize) {
+        let pace = &mut self.pace;
+        if let Some(demuxer) = self.demuxers.get_mut(number) {
+            demuxer.lose(&mut |item| pace.push(number, item));
+        }
     }
 
     /// What follows of a rendition does not go on.
@@ -156,5 +165,47 @@ impl Player {
         if let Some(demuxer) = self.demuxers.get_mut(number) {
             demuxer.break_off(&mut |item| pace.push(number, item));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::demuxer::tests::segment;
+    use super::*;
+    use bytes::Bytes;
+    use hls::client::Choice;
+    use url::Url;
+
+    #[test]
+    fn what_is_lost_takes_its_time() {
+        let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n0\n\
+            #EXT-X-GAP\n#EXTINF:4,\n1\n#EXTINF:4,\n2\n#EXT-X-ENDLIST\n";
+        let url = Url::parse("http://host/main.m3u8").unwrap();
+        let mut player = Player::new(Client::new(url, Choice::default()), false);
+        let begun = Instant::now();
+        let (mut now, mut given) = (begun, Vec::new());
+        loop {
+            match player.poll(now) {
+                Step::Fetch(fetch) => {
+                    let body = match fetch.url.path() {
+                        "/0" => segment(0),
+                        "/2" => segment(8 * 90_000),
+                        _ => Bytes::from_static(playlist.as_bytes()),
+                    };
+                    let url = fetch.url.clone();
+                    let answer = Ok(Fetched { url, body });
+                    player.handle_fetched(now, fetch.id, answer).unwrap();
+                }
+                Step::Track(_) => {}
+                Step::Unit(_) => given.push(now - begun),
+                Step::Wait(Some(due)) => {
+                    now = due;
+                    player.handle_timeout(now);
+                }
+                Step::End => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(given, [Duration::ZERO, Duration::from_secs(8)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Gives access units out as time goes by, in the order of their times. Those of all renditions count from the same
-//! zero; where their times do not go on, a new zero is set for all of them as soon as all have come there. Times that
-//! leap do not go on, whatever the playlist says.
+//! zero; where their times do not go on, a new zero is set for all of them as soon as all have come there, or it is clear
+//! that one will not. Times that leap do not go on, whatever the playlist says.
 
 use super::demuxer::Item;
 use media::{AccessUnit, Track};
@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 /// What comes first waits so long for the other rendition.
 const WAITED_FOR: Duration = Duration::from_secs(5);
+
+/// What stands behind a break waits for so much of what goes on without one, in microseconds.
+const GONE_ON: i64 = 5_000_000;
 
 /// What comes later than this has been waited for: all that follows is later by as much.
 const LATE: Duration = Duration::from_millis(300);
@@ -42,6 +45,8 @@ pub(super) struct Pace {
     last: Option<Instant>,
     /// Since when what is there waits for a rendition that has nothing.
     held: Option<Instant>,
+    /// The decoding time from which on something goes on while something else stands behind a break.
+    parted: Option<i64>,
     /// Nobody watches: units are given out as soon as their order is known.
     is_hurried: bool,
 }
@@ -125,7 +130,7 @@ impl Pace {
         let behind_break = waiting
             .items
             .back()
-            .is_some_and(|last| last.breaks != self.breaks);
+            .is_some_and(|last| last.breaks > self.breaks);
         let first = if behind_break {
             waiting.behind.map(|(first, _)| first)
         } else {
@@ -176,7 +181,6 @@ impl Pace {
         }
         if self.is_hurried {
             self.base = Some((now, dts));
-            return self.give(rendition);
         }
         let (zero, from) = *self.base.get_or_insert_with(|| {
             let seam = self.last.map(|last| last + SEAM);
@@ -189,6 +193,9 @@ impl Pace {
         }
         if now.saturating_duration_since(due) > LATE {
             self.base = Some((zero + now.saturating_duration_since(due), from));
+        }
+        if self.let_go(dts) {
+            return self.poll(now, is_over);
         }
         self.last = Some(due);
         self.give(rendition)
@@ -243,9 +250,39 @@ impl Pace {
         {
             return Next::At(self.held.map(|held| held + WAITED_FOR));
         }
-        self.breaks = next;
-        self.base = None;
+        (self.breaks, self.base, self.parted) = (next, None, None);
         self.poll(now, is_over)
+    }
+
+    /// What stands behind a break is let go where the other has gone on for long without one, up to that time. Whether it
+    /// was now: then the other is taken to have had it, or those that are to come would not be counted alike.
+    fn let_go(&mut self, dts: i64) -> bool {
+        let heads = self
+            .renditions
+            .iter()
+            .filter_map(|waiting| waiting.items.front());
+        let breaks = heads.map(|placed| placed.breaks);
+        let next = breaks.filter(|breaks| *breaks > self.breaks).min();
+        // One whose break has come will be there soon.
+        let goes_on = |waiting: &Waiting, next| !waiting.items.is_empty() && waiting.breaks < next;
+        let Some(next) = next.filter(|next| {
+            let mut all = self.renditions.iter();
+            all.any(|waiting| goes_on(waiting, *next))
+        }) else {
+            self.parted = None;
+            return false;
+        };
+        let from = *self.parted.get_or_insert(dts);
+        if dts.saturating_sub(from) < GONE_ON {
+            return false;
+        }
+        for waiting in &mut self.renditions {
+            if goes_on(waiting, next) {
+                waiting.breaks = next;
+            }
+        }
+        (self.breaks, self.base, self.parted) = (next, None, None);
+        true
     }
 
     /// Whether a rendition is waited for, which is not for ever.
@@ -353,6 +390,54 @@ mod tests {
         pace.push(1, Item::Break);
         pace.push(1, unit(60));
         assert_eq!(run(&mut pace, begun, 2_000), [(60, 50), (70, 60)]);
+    }
+
+    #[test]
+    fn what_stands_behind_a_break_does_not_wait_for_ever_for_what_goes_on() {
+        let mut pace = Pace::default();
+        pace.set_renditions(2);
+        let begun = Instant::now();
+        pace.push(0, unit(0));
+        pace.push(0, Item::Break);
+        pace.push(0, unit(20_000));
+        for dts in (0..30_000).step_by(1_000) {
+            pace.push(1, unit(dts));
+        }
+        let given = run(&mut pace, begun, 10_000);
+        let sound = (0..=10_000_i64).step_by(1_000).map(|dts| (dts as u64, dts));
+        assert_eq!(given, [(0, 0)].into_iter().chain(sound).collect::<Vec<_>>());
+        // Of what goes on no more is waiting than before.
+        assert_eq!(pace.ahead(1).0, Duration::from_secs(18));
+        let given = run(&mut pace, begun, 25_000);
+        assert!(given.contains(&(20_000, 20_000)), "{given:?}");
+        assert_eq!(
+            run(&mut pace, begun, 30_000).last(),
+            Some(&(29_000, 29_000))
+        );
+        // A break that both have is one of both again.
+        for (rendition, dts) in [(0, 50), (1, 60)] {
+            pace.push(rendition, Item::Break);
+            pace.push(rendition, unit(dts));
+        }
+        assert_eq!(run(&mut pace, begun, 30_000), [(29_040, 50), (29_050, 60)]);
+    }
+
+    #[test]
+    fn who_hurries_waits_for_a_break_by_the_times_of_what_goes_on() {
+        let mut pace = Pace::new(true);
+        pace.set_renditions(2);
+        let begun = Instant::now();
+        pace.push(0, Item::Break);
+        pace.push(0, unit(20_000));
+        for dts in (0..30_000).step_by(1_000) {
+            pace.push(1, unit(dts));
+        }
+        let given: Vec<i64> = run(&mut pace, begun, 0)
+            .iter()
+            .map(|(_, dts)| *dts)
+            .collect();
+        let at = given.iter().position(|dts| *dts == 20_000);
+        assert_eq!((at, given.len()), (Some(20), 21));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! playlist is waited for at the server, and parts are fetched as they are made (second edition, sections 6.2.5 and
 //! 6.3.4 to 6.3.8).
 //!
-//! Playlists stall, jump, start anew and go backwards. What was missed is a discontinuity; a playlist that is older than
-//! the one before is left alone until it is clear that it began anew.
+//! Playlists stall, jump, start anew and go backwards. What was missed leaves a hole in times that go on; a playlist that is
+//! older than the one before is left alone until it is clear that it began anew, which is a discontinuity.
 
 use super::crypt::{self, Secret};
 use super::job::{File, Job};
@@ -59,7 +59,9 @@ pub(super) struct Follower {
     older: u32,
     key: Option<(Url, Secret)>,
     map: Option<(Arc<Map>, Bytes)>,
-    /// The next piece does not go on from the last.
+    /// Something is missing in front of the next piece.
+    is_lost: bool,
+    /// The times of the next piece do not go on from the last.
     is_apart: bool,
 }
 
@@ -110,6 +112,7 @@ impl Follower {
             older: 0,
             key: None,
             map: None,
+            is_lost: false,
             is_apart: false,
         }
     }
@@ -235,7 +238,10 @@ impl Follower {
         };
         while let Some(next) = playing.next.take(&playing.media, &playing.url) {
             match next {
-                place::Next::Lost => self.is_apart = true,
+                place::Next::Lost { discontinuity } => {
+                    self.is_lost = true;
+                    self.is_apart |= discontinuity;
+                }
                 place::Next::Job(job) => {
                     self.job = Some(*job);
                     return;
@@ -379,7 +385,7 @@ impl Follower {
             let words = format!("{lost} segments were gone before they were fetched");
             outputs.push_back(Output::Fault(words));
             playing.next = place::start(&media);
-            self.is_apart = true;
+            self.is_lost = true;
         }
         self.reload = wait(&media, has_news).map(|wait| asked + wait);
         (playing.media, playing.url, playing.asked) = (media, url, asked);
@@ -441,13 +447,16 @@ impl Follower {
     }
 
     fn pass_over(&mut self) {
-        let job = self.job.take();
-        if let (Some(playing), Some(job)) = (&mut self.playlist, job)
+        self.is_lost = true;
+        let Some(job) = self.job.take() else {
+            return;
+        };
+        self.is_apart |= job.discontinuity;
+        if let Some(playing) = &mut self.playlist
             && playing.next.sequence == job.sequence
         {
             playing.next.given = None;
         }
-        self.is_apart = true;
     }
 
     /// A file of the segment has come.
@@ -501,11 +510,12 @@ impl Follower {
                     map: map.map(|(_, bytes)| bytes.clone()),
                     bytes,
                     samples,
+                    lost: self.is_lost,
                     discontinuity: job.discontinuity || self.is_apart,
                     duration: job.duration,
                     program_date_time: job.program_date_time,
                 }));
-                self.is_apart = false;
+                (self.is_lost, self.is_apart) = (false, false);
                 self.job = None;
             }
         }

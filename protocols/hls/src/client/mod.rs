@@ -104,7 +104,9 @@ pub struct Piece {
     pub bytes: Bytes,
     /// What opens its samples, where these are encrypted.
     pub samples: Option<SampleKey>,
-    /// Something is missing in front of it, or its times do not go on.
+    /// Something is missing in front of it. That is of this rendition alone, and its times go on.
+    pub lost: bool,
+    /// Its times do not go on.
     pub discontinuity: bool,
     /// What the playlist says of its duration.
     pub duration: Duration,

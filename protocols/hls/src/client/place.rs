@@ -23,8 +23,11 @@ pub(super) struct Place {
 /// What stands at a place.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// Something that cannot be had; what follows does not go on.
-    Lost,
+    /// Something that cannot be had.
+    Lost {
+        /// Its times would not have gone on, and neither do those of what follows.
+        discontinuity: bool,
+    },
     /// This is to be fetched.
     Job(Box<Job>),
 }
@@ -45,12 +48,15 @@ impl Place {
                 None => return None,
             };
             let is_whole = listed.is_some();
+            let lost = Next::Lost {
+                discontinuity: segment.discontinuity && self.part == 0,
+            };
             if is_whole && (self.part == 0 || segment.parts.is_empty()) {
                 let place = *self;
                 self.next_segment();
                 return Some(match place.given {
                     Some(_) if !segment.gap => Next::Job(Box::new(job(segment, None, place, url))),
-                    _ => Next::Lost,
+                    _ => lost,
                 });
             }
             let Some(part) = segment.parts.get(self.part) else {
@@ -64,7 +70,7 @@ impl Place {
             self.part += 1;
             if part.gap || segment.gap {
                 self.given = None;
-                return Some(Next::Lost);
+                return Some(lost);
             }
             return Some(Next::Job(Box::new(job(
                 segment,

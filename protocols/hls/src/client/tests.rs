@@ -117,7 +117,9 @@ fn what_is_over_is_given_whole_and_ends() {
     assert_eq!(play.run(), Ok(None));
     assert_eq!(play.sequences(), [0, 1, 2, 3, 4]);
     assert_eq!(&play.pieces[3].bytes[..], b"segment 3");
-    assert!(play.has_ended && play.pieces.iter().all(|piece| !piece.discontinuity));
+    assert!(play.has_ended);
+    let goes_on = |piece: &Piece| !piece.lost && !piece.discontinuity;
+    assert!(play.pieces.iter().all(goes_on));
 }
 
 #[test]
@@ -150,7 +152,7 @@ fn what_is_live_is_joined_three_targets_before_its_end_and_asked_for_as_often_as
 }
 
 #[test]
-fn what_was_missed_is_a_discontinuity() {
+fn what_was_missed_is_a_hole() {
     let mut files = with_segments(10..90);
     files.put("main.m3u8", playlist(10, 6, ""));
     let mut play = Play::of(files);
@@ -159,12 +161,9 @@ fn what_was_missed_is_a_discontinuity() {
     play.advance();
     play.run().unwrap();
     assert_eq!(play.sequences(), [13, 14, 15, 53, 54, 55]);
-    let apart: Vec<bool> = play
-        .pieces
-        .iter()
-        .map(|piece| piece.discontinuity)
-        .collect();
-    assert_eq!(apart, [false, false, false, true, false, false]);
+    let lost: Vec<bool> = play.pieces.iter().map(|piece| piece.lost).collect();
+    assert_eq!(lost, [false, false, false, true, false, false]);
+    assert!(play.pieces.iter().all(|piece| !piece.discontinuity));
     assert!(play.faults[0].contains("34 segments"), "{:?}", play.faults);
 }
 
@@ -210,12 +209,9 @@ fn what_cannot_be_fetched_is_tried_again_and_passed_over() {
         }
     }
     assert_eq!(play.sequences(), [0, 1, 3, 4, 6]);
-    let apart: Vec<bool> = play
-        .pieces
-        .iter()
-        .map(|piece| piece.discontinuity)
-        .collect();
-    assert_eq!(apart, [false, false, true, false, true]);
+    let lost: Vec<bool> = play.pieces.iter().map(|piece| piece.lost).collect();
+    assert_eq!(lost, [false, false, true, false, true]);
+    assert!(play.pieces.iter().all(|piece| !piece.discontinuity));
     let attempts = play
         .files
         .asked
@@ -224,6 +220,31 @@ fn what_cannot_be_fetched_is_tried_again_and_passed_over() {
         .count();
     assert_eq!(attempts, 3);
     assert!(!play.files.asked.contains(&"gap.ts".to_owned()));
+}
+
+#[test]
+fn a_discontinuity_in_front_of_what_is_lost_is_one_of_what_follows() {
+    for lost in ["#EXT-X-GAP\n", ""] {
+        let more = format!(
+            "#EXT-X-DISCONTINUITY\n{lost}#EXTINF:4,\ngone.ts\n#EXTINF:4,\n3.ts\n#EXTINF:4,\n4.ts\n#EXT-X-ENDLIST"
+        );
+        let mut files = with_segments(0..5);
+        files.put("main.m3u8", playlist(0, 2, &more));
+        let mut play = Play::of(files);
+        while !play.has_ended {
+            if play.run().unwrap().is_some() {
+                play.advance();
+            }
+        }
+        let found: Vec<_> = play
+            .pieces
+            .iter()
+            .map(|piece| (piece.sequence, piece.lost, piece.discontinuity))
+            .collect();
+        let goes_on = |sequence| (sequence, false, false);
+        let expected = [goes_on(0), goes_on(1), (3, true, true), goes_on(4)];
+        assert_eq!(found, expected, "{lost}");
+    }
 }
 
 #[test]
@@ -385,7 +406,7 @@ fn references_lead_to_http_alone() {
     files.put("there", "there");
     let mut play = Play::of(files);
     play.run().unwrap();
-    assert!(play.has_ended && play.sequences() == [2] && play.pieces[0].discontinuity);
+    assert!(play.has_ended && play.sequences() == [2] && play.pieces[0].lost);
     assert_eq!(play.faults, [Error::Reference.to_string()]);
 }
 
@@ -475,7 +496,7 @@ fn parts_are_fetched_as_they_are_made() {
     assert!(
         play.pieces
             .iter()
-            .all(|piece| piece.map.is_some() && !piece.discontinuity)
+            .all(|piece| piece.map.is_some() && !piece.lost && !piece.discontinuity)
     );
 
     // A segment that no longer tells its parts is given from where they ended.
@@ -589,7 +610,7 @@ fn files_are_played_as_they_are() {
     let mut play = of_file(playlist(0, 20, ""), 18..20);
     assert_eq!(play.run(), Ok(None));
     assert_eq!((play.sequences(), play.faults.len()), (vec![18, 19], 18));
-    assert!(play.pieces[0].discontinuity && play.has_ended);
+    assert!(play.pieces[0].lost && play.has_ended);
     let mut play = of_file(String::new(), 0..0);
     play.files.there.clear();
     assert!(matches!(play.run(), Err(Error::Fetch(_))));
