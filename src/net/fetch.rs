@@ -427,13 +427,19 @@ async fn open(url: &Url, ask: &Ask<'_>) -> Result<Response, Failure> {
     Err(words.into())
 }
 
-/// Where a redirect leads. A connection that was secure stays so.
+/// Where a redirect leads. A connection that was secure stays so, and a login stays with its server.
 pub(crate) fn follow(url: &Url, place: &HeaderValue) -> Result<Url, String> {
     let place = place.to_str().ok().and_then(|place| url.join(place).ok());
     match place {
-        Some(next) if matches!(next.scheme(), "http" | "https") => {
+        Some(mut next) if matches!(next.scheme(), "http" | "https") => {
             if url.scheme() == "https" && next.scheme() == "http" {
                 return Err("the server redirects from https to http".into());
+            }
+            let is_anonymous = next.username().is_empty() && next.password().is_none();
+            if is_anonymous && next.origin() == url.origin() {
+                // What has a host takes them.
+                let _ = next.set_username(url.username());
+                let _ = next.set_password(url.password());
             }
             Ok(next)
         }
@@ -600,6 +606,22 @@ mod tests {
             body.extend_from_slice(&bytes);
         }
         Ok((response.content_type.clone(), body))
+    }
+
+    #[test]
+    fn a_login_follows_a_redirect_on_its_own_server_alone() {
+        let url = Url::parse("http://joe:p%40ss@nvr/a").unwrap();
+        for (place, expected) in [
+            ("/b", "http://joe:p%40ss@nvr/b"),
+            ("http://nvr/b", "http://joe:p%40ss@nvr/b"),
+            ("http://ann@nvr/b", "http://ann@nvr/b"),
+            ("http://nvr:81/b", "http://nvr:81/b"),
+            ("https://nvr/b", "https://nvr/b"),
+            ("http://other/b", "http://other/b"),
+        ] {
+            let next = follow(&url, &HeaderValue::from_static(place)).unwrap();
+            assert_eq!(next.as_str(), expected, "{place}");
+        }
     }
 
     #[tokio::test]

@@ -314,7 +314,15 @@ fn join(base: &Url, reference: &str) -> Result<Url, Error> {
         false => matches!(url.scheme(), "http" | "https"),
     };
     let url = base.join(reference).ok();
-    url.filter(can_be_fetched).ok_or(Error::Reference)
+    let mut url = url.filter(can_be_fetched).ok_or(Error::Reference)?;
+    // A whole URL of the same server has no login of its own, and is no less of that server.
+    let is_anonymous = url.username().is_empty() && url.password().is_none();
+    if is_anonymous && url.origin() == base.origin() {
+        // What has a host takes them.
+        let _ = url.set_username(base.username());
+        let _ = url.set_password(base.password());
+    }
+    Ok(url)
 }
 
 /// Whether it is of this machine, where nothing comes that is not there.

@@ -410,6 +410,23 @@ fn references_lead_to_http_alone() {
     assert_eq!(play.faults, [Error::Reference.to_string()]);
 }
 
+#[test]
+fn a_login_goes_to_its_own_server_alone() {
+    let base = Url::parse("http://joe:p%40ss@nvr:8080/live/main.m3u8").unwrap();
+    for (reference, expected) in [
+        ("1.ts", "http://joe:p%40ss@nvr:8080/live/1.ts"),
+        ("http://nvr:8080/1.ts", "http://joe:p%40ss@nvr:8080/1.ts"),
+        ("//nvr:8080/1.ts", "http://joe:p%40ss@nvr:8080/1.ts"),
+        ("http://ann@nvr:8080/1.ts", "http://ann@nvr:8080/1.ts"),
+        ("http://nvr/1.ts", "http://nvr/1.ts"),
+        ("https://nvr:8080/1.ts", "https://nvr:8080/1.ts"),
+        ("http://other:8080/1.ts", "http://other:8080/1.ts"),
+    ] {
+        let url = join(&base, reference).unwrap();
+        assert_eq!(url.as_str(), expected, "{reference}");
+    }
+}
+
 /// A playlist of low latency whose segments of 4 s have four parts; of the last so many are there, and the next is hinted
 /// at.
 fn parts(first: u64, skipped: u64, last: u64, count: usize) -> String {
