@@ -56,6 +56,8 @@ pub(super) struct Follower {
     /// The segment is tried again then.
     retry: Option<Instant>,
     failures: u32,
+    /// Segments that could not be had, one behind the other.
+    passed_over: u32,
     older: u32,
     key: Option<(Url, Secret)>,
     map: Option<(Arc<Map>, Bytes)>,
@@ -109,6 +111,7 @@ impl Follower {
             hinted: None,
             retry: None,
             failures: 0,
+            passed_over: 0,
             older: 0,
             key: None,
             map: None,
@@ -307,7 +310,7 @@ impl Follower {
             Ok(()) => self.failures = 0,
             Err(failure) => {
                 let pause = self.fail(&failure)?;
-                self.failed_to_fetch(now, &failure, pause, outputs);
+                self.failed_to_fetch(now, failure, pause, outputs)?;
             }
         }
         Ok(())
@@ -369,7 +372,7 @@ impl Follower {
             self.reload = Some(asked + media.target_duration / 2);
             return Ok(());
         }
-        self.older = 0;
+        (self.older, self.passed_over) = (0, 0);
         if !media.complete(&mut playing.media) {
             let words = "the server leaves out more than we know";
             return self.failed_to_load(now, words.to_owned().into(), outputs);
@@ -408,21 +411,28 @@ impl Follower {
     fn failed_to_fetch(
         &mut self,
         now: Instant,
-        failure: &Failure,
+        failure: Failure,
         pause: Duration,
         outputs: &mut VecDeque<Output>,
-    ) {
+    ) -> Result<(), Error> {
         let attempts = self.job.as_mut().map_or(0, |job| {
             job.attempts += 1;
             job.attempts
         });
-        if attempts >= ATTEMPTS || is_file(&self.url) {
-            let words = format!("a segment is passed over: {}", failure.reason);
-            outputs.push_back(Output::Fault(words));
-            self.pass_over();
-        } else {
+        if attempts < ATTEMPTS && !is_file(&self.url) {
             self.retry = Some(now + pause);
+            return Ok(());
         }
+        self.pass_over();
+        // The next has as many attempts; the playlist of a recording does not come again to give it them.
+        self.failures = 0;
+        self.passed_over += 1;
+        if self.passed_over >= MAX_FAILURES && !is_file(&self.url) {
+            return Err(Error::Fetch(failure.reason));
+        }
+        let words = format!("a segment is passed over: {}", failure.reason);
+        outputs.push_back(Output::Fault(words));
+        Ok(())
     }
 
     /// Counts a failure. How long to wait before it is tried again.
@@ -516,6 +526,7 @@ impl Follower {
                     program_date_time: job.program_date_time,
                 }));
                 (self.is_lost, self.is_apart) = (false, false);
+                self.passed_over = 0;
                 self.job = None;
             }
         }

@@ -32,7 +32,8 @@ pub const MAX_SEGMENT: usize = 64 << 20;
 /// Longest key file: a key is 16 bytes, and some servers add a line end.
 const MAX_KEY: usize = 64;
 
-/// Attempts at the first playlist, and at all that follow each other without success.
+/// Attempts at the first playlist, and at all that follow each other without success; segments of a recording that are passed
+/// over one behind the other.
 const MAX_FAILURES: u32 = 5;
 
 /// Attempts at the first playlist, which tells that there is anything, end so long after the first of them has failed.

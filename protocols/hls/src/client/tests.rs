@@ -223,6 +223,32 @@ fn what_cannot_be_fetched_is_tried_again_and_passed_over() {
 }
 
 #[test]
+fn what_is_missing_in_a_row_is_passed_over_until_it_is_too_much() {
+    for (missing, expected) in [(4, vec![0, 5, 6, 7]), (5, vec![0])] {
+        let mut files = with_segments(0..8);
+        files
+            .there
+            .retain(|path, _| !(1..=missing).any(|sequence| *path == format!("{sequence}.ts")));
+        files.put("main.m3u8", playlist(0, 8, "#EXT-X-ENDLIST"));
+        let mut play = Play::of(files);
+        let ended = loop {
+            match play.run() {
+                Ok(Some(due)) => {
+                    play.now = due;
+                    play.client.handle_timeout(due);
+                }
+                other => break other,
+            }
+        };
+        let is_over = ended == Ok(None);
+        assert_eq!((play.sequences(), is_over), (expected, missing < 5));
+        let tried = play.files.asked.iter().filter(|path| *path != "main.m3u8");
+        let there = play.pieces.len();
+        assert_eq!(tried.count(), there + 3 * missing);
+    }
+}
+
+#[test]
 fn a_discontinuity_in_front_of_what_is_lost_is_one_of_what_follows() {
     for lost in ["#EXT-X-GAP\n", ""] {
         let more = format!(
