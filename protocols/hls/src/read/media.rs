@@ -207,6 +207,8 @@ pub(super) struct Builder {
     range: Option<(u64, Option<u64>)>,
     map: Option<Arc<Map>>,
     key: Option<Arc<Key>>,
+    /// The line of a key that is not carried, until one comes that is.
+    foreign_key: Option<usize>,
     /// The resource of the last range, and where that ended; the same of parts.
     ranged: Option<(String, u64)>,
     ranged_part: Option<(String, u64)>,
@@ -241,7 +243,7 @@ impl Builder {
             "EXT-X-GAP" => self.open.gap = true,
             "EXT-X-PROGRAM-DATE-TIME" => self.open.program_date_time = date::parse(value.trim()),
             "EXT-X-KEY" => {
-                self.key = key(list, self.key.as_ref(), line)?;
+                self.key(list, line)?;
                 self.keys_told.get_or_insert(self.found.segments.len());
             }
             "EXT-X-MAP" => {
@@ -298,6 +300,7 @@ impl Builder {
                 what: "segments",
             });
         }
+        self.can_be_opened()?;
         let mut segment = std::mem::take(&mut self.open);
         uri.clone_into(&mut segment.uri);
         if let Some(range) = self.range.take() {
@@ -307,6 +310,41 @@ impl Builder {
         segment.key.clone_from(&self.key);
         self.found.segments.push(segment);
         Ok(())
+    }
+
+    /// The key of what follows. Keys of other formats stand beside the one that is the key itself, in any order (section
+    /// 4.3.2.4).
+    fn key(&mut self, list: Attributes<'_>, line: usize) -> Result<(), Error> {
+        let is_identity = matches!(list.get("KEYFORMAT"), None | Some("identity"));
+        let method = match list.get("METHOD") {
+            Some("NONE") | None => None,
+            Some(_) if !is_identity => {
+                if self.key.is_none() {
+                    self.foreign_key.get_or_insert(line);
+                }
+                return Ok(());
+            }
+            Some("AES-128") => Some(Method::Aes128),
+            Some("SAMPLE-AES") => Some(Method::SampleAes),
+            Some(_) => return Err(Error::Encryption { line }),
+        };
+        self.foreign_key = None;
+        self.key = method.zip(list.get("URI")).map(|(method, uri)| {
+            Arc::new(Key {
+                method,
+                uri: uri.to_owned(),
+                iv: list.get("IV").and_then(iv),
+            })
+        });
+        Ok(())
+    }
+
+    /// Whether a segment or part that stands here has a key that is carried, if it has one.
+    fn can_be_opened(&self) -> Result<(), Error> {
+        match self.foreign_key {
+            Some(line) => Err(Error::Encryption { line }),
+            None => Ok(()),
+        }
     }
 
     /// A part of the segment whose URI is to come.
@@ -321,6 +359,7 @@ impl Builder {
                 what: "parts",
             });
         }
+        self.can_be_opened()?;
         self.parts += 1;
         let range = list.get("BYTERANGE").and_then(range);
         self.open.parts.push(Part {
@@ -394,33 +433,6 @@ fn range(text: &str) -> Option<(u64, Option<u64>)> {
         None => (text.trim(), None),
     };
     Some((length.parse().ok().filter(|length| *length > 0)?, offset))
-}
-
-/// The key of what follows. Keys of other formats stand beside the one that is the key itself (section 4.3.2.4).
-fn key(
-    list: Attributes<'_>,
-    before: Option<&Arc<Key>>,
-    line: usize,
-) -> Result<Option<Arc<Key>>, Error> {
-    let is_identity = matches!(list.get("KEYFORMAT"), None | Some("identity"));
-    match list.get("METHOD") {
-        Some("NONE") | None => Ok(None),
-        Some(name @ ("AES-128" | "SAMPLE-AES")) if is_identity => {
-            let key = list.get("URI").map(|uri| {
-                Arc::new(Key {
-                    method: match name {
-                        "AES-128" => Method::Aes128,
-                        _ => Method::SampleAes,
-                    },
-                    uri: uri.to_owned(),
-                    iv: list.get("IV").and_then(iv),
-                })
-            });
-            Ok(key)
-        }
-        Some(_) if before.is_some() && !is_identity => Ok(before.cloned()),
-        Some(_) => Err(Error::Encryption { line }),
-    }
 }
 
 /// A hexadecimal number of 128 bits.

@@ -183,11 +183,23 @@ fn what_is_wrong_is_read_as_well_as_it_can_be() {
     let high =
         media("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:18446744073709551615\n#EXTINF:1\na\n#EXTINF:1\nb\n");
     assert_eq!(high.next_sequence(), u64::MAX / 2 + 2);
-    // The key that others wrap stands beside the one that is wrapped.
-    let beside = media(
-        "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"x\",URI=\"y\"\n#EXTINF:1\na\n",
-    );
-    assert_eq!(beside.segments[0].key.as_ref().unwrap().uri, "k");
+    // Keys that others wrap stand beside the one that is the key itself, in any order.
+    let own = "#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n";
+    let other = "#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"x\",URI=\"y\"\n";
+    for keys in [format!("{own}{other}"), format!("{other}{other}{own}")] {
+        let text = format!("#EXTM3U\n{keys}#EXT-X-PART:URI=\"p\"\n#EXTINF:1\na\n#EXTINF:1\nb\n");
+        let beside = media(&text);
+        let uris = beside
+            .segments
+            .iter()
+            .map(|segment| &*segment.key.as_ref().unwrap().uri);
+        assert_eq!(uris.collect::<Vec<_>>(), ["k", "k"], "{keys}");
+    }
+    // Where nothing is encrypted any longer, nothing has to be opened.
+    let clear = media(&format!(
+        "#EXTM3U\n{other}#EXT-X-KEY:METHOD=NONE\n#EXTINF:1\na\n"
+    ));
+    assert_eq!(clear.segments[0].key, None);
 }
 
 #[test]
@@ -203,8 +215,12 @@ fn what_is_no_playlist_is_refused() {
             Error::Encryption { line: 2 },
         ),
         (
-            "#EXTM3U\n\n#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"x\",URI=\"k\"\n",
+            "#EXTM3U\n\n#EXT-X-KEY:METHOD=AES-128,KEYFORMAT=\"x\",URI=\"k\"\n#EXTINF:1\na\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n",
             Error::Encryption { line: 3 },
+        ),
+        (
+            "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,KEYFORMAT=\"x\",URI=\"k\"\n#EXT-X-PART:URI=\"p\"\n",
+            Error::Encryption { line: 2 },
         ),
     ];
     for (text, error) in cases {
