@@ -10,7 +10,7 @@ const MAX_HEADER: usize = 9 + 255;
 pub struct Header {
     /// `stream_id`: 0xe0 to 0xef for pictures, 0xc0 to 0xdf for sound, and others.
     pub stream_id: u8,
-    /// Bytes behind the header; `None` where it is not told, as only with pictures.
+    /// Bytes behind the header; `None` where it is not told, or cannot be true, as only with pictures.
     pub length: Option<usize>,
     /// `data_alignment_indicator`: an access unit begins right behind the header.
     pub aligned: bool,
@@ -101,9 +101,12 @@ impl Header {
                 header.dts = header.pts.and(dts);
             }
         }
-        if let Some(length) = &mut header.length {
-            let behind = length.checked_sub(3 + more);
-            *length = behind.ok_or(PesError::Header("more bytes than its packet"))?;
+        if let Some(length) = header.length {
+            header.length = length.checked_sub(3 + more);
+            // Of pictures it may be the lower bits of a longer one.
+            if header.length.is_none() && !matches!(stream_id, 0xe0..=0xef) {
+                return Err(PesError::Header("more bytes than its packet"));
+            }
         }
         Ok(Some((header, 9 + more)))
     }
@@ -302,7 +305,11 @@ mod tests {
         assert_eq!(patched(&mut bytes, 6, 0xb4), PesError::Scrambled);
         assert!(matches!(patched(&mut bytes, 7, 0x40), PesError::Header(_)));
         assert!(matches!(patched(&mut bytes, 8, 9), PesError::Header(_)));
+        // Shorter than its header, unless it is of pictures and of many more bytes.
         bytes[5] = 2;
+        let read = Header::parse(&bytes).unwrap().unwrap();
+        assert_eq!((read.0.length, read.1), (None, bytes.len()));
+        bytes[3] = 0xc0;
         assert!(matches!(Header::parse(&bytes), Err(PesError::Header(_))));
     }
 

@@ -173,6 +173,22 @@ fn times_go_on_over_their_wrap() {
 }
 
 #[test]
+fn a_length_of_pictures_that_is_cut_to_its_lower_bits_costs_nothing() {
+    for length in 1..=13 {
+        let mut stream = Stream188::usual();
+        stream
+            .pictures(256, Some(0), &[SPS, PPS, IDR])
+            .pictures(256, Some(3_600), &[SLICE]);
+        // Behind a header of 14 bytes stand a start code and the slice.
+        let header = stream.bytes.len() - (14 + 4 + SLICE.len());
+        stream.bytes[header + 5] = length;
+        stream.pictures(256, Some(7_200), &[SLICE]);
+        let expected = [(0, 0, 1), (0, 3_600, 1), (0, 7_200, 1)];
+        assert_eq!(units(&stream.bytes), expected, "{length}");
+    }
+}
+
+#[test]
 fn no_two_streams_are_one_track() {
     let adts = [0xff, 0xf1, 0x4c, 0x80, 1, 0x3f, 0xfc, 0x21, 0x10];
     let mut sound = vec![0, 0, 1, 0xc0, 0, 0, 0x80, 0x80, 5];
