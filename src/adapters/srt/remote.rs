@@ -104,8 +104,27 @@ async fn open(address: &Address, policy: &Policy) -> Result<Link, String> {
 
 async fn call(address: &Address, policy: &Policy) -> Result<Link, String> {
     let resolved = policy.resolve(&address.host, address.port).await;
-    let resolved = resolved.map_err(|error| error.to_string())?;
-    let peer = *resolved.first().ok_or("the name has no address")?;
+    call_one(address, &resolved.map_err(|error| error.to_string())?).await
+}
+
+/// Calls the addresses of a name, which are few, until one answers.
+async fn call_one(address: &Address, peers: &[SocketAddr]) -> Result<Link, String> {
+    let count = match address.mode {
+        // The other end has to call us at the same time, and does so from one address.
+        Mode::Rendezvous => 1,
+        Mode::Caller | Mode::Listener => peers.len(),
+    };
+    let mut failure = "the name has no address".to_owned();
+    for peer in peers.iter().take(count) {
+        match call_at(address, *peer).await {
+            Ok(link) => return Ok(link),
+            Err(words) => failure = words,
+        }
+    }
+    Err(failure)
+}
+
+async fn call_at(address: &Address, peer: SocketAddr) -> Result<Link, String> {
     // Both ends of a rendezvous are on the same port.
     let (port, is_rendezvous) = match address.mode {
         Mode::Rendezvous => (address.port, true),
@@ -190,5 +209,32 @@ async fn wait(address: &Address) -> Result<Link, String> {
         if let Some((session, local, peer)) = accepted {
             return connected(session, socket, local, peer).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+
+    #[tokio::test]
+    async fn all_addresses_of_a_name_are_called() {
+        let bound = || UdpSocket::bind("127.0.0.1:0").unwrap();
+        let silent = bound();
+        let port = bound().local_addr().unwrap().port();
+        let address = |options: &str| {
+            let url = format!("srt://127.0.0.1:{port}?{options}");
+            Address::parse(&url, Duration::from_millis(20)).unwrap()
+        };
+        let peers = [
+            silent.local_addr().unwrap(),
+            (Ipv4Addr::LOCALHOST, port).into(),
+        ];
+        let (caller, listener) = (address("connect_timeout=2s"), address("mode=listener"));
+        let meeting = async { tokio::join!(call_one(&caller, &peers), wait(&listener)) };
+        let met = tokio::time::timeout(Duration::from_secs(20), meeting).await;
+        let (called, heard) = met.unwrap();
+        assert_eq!(called.unwrap().peer(), peers[1]);
+        assert!(heard.is_ok());
     }
 }
