@@ -84,6 +84,30 @@ fn a_group_is_joined_for_any_sender_or_for_one() {
 }
 
 #[test]
+fn a_group_is_joined_on_an_interface_without_an_address_of_ipv4() {
+    let elsewhere = Elsewhere::new();
+    elsewhere.routes_groups();
+    let interface = format!("{}a", elsewhere.name);
+    // What it has by itself is left, which is good on its link alone.
+    ip(&["-4", "addr", "flush", "dev", &interface]);
+    let far = format!("{}/32", elsewhere.address);
+    ip(&["route", "add", &far, "dev", &interface]);
+    let port = free_port();
+    let url = format!(
+        "udp://239.77.3.3:{port}?localaddr={}&ttl=2&pkt_size=1316",
+        elsewhere.address
+    );
+    let _sender = sending(&elsewhere, Clip::Standard.file().as_os_str(), &url);
+    let server = Server::start();
+    pull(
+        &server,
+        &format!("udp://239.77.3.3:{port}#interface={interface}"),
+    );
+    server.wait_live("cam");
+    decode(&server.rtmp_url("cam"), 3).assert_about(3.0, 30.0);
+}
+
+#[test]
 fn a_group_of_ipv6_is_joined() {
     let elsewhere = Elsewhere::new();
     let (interface, far) = (

@@ -36,20 +36,23 @@ pub(super) fn receiver(address: &Address) -> io::Result<Inflow> {
     // Bound to the group, a socket gets nothing that was sent to another on the same port.
     let socket = bind((host, address.port).into(), true)?;
     let interface = interface(address)?;
-    match (host, address.options.source) {
-        (IpAddr::V4(group), Some(IpAddr::V4(source))) => {
-            let own = interface.as_ref().and_then(|interface| interface.v4);
-            socket.join_ssm_v4(&source, &group, &own.unwrap_or(Ipv4Addr::UNSPECIFIED))?;
+    let index = interface.as_ref().and_then(|interface| interface.index);
+    let own = || {
+        let own = interface.as_ref().map(Interface::v4);
+        own.unwrap_or(Ok(Ipv4Addr::UNSPECIFIED))
+    };
+    match (host, address.options.source, index) {
+        (IpAddr::V4(group), Some(IpAddr::V4(source)), _) => {
+            socket.join_ssm_v4(&source, &group, &own()?)?;
         }
-        (IpAddr::V4(group), _) => {
-            let own = interface.as_ref().and_then(|interface| interface.v4);
-            let own = InterfaceIndexOrAddress::Address(own.unwrap_or(Ipv4Addr::UNSPECIFIED));
-            socket.join_multicast_v4_n(&group, &own)?;
+        // It need not have an address of IPv4.
+        (IpAddr::V4(group), _, Some(index)) => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))?;
         }
-        (IpAddr::V6(group), _) => {
-            let index = interface.as_ref().and_then(|interface| interface.index);
-            socket.join_multicast_v6(&group, index.unwrap_or(0))?;
+        (IpAddr::V4(group), _, None) => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Address(own()?))?;
         }
+        (IpAddr::V6(group), ..) => socket.join_multicast_v6(&group, index.unwrap_or(0))?,
     }
     inflow(socket)
 }
@@ -69,8 +72,8 @@ pub(super) fn sender(address: &Address, to: SocketAddr) -> io::Result<UdpSocket>
     let options = &address.options;
     let interface = interface(address)?;
     if to.is_ipv4() {
-        if let Some(own) = interface.as_ref().and_then(|interface| interface.v4) {
-            socket.set_multicast_if_v4(&own)?;
+        if let Some(interface) = interface.filter(|_| to.ip().is_multicast()) {
+            socket.set_multicast_if_v4(&interface.v4()?)?;
         }
         if let Some(ttl) = options.ttl {
             socket.set_ttl_v4(ttl.into())?;
@@ -111,9 +114,18 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 }
 
 /// An interface of this machine.
+#[derive(Debug)]
 struct Interface {
     v4: Option<Ipv4Addr>,
     index: Option<u32>,
+}
+
+impl Interface {
+    /// Its address, for what the system wants no number of an interface for.
+    fn v4(&self) -> io::Result<Ipv4Addr> {
+        self.v4
+            .ok_or_else(|| invalid("the interface has no IPv4 address"))
+    }
 }
 
 /// The interface that an address names, if it names one.
@@ -121,26 +133,83 @@ fn interface(address: &Address) -> io::Result<Option<Interface>> {
     let Some(name) = &address.options.interface else {
         return Ok(None);
     };
+    named(&interfaces::every()?, name).map(Some)
+}
+
+/// The interface of that name or address.
+fn named(all: &[interfaces::Interface], name: &str) -> io::Result<Interface> {
     let own: Option<IpAddr> = name.parse().ok();
-    let all = interfaces::routed()?;
     let named = all.iter().filter(|interface| match own {
         Some(own) => interface.ip() == own,
-        None => interface.name == *name,
+        None => interface.name == name,
     });
     let named: Vec<_> = named.collect();
     let first = named
         .first()
         .ok_or_else(|| invalid("there is no such interface"))?;
-    let v4 = named.iter().find_map(|interface| match interface.ip() {
+    let v4 = named.iter().filter_map(|interface| match interface.ip() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     });
-    Ok(Some(Interface {
-        v4,
+    Ok(Interface {
+        // It is where datagrams come from: one that is good everywhere is better.
+        v4: v4.min_by_key(Ipv4Addr::is_link_local),
         index: first.index,
-    }))
+    })
 }
 
 fn invalid(words: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use if_addrs::{IfAddr, IfOperStatus, Ifv4Addr, Ifv6Addr};
+
+    fn interface(name: &str, index: u32, address: &str) -> interfaces::Interface {
+        let addr = match address.parse().unwrap() {
+            IpAddr::V4(ip) => IfAddr::V4(Ifv4Addr {
+                ip,
+                netmask: Ipv4Addr::new(255, 255, 0, 0),
+                prefixlen: 16,
+                broadcast: None,
+            }),
+            IpAddr::V6(ip) => IfAddr::V6(Ifv6Addr {
+                ip,
+                netmask: Ipv6Addr::UNSPECIFIED,
+                prefixlen: 64,
+                broadcast: None,
+            }),
+        };
+        interfaces::Interface {
+            name: name.to_owned(),
+            addr,
+            index: Some(index),
+            oper_status: IfOperStatus::Up,
+        }
+    }
+
+    #[test]
+    fn an_interface_is_named_or_has_the_address() {
+        let all = [
+            interface("eth0", 2, "169.254.1.1"),
+            interface("eth0", 2, "192.0.2.2"),
+            interface("eth1", 3, "fe80::1"),
+            interface("eth2", 4, "169.254.2.2"),
+        ];
+        for (name, index, address) in [
+            ("eth0", 2, Some("192.0.2.2")),
+            ("169.254.1.1", 2, Some("169.254.1.1")),
+            ("eth1", 3, None),
+            ("eth2", 4, Some("169.254.2.2")),
+        ] {
+            let found = named(&all, name).unwrap();
+            let address = address.map(|address| address.parse().unwrap());
+            assert_eq!((found.index, found.v4), (Some(index), address), "{name}");
+            assert_eq!(found.v4().is_ok(), address.is_some(), "{name}");
+        }
+        let refused = named(&all, "eth3").unwrap_err().to_string();
+        assert_eq!(refused, "there is no such interface");
+    }
 }
