@@ -208,7 +208,7 @@ fn what_is_odd_about_cameras() {
         &server,
         0,
         rtsp_port,
-        &["digest", "old", "deaf", "fast", "ahead=-90000"],
+        &["digest", "old", "deaf", "fast", "addressed", "ahead=-90000"],
     );
     added(&server, "cam", &format!("127.0.0.1:{port}?profileIndex=1"));
     server.wait_live("cam");

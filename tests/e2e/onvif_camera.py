@@ -15,6 +15,7 @@ has answered. User and password are admin and pass#1. Quirks:
     fast          knows only speeds, from -100 to 100
     tls=CERT,KEY  speaks HTTPS
     media2        has version 2 of the media service
+    addressed     tells subscriptions apart by a header alone
 """
 
 import base64
@@ -181,10 +182,18 @@ def answer(name, body):
     if name == "SetImagingSettings":
         print("brightness", text(body, "Brightness"), flush=True)
         return ""
+    if name == "CreatePullPointSubscription" and "addressed" in QUIRKS:
+        return (
+            f"<tev:SubscriptionReference><wsa5:Address>{base}/events</wsa5:Address><wsa5:ReferenceParameters>"
+            '<dom0:SubscriptionId xmlns:dom0="http://www.axis.com/2009/event">7</dom0:SubscriptionId>'
+            "</wsa5:ReferenceParameters></tev:SubscriptionReference>"
+        )
     if name == "CreatePullPointSubscription":
         return (
             f"<tev:SubscriptionReference><wsa5:Address>{base}/subscription?1</wsa5:Address></tev:SubscriptionReference>"
         )
+    if name == "PullMessages" and "addressed" in QUIRKS and text(body, "SubscriptionId") != "7":
+        return None
     if name == "PullMessages":
         return (
             '<wsnt:NotificationMessage><wsnt:Topic Dialect="d">tns1:VideoSource/tns1:MotionAlarm</wsnt:Topic><wsnt:Message>'

@@ -35,6 +35,11 @@ pub trait Operation {
         None
     }
 
+    /// Headers that belong to that address, as XML.
+    fn header(&self) -> &str {
+        ""
+    }
+
     /// What WS-Addressing calls the message, where the camera has to be told.
     fn action(&self) -> Option<&'static str> {
         None

@@ -6,7 +6,7 @@ use crate::operation::Operation;
 use crate::places::Address;
 use crate::security;
 use crate::service::{Service, Services};
-use crate::soap::{self, Content, MAX_ENVELOPE};
+use crate::soap::{self, ADDRESSING, Content, MAX_ENVELOPE};
 use crate::xml::{Element, escape};
 use http_auth::{Credentials, Login, Random};
 use sha1::{Digest, Sha1};
@@ -19,7 +19,6 @@ const MAX_REQUESTS: u8 = 16;
 /// A clock that differs by less is right.
 const TOLERANCE: u64 = 2;
 
-const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
 const SCHEMA: &str = "http://www.onvif.org/ver10/schema";
 
 /// A POST to be made.
@@ -182,6 +181,7 @@ impl Session {
                  <a:To xmlns:a=\"{ADDRESSING}\" s:mustUnderstand=\"1\">{to}</a:To>"
             );
         }
+        header += &message.header;
         let mut authorization = None;
         if with_password {
             match (self.proof, self.credentials.clone()) {
@@ -217,6 +217,7 @@ struct Message {
     service: Service,
     name: &'static str,
     parameters: String,
+    header: String,
     action: Option<&'static str>,
 }
 
@@ -226,6 +227,7 @@ impl Message {
             service: operation.service(services),
             name: operation.name(),
             parameters: operation.parameters(services),
+            header: operation.header().to_owned(),
             action: operation.action(),
         }
     }

@@ -11,6 +11,9 @@ const MAX_WORDS: usize = 300;
 
 const ENVELOPE: &str = "http://www.w3.org/2003/05/soap-envelope";
 
+/// The namespace of WS-Addressing.
+pub(crate) const ADDRESSING: &str = "http://www.w3.org/2005/08/addressing";
+
 /// What a camera says of a request that it does not answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fault {

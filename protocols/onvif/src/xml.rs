@@ -1,11 +1,14 @@
 //! XML from strangers as a tree of bounded size, and text made safe for writing it.
 //!
-//! Names lose their prefixes, and namespaces are not looked at. There is no DTD, and so no entities but the five that
-//! XML has of itself.
+//! Names lose their prefixes. Namespaces are kept where their prefix is declared, for what goes back to where it came
+//! from, and nothing is told apart by them. There is no DTD, and so no entities but the five that XML has of itself.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::PrefixDeclaration;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Deepest nesting of elements.
 pub const MAX_DEPTH: usize = 64;
@@ -49,6 +52,8 @@ pub enum XmlError {
 pub struct Element {
     /// Without its prefix.
     pub name: String,
+    /// What its prefix stands for, where that is declared.
+    namespace: Option<Arc<str>>,
     attributes: Vec<(String, String)>,
     /// The elements in it, in order.
     pub children: Vec<Self>,
@@ -68,6 +73,7 @@ impl Element {
         reader.config_mut().check_end_names = false;
         reader.config_mut().allow_dangling_amp = true;
         let mut open: Vec<Self> = Vec::new();
+        let mut namespaces = Namespaces::default();
         let mut elements = 0;
         loop {
             let event = reader.read_event().map_err(|error| XmlError::Syntax {
@@ -80,14 +86,19 @@ impl Element {
                     if open.len() >= MAX_DEPTH {
                         return Err(XmlError::Depth);
                     }
-                    open.push(Self::new(&start)?);
+                    open.push(Self::new(&start, &mut namespaces)?);
                     None
                 }
                 Event::Empty(start) => {
                     elements += 1;
-                    Some(Self::new(&start)?)
+                    let element = Self::new(&start, &mut namespaces)?;
+                    namespaces.leave();
+                    Some(element)
                 }
-                Event::End(_) => open.pop(),
+                Event::End(_) => {
+                    namespaces.leave();
+                    open.pop()
+                }
                 Event::Text(text) => {
                     append(&mut open, &text.xml10_content());
                     None
@@ -124,8 +135,10 @@ impl Element {
         }
     }
 
-    fn new(start: &BytesStart<'_>) -> Result<Self, XmlError> {
+    /// An element whose namespaces are in force from now on.
+    fn new(start: &BytesStart<'_>, namespaces: &mut Namespaces) -> Result<Self, XmlError> {
         let mut attributes = Vec::new();
+        let mut declared = Vec::new();
         // The checks compare each attribute with all before it.
         for (count, attribute) in start.attributes().with_checks(false).enumerate() {
             if count >= MAX_ATTRIBUTES {
@@ -136,10 +149,20 @@ impl Element {
             let name = attribute.key.local_name();
             let value = quick_xml::escape::unescape(&attribute.value);
             let value = value.map_or_else(|_| attribute.value.to_string(), Cow::into_owned);
+            let prefix = match attribute.key.as_namespace_binding() {
+                Some(PrefixDeclaration::Default) => Some(""),
+                Some(PrefixDeclaration::Named(prefix)) => Some(prefix),
+                None => None,
+            };
+            declared.extend(prefix.map(|prefix| (prefix.to_owned(), value.as_str().into())));
             attributes.push((name.as_ref().to_owned(), value));
         }
+        namespaces.enter(declared);
+        let prefix = start.name().prefix();
+        let namespace = namespaces.of(prefix.as_ref().map_or("", AsRef::as_ref));
         Ok(Self {
             name: start.local_name().as_ref().to_owned(),
+            namespace,
             attributes,
             ..Self::default()
         })
@@ -179,6 +202,68 @@ impl Element {
     pub fn value_at<T: std::str::FromStr>(&self, path: &[&str]) -> Option<T> {
         self.text_at(path)?.parse().ok()
     }
+
+    /// Writes it behind what is there, with this text, which is XML already, among its attributes; its own are left
+    /// out. None where the whole comes to more than `most` bytes, or a name is none of XML's.
+    pub(crate) fn write(&self, to: &mut String, among: &str, most: usize) -> Option<()> {
+        if !is_name(&self.name) {
+            return None;
+        }
+        let namespace = self.namespace.as_deref().map(escape).unwrap_or_default();
+        let (name, text) = (&self.name, escape(&self.text));
+        *to += &format!("<{name} xmlns=\"{namespace}\"{among}>{text}");
+        // What is in it may have the same long namespace many times.
+        if to.len() > most {
+            return None;
+        }
+        for child in &self.children {
+            child.write(to, "", most)?;
+        }
+        *to += &format!("</{name}>");
+        (to.len() <= most).then_some(())
+    }
+}
+
+/// What prefixes stand for at one place of a document.
+#[derive(Default)]
+struct Namespaces {
+    /// What the open elements declare for each prefix, the innermost last. The empty one stands for none.
+    known: BTreeMap<String, Vec<Arc<str>>>,
+    /// The prefixes that each of them declares.
+    declared: Vec<Vec<String>>,
+}
+
+impl Namespaces {
+    /// An element begins that declares these.
+    fn enter(&mut self, declared: Vec<(String, Arc<str>)>) {
+        let mut prefixes = Vec::new();
+        for (prefix, namespace) in declared {
+            let known = self.known.entry(prefix.clone()).or_default();
+            known.push(namespace);
+            prefixes.push(prefix);
+        }
+        self.declared.push(prefixes);
+    }
+
+    /// The innermost element ends.
+    fn leave(&mut self) {
+        for prefix in self.declared.pop().unwrap_or_default() {
+            if let Some(known) = self.known.get_mut(&prefix) {
+                known.pop();
+            }
+        }
+    }
+
+    fn of(&self, prefix: &str) -> Option<Arc<str>> {
+        self.known.get(prefix)?.last().cloned()
+    }
+}
+
+/// Whether it can be written as the name of an element: fewer than XML has (section 2.3), all that are met.
+fn is_name(name: &str) -> bool {
+    let begins = |c: char| c.is_alphabetic() || c == '_';
+    let goes_on = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.starts_with(begins) && name.chars().all(goes_on)
 }
 
 /// Text of XML's own entities; others are left out, since nothing declares them.
@@ -225,6 +310,34 @@ mod tests {
             })
         );
         assert_eq!(element.text_at(&["h"]), None);
+    }
+
+    #[test]
+    fn what_goes_back_keeps_its_namespace() {
+        let text = "<a xmlns='d' xmlns:p='o' xmlns:q='x'><p:b xmlns:p='i&amp;'>1<c/><q:c/></p:b><p:e>&lt;</p:e><z:f/></a>";
+        let element = Element::parse(text).unwrap();
+        let written = |name: &str, most| {
+            let mut text = String::new();
+            let element = element.child(name).unwrap();
+            element.write(&mut text, " g=\"h\"", most).map(|()| text)
+        };
+        let whole = "<b xmlns=\"i&amp;\" g=\"h\">1<c xmlns=\"d\"></c><c xmlns=\"x\"></c></b>";
+        assert_eq!(written("b", whole.len()).as_deref(), Some(whole));
+        assert_eq!(written("b", whole.len() - 1), None);
+        // What was declared within is forgotten; what was nowhere stands for nothing.
+        let outer = "<e xmlns=\"o\" g=\"h\">&lt;</e>";
+        assert_eq!(written("e", 100).as_deref(), Some(outer));
+        let unknown = "<f xmlns=\"\" g=\"h\"></f>";
+        assert_eq!(written("f", 100).as_deref(), Some(unknown));
+        for (name, is_good) in [
+            ("SubscriptionId", true),
+            ("_a-1.b", true),
+            ("", false),
+            ("a<b", false),
+            ("1", false),
+        ] {
+            assert_eq!(is_name(name), is_good, "{name}");
+        }
     }
 
     #[test]

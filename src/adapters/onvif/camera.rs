@@ -11,7 +11,7 @@ use bytes::Bytes;
 use onvif::device::{
     GetDeviceInformation, GetNetworkInterfaces, GetUsers, Information, Interface, SystemReboot,
 };
-use onvif::events::{CreatePullPoint, Event, PullMessages};
+use onvif::events::{CreatePullPoint, Event, PullMessages, PullPoint};
 use onvif::imaging::{GetImagingSettings, SetImagingSettings, Settings};
 use onvif::profiles::{
     Choice, Encoder, GetProfiles, GetSnapshotUri, GetStreamUri, Profile,
@@ -94,7 +94,7 @@ pub struct Camera {
     profiles: Vec<Profile>,
     ranges: Option<Ranges>,
     /// Where events are pulled from.
-    subscription: Option<String>,
+    subscription: Option<PullPoint>,
 }
 
 impl std::fmt::Debug for Camera {
@@ -491,17 +491,17 @@ impl Camera {
     /// # Errors
     /// When it does not tell.
     pub async fn events(&mut self) -> Result<Vec<Event>, CameraError> {
-        let place = match self.subscription.take() {
-            Some(place) => place,
+        let from = match self.subscription.take() {
+            Some(from) => from,
             None => self.ask(CreatePullPoint).await?,
         };
         let pull = PullMessages {
-            place: place.clone(),
+            from: from.clone(),
             timeout: PULL,
         };
         // One that is no longer known is made anew by the next call.
         let events = self.ask(pull).await?;
-        self.subscription = Some(place);
+        self.subscription = Some(from);
         Ok(events)
     }
 }

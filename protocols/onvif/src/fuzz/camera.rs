@@ -3,7 +3,7 @@
 use crate::device::{
     GetDeviceInformation, GetNetworkInterfaces, GetSystemDateAndTime, GetUsers, SystemReboot,
 };
-use crate::events::{CreatePullPoint, MAX_EVENTS, PullMessages};
+use crate::events::{CreatePullPoint, MAX_EVENTS, PullMessages, PullPoint};
 use crate::imaging::{GetImagingSettings, SetImagingSettings, Settings};
 use crate::profiles::{
     Choice, Encoder, GetProfiles, GetSnapshotUri, GetStreamUri, MAX_PROFILES,
@@ -105,7 +105,10 @@ impl<'a> Camera<'a> {
             }
         }
         let pull = PullMessages {
-            place: "/events".to_owned(),
+            from: PullPoint {
+                place: "/events".to_owned(),
+                ..PullPoint::default()
+            },
             timeout: Duration::from_secs(1),
         };
         let events = self.ask(pull);
@@ -197,9 +200,9 @@ impl<'a> Camera<'a> {
             let profile = profile();
             self.ask(Command { profile, action });
         }
-        if let Some(place) = self.ask(CreatePullPoint) {
+        if let Some(from) = self.ask(CreatePullPoint) {
             let timeout = Duration::from_secs(1);
-            self.ask(PullMessages { place, timeout });
+            self.ask(PullMessages { from, timeout });
         }
         self.ask(GetUsers);
         self.ask(SystemReboot);

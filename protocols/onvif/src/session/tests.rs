@@ -2,10 +2,15 @@
 
 use super::*;
 use crate::device::GetDeviceInformation;
+use crate::events::{CreatePullPoint, PullMessages};
 use crate::profiles::{GetProfiles, GetStreamUri};
 use media::DateTime;
 
 const NOW: u64 = 1_795_777_200;
+
+/// What a camera with several subscriptions at one address gets back, in the header.
+const SUBSCRIPTION: &str = "<SubscriptionId xmlns=\"urn:axis\" xmlns:a=\"http://www.w3.org/2005/08/addressing\" \
+    a:IsReferenceParameter=\"true\">7&amp;</SubscriptionId>";
 
 /// What a camera does otherwise than the specification says.
 #[derive(Clone, Copy, Default)]
@@ -82,7 +87,7 @@ impl Camera {
                 )
             }
             "GetServices" if self.quirks.old => return self.fault("ActionNotSupported", "no"),
-            "GetServices" => ["device", "media"]
+            "GetServices" => ["device", "media", "events"]
                 .iter()
                 .chain(self.quirks.false_media2.then_some(&"media2"))
                 .map(|name| {
@@ -99,6 +104,14 @@ impl Camera {
                 .to_owned(),
             _ if request.url.path().ends_with("media2") => return self.fault("ActionNotSupported", "no"),
             "GetProfiles" => "<trt:Profiles token='main'><tt:Name>Main</tt:Name></trt:Profiles>".to_owned(),
+            "CreatePullPointSubscription" => "<SubscriptionReference><w:Address>http://192.168.1.5/onvif/services\
+                </w:Address><w:ReferenceParameters><d:SubscriptionId xmlns:d='urn:axis'>7&amp;</d:SubscriptionId>\
+                </w:ReferenceParameters></SubscriptionReference>"
+                .to_owned(),
+            // It has one address for all of them.
+            "PullMessages" if !request.body.contains(SUBSCRIPTION) => {
+                return self.fault("InvalidArgVal", "which subscription?");
+            }
             "GetStreamUri" => "<trt:MediaUri><tt:Uri>rtsp://192.168.1.5/1</tt:Uri></trt:MediaUri>".to_owned(),
             _ => String::new(),
         };
@@ -325,6 +338,22 @@ fn a_camera_that_was_set_to_another_time_is_asked_for_it_again() {
     (camera.quirks.clock, camera.quirks.told) = (-5_000, -5_000);
     ask(&mut session, &mut camera, GetDeviceInformation).unwrap();
     assert_eq!(session.clock_offset(), Some(-5_000));
+}
+
+#[test]
+fn a_subscription_is_known_by_its_parameters() {
+    let (mut session, mut camera) = (session(Some("joe")), camera(Quirks::default()));
+    let from = ask(&mut session, &mut camera, CreatePullPoint).unwrap();
+    let pull = PullMessages {
+        from,
+        timeout: Duration::from_secs(1),
+    };
+    assert_eq!(ask(&mut session, &mut camera, pull), Ok(Vec::new()));
+    let pulled = camera.asked.last().unwrap();
+    assert_eq!(
+        pulled,
+        "PullMessages http://203.0.113.7:8080/onvif/services"
+    );
 }
 
 #[test]
