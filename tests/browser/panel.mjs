@@ -168,7 +168,19 @@ async function cameras(page) {
   await page.locator('.presets li').filter({ hasText: 'Gate' }).getByRole('button', { name: /^Go there/ }).click();
   await accessible(page, 'a camera');
   await shoot(page, 'camera-page');
-  await page.waitForTimeout(500);
+
+  // A profile is chosen in place of one that the address names in another way; what else it says stays.
+  const path = new URL('LiveApp/rest/v2/broadcasts/yard', options.url).href;
+  const named = await page.request.put(path, { data: { ipAddr: `${options.onvif}?a=b#profile=best&transport=tcp` } });
+  expect(named.ok(), `another address: ${await named.text()}`);
+  await page.reload();
+  const others = page.locator('.profiles').getByRole('button');
+  await others.nth(1).waitFor({ timeout: LIMIT });
+  expect(await page.locator('.profiles .chip').count() === 0, 'a profile is said to be in use that may not be');
+  await others.nth(1).click();
+  await see(page, '.profiles li:nth-child(2) .chip', 'in use');
+  const { ipAddr } = await (await page.request.get(path)).json();
+  expect(ipAddr === `${options.onvif}?a=b&profileIndex=1#transport=tcp`, `the address is ${ipAddr}`);
 }
 
 /** Recorded, played, exported, deleted. */

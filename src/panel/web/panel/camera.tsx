@@ -151,12 +151,32 @@ function Positions({ base }: { base: string }) {
   );
 }
 
-/** Which of the profiles an address asks for; the first where it says nothing. */
-export const profileOf = (address: string): number => Number(/[?&]profileIndex=(\d+)/.exec(address)?.[1] ?? 0);
+const INDEX = 'profileIndex=';
+const NAMED = 'profile=';
 
+/** What stands in front of a mark, and what is joined by `&` behind it. */
+const halves = (text: string, mark: string): [string, string[]] => {
+  const at = text.indexOf(mark);
+  return at < 0 ? [text, []] : [text.slice(0, at), text.slice(at + 1).split('&').filter(Boolean)];
+};
+
+/** Which of the profiles an address asks for; the first where it says nothing, none where it names one in another way. */
+export const profileOf = (address: string): number | undefined => {
+  const [place, options] = halves(address, '#');
+  if (options.some((option) => option.startsWith(NAMED))) return undefined;
+  const [, query] = halves(place, '?');
+  return Number(query.find((one) => one.startsWith(INDEX))?.slice(INDEX.length) ?? 0);
+};
+
+/** The address with another profile and all else that it says. */
 export const withProfile = (address: string, index: number): string => {
-  const plain = address.replace(/[?&]profileIndex=\d+/, '');
-  return index === 0 ? plain : `${plain}${plain.includes('?') ? '&' : '?'}profileIndex=${index}`;
+  const [place, options] = halves(address, '#');
+  const [host, query] = halves(place, '?');
+  const others = query.filter((one) => !one.startsWith(INDEX));
+  const asked = index === 0 ? others : [...others, `${INDEX}${index}`];
+  const kept = options.filter((option) => !option.startsWith(NAMED));
+  const behind = (mark: string, all: string[]) => (all.length > 0 ? `${mark}${all.join('&')}` : '');
+  return `${host}${behind('?', asked)}${behind('#', kept)}`;
 };
 
 /** The choice of a profile, which is kept in the camera's address. */
@@ -164,7 +184,7 @@ export function Profiles({ app, id, all, onDone }: { app: string; id: string; al
   const path = broadcast(app, id);
   const kept = useAnswer((signal) => call<{ ipAddr: string | null }>('GET', path, undefined, signal), path);
   const address = kept.value?.ipAddr ?? '';
-  const present = profileOf(address);
+  const present = kept.value && profileOf(address);
   const choose = async (index: number) => {
     const worked = index === present || await attempt(() => call('PUT', path, { ipAddr: withProfile(address, index) }), texts.common.saved);
     if (worked) {
