@@ -1,10 +1,11 @@
 // Publishes from the publish page with a browser's fake camera and microphone, until it is told to stop.
 //
-//   node publish.mjs --url URL [--watch URL] [--seconds 8] [--expect-state KIND] [--tcp]
+//   node publish.mjs --url URL [--watch URL] [--seconds 8] [--expect-state KIND] [--tcp] [--lost]
 //
 // Prints "live" once the page says so, and after that many seconds stops by the page's own button and prints a line of
 // JSON: the page's last figures, what it says, and with --watch what a play page in the same browser saw meanwhile. With
 // --expect-state it waits for that state of the page instead of the live one, and ends there. With --tcp no datagrams of WebRTC pass.
+// With --lost the camera is pulled out once, and what is chosen goes live again.
 
 import { installMeter } from './meter.mjs';
 import { meansHere, readArguments, sleep, withPage } from './lib.mjs';
@@ -13,7 +14,7 @@ import { onlyTcp } from './relay.mjs';
 const LIMIT = 40_000;
 
 async function main() {
-  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '', here: '', tcp: false });
+  const options = readArguments(process.argv.slice(2), { url: '', watch: '', seconds: 8, 'expect-state': '', here: '', tcp: false, lost: false });
   const args = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
   if (options.here) args.push(meansHere(options.here));
   // Who is asked for a login has none.
@@ -27,6 +28,7 @@ async function main() {
     await untilState(page, wanted);
     const said = () => page.innerText('#status');
     if (wanted !== 'live') return { said: await said(), consoleErrors };
+    if (options.lost) await lose(page);
     console.log('live');
     const watched = options.watch ? await watch(page.context(), options) : await sleep(options.seconds * 1000);
     const sent = JSON.parse(await page.evaluate(() => document.documentElement.dataset.facts ?? 'null'));
@@ -43,6 +45,24 @@ async function untilState(page, kind) {
     .waitForFunction((wanted) => document.documentElement.dataset.state === wanted, kind, { timeout: LIMIT, polling: 50 })
     .then(() => true, () => false);
   if (!reached) throw new Error(`no ${kind} within ${LIMIT / 1000} s; the page says: ${await page.innerText('#status')}`);
+}
+
+/** The camera is pulled out: the page stops, and sends what is there when it is told to go on. */
+async function lose(page) {
+  // The name is free once the server has been told.
+  const left = page.waitForResponse((response) => response.request().method() === 'DELETE', { timeout: LIMIT });
+  await page.evaluate(() => {
+    const [track] = document.getElementById('video').srcObject.getVideoTracks();
+    track.stop();
+    // Told by the browser where the device ends it.
+    track.dispatchEvent(new Event('ended'));
+  });
+  await untilState(page, 'lost');
+  await left;
+  await page.click('#go');
+  await untilState(page, 'live');
+  const states = await page.evaluate(() => document.getElementById('video').srcObject.getTracks().map((track) => track.readyState));
+  if (states.length !== 2 || states.some((state) => state !== 'live')) throw new Error(`live with tracks that are ${states}`);
 }
 
 /** A play page beside the publisher's, for so long. */

@@ -114,6 +114,17 @@ fn where_no_datagrams_pass_browsers_publish_and_watch_over_tcp() {
 }
 
 #[test]
+fn a_camera_that_was_pulled_out_is_opened_again() {
+    let server = Server::start();
+    let _places = (limit::ENCODING_BROWSER.take(), limit::BROWSER.take());
+    let mut page = page(&server, "/LiveApp/publish.html?id=cam");
+    let finished = Peer::start(page.args(["--lost", "--seconds", "1"]))
+        .finish(seconds(120))
+        .without_complaint();
+    assert!(finished.stdout.starts_with("live"), "{}", finished.stdout);
+}
+
+#[test]
 fn the_page_says_that_the_name_is_taken_and_that_a_login_is_wanted() {
     let server = Server::with(&["--demo", "--set", "auth.publishers=[\"joe:secret\"]"]);
     server.wait_live("demo");

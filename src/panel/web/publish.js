@@ -123,7 +123,9 @@ function wanted() {
 }
 
 async function start() {
-  if (!stream && !await preview()) return;
+  // What has ended, by itself or by its device, is opened again.
+  const opened = stream?.getTracks().every((track) => track.readyState === 'live');
+  if (!opened && !await preview()) return;
   document.body.classList.add('wanted');
   at('name').readOnly = true;
   setGo();
