@@ -208,12 +208,28 @@ fn what_is_odd_about_cameras() {
         &server,
         0,
         rtsp_port,
-        &["digest", "old", "deaf", "fast", "addressed", "ahead=-90000"],
+        &[
+            "digest",
+            "old",
+            "deaf",
+            "fast",
+            "bare",
+            "addressed",
+            "ahead=-90000",
+        ],
     );
     added(&server, "cam", &format!("127.0.0.1:{port}?profileIndex=1"));
     server.wait_live("cam");
     let profiles = ask(&server, "GET", "device-profiles").json();
     assert_eq!(profiles[1], format!("rtsp://127.0.0.1:{rtsp_port}/cam?sub"));
+    // One that is incomplete does not hide the others.
+    assert_eq!(profiles.as_array().map(Vec::len), Some(2), "{profiles}");
+    let profiles = ask(&server, "GET", "device-profiles?details=true").json();
+    assert_eq!(
+        (&profiles[2]["token"], &profiles[2]["streamUrl"]),
+        (&json!("bare"), &Value::Null),
+        "{profiles}"
+    );
     let information = ask(&server, "GET", "information").json();
     assert_eq!(information["manufacturer"], "Acme & Co");
     let offset = information["clockOffset"].as_i64().unwrap();

@@ -15,6 +15,7 @@ has answered. User and password are admin and pass#1. Quirks:
     fast          knows only speeds, from -100 to 100
     tls=CERT,KEY  speaks HTTPS
     media2        has version 2 of the media service
+    bare          has a third profile, which has no stream
     addressed     tells subscriptions apart by a header alone
 """
 
@@ -33,6 +34,16 @@ OPTIONS = dict(quirk.split("=", 1) for quirk in QUIRKS if "=" in quirk)
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 SPACE = "http://www.onvif.org/ver10/tptz/PanTiltSpaces/VelocityGenericSpace"
 moving = False
+
+
+class Refusal(Exception):
+    """A fault: its code and its words."""
+
+
+def profiles():
+    yield from (("main", 1920, 1080), ("sub", 640, 360))
+    if "bare" in QUIRKS:
+        yield "bare", 0, 0
 
 
 def now():
@@ -123,14 +134,14 @@ def answer(name, body):
             "<tt:SourceToken>V0</tt:SourceToken></tr2:VideoSource><tr2:VideoEncoder token='e'><tt:Encoding>H264"
             f"</tt:Encoding><tt:Resolution><tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height></tt:Resolution>"
             "</tr2:VideoEncoder><tr2:PTZ token='p0'/></tr2:Configurations></tr2:Profiles>"
-            for token, width, height in (("main", 1920, 1080), ("sub", 640, 360))
+            for token, width, height in profiles()
         )
     if name == "GetProfiles":
         return "".join(
             f'<trt:Profiles token="{token}"><tt:Name>{token}</tt:Name><tt:VideoSourceConfiguration>'
             f"<tt:SourceToken>V0</tt:SourceToken></tt:VideoSourceConfiguration>{encoder('e-' + token, width, height)}"
             '<tt:PTZConfiguration token="p0"/></trt:Profiles>'
-            for token, width, height in (("main", 1920, 1080), ("sub", 640, 360))
+            for token, width, height in profiles()
         )
     if name == "SetVideoEncoderConfiguration":
         print("encoder", text(body, "Width"), text(body, "Height"), text(body, "BitrateLimit"), flush=True)
@@ -149,6 +160,8 @@ def answer(name, body):
     if name in ("RemovePreset", "SetHomePosition"):
         print(name, text(body, "PresetToken"), flush=True)
         return ""
+    if name == "GetStreamUri" and text(body, "ProfileToken") == "bare":
+        raise Refusal("IncompleteConfiguration", "The profile is not whole")
     if name == "GetStreamUri":
         print("stream of", text(body, "ProfileToken"), flush=True)
         uri = RTSP_URL.replace("127.0.0.1", "192.168.255.9") + ("?sub" if "sub" in body else "")
@@ -250,7 +263,10 @@ class Camera(http.server.BaseHTTPRequestHandler):
                     return self.challenge()
             elif not token_proves(body):
                 return self.fault("NotAuthorized", "Sender not Authorized")
-        said = answer(name, body)
+        try:
+            said = answer(name, body)
+        except Refusal as refusal:
+            return self.fault(*refusal.args)
         if said is None:
             return self.fault("ActionNotSupported", "Optional Action Not Implemented")
         print(name, flush=True)

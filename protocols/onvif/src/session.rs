@@ -88,6 +88,8 @@ pub struct Session {
     clock_offset: Option<i64>,
     stage: Stage,
     services: Services,
+    /// Version 2 of the media service has answered something.
+    has_media2: bool,
 }
 
 impl Session {
@@ -105,6 +107,7 @@ impl Session {
                 with_password: false,
             },
             services: Services::default(),
+            has_media2: false,
         }
     }
 
@@ -328,9 +331,13 @@ impl<O: Operation> Asking<'_, O> {
             }
             Stage::Open => {
                 let read = self.operation.read(answer, &session.services);
+                let is_media2 = self.operation.service(&session.services) == Service::Media2;
                 match read {
-                    Err(_) if self.without_media2() => {}
-                    read => self.result = Some(read),
+                    Err(_) if self.without_media2(false) => {}
+                    read => {
+                        self.session.has_media2 |= is_media2 && read.is_ok();
+                        self.result = Some(read);
+                    }
                 }
             }
         }
@@ -350,7 +357,11 @@ impl<O: Operation> Asking<'_, O> {
             Stage::Capabilities => GetCapabilities.name(),
             Stage::Open => self.operation.name(),
         };
-        if self.session.stage == Stage::Open && self.without_media2() {
+        let is_unknown = match &failure {
+            Failure::Fault(fault) => fault.is_unknown(),
+            Failure::Other(_) => true,
+        };
+        if self.session.stage == Stage::Open && self.without_media2(is_unknown) {
             return;
         }
         self.result = Some(Err(match failure {
@@ -359,11 +370,13 @@ impl<O: Operation> Asking<'_, O> {
         }));
     }
 
-    /// Some cameras name version 2 of the media service and do not have it. Whether version 1 is asked instead.
-    fn without_media2(&mut self) -> bool {
+    /// Some cameras name version 2 of the media service and do not have it, or not all of it. Whether version 1 is asked
+    /// instead. Where it has answered before, what it knows and refuses is refused.
+    fn without_media2(&mut self, is_unknown: bool) -> bool {
+        let is_there = self.session.has_media2 && !is_unknown;
         let services = &mut self.session.services;
-        let other =
-            self.operation.service(services) == Service::Media2 && services.has(Service::Media);
+        let is_asked = self.operation.service(services) == Service::Media2;
+        let other = !is_there && is_asked && services.has(Service::Media);
         if other {
             services.remove(Service::Media2);
         }

@@ -52,14 +52,15 @@ impl Fault {
         words || codes.iter().any(|code| self.is(code))
     }
 
-    /// Whether the operation is not known there.
+    /// Whether the operation is not known there. Some (gSOAP) say so in words alone.
     pub fn is_unknown(&self) -> bool {
         let codes = [
             "ActionNotSupported",
             "UnknownAction",
             "OptionalActionNotImplemented",
         ];
-        codes.iter().any(|code| self.is(code))
+        let words = self.reason.to_ascii_lowercase();
+        words.contains("not implemented") || codes.iter().any(|code| self.is(code))
     }
 
     /// Reads SOAP 1.2's fault, or 1.1's (`faultcode`, `faultstring`).

@@ -191,15 +191,22 @@ impl Camera {
         url.ok_or(CameraError::StreamAddress)
     }
 
-    /// All profiles with the URLs of their streams, without user and password.
+    /// All profiles with the URLs of their streams, without user and password. Some have none: they are incomplete.
     ///
     /// # Errors
     /// When the camera does not tell.
-    pub async fn streams(&mut self) -> Result<Vec<(Profile, String)>, CameraError> {
+    pub async fn streams(&mut self) -> Result<Vec<(Profile, Option<String>)>, CameraError> {
         let mut all = Vec::new();
         for profile in self.profiles().await?.to_vec() {
-            let url = self.stream_of(profile.token.clone()).await?;
-            all.push((profile, url.into()));
+            let url = match self.stream_of(profile.token.clone()).await {
+                Ok(url) => Some(url.into()),
+                Err(
+                    CameraError::Refused(Error::Fault { .. } | Error::Missing { .. })
+                    | CameraError::StreamAddress,
+                ) => None,
+                Err(error) => return Err(error),
+            };
+            all.push((profile, url));
         }
         Ok(all)
     }

@@ -28,6 +28,8 @@ struct Quirks {
     old: bool,
     /// It names Media2 and does not have it.
     false_media2: bool,
+    /// It names Media2 and has it.
+    real_media2: bool,
     /// The time is told to nobody without a password.
     closed_clock: bool,
     /// It has other users.
@@ -89,7 +91,7 @@ impl Camera {
             "GetServices" if self.quirks.old => return self.fault("ActionNotSupported", "no"),
             "GetServices" => ["device", "media", "events"]
                 .iter()
-                .chain(self.quirks.false_media2.then_some(&"media2"))
+                .chain((self.quirks.false_media2 || self.quirks.real_media2).then_some(&"media2"))
                 .map(|name| {
                     let version = if *name == "media2" { "20" } else { "10" };
                     let kind = name.trim_end_matches('2');
@@ -102,7 +104,12 @@ impl Camera {
             "GetCapabilities" => "<tds:Capabilities><tt:Media><tt:XAddr>http://192.168.1.5/onvif/media</tt:XAddr>\
                 </tt:Media></tds:Capabilities>"
                 .to_owned(),
-            _ if request.url.path().ends_with("media2") => return self.fault("ActionNotSupported", "no"),
+            _ if request.url.path().ends_with("media2") && !self.quirks.real_media2 => {
+                return self.fault("ActionNotSupported", "no");
+            }
+            "GetStreamUri" if !request.body.contains(">main<") => {
+                return self.fault("IncompleteConfiguration", "no encoder");
+            }
             "GetProfiles" => "<trt:Profiles token='main'><tt:Name>Main</tt:Name></trt:Profiles>".to_owned(),
             "CreatePullPointSubscription" => "<SubscriptionReference><w:Address>http://192.168.1.5/onvif/services\
                 </w:Address><w:ReferenceParameters><d:SubscriptionId xmlns:d='urn:axis'>7&amp;</d:SubscriptionId>\
@@ -297,6 +304,27 @@ fn each_quirk_is_met() {
                 .all(|asked| asked.contains(" http://203.0.113.7:8080/onvif/"))
         );
     }
+}
+
+#[test]
+fn a_profile_without_a_stream_does_not_mean_that_media2_is_not_there() {
+    let quirks = Quirks {
+        real_media2: true,
+        ..Quirks::default()
+    };
+    let (mut session, mut camera) = (session(Some("joe")), camera(quirks));
+    let stream = |profile: &str| GetStreamUri {
+        profile: profile.to_owned(),
+    };
+    ask(&mut session, &mut camera, GetProfiles).unwrap();
+    let error = ask(&mut session, &mut camera, stream("bare")).unwrap_err();
+    assert!(matches!(error, Error::Fault { .. }), "{error}");
+    assert!(session.services().has(Service::Media2));
+    assert!(camera.asked.iter().all(|asked| !asked.ends_with("/media")));
+    // What it does not know is asked of version 1 all the same.
+    camera.quirks.real_media2 = false;
+    assert!(ask(&mut session, &mut camera, stream("main")).is_ok());
+    assert!(!session.services().has(Service::Media2));
 }
 
 #[test]

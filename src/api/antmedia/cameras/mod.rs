@@ -184,9 +184,11 @@ async fn profiles(
             let streams = streams.into_iter();
             let values: Vec<_> = match details {
                 true => streams
-                    .map(|(found, url)| profile(&found, Some(&url)))
+                    .map(|(found, url)| profile(&found, url.as_deref()))
                     .collect(),
-                false => streams.map(|(_, url)| url.into()).collect(),
+                false => streams
+                    .filter_map(|(_, url)| url.map(Value::from))
+                    .collect(),
             };
             Ok(values)
         }
