@@ -4,7 +4,7 @@
 use super::news::What;
 use super::{Broadcast, Control};
 use crate::adapters::onvif::events::Event;
-use crate::adapters::onvif::ptz::{Motion, Vector};
+use crate::adapters::onvif::ptz::{Action, Motion, Vector};
 use crate::adapters::onvif::{Camera, CameraError, Source, SourceError};
 use crate::hub::StreamName;
 use crate::net::policy::Refused;
@@ -125,6 +125,20 @@ impl Handle {
             tracing::warn!(%error, attempt, "a camera could not be stopped");
             sleep(STOP_AGAIN).await;
         }
+    }
+
+    /// Does what has no answer. Who goes to a place is not stopped for the motion before.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn act(&self, action: Action) -> Result<(), CameraError> {
+        let goes = matches!(action, Action::GotoPreset(_) | Action::GotoHome);
+        let mut camera = self.lock().await;
+        camera.act(action).await?;
+        if goes {
+            self.motions.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// Ends all motion.

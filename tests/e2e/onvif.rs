@@ -257,6 +257,30 @@ fn what_is_odd_about_cameras() {
 }
 
 #[test]
+fn who_goes_to_a_place_is_not_stopped_for_the_motion_before() {
+    let server = Server::start();
+    let (camera, port) = odd(&server, 0, 9, &[]);
+    added(&server, "cam", &format!("127.0.0.1:{port}"));
+    let (other, port) = odd(&server, 0, 9, &[]);
+    added(&server, "other", &format!("127.0.0.1:{port}"));
+    for place in ["home", "presets/p1"] {
+        let motion = "move?valueX=1&movement=continuous&timeout";
+        done(&server, "POST", &format!("{motion}=1"));
+        done(&server, "POST", place);
+        // When another that was moved for longer is stopped, this one would have been.
+        let stops = other.stdout.count(|line| line == "Stop");
+        let path = format!("/other/ip-camera/{motion}=2");
+        let moved = server.rest("POST", &path, "").json();
+        assert_eq!(moved["success"], true, "{moved}");
+        wait_until("the other camera stands", seconds(20), || {
+            other.stdout.count(|line| line == "Stop") > stops
+        });
+        let stopped = camera.stdout.count(|line| line == "Stop");
+        assert_eq!(stopped, 0, "{place}: {}", camera.stdout.text());
+    }
+}
+
+#[test]
 fn a_camera_comes_back_with_another_stream() {
     let (first, rtsp_port) = camera(0, &["h264", "none", "admin", "pass#1"]);
     let server = Server::start();

@@ -157,7 +157,7 @@ def answer(name, body):
         return "<tds:User><tt:Username>admin</tt:Username><tt:UserLevel>Administrator</tt:UserLevel></tds:User>"
     if name == "GetPresets":
         return '<tptz:Preset token="p1"><tt:Name>Gate</tt:Name></tptz:Preset>'
-    if name in ("RemovePreset", "SetHomePosition"):
+    if name in ("GotoPreset", "GotoHomePosition", "RemovePreset", "SetHomePosition"):
         print(name, text(body, "PresetToken"), flush=True)
         return ""
     if name == "GetStreamUri" and text(body, "ProfileToken") == "bare":

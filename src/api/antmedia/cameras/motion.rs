@@ -181,7 +181,7 @@ pub(super) async fn set_preset(
 async fn act(shared: &Shared, app: &str, id: &str, action: Action) -> Outcome {
     let result = async {
         let camera = camera(shared, app, id)?;
-        Ok(camera.lock().await.act(action).await?)
+        Ok(camera.act(action).await?)
     };
     outcome(result.await)
 }
