@@ -98,16 +98,20 @@ impl Handle {
         timeout: Duration,
     ) -> Result<(), CameraError> {
         let mut camera = self.lock().await;
-        camera.go(motion, vector, timeout).await?;
-        // What was refused, or is no motion, leaves the end of the one before as it is.
-        if vector == Vector::default() {
-            return Ok(());
-        }
+        let result = camera.go(motion, vector, timeout).await;
+        let end = match &result {
+            // Who is told that it failed will not end it.
+            Err(CameraError::Moving(_)) => Some(Duration::ZERO),
+            // What was refused, or is no motion, leaves the end of the one before as it is.
+            Err(_) => return result,
+            Ok(()) if vector == Vector::default() => return result,
+            Ok(()) => (motion == Motion::Continuous).then_some(timeout),
+        };
         let number = self.motions.fetch_add(1, Ordering::SeqCst) + 1;
-        if motion == Motion::Continuous {
-            tokio::spawn(self.clone().stop_later(number, timeout));
+        if let Some(time) = end {
+            tokio::spawn(self.clone().stop_later(number, time));
         }
-        Ok(())
+        result
     }
 
     /// Ends the motion of that number, if it is still the last.

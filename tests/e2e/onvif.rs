@@ -281,6 +281,26 @@ fn who_goes_to_a_place_is_not_stopped_for_the_motion_before() {
 }
 
 #[test]
+fn a_motion_is_ended_though_its_answer_or_its_end_is_lost() {
+    let server = Server::start();
+    let continuous = "move?valueX=1&movement=continuous&timeout=60";
+    // A step of a camera that knows only speeds is a motion that is ended.
+    for (operation, call) in [("ContinuousMove", continuous), ("Stop", "move-left")] {
+        let lost = format!("lost={operation}");
+        let (camera, port) = odd(&server, 0, 9, &["fast", &lost]);
+        added(&server, "cam", &format!("127.0.0.1:{port}"));
+        let moved = ask(&server, "POST", call).json();
+        let words = moved["message"].as_str().unwrap_or_default();
+        assert!(words.starts_with("the camera may be moving"), "{moved}");
+        told(&camera, &format!("lost {operation}"));
+        wait_until("the camera stands", seconds(20), || {
+            camera.stdout.count(|line| line == "Stop") > 0
+        });
+        server.rest("DELETE", "/cam", "");
+    }
+}
+
+#[test]
 fn a_camera_comes_back_with_another_stream() {
     let (first, rtsp_port) = camera(0, &["h264", "none", "admin", "pass#1"]);
     let server = Server::start();

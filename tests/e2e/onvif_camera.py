@@ -16,6 +16,7 @@ has answered. User and password are admin and pass#1. Quirks:
     tls=CERT,KEY  speaks HTTPS
     media2        has version 2 of the media service
     bare          has a third profile, which has no stream
+    lost=NAME     does once what an operation says, and does not answer
     addressed     tells subscriptions apart by a header alone
 """
 
@@ -269,6 +270,10 @@ class Camera(http.server.BaseHTTPRequestHandler):
             return self.fault(*refusal.args)
         if said is None:
             return self.fault("ActionNotSupported", "Optional Action Not Implemented")
+        if OPTIONS.get("lost") == name:
+            del OPTIONS["lost"]
+            print("lost", name, flush=True)
+            return None
         print(name, flush=True)
         self.envelope(200, f"<x:{name}Response>{said}</x:{name}Response>")
 

@@ -42,6 +42,9 @@ pub enum CameraError {
     /// It was, and refused or misunderstood.
     #[error(transparent)]
     Refused(#[from] Error),
+    /// It was told to move, and may not have stood still since.
+    #[error("the camera may be moving: {0}")]
+    Moving(Box<Self>),
     /// It has no streams, which some show to users without rights.
     #[error("the camera shows no profiles; the user may lack the rights of an operator")]
     NoProfiles,
@@ -67,9 +70,10 @@ pub enum CameraError {
 
 impl CameraError {
     /// Whether user and password, or the rights of the user, are why.
-    pub const fn is_unauthorized(&self) -> bool {
+    pub fn is_unauthorized(&self) -> bool {
         match self {
             Self::Refused(error) => error.is_unauthorized(),
+            Self::Moving(error) => error.is_unauthorized(),
             Self::NoProfiles | Self::Picture(401 | 403) => true,
             _ => false,
         }
@@ -312,7 +316,7 @@ impl Camera {
     /// do not heed it.
     ///
     /// # Errors
-    /// When it cannot be moved so.
+    /// When it cannot be moved so. After [`CameraError::Moving`] it is to be stopped as well.
     pub async fn go(
         &mut self,
         motion: Motion,
@@ -331,7 +335,18 @@ impl Camera {
             ranges,
             timeout,
         };
-        self.ask(request).await
+        match motion {
+            Motion::Continuous => self.begin(request).await,
+            Motion::Relative | Motion::Absolute => self.ask(request).await,
+        }
+    }
+
+    /// Begins a motion that does not end by itself. Where no answer comes it may have begun.
+    async fn begin(&mut self, request: Move) -> Result<(), CameraError> {
+        self.ask(request).await.map_err(|error| match error {
+            CameraError::Unreachable(_) => CameraError::Moving(Box::new(error)),
+            error => error,
+        })
     }
 
     /// As a relative motion, of a camera that knows only speeds.
@@ -359,9 +374,10 @@ impl Camera {
             ranges,
             timeout: time,
         };
-        self.ask(request).await?;
+        self.begin(request).await?;
         tokio::time::sleep(time).await;
-        self.stop().await
+        let stopped = self.stop().await;
+        stopped.map_err(|error| CameraError::Moving(Box::new(error)))
     }
 
     /// Ends all motion. Where the camera refuses the word, or goes on, it is given the speed of nothing.
