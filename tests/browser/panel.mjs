@@ -9,7 +9,7 @@
 import { createServer, request } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import axe from 'axe-core';
-import { meansHere, readArguments, withPage } from './lib.mjs';
+import { meansHere, readArguments, sleep, withPage } from './lib.mjs';
 
 const LIMIT = 40_000;
 /** What axe says is fatal here. */
@@ -410,14 +410,17 @@ async function accounts(page) {
 /** Below a folder of a proxy. */
 async function folder(page) {
   const to = new URL(options.url);
+  let isSilent = false;
   const proxy = createServer((asked, answer) => {
+    if (isSilent) return;
     if (!asked.url.startsWith('/video/')) {
       answer.writeHead(404).end();
       return;
     }
     const passed = request({ host: to.hostname, port: to.port, path: asked.url.slice(6), method: asked.method, headers: asked.headers }, (got) => {
       answer.writeHead(got.statusCode, got.headers);
-      got.pipe(answer);
+      got.on('data', (chunk) => isSilent || answer.write(chunk));
+      got.on('end', () => isSilent || answer.end());
     });
     passed.on('error', () => answer.destroy());
     answer.on('close', () => passed.destroy());
@@ -430,6 +433,18 @@ async function folder(page) {
     await see(page, '[data-stream="LiveApp/demo"] .badge', 'Live');
     await page.locator('[data-stream="LiveApp/demo"]').getByRole('button', { name: 'Play: demo' }).click();
     await page.frameLocator('iframe.picture').locator('html[data-state="playing"]').waitFor({ state: 'attached', timeout: LIMIT });
+
+    // A server that is gone without a word: nothing comes, and no connection ends.
+    await page.clock.install();
+    await page.reload();
+    await see(page, '[data-stream="LiveApp/demo"] .badge', 'Live');
+    expect(await page.locator('.banner').count() === 0, 'the server answers, and is said not to');
+    isSilent = true;
+    for (const until = Date.now() + LIMIT; await page.locator('.banner').count() === 0; await sleep(200)) {
+      expect(Date.now() < until, 'nobody notices that the server is gone');
+      await page.clock.fastForward(45_000);
+    }
+    await see(page, '.banner', 'does not answer');
   } finally {
     proxy.closeAllConnections();
     proxy.close();
