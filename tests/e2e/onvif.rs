@@ -334,6 +334,30 @@ fn a_camera_comes_back_with_another_stream() {
 }
 
 #[test]
+fn a_camera_that_has_other_profiles_now_is_asked_for_them() {
+    let server = Server::start();
+    let (before, port) = odd(&server, 0, 9, &["tokens=1"]);
+    added(&server, "cam", &format!("127.0.0.1:{port}"));
+    done(&server, "POST", "move?valueX=1");
+    told(&before, "RelativeMove 1 0");
+    before.kill();
+    let (after, _) = odd(&server, port, 9, &["tokens=2", "fast"]);
+    let presets = ask(&server, "GET", "presets").json();
+    assert_eq!(presets[0]["token"], "p1", "{presets}");
+    // In its own scale, which is another too.
+    done(
+        &server,
+        "POST",
+        "move?valueX=1&movement=continuous&timeout=1",
+    );
+    told(&after, "ContinuousMove 100 0");
+    // What is refused for another reason is told.
+    let unknown = ask(&server, "POST", "presets/p2").json();
+    let words = unknown["message"].as_str().unwrap_or_default();
+    assert!(words.contains("InvalidArgVal"), "{unknown}");
+}
+
+#[test]
 fn a_camera_without_a_password_tells_and_takes_settings() {
     let (_stream, rtsp_port) = camera(0, &["h264", "none"]);
     let server = Server::start();

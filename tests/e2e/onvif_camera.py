@@ -17,6 +17,7 @@ has answered. User and password are admin and pass#1. Quirks:
     media2        has version 2 of the media service
     bare          has a third profile, which has no stream
     lost=NAME     does once what an operation says, and does not answer
+    tokens=X      its profiles have tokens that end so
     addressed     tells subscriptions apart by a header alone
 """
 
@@ -42,7 +43,8 @@ class Refusal(Exception):
 
 
 def profiles():
-    yield from (("main", 1920, 1080), ("sub", 640, 360))
+    end = OPTIONS.get("tokens", "")
+    yield from (("main" + end, 1920, 1080), ("sub" + end, 640, 360))
     if "bare" in QUIRKS:
         yield "bare", 0, 0
 
@@ -105,6 +107,9 @@ def encoder(token, width, height):
 def answer(name, body):
     global moving
     base = f"http://192.168.255.9:{PORT}/onvif"
+    token = text(body, "ProfileToken")
+    if token and token not in [known for known, _, _ in profiles()]:
+        raise Refusal("NoProfile", "The profile token does not exist")
     if name == "GetSystemDateAndTime":
         time = now()
         return (
@@ -158,6 +163,8 @@ def answer(name, body):
         return "<tds:User><tt:Username>admin</tt:Username><tt:UserLevel>Administrator</tt:UserLevel></tds:User>"
     if name == "GetPresets":
         return '<tptz:Preset token="p1"><tt:Name>Gate</tt:Name></tptz:Preset>'
+    if name == "GotoPreset" and text(body, "PresetToken") != "p1":
+        raise Refusal("InvalidArgVal", "The preset does not exist")
     if name in ("GotoPreset", "GotoHomePosition", "RemovePreset", "SetHomePosition"):
         print(name, text(body, "PresetToken"), flush=True)
         return ""

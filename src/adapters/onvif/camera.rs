@@ -69,6 +69,15 @@ pub enum CameraError {
 }
 
 impl CameraError {
+    /// Whether something in the question may be what the camera does not have any more.
+    fn is_unknown_token(&self) -> bool {
+        let codes = ["NoProfile", "NoEntity", "InvalidArgVal"];
+        match self {
+            Self::Refused(Error::Fault { fault, .. }) => codes.iter().any(|code| fault.is(code)),
+            _ => false,
+        }
+    }
+
     /// Whether user and password, or the rights of the user, are why.
     pub fn is_unauthorized(&self) -> bool {
         match self {
@@ -87,6 +96,17 @@ pub struct Snapshot {
     pub content_type: String,
     /// The file.
     pub body: Bytes,
+}
+
+/// Of what a question is.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    /// The profile that is wanted.
+    Wanted,
+    /// The profile that can be moved.
+    Movable,
+    /// The lens of the profile that is wanted.
+    Lens,
 }
 
 /// One camera.
@@ -149,6 +169,38 @@ impl Camera {
         }
     }
 
+    /// Asks something of what `make` is given the token of, and the ranges where it is moved. What it does not know any
+    /// more is found anew, once: tokens are others after what is set at the camera itself.
+    async fn ask_of<O: Operation>(
+        &mut self,
+        of: Of,
+        make: impl Fn(String, Ranges) -> O,
+    ) -> Result<O::Answer, CameraError> {
+        let (token, ranges) = self.find(of).await?;
+        let error = match self.ask(make(token.clone(), ranges)).await {
+            Err(error) if error.is_unknown_token() => error,
+            result => return result,
+        };
+        self.profiles.clear();
+        self.ranges = None;
+        match self.find(of).await? {
+            (other, _) if other == token => Err(error),
+            (other, ranges) => self.ask(make(other, ranges)).await,
+        }
+    }
+
+    async fn find(&mut self, of: Of) -> Result<(String, Ranges), CameraError> {
+        match of {
+            Of::Wanted => Ok((self.profile().await?.token, Ranges::default())),
+            Of::Movable => self.movable().await,
+            Of::Lens => {
+                let lens = self.profile().await?.video_source;
+                let lens = lens.ok_or(CameraError::NoVideoSource)?;
+                Ok((lens, Ranges::default()))
+            }
+        }
+    }
+
     /// What it can send, asked anew.
     ///
     /// # Errors
@@ -176,8 +228,10 @@ impl Camera {
     /// # Errors
     /// When the camera does not tell.
     pub async fn stream(&mut self) -> Result<String, CameraError> {
-        let profile = self.profile().await?.token;
-        let mut url = self.stream_of(profile).await?;
+        let uri = self.ask_of(Of::Wanted, |profile, _| GetStreamUri { profile });
+        let uri = uri.await?;
+        let url = self.session.address().stream(&uri);
+        let mut url = url.ok_or(CameraError::StreamAddress)?;
         if let Some(login) = self.session.credentials()
             && url.set_username(&login.user).is_ok()
         {
@@ -220,8 +274,8 @@ impl Camera {
     /// # Errors
     /// When there is none.
     pub async fn snapshot(&mut self) -> Result<Snapshot, CameraError> {
-        let profile = self.profile().await?.token;
-        let uri = self.ask(GetSnapshotUri { profile }).await?;
+        let uri = self.ask_of(Of::Wanted, |profile, _| GetSnapshotUri { profile });
+        let uri = uri.await?;
         let url = self.session.address().resolve(&uri);
         let mut answer = self.get(&url, None).await?;
         if answer.status == 401
@@ -323,39 +377,42 @@ impl Camera {
         vector: Vector,
         timeout: Duration,
     ) -> Result<(), CameraError> {
-        let (profile, ranges) = self.movable().await?;
-        if motion == Motion::Relative && !ranges.allows(motion) && ranges.allows(Motion::Continuous)
-        {
-            return self.go_a_way(profile, vector, ranges).await;
+        let (_, ranges) = self.movable().await?;
+        let only_speeds = !ranges.allows(motion) && ranges.allows(Motion::Continuous);
+        match motion {
+            Motion::Continuous => self.begin(vector, timeout).await,
+            Motion::Relative if only_speeds => self.go_a_way(vector).await,
+            Motion::Relative | Motion::Absolute => self.moved(motion, vector, timeout).await,
         }
-        let request = Move {
+    }
+
+    async fn moved(
+        &mut self,
+        motion: Motion,
+        vector: Vector,
+        timeout: Duration,
+    ) -> Result<(), CameraError> {
+        let request = |profile, ranges| Move {
             profile,
             motion,
             vector,
             ranges,
             timeout,
         };
-        match motion {
-            Motion::Continuous => self.begin(request).await,
-            Motion::Relative | Motion::Absolute => self.ask(request).await,
-        }
+        self.ask_of(Of::Movable, request).await
     }
 
     /// Begins a motion that does not end by itself. Where no answer comes it may have begun.
-    async fn begin(&mut self, request: Move) -> Result<(), CameraError> {
-        self.ask(request).await.map_err(|error| match error {
+    async fn begin(&mut self, vector: Vector, timeout: Duration) -> Result<(), CameraError> {
+        let begun = self.moved(Motion::Continuous, vector, timeout).await;
+        begun.map_err(|error| match error {
             CameraError::Unreachable(_) => CameraError::Moving(Box::new(error)),
             error => error,
         })
     }
 
     /// As a relative motion, of a camera that knows only speeds.
-    async fn go_a_way(
-        &mut self,
-        profile: String,
-        way: Vector,
-        ranges: Ranges,
-    ) -> Result<(), CameraError> {
+    async fn go_a_way(&mut self, way: Vector) -> Result<(), CameraError> {
         let longest = way.pan.abs().max(way.tilt.abs()).max(way.zoom.abs());
         if longest.is_nan() || longest <= 0.0 {
             return Ok(());
@@ -363,18 +420,12 @@ impl Camera {
         let longest = longest.min(1.0);
         let time = FULL_WAY.mul_f64(longest).max(SHORTEST_WAY);
         let speed = |part: f64| (part / longest).clamp(-1.0, 1.0);
-        let request = Move {
-            profile,
-            motion: Motion::Continuous,
-            vector: Vector {
-                pan: speed(way.pan),
-                tilt: speed(way.tilt),
-                zoom: speed(way.zoom),
-            },
-            ranges,
-            timeout: time,
+        let speeds = Vector {
+            pan: speed(way.pan),
+            tilt: speed(way.tilt),
+            zoom: speed(way.zoom),
         };
-        self.begin(request).await?;
+        self.begin(speeds, time).await?;
         tokio::time::sleep(time).await;
         let stopped = self.stop().await;
         stopped.map_err(|error| CameraError::Moving(Box::new(error)))
@@ -385,15 +436,11 @@ impl Camera {
     /// # Errors
     /// When it knows neither.
     pub async fn stop(&mut self) -> Result<(), CameraError> {
-        let (profile, ranges) = self.movable().await?;
-        let stopped = self.command(Action::Stop).await;
+        let stopped = self.act(Action::Stop).await;
         let goes_on = match &stopped {
             Ok(()) => {
-                let status = self.ask(GetStatus {
-                    profile: profile.clone(),
-                });
                 matches!(
-                    status.await,
+                    self.status().await,
                     Ok(Status {
                         moving: Some(true),
                         ..
@@ -406,19 +453,8 @@ impl Camera {
         if !goes_on {
             return stopped;
         }
-        self.ask(Move {
-            profile,
-            motion: Motion::Continuous,
-            vector: Vector::default(),
-            ranges,
-            timeout: Duration::ZERO,
-        })
-        .await
-    }
-
-    async fn command(&mut self, action: Action) -> Result<(), CameraError> {
-        let (profile, _) = self.movable().await?;
-        self.ask(Command { profile, action }).await
+        self.moved(Motion::Continuous, Vector::default(), Duration::ZERO)
+            .await
     }
 
     /// Where it looks.
@@ -426,8 +462,8 @@ impl Camera {
     /// # Errors
     /// When it does not tell.
     pub async fn status(&mut self) -> Result<Status, CameraError> {
-        let (profile, _) = self.movable().await?;
-        self.ask(GetStatus { profile }).await
+        self.ask_of(Of::Movable, |profile, _| GetStatus { profile })
+            .await
     }
 
     /// Places that it remembers.
@@ -435,8 +471,8 @@ impl Camera {
     /// # Errors
     /// When it does not tell.
     pub async fn presets(&mut self) -> Result<Vec<Preset>, CameraError> {
-        let (profile, _) = self.movable().await?;
-        self.ask(GetPresets { profile }).await
+        self.ask_of(Of::Movable, |profile, _| GetPresets { profile })
+            .await
     }
 
     /// Remembers where it looks now, in place of `token` if there is one: the token of it.
@@ -448,13 +484,12 @@ impl Camera {
         name: String,
         token: Option<String>,
     ) -> Result<String, CameraError> {
-        let (profile, _) = self.movable().await?;
-        let request = SetPreset {
+        let request = |profile, _| SetPreset {
             profile,
-            name,
-            token,
+            name: name.clone(),
+            token: token.clone(),
         };
-        self.ask(request).await
+        self.ask_of(Of::Movable, request).await
     }
 
     /// Does what has no answer.
@@ -462,12 +497,11 @@ impl Camera {
     /// # Errors
     /// When it does not.
     pub async fn act(&mut self, action: Action) -> Result<(), CameraError> {
-        self.command(action).await
-    }
-
-    async fn video_source(&mut self) -> Result<String, CameraError> {
-        let source = self.profile().await?.video_source;
-        source.ok_or(CameraError::NoVideoSource)
+        let request = |profile, _| Command {
+            profile,
+            action: action.clone(),
+        };
+        self.ask_of(Of::Movable, request).await
     }
 
     /// How it sees.
@@ -475,8 +509,8 @@ impl Camera {
     /// # Errors
     /// When it does not tell.
     pub async fn imaging(&mut self) -> Result<Settings, CameraError> {
-        let source = self.video_source().await?;
-        self.ask(GetImagingSettings { source }).await
+        self.ask_of(Of::Lens, |source, _| GetImagingSettings { source })
+            .await
     }
 
     /// Changes how it sees: what is given, and nothing else.
@@ -484,8 +518,11 @@ impl Camera {
     /// # Errors
     /// When it does not.
     pub async fn set_imaging(&mut self, settings: Settings) -> Result<(), CameraError> {
-        let source = self.video_source().await?;
-        self.ask(SetImagingSettings { source, settings }).await
+        let request = |source, _| SetImagingSettings {
+            source,
+            settings: settings.clone(),
+        };
+        self.ask_of(Of::Lens, request).await
     }
 
     /// Changes an encoder, which `change` is shown as it is.
