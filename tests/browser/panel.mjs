@@ -154,14 +154,23 @@ async function cameras(page) {
   await see(page, '.stream-line .badge', 'Live');
   const pad = page.getByRole('group', { name: 'Move the camera' });
   const left = pad.getByRole('button', { name: 'Left' });
+  const stopped = () => page.waitForRequest((asked) => asked.url().endsWith('/stop-move'), { timeout: LIMIT });
   await left.hover();
   await page.mouse.down();
   await page.waitForTimeout(300);
-  await page.mouse.up();
+  await Promise.all([stopped(), page.mouse.up()]);
   await pad.getByRole('button', { name: 'Home position' }).focus();
   await page.keyboard.down('ArrowUp');
   await page.waitForTimeout(300);
-  await page.keyboard.up('ArrowUp');
+  await Promise.all([stopped(), page.keyboard.up('ArrowUp')]);
+  // Who turns to something else, on this page or beside it, is not told when a key or a button is let go.
+  await page.keyboard.down('ArrowRight');
+  await Promise.all([stopped(), page.getByLabel('Name of the position').focus()]);
+  await page.keyboard.up('ArrowRight');
+  await left.hover();
+  await page.mouse.down();
+  await Promise.all([stopped(), page.evaluate(() => window.dispatchEvent(new Event('blur')))]);
+  await page.mouse.up();
   await fill(page, 'Name of the position', 'Gate');
   await press(page, 'Keep this position');
   await see(page, '.presets', 'Gate');

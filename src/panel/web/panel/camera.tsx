@@ -70,39 +70,47 @@ function Talk({ app, id }: { app: string; id: string }) {
   return <p><a class="button plain" href={`${playPage(app, id)}&ptz=true&talk=true`} target="_blank" rel="noreferrer">{copy.talk}</a></p>;
 }
 
-/** A direction moves as long as it is pressed. The server ends a motion that nobody ends. */
+/** A direction moves as long as it is pressed and the page has the focus. The server ends a motion that nobody ends. */
 function Pad({ base }: { base: string }) {
   const last = useRef<Promise<unknown>>(Promise.resolve());
-  const moving = useRef(false);
+  /** By what it is moved. */
+  const moving = useRef<'pointer' | 'key' | null>(null);
   // One after the other: a stop that overtook its motion would be none.
   const tell = (what: string) => { last.current = last.current.then(() => attempt(() => call('POST', `${base}/${what}`))); };
-  const move = ([x, y, z]: Way['by']) => {
+  const move = ([x, y, z]: Way['by'], by: 'pointer' | 'key') => {
     if (moving.current) return;
-    moving.current = true;
+    moving.current = by;
     tell(`move?movement=continuous&valueX=${x * SPEED}&valueY=${y * SPEED}&valueZ=${z * SPEED}`);
   };
   const stop = () => {
     if (!moving.current) return;
-    moving.current = false;
+    moving.current = null;
     tell('stop-move');
   };
-  useEffect(() => stop, []);
+  // Who turns to another window is not told when a key is let go.
+  useEffect(() => {
+    window.addEventListener('blur', stop);
+    return () => {
+      window.removeEventListener('blur', stop);
+      stop();
+    };
+  }, []);
   const onKeyDown = (event: KeyboardEvent) => {
     const way = [...WAYS, ...ZOOM].find((one) => one.key === event.key);
     if (!way || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    move(way.by);
+    move(way.by, 'key');
   };
   const button = (name: keyof typeof copy.ways, icon: IconName, by: Way['by']) => (
     <button key={name} type="button" class={`button plain pad-${name}`} aria-label={copy.ways[name]} title={copy.ways[name]}
-      onPointerDown={(event) => { event.currentTarget.setPointerCapture(event.pointerId); move(by); }} onPointerUp={stop} onPointerCancel={stop}
+      onPointerDown={(event) => { event.currentTarget.setPointerCapture(event.pointerId); move(by, 'pointer'); }} onPointerUp={stop} onPointerCancel={stop}
       onClick={(event) => { if (event.detail === 0) tell(`move?valueX=${by[0] * 0.1}&valueY=${by[1] * 0.1}&valueZ=${by[2] * 0.1}`); }}>
       <Icon name={icon} />
     </button>
   );
   return (
     <>
-      <div class="pad" role="group" aria-label={copy.title} onKeyDown={onKeyDown} onKeyUp={stop} onBlur={stop}>
+      <div class="pad" role="group" aria-label={copy.title} onKeyDown={onKeyDown} onKeyUp={stop} onFocusOut={() => { if (moving.current === 'key') stop(); }}>
         {WAYS.map(({ name, by }) => button(name, name, by))}
         <button type="button" class="button plain pad-home" aria-label={copy.ways.home} title={copy.ways.home} onClick={() => tell('home')}><Icon name="home" /></button>
         {ZOOM.map(({ name, icon, by }) => button(name, icon, by))}
