@@ -12,7 +12,7 @@ mod source;
 pub use camera::{Camera, CameraError, Snapshot};
 pub use discover::{Device, discover};
 pub use onvif::{events, imaging, profiles, ptz};
-pub use source::{Source, SourceError, camera_url};
+pub use source::{Source, SourceError, camera_url, is_address_of};
 
 use super::{
     BoxFuture, Context, ListenError, Listening, Loudspeaker, Protocol, TalkError, Target, puller,

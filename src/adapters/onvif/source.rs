@@ -6,6 +6,7 @@
 use crate::net::tls::{Check, OptionError};
 use onvif::profiles::Choice;
 use onvif::{Address, AddressError, Credentials};
+use url::Url;
 
 /// Over HTTP and HTTPS.
 pub(super) const SCHEMES: [&str; 2] = ["onvif", "onvifs"];
@@ -19,6 +20,24 @@ pub fn camera_url(address: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("{scheme}://{place}"))
+}
+
+/// Whether somebody has given `address` for the device that is found at `found`: the same host and port, or a URL of its
+/// stream, of which the port says nothing.
+pub fn is_address_of(address: &str, found: &str) -> bool {
+    let Ok((found, _)) = Address::parse(found) else {
+        return false;
+    };
+    let found = found.device();
+    let (known, is_device) = match Address::parse(address) {
+        Ok((known, _)) => (known.device().clone(), true),
+        Err(_) => match Url::parse(address.trim()) {
+            Ok(stream) => (stream, false),
+            Err(_) => return false,
+        },
+    };
+    let same_port = known.port_or_known_default() == found.port_or_known_default();
+    known.host_str() == found.host_str() && (same_port || !is_device)
 }
 
 /// A camera, and what is wanted of it. Not `Debug`: it holds a password.
@@ -90,6 +109,32 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_known_by_host_and_port() {
+        let cases = [
+            ("192.168.1.6", "192.168.1.6", true),
+            ("192.168.1.64", "192.168.1.6", false),
+            ("192.168.1.6:8080", "192.168.1.6", false),
+            ("192.168.1.6:80", "192.168.1.6", true),
+            ("http://joe:192.168.1.6@10.0.0.1/", "192.168.1.6", false),
+            (
+                "onvif://192.168.1.6/x?profileIndex=1#profile=best",
+                "192.168.1.6",
+                true,
+            ),
+            ("rtsp://joe:p@192.168.1.6:554/1", "192.168.1.6:8080", true),
+            ("rtsp://192.168.1.64/1", "192.168.1.6", false),
+            ("https://192.168.1.6", "192.168.1.6", false),
+            ("https://192.168.1.6:443/x", "https://192.168.1.6", true),
+            ("[fe80::1]:8000", "[fe80:0::1]:8000", true),
+            ("", "192.168.1.6", false),
+            ("192.168.1.6", "", false),
+        ];
+        for (address, found, is_known) in cases {
+            assert_eq!(is_address_of(address, found), is_known, "{address} {found}");
+        }
+    }
 
     #[test]
     fn options_and_profiles() {

@@ -151,7 +151,7 @@ pub(super) async fn discover(
     let object = |device: onvif::Device| {
         let is_known = known
             .iter()
-            .any(|address| address.contains(&device.address));
+            .any(|address| onvif::is_address_of(address, &device.address));
         let mut object = serde_json::to_value(&device).unwrap_or_default();
         if let Value::Object(object) = &mut object {
             object.insert("added".to_owned(), is_known.into());
