@@ -9,7 +9,7 @@ use crate::support::peer::Peer;
 use crate::support::program;
 use crate::support::seconds;
 use crate::support::server::Server;
-use crate::support::tools::{onvif_simulator, python};
+use crate::support::tools::{onvif_simulator, python, tool};
 use crate::support::wait_until;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -331,6 +331,32 @@ fn a_camera_comes_back_with_another_stream() {
     });
     server.rest("PUT", "/cam", r#"{"password":"pass#1"}"#);
     server.wait_live("cam");
+}
+
+#[test]
+fn who_does_not_wait_for_events_loses_none_of_those_behind() {
+    let server = Server::start();
+    let (camera, port) = odd(&server, 0, 9, &["slow"]);
+    added(&server, "cam", &format!("127.0.0.1:{port}"));
+    let subscriptions = || {
+        let is_one = |line: &str| line == "CreatePullPointSubscription";
+        camera.stdout.count(is_one)
+    };
+    wait_until("the server listens itself", seconds(30), || {
+        subscriptions() == 1
+    });
+    let noticed = || {
+        let events = ask(&server, "GET", "events").json();
+        assert_eq!(events[0]["topic"], "VideoSource/MotionAlarm", "{events}");
+    };
+    noticed();
+    // By HTTP/2 an answer that nobody waits for is not made.
+    let url = server.secure_url("/LiveApp/rest/v2/broadcasts/cam/ip-camera/events");
+    let mut curl = tool("curl");
+    curl.args(["--silent", "--insecure", "--http2", "--max-time", "1", &url]);
+    assert_eq!(curl.output().unwrap().stdout, b"");
+    noticed();
+    assert_eq!(subscriptions(), 2, "{}", camera.stdout.text());
 }
 
 #[test]

@@ -19,6 +19,7 @@ has answered. User and password are admin and pass#1. Quirks:
     lost=NAME     does once what an operation says, and does not answer
     tokens=X      its profiles have tokens that end so
     addressed     tells subscriptions apart by a header alone
+    slow          has something to tell after 2 s
 """
 
 import base64
@@ -28,6 +29,7 @@ import http.server
 import re
 import ssl
 import sys
+import time
 
 USER, PASSWORD = "admin", "pass#1"
 REALM, NONCE = "IP Camera(51)", "4e4449794f544d344d7a6f"
@@ -111,12 +113,12 @@ def answer(name, body):
     if token and token not in [known for known, _, _ in profiles()]:
         raise Refusal("NoProfile", "The profile token does not exist")
     if name == "GetSystemDateAndTime":
-        time = now()
+        at = now()
         return (
             "<tds:SystemDateAndTime><tt:DateTimeType>NTP</tt:DateTimeType><tt:UTCDateTime><tt:Time>"
-            f"<tt:Hour>{time.hour}</tt:Hour><tt:Minute>{time.minute}</tt:Minute><tt:Second>{time.second}</tt:Second>"
-            f"</tt:Time><tt:Date><tt:Year>{time.year}</tt:Year><tt:Month>{time.month}</tt:Month>"
-            f"<tt:Day>{time.day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
+            f"<tt:Hour>{at.hour}</tt:Hour><tt:Minute>{at.minute}</tt:Minute><tt:Second>{at.second}</tt:Second>"
+            f"</tt:Time><tt:Date><tt:Year>{at.year}</tt:Year><tt:Month>{at.month}</tt:Month>"
+            f"<tt:Day>{at.day}</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
         )
     if name == "GetServices" and "old" not in QUIRKS:
         return "".join(
@@ -216,6 +218,7 @@ def answer(name, body):
     if name == "PullMessages" and "addressed" in QUIRKS and text(body, "SubscriptionId") != "7":
         return None
     if name == "PullMessages":
+        time.sleep(2 if "slow" in QUIRKS else 0)
         return (
             '<wsnt:NotificationMessage><wsnt:Topic Dialect="d">tns1:VideoSource/tns1:MotionAlarm</wsnt:Topic><wsnt:Message>'
             '<tt:Message UtcTime="2026-11-27T11:00:00Z" PropertyOperation="Changed"><tt:Source><tt:SimpleItem Name="Source"'

@@ -551,17 +551,21 @@ impl Camera {
     /// # Errors
     /// When it does not tell.
     pub async fn events(&mut self) -> Result<Vec<Event>, CameraError> {
-        let from = match self.subscription.take() {
-            Some(from) => from,
+        let from = match &self.subscription {
+            Some(from) => from.clone(),
             None => self.ask(CreatePullPoint).await?,
         };
+        // It stays where nobody waits to the end.
+        self.subscription = Some(from.clone());
         let pull = PullMessages {
-            from: from.clone(),
+            from,
             timeout: PULL,
         };
+        let events = self.ask(pull).await;
         // One that is no longer known is made anew by the next call.
-        let events = self.ask(pull).await?;
-        self.subscription = Some(from);
-        Ok(events)
+        if events.is_err() {
+            self.subscription = None;
+        }
+        events
     }
 }
