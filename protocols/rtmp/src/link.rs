@@ -13,6 +13,10 @@ use std::collections::VecDeque;
 /// The window that is asked of the peer, and kept towards it until it asks for another, in bytes.
 pub(crate) const WINDOW: u32 = 2_500_000;
 
+/// Most data messages that wait to be taken; more are passed over. Values take more room than their bytes, and an aggregate may
+/// have thousands of them.
+pub(crate) const MAX_DATA: usize = 16;
+
 /// One connection below the level of commands.
 #[derive(Debug)]
 pub(crate) struct Link {

@@ -242,12 +242,10 @@ impl Link {
                     return Err(said("the server ended the stream", "", &description).into());
                 }
                 Output::Event(
-                    event @ (Event::Audio { .. }
-                    | Event::Video { .. }
-                    | Event::Data { .. }
-                    | Event::Reconnect { .. }),
+                    event @ (Event::Audio { .. } | Event::Video { .. } | Event::Reconnect { .. }),
                 ) => self.early.push_back(event),
-                Output::Event(Event::Connected) => {}
+                // Nobody asks for metadata: what the tracks are is in the media.
+                Output::Event(Event::Connected | Event::Data { .. }) => {}
                 Output::Timeout(deadline) => {
                     return Ok((is_live, deadline.map(Instant::from_std)));
                 }

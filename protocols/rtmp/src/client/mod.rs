@@ -14,7 +14,7 @@ use crate::chunk::{self, ChunkStreamId, Header, MessageType, Packet, TooLong};
 use crate::enhanced;
 use crate::error::Error;
 use crate::handshake::Role;
-use crate::link::{Incoming, Link, WINDOW};
+use crate::link::{Incoming, Link, MAX_DATA, WINDOW};
 use crate::message::{Command, Message, UserControl};
 use crate::wire::cut;
 use crate::{Output, PublishKind};
@@ -70,6 +70,8 @@ pub struct Session {
     connect: Connect,
     link: Link,
     events: VecDeque<Event>,
+    /// Data messages that have come since all events were taken.
+    data_waiting: usize,
     stage: Stage,
     goal: Option<Goal>,
     deadline: Option<Instant>,
@@ -84,6 +86,7 @@ impl Session {
         Self {
             link: Link::new(Role::Client, config.seed, config.limits),
             events: VecDeque::new(),
+            data_waiting: 0,
             stage: Stage::Handshake,
             goal: None,
             deadline: now.checked_add(config.timeout),
@@ -128,10 +131,11 @@ impl Session {
         if let Some(bytes) = self.link.transmit() {
             return Output::Transmit(bytes);
         }
-        match self.events.pop_front() {
-            Some(event) => Output::Event(event),
-            None => Output::Timeout(self.deadline),
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
         }
+        self.data_waiting = 0;
+        Output::Timeout(self.deadline)
     }
 
     /// Asks to publish the stream `key`, as soon as the session is connected.
@@ -282,7 +286,9 @@ impl Session {
             Message::Video(payload) if playing && !payload.is_empty() => {
                 self.events.push_back(Event::Video { timestamp, payload });
             }
+            Message::Data(_) if playing && self.data_waiting >= MAX_DATA => {}
             Message::Data(values) if playing => {
+                self.data_waiting += 1;
                 self.events.push_back(Event::Data { timestamp, values });
             }
             Message::UserControl(UserControl::StreamEof(_)) if playing => {

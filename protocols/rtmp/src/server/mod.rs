@@ -18,7 +18,7 @@ use crate::chunk::Limits;
 use crate::enhanced;
 use crate::error::Error;
 use crate::handshake::Role as HandshakeRole;
-use crate::link::{Incoming, Link};
+use crate::link::{Incoming, Link, MAX_DATA};
 use crate::message::{Command, Message, UserControl, status};
 use crate::wire::cut;
 use std::collections::VecDeque;
@@ -34,8 +34,6 @@ pub const MESSAGE_STREAM: u32 = 1;
 const CHUNK_SIZE: u32 = 4_096;
 /// Most bytes that are kept while a request is unanswered.
 const MAX_UNREAD: usize = 256 << 10;
-/// Most data messages that wait to be taken; more are passed over.
-const MAX_DATA: usize = 16;
 /// Longest description of a refusal, in bytes.
 const MAX_DESCRIPTION: usize = 1_024;
 /// What a client may make the reader hold before it has connected.
@@ -317,7 +315,6 @@ impl Session {
             Message::Video(payload) if publishing && !payload.is_empty() => {
                 self.events.push_back(Event::Video { timestamp, payload });
             }
-            // Values take more room than their bytes, and an aggregate may have thousands of them.
             Message::Data(_) if publishing && self.data_waiting >= MAX_DATA => {}
             Message::Data(mut values) if publishing => {
                 if values.first().and_then(Value::as_str) == Some("@setDataFrame") {

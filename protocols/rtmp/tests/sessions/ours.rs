@@ -2,7 +2,9 @@
 
 use crate::support::{Pair, drain_server};
 use bytes::Bytes;
+use rtmp::amf0::Value;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType, packet};
+use rtmp::message::Message;
 use rtmp::server::{MESSAGE_STREAM, PLAY_CHUNK_SIZE, Refusal};
 use rtmp::{Output, PublishKind, client, server};
 use std::time::Duration;
@@ -131,6 +133,48 @@ fn one_packet_serves_all_players() {
             [client::Event::Closed { .. }]
         ));
     }
+}
+
+/// One message of 8 MiB may have thousands of data messages, whose values take many times their bytes.
+#[test]
+fn of_thousands_of_data_messages_at_once_a_few_are_kept() {
+    let (_, nothing) = Message::Data(vec![Value::Null; 100]).write();
+    let tag = |kind: MessageType, body: &[u8]| {
+        let [_, high, middle, low] = u32::try_from(body.len()).unwrap().to_be_bytes();
+        let head = [kind.0, high, middle, low, 0, 0, 0, 0, 0, 0, 0];
+        let size = u32::try_from(head.len() + body.len()).unwrap();
+        [&head[..], body, &size.to_be_bytes()].concat()
+    };
+    let data = tag(MessageType::DATA, &nothing).repeat(4_000);
+    let body = Bytes::from([data, tag(MessageType::VIDEO, b"v")].concat());
+    let header = Header {
+        chunk_stream: ChunkStreamId::VIDEO,
+        timestamp: 7,
+        message_type: MessageType::AGGREGATE,
+        message_stream: MESSAGE_STREAM,
+    };
+    let many = |size| packet(&header, &[], &body, size).unwrap();
+    let is_data = |event: &client::Event| matches!(event, client::Event::Data { .. });
+    let mut pair = playing(2);
+    // Once all events have been taken, as many are heard as before.
+    for _ in 0..2 {
+        for slice in many(PLAY_CHUNK_SIZE as usize).slices() {
+            pair.send_down(slice);
+        }
+        pair.run();
+        let (data, media): (Vec<_>, Vec<_>) = pair.client_events.drain(..).partition(is_data);
+        assert_eq!(data.len(), 16);
+        assert!(matches!(media[..], [client::Event::Video { .. }]));
+    }
+    let is_data = |event: &server::Event| matches!(event, server::Event::Data { .. });
+    let mut pair = publishing(2);
+    for slice in many(client::Config::default().chunk_size as usize).slices() {
+        pair.send_up(slice);
+    }
+    pair.run();
+    let (data, media): (Vec<_>, Vec<_>) = pair.server_events.drain(..).partition(is_data);
+    assert_eq!(data.len(), 16);
+    assert!(matches!(media[..], [server::Event::Video { .. }]));
 }
 
 /// Enhanced RTMP v2, "Reconnect Request".
