@@ -24,6 +24,12 @@ impl<'a> FlvMedia<'a> {
             .filter_map(move |kind| self.first(kind))
     }
 
+    /// The tracks that are sent to those who read further ones.
+    pub(crate) fn all(self) -> impl Iterator<Item = &'a Track> {
+        let kinds = [Kind::Video, Kind::Audio].into_iter();
+        kinds.flat_map(move |kind| self.numbered(kind).map(|(_, track)| track))
+    }
+
     /// Whether there is one of that kind.
     pub(crate) fn has(self, kind: Kind) -> bool {
         self.first(kind).is_some()

@@ -5,7 +5,7 @@ use crate::bridge::Sound;
 use crate::hub::{Ended, Hub, TrackSet};
 use crate::net::fanout::{self, Format, Packet, Peer};
 use bytes::Bytes;
-use media::{AccessUnit, Kind, Track};
+use media::{AccessUnit, Codec, Kind, Track};
 use rtmp::Output;
 use rtmp::chunk::{ChunkStreamId, Header, MessageType};
 use rtmp::enhanced::MULTITRACK;
@@ -29,7 +29,7 @@ pub(super) enum Form {
     /// Of these what every player knows: for those that say which codecs of Enhanced RTMP they know, and miss one that
     /// the stream has.
     Classic,
-    /// All tracks: for those that say that they read them.
+    /// All tracks: for those that say that they read them, and know the codecs of all.
     All,
 }
 
@@ -37,11 +37,16 @@ impl Form {
     /// What a player that announces this is sent of a stream. One that names no codecs is sent the usual: most players
     /// do not say what they know.
     pub(super) fn of(connect: &Connect, tracks: &TrackSet) -> Self {
-        if !knows_all(&connect.four_cc_list, tracks) {
+        let (four_ccs, media) = (&connect.four_cc_list, FlvMedia(tracks));
+        let is_known = |track: &Track| is_known(four_ccs, track);
+        // Opus can be made AAC, but that of the first tracks alone.
+        let can_be = |track: &Track| is_known(track) || matches!(track.codec, Codec::Opus(_));
+        let reads_all = connect.caps_ex & MULTITRACK != 0;
+        if !media.tracks().all(can_be) {
             Self::Classic
-        } else if connect.caps_ex & MULTITRACK != 0 && FlvMedia(tracks).has_further() {
+        } else if reads_all && media.has_further() && media.all().all(is_known) {
             Self::All
-        } else if knows(&connect.four_cc_list, OPUS) {
+        } else if knows(four_ccs, OPUS) {
             Self::Usual
         } else {
             Self::Aac
@@ -96,14 +101,13 @@ impl Format for Form {
     }
 }
 
-/// Whether a player that knows these codecs can be sent the first tracks of a stream, but for Opus, which can be made AAC;
-/// none are named by one that is sent them anyway.
-fn knows_all(four_ccs: &[String], tracks: &TrackSet) -> bool {
-    let mut needed = FlvMedia(tracks)
-        .tracks()
-        .filter_map(flv::muxer::four_cc)
-        .filter(|four_cc| four_cc != OPUS);
-    four_ccs.is_empty() || needed.all(|four_cc| knows(four_ccs, &four_cc))
+/// Whether a player that knows these codecs is sent the track as it is. One that names none is, but for Opus.
+fn is_known(four_ccs: &[String], track: &Track) -> bool {
+    match flv::muxer::four_cc(track) {
+        Some(four_cc) if four_ccs.is_empty() => four_cc != *OPUS,
+        Some(four_cc) => knows(four_ccs, &four_cc),
+        None => true,
+    }
 }
 
 /// Whether one of these stands for that codec.
@@ -188,5 +192,73 @@ impl Peer for Player {
             self.session.request_reconnect(None, CLOSING);
         }
         self.session.end(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::codec::{aac, opus, vp8};
+    use media::{Timebase, TrackId};
+
+    fn tracks(codecs: &[Codec]) -> TrackSet {
+        let tracks = (0..).zip(codecs).map(|(id, codec)| Track {
+            id: TrackId(id),
+            timebase: Timebase::MILLIS,
+            codec: codec.clone(),
+        });
+        TrackSet {
+            generation: 1,
+            tracks: tracks.collect(),
+        }
+    }
+
+    #[test]
+    fn a_player_is_sent_no_codec_that_it_has_left_out_of_its_list() {
+        let pictures = Codec::Vp8(vp8::Config {
+            width: 640,
+            height: 360,
+        });
+        let aac = Codec::Aac(aac::Config::low_complexity(48_000, 2).unwrap());
+        let opus = Codec::Opus(opus::Config {
+            channels: 2,
+            pre_skip: 312,
+            sample_rate: 48_000,
+            output_gain: 0,
+            mapping: None,
+        });
+        let one = tracks(&[pictures.clone(), opus.clone()]);
+        let both = tracks(&[pictures.clone(), opus.clone(), opus.clone()]);
+        let mixed = tracks(&[pictures.clone(), aac.clone(), opus]);
+        let plain = tracks(&[pictures, aac.clone(), aac]);
+        let (single, several) = (0, MULTITRACK);
+        let cases: [(&[&str], u32, &TrackSet, Form); 15] = [
+            (&[], single, &one, Form::Aac),
+            (&["vp08"], single, &one, Form::Aac),
+            (&["vp08", "Opus"], single, &both, Form::Usual),
+            (&["mp4a"], several, &both, Form::Classic),
+            // The sound of both tracks is Opus, of which the first can be made AAC.
+            (&["vp08", "mp4a"], several, &both, Form::Aac),
+            (&["vp08", "Opus"], several, &both, Form::All),
+            (&["*"], several, &both, Form::All),
+            (&["vp08"], several, &mixed, Form::Aac),
+            (&["vp08", "Opus"], several, &mixed, Form::All),
+            (&["vp08"], several, &plain, Form::All),
+            (&["Opus"], several, &plain, Form::Classic),
+            (&["vp08", "Opus"], several, &one, Form::Usual),
+            // None are named by most players, and Opus only by those that know it.
+            (&[], several, &plain, Form::All),
+            (&[], several, &mixed, Form::Aac),
+            (&[], several, &both, Form::Aac),
+        ];
+        for (four_ccs, caps_ex, tracks, form) in cases {
+            let connect = Connect {
+                four_cc_list: four_ccs.iter().map(|&four_cc| four_cc.into()).collect(),
+                caps_ex,
+                ..Connect::default()
+            };
+            let found = Form::of(&connect, tracks);
+            assert_eq!(found, form, "{four_ccs:?} {caps_ex} {:?}", tracks.tracks);
+        }
     }
 }
