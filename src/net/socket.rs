@@ -9,15 +9,23 @@
 use rustls::Connection;
 use std::io::{self, IoSlice, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::task::coop::consume_budget;
+use tokio::time::timeout;
 
 /// Bytes that wait encrypted for room in the system.
 const MAX_ENCRYPTED: usize = 64 << 10;
 
 /// Records without contents that are passed over in one call.
 const MAX_EMPTY: usize = 16;
+
+/// How long a peer may take for the last words to it.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Bytes of what a peer still says that are passed over at a time.
+const PASSED_OVER: usize = 4_096;
 
 /// A connection on a runtime.
 #[derive(Debug)]
@@ -311,6 +319,25 @@ impl Socket {
             let _ = tls.send(&self.tcp);
         }
         socket2::SockRef::from(&self.tcp).shutdown(std::net::Shutdown::Write)
+    }
+
+    /// Says that nothing more will be sent, and lets the peer read what is on its way, for a bounded time: closing with
+    /// something of it unread would reset the connection.
+    pub async fn leave(&self) {
+        if self.shut_down().is_err() {
+            return;
+        }
+        let read = async {
+            while self.readable().await.is_ok() {
+                match self.try_read(&mut [0; PASSED_OVER]) {
+                    Ok(0) => break,
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                    _ => {}
+                }
+            }
+        };
+        // A peer that keeps the connection has had its time.
+        let _ = timeout(FAREWELL, read).await;
     }
 
     fn tls(&self) -> Option<MutexGuard<'_, Tls>> {

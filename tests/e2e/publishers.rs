@@ -10,6 +10,12 @@ use crate::support::rtmp::{Answer, Client};
 use crate::support::server::Server;
 use crate::support::tools::tool;
 use crate::support::{seconds, wait_for, wait_until};
+use rtmp::chunk::MessageType;
+use rtmp::client::Event;
+use rtmp::message::Message;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -65,6 +71,41 @@ fn with_always_the_second_publisher_has_the_name_at_once() {
     let seen = Seen::of(&player.finish(seconds(20)));
     assert!(seen.pictures > 4 * 30, "{seen:?}");
     assert!(second.is_running(), "{}", second.stderr.text());
+}
+
+/// A connection that is closed with something unread is reset, and what was said last is lost.
+#[test]
+fn a_publisher_that_loses_its_name_while_it_sends_is_told_so() {
+    let server = Server::with(&["--set", "streams.takeover=always"]);
+    let (mut first, answer) = Client::publish(server.rtmp, "LiveApp", "cam");
+    assert_eq!(answer, Answer::Granted);
+    let (_, body) = Message::Data(vec![
+        "onCuePoint".into(),
+        "x".repeat(60_000).as_str().into(),
+    ])
+    .write();
+    let packet = first.session.packet(MessageType::DATA, 0, &[], &body);
+    let bytes = packet.unwrap().slices().concat();
+    let mut socket = first.socket.try_clone().unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let stop = is_over.clone();
+    let sending = std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) && socket.write_all(&bytes).is_ok() {}
+    });
+    let (_second, answer) = Client::publish(server.rtmp, "LiveApp", "cam");
+    assert_eq!(answer, Answer::Granted);
+    let (deadline, mut told) = (Instant::now() + seconds(20), false);
+    let end = loop {
+        match first.next(deadline) {
+            Ok(Some(event)) => told |= matches!(event, Event::Closed { .. }),
+            Ok(None) => panic!("it is not sent away"),
+            Err(end) => break end,
+        }
+    };
+    is_over.store(true, Ordering::Relaxed);
+    sending.join().unwrap();
+    assert!(told, "{end}");
+    assert_eq!(end, "the server closed the connection");
 }
 
 #[test]

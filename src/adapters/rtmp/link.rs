@@ -253,10 +253,13 @@ impl Link {
         }
     }
 
-    /// Says goodbye.
+    /// Says goodbye. Nobody waits until the server has read it.
     pub(super) async fn finish(mut self) -> Result<(), String> {
         self.session.stop();
-        self.settle().await.map(drop).map_err(words)
+        self.settle().await.map_err(words)?;
+        let socket = self.socket;
+        tokio::spawn(async move { socket.leave().await });
+        Ok(())
     }
 
     /// Writes all, as long as some of it is taken now and then.
@@ -345,5 +348,37 @@ fn said(what: &str, code: &str, description: &str) -> String {
     match reason.as_slice() {
         [] => what.to_owned(),
         reason => format!("{what}: {}", reason.join(": ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn a_server_that_acknowledges_to_the_end_reads_all_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let tcp = TcpStream::connect(listener.local_addr().unwrap());
+        let (tcp, accepted) = tokio::join!(tcp, listener.accept());
+        let (mut server, _) = accepted.unwrap();
+        let link = Link {
+            socket: tcp.unwrap().into(),
+            session: session(&Address::parse("rtmp://a/b/c").unwrap(), ""),
+            live_since: Instant::now(),
+            early: VecDeque::new(),
+            is_over: false,
+        };
+        server.write_all(&[0; 5_000]).await.unwrap();
+        link.readable().await.unwrap();
+        let media = Bytes::from_static(&[7; 20_000]);
+        link.write(vec![media.clone()]).await.unwrap();
+        link.finish().await.unwrap();
+        server.write_all(&[0; 5_000]).await.unwrap();
+        let mut read = Vec::new();
+        // Not that the connection was reset.
+        server.read_to_end(&mut read).await.unwrap();
+        assert!(read.len() > media.len() && read.starts_with(&media));
     }
 }

@@ -132,7 +132,11 @@ impl Connection {
                         self.session.request_reconnect(None, CLOSING);
                     }
                     self.session.end(now());
+                    // The name is free at once.
+                    drop(publisher);
                     self.send_output().await?;
+                    // It goes on sending until it has read that.
+                    self.socket.leave().await;
                     return Err(Closed("the stream was stopped, or taken over by another publisher".into()));
                 }
             };

@@ -35,9 +35,6 @@ const MAX_UNSENT: usize = 8 * MAX_SLICES;
 /// Bytes of answers to the peer that may wait for one socket.
 const MAX_ANSWERS: usize = 256 << 10;
 
-/// How long a socket may take for the last words after the stream's end.
-const FAREWELL: Duration = Duration::from_secs(3);
-
 /// Why a connection ends that can no longer be used.
 const BROKEN: &str = "the connection broke";
 
@@ -183,7 +180,7 @@ impl<P: Peer> Member<P> {
                 )
             };
             if let Some(reason) = closing {
-                self.shut_down().await;
+                self.socket.leave().await;
                 return reason;
             }
             let interest = match blocked_since {
@@ -407,24 +404,6 @@ impl<P: Peer> Member<P> {
             Err(_) => state.unsent.clear(),
         }
         self.wake.notify_one();
-    }
-
-    /// Ends the sending side and lets the peer read what is on its way: closing at once would reset it.
-    async fn shut_down(&self) {
-        if self.socket.shut_down().is_err() {
-            return;
-        }
-        let read = async {
-            while self.socket.readable().await.is_ok() {
-                match INPUT.with_borrow_mut(|buffer| self.socket.try_read(buffer)) {
-                    Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                    _ => {}
-                }
-            }
-        };
-        // A peer that keeps the connection has had its time.
-        let _ = tokio::time::timeout(FAREWELL, read).await;
     }
 }
 
