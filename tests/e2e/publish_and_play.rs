@@ -9,6 +9,9 @@ use crate::support::peer::Peer;
 use crate::support::rtmp::{Answer, Client};
 use crate::support::seconds;
 use crate::support::server::Server;
+use rtmp::Output;
+use std::io::{Read, Write};
+use std::time::Instant;
 
 #[test]
 fn ffmpeg_plays_what_ffmpeg_publishes() {
@@ -179,6 +182,42 @@ fn a_player_of_an_unknown_stream_is_told_and_the_others_go_on() {
     assert!(!refused.status.success());
     assert!(refused.stderr.contains("not live"), "{}", refused.stderr);
     Seen::of(&player.finish(seconds(20)).without_complaint()).assert_about(5.0, 30.0);
+}
+
+#[test]
+fn a_player_that_stops_before_it_is_answered_is_heard() {
+    let server = Server::start();
+    let _publisher = publish(&server, "cam", Clip::Small);
+    let mut client = Client::connect(server.rtmp, "LiveApp");
+    client.socket.set_read_timeout(Some(seconds(15))).unwrap();
+    client.session.play(Instant::now(), "cam").unwrap();
+    let mut buffer = vec![0; 16 << 10];
+    // Until it is about to ask.
+    while client.session.message_stream() == 0 {
+        match client.session.poll_output() {
+            Output::Transmit(bytes) => client.socket.write_all(&bytes).unwrap(),
+            Output::Event(_) => {}
+            Output::Timeout(_) => {
+                let count = client.socket.read(&mut buffer).unwrap();
+                assert!(count > 0, "the server closed the connection");
+                let read = client
+                    .session
+                    .handle_input(Instant::now(), &buffer[..count]);
+                read.unwrap();
+            }
+        }
+    }
+    // Both go out in one piece.
+    client.session.stop();
+    let end = loop {
+        match client.next(Instant::now() + seconds(15)) {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the server goes on"),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, "the server closed the connection");
+    server.wait_log(seconds(10), &["reader left", "it stopped playing"]);
 }
 
 #[test]

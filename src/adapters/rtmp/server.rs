@@ -237,8 +237,8 @@ impl Connection {
         request: &Request,
         place: tokio::sync::OwnedSemaphorePermit,
     ) -> Result<(), Closed> {
+        // The answer goes out there, in front of the first packet, and what the client has said meanwhile is heard there.
         self.session.accept(now())?;
-        self.send_output().await?;
         let Self {
             socket,
             address,
