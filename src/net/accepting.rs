@@ -1,6 +1,7 @@
 //! A listener of TCP that may be moved to another address while its connections go on.
 
 use super::listen::tcp;
+use super::places::Places;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +11,11 @@ use tokio::task::JoinHandle;
 
 /// Accepts connections at one address, or at none.
 #[derive(Debug, Default)]
-pub struct Accepting(Mutex<Option<Open>>);
+pub struct Accepting {
+    open: Mutex<Option<Open>>,
+    /// Of its connections, whichever task has accepted them.
+    places: Places,
+}
 
 #[derive(Debug)]
 struct Open {
@@ -22,19 +27,20 @@ struct Open {
 
 impl Accepting {
     /// Accepts at that address from now on and nowhere else, by the task that `serve` gives. Connections that exist go
-    /// on, and so does the listener where the address is the one before. Returns where that is.
+    /// on and keep their places, and so does the listener where the address is the one before. Returns where that is.
     ///
     /// # Errors
     /// When the address cannot be taken: then it is accepted where it was before.
     pub async fn at<F>(
         &self,
         wanted: Option<SocketAddr>,
-        serve: impl FnOnce(Arc<TcpListener>) -> F,
+        serve: impl FnOnce(Arc<TcpListener>, Places) -> F,
     ) -> io::Result<Option<SocketAddr>>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let mut open = self.0.lock().await;
+        let serve = |listener| serve(listener, self.places.clone());
+        let mut open = self.open.lock().await;
         let Some(wanted) = wanted else {
             if let Some(open) = open.take() {
                 open.close().await;
@@ -102,8 +108,10 @@ impl Open {
 mod tests {
     use super::*;
     use crate::net::listen::accept;
+    use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
+    use tokio::time::timeout;
 
     /// Says a letter, and again whatever it is told.
     async fn echo(listener: Arc<TcpListener>, letter: u8) {
@@ -130,7 +138,7 @@ mod tests {
         let accepting = Accepting::default();
         let at = |address: &str, letter| {
             let address = Some(address.parse().unwrap());
-            accepting.at(address, move |listener| echo(listener, letter))
+            accepting.at(address, move |listener, _| echo(listener, letter))
         };
         let first = at("127.0.0.1:0", b'a').await.unwrap().unwrap();
         let mut old = TcpStream::connect(first).await.unwrap();
@@ -149,7 +157,7 @@ mod tests {
         let other = at("127.0.0.1:0", b'd').await.unwrap().unwrap();
         assert_eq!(other, first);
         accepting
-            .at(None, |listener| echo(listener, b'x'))
+            .at(None, |listener, _| echo(listener, b'x'))
             .await
             .unwrap();
         assert!(TcpStream::connect(first).await.is_err());
@@ -166,5 +174,47 @@ mod tests {
         assert_eq!(letter(&mut new).await, b'f');
         old.write_all(b"z").await.unwrap();
         assert_eq!(letter(&mut old).await, b'z');
+    }
+
+    /// Keeps so many connections, to each of which it says a letter; more are closed.
+    async fn keep(listener: Arc<TcpListener>, places: Places, limit: usize) {
+        loop {
+            let (mut socket, _) = accept(&listener).await;
+            let Some(place) = places.take(limit) else {
+                continue;
+            };
+            tokio::spawn(async move {
+                socket.write_all(b"a").await.unwrap();
+                while socket.read_exact(&mut [0]).await.is_ok() {}
+                drop(place);
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_counted_whoever_has_accepted_them() {
+        let accepting = Accepting::default();
+        let at = |limit| {
+            let address = Some("127.0.0.1:0".parse().unwrap());
+            accepting.at(address, move |listener, places| {
+                keep(listener, places, limit)
+            })
+        };
+        let address = at(1).await.unwrap().unwrap();
+        let mut first = TcpStream::connect(address).await.unwrap();
+        assert_eq!(letter(&mut first).await, b'a');
+        at(1).await.unwrap();
+        let is_let_in = async || {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            let is_let_in = socket.read_exact(&mut [0]).await.is_ok();
+            is_let_in.then_some(socket)
+        };
+        assert!(is_let_in().await.is_none());
+        at(2).await.unwrap();
+        let _second = is_let_in().await.unwrap();
+        assert!(is_let_in().await.is_none());
+        drop(first);
+        let again = async { while is_let_in().await.is_none() {} };
+        timeout(Duration::from_secs(20), again).await.unwrap();
     }
 }

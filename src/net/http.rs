@@ -2,6 +2,7 @@
 
 use super::listen;
 use super::patient::{Awaited, Patient};
+use super::places::{Place, Places};
 use super::socket::Socket;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -21,7 +22,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A client has this long to send the head of a request, the first one and each one after it on a
 /// connection that is kept.
@@ -52,26 +52,20 @@ pub fn body(body: Incoming) -> Body {
 /// system's queue.
 pub async fn serve<H: Handler + Unpin>(
     listener: Arc<TcpListener>,
+    places: Places,
     handler: H,
     max_connections: usize,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
+        let place = places.wait(max_connections).await;
         let (socket, peer) = listen::accept(&listener).await;
         tokio::spawn(serve_one(socket, peer, handler.clone(), place));
     }
 }
 
 /// Serves one connection until it is closed or taken over.
-pub(super) async fn serve_one<S, H>(
-    socket: S,
-    peer: SocketAddr,
-    handler: H,
-    place: OwnedSemaphorePermit,
-) where
+pub(super) async fn serve_one<S, H>(socket: S, peer: SocketAddr, handler: H, place: Place)
+where
     S: AsyncRead + AsyncWrite + Into<Socket> + Unpin + Send + 'static,
     H: Handler + Unpin,
 {
@@ -163,7 +157,7 @@ pub struct Taken {
     /// What the client has sent behind its request.
     pub unread: Bytes,
     /// Its place among the connections, to be kept as long as it is.
-    pub place: OwnedSemaphorePermit,
+    pub place: Place,
 }
 
 /// Why a service says nothing.

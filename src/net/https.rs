@@ -3,6 +3,7 @@
 use super::http::{self, Handler, Takeover};
 use super::listen;
 use super::patient::Patient;
+use super::places::{Place, Places};
 use super::watched::Bodies;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -15,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -50,15 +50,13 @@ const MAX_SEND: usize = 256 << 10;
 /// Serves connections from `listener` for ever, at most `max_connections` at a time; more wait in the system's queue.
 pub async fn serve<H: Handler + Unpin>(
     listener: Arc<TcpListener>,
+    places: Places,
     tls: TlsAcceptor,
     handler: H,
     max_connections: usize,
 ) {
-    let places = Arc::new(Semaphore::new(max_connections));
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else {
-            return;
-        };
+        let place = places.wait(max_connections).await;
         let (socket, peer) = listen::accept(&listener).await;
         let (tls, handler) = (tls.clone(), handler.clone());
         tokio::spawn(async move {
@@ -84,7 +82,7 @@ async fn serve_many<H: Handler>(
     stream: TlsStream<TcpStream>,
     peer: SocketAddr,
     handler: H,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 ) {
     let begun: Arc<AtomicU64> = Arc::default();
     let count = begun.clone();

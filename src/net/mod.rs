@@ -13,6 +13,7 @@ pub mod listen;
 pub mod objects;
 pub mod patient;
 pub mod pieces;
+pub mod places;
 pub mod policy;
 pub mod redacted;
 pub mod round_trip;

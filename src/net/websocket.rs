@@ -1,12 +1,12 @@
 //! WebSocket (RFC 6455) on connections that were taken over from HTTP: the handshake, and text messages both ways.
 
 use super::http::Taken;
+use super::places::Place;
 use super::socket::Socket;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::io::{self, Read, Write};
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
@@ -90,7 +90,7 @@ pub struct Texts {
     socket: Socket,
     web: WebSocket<Pipe>,
     /// Its place among the connections.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What has come and is not read, and what is to be sent.

@@ -9,6 +9,7 @@ use crate::hooks::Courier;
 use crate::hub::Current;
 use crate::net::accepting::Accepting;
 use crate::net::acme::Door;
+use crate::net::places::Places;
 use crate::net::{http, https};
 use std::collections::BTreeMap;
 use std::io;
@@ -121,14 +122,14 @@ impl Listeners {
         };
         let http = at(&self.evostream, settings.listen, usual.listen);
         let http = http
-            .open("evostream.listen", |listener| {
-                http::serve(listener, door, evostream::http::MAX_CONNECTIONS)
+            .open("evostream.listen", |listener, places| {
+                http::serve(listener, places, door, evostream::http::MAX_CONNECTIONS)
             })
             .await;
         let cli = at(&self.lines, settings.cli_listen, usual.cli_listen);
         let cli = cli
-            .open("evostream.cli_listen", |listener| {
-                evostream::lines::serve(listener, lines)
+            .open("evostream.cli_listen", |listener, places| {
+                evostream::lines::serve(listener, places, lines)
             })
             .await;
         // Either may be there without the other, and neither is told of to clients.
@@ -141,7 +142,7 @@ impl Listeners {
         let tls = self.context.certificate.server_config(&https::PROTOCOLS);
         let [_, site] = self.sites().clone();
         let limit = settings.max_connections;
-        let serve = |listener| https::serve(listener, tls.into(), site, limit);
+        let serve = |listener, places| https::serve(listener, places, tls.into(), site, limit);
         let address = self.https.at(settings.listen.0, serve).await;
         self.opened("https", address)
     }
@@ -149,7 +150,7 @@ impl Listeners {
     async fn open_http(&mut self, settings: &config::Http) -> Result<(), ServerError> {
         let [site, _] = self.sites().clone();
         let limit = settings.max_connections;
-        let serve = |listener| http::serve(listener, site, limit);
+        let serve = |listener, places| http::serve(listener, places, site, limit);
         let address = self.http.at(settings.listen.0, serve).await;
         self.opened("http", address)
     }
@@ -160,7 +161,7 @@ impl Listeners {
             proofs: self.context.proofs.clone(),
             https: https.map(|https| https.address.port()),
         };
-        let serve = |listener| http::serve(listener, door, MAX_ASKING);
+        let serve = |listener, places| http::serve(listener, places, door, MAX_ASKING);
         let address = self.acme.at(address.0, serve).await;
         self.opened("acme", address)
     }
@@ -228,7 +229,7 @@ impl Usual<'_> {
     async fn open<F>(
         &self,
         key: &str,
-        serve: impl FnOnce(Arc<tokio::net::TcpListener>) -> F,
+        serve: impl FnOnce(Arc<tokio::net::TcpListener>, Places) -> F,
     ) -> Result<Option<SocketAddr>, ServerError>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -112,7 +112,7 @@ impl Protocol for Rtmp {
                 .is_secure
                 .then(|| TlsAcceptor::from(context.certificate.server_config(&[])));
             let settings = Settings::clone(&settings);
-            let serve = |listener| server::serve(listener, tls, settings, context);
+            let serve = |listener, places| server::serve(listener, places, tls, settings, context);
             let address = self.accepting.at(wanted.0, serve).await?;
             let listening = address.map(|address| Listening {
                 protocol: self.name,

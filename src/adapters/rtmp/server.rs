@@ -7,6 +7,7 @@ use crate::auth::{Action, Caller, KEYED_APP};
 use crate::hub::{Interest, Origin, Pass, Publisher, StreamName, Viewer};
 use crate::net::fanout::{self, Subscriber};
 use crate::net::listen;
+use crate::net::places::{Place, Places};
 use crate::net::socket::Socket;
 use bytes::Bytes;
 use rtmp::Output;
@@ -15,7 +16,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -31,14 +31,14 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Serves connections for ever, a bounded number at a time.
 pub(super) async fn serve(
     listener: Arc<TcpListener>,
+    places: Places,
     tls: Option<TlsAcceptor>,
     settings: Settings,
     context: Arc<Context>,
 ) {
-    let places = Arc::new(Semaphore::new(settings.max_connections));
     loop {
         let (socket, address) = listen::accept(&listener).await;
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = places.take(settings.max_connections) else {
             tracing::warn!(%address, limit = settings.max_connections, "RTMP connection refused: too many");
             continue;
         };
@@ -97,7 +97,7 @@ struct Connection {
 
 impl Connection {
     /// Until the client has gone or has become a player.
-    async fn run(mut self, place: tokio::sync::OwnedSemaphorePermit) -> Result<(), Closed> {
+    async fn run(mut self, place: Place) -> Result<(), Closed> {
         loop {
             match self.next_event(None).await? {
                 Event::Publish(request, _) => self.publish(&request).await?,
@@ -231,12 +231,7 @@ impl Connection {
     }
 
     /// Hands the connection over to a shard.
-    async fn play(
-        mut self,
-        viewer: Viewer,
-        request: &Request,
-        place: tokio::sync::OwnedSemaphorePermit,
-    ) -> Result<(), Closed> {
+    async fn play(mut self, viewer: Viewer, request: &Request, place: Place) -> Result<(), Closed> {
         // The answer goes out there, in front of the first packet, and what the client has said meanwhile is heard there.
         self.session.accept(now())?;
         let Self {

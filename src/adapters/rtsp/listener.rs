@@ -7,6 +7,7 @@ use super::sockets::Sockets;
 use super::tunnel::{Begun, Tunnels};
 use crate::adapters::Context;
 use crate::net::listen;
+use crate::net::places::{Place, Places};
 use crate::net::socket::Socket;
 use rtsp::auth::Random;
 use rtsp::server::Config;
@@ -14,7 +15,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -36,12 +36,16 @@ pub(super) struct Shared {
 }
 
 /// Serves connections for ever.
-pub(super) async fn serve(listener: Arc<TcpListener>, max_connections: usize, shared: Shared) {
-    let places = Arc::new(Semaphore::new(max_connections));
+pub(super) async fn serve(
+    listener: Arc<TcpListener>,
+    places: Places,
+    max_connections: usize,
+    shared: Shared,
+) {
     let tunnels = Arc::new(Tunnels::default());
     loop {
         let (socket, address) = listen::accept(&listener).await;
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = places.take(max_connections) else {
             tracing::warn!(%address, limit = max_connections, "RTSP connection refused: too many");
             continue;
         };
@@ -60,7 +64,7 @@ async fn answer(
     address: SocketAddr,
     shared: Shared,
     tunnels: Arc<Tunnels>,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     // What is soon over lies apart, so that a connection takes no room for it as long as it lasts.
     let secured = Box::pin(secured(socket, address, shared.tls.as_ref()));

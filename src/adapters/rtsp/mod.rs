@@ -253,7 +253,8 @@ impl Protocol for Rtsps {
                 publisher_timeout: settings.publisher_timeout,
             };
             let max_connections = settings.max_connections;
-            let serve = |listener| listener::serve(listener, max_connections, shared);
+            let serve =
+                |listener, places| listener::serve(listener, places, max_connections, shared);
             let address = self.accepting.at(settings.listen.0, serve).await?;
             let listening = address.map(|address| Listening {
                 protocol: "rtsps",
@@ -303,7 +304,8 @@ impl Protocol for Rtsp {
                 publisher_timeout: settings.publisher_timeout,
             };
             let max_connections = settings.max_connections;
-            let serve = |listener| listener::serve(listener, max_connections, shared);
+            let serve =
+                |listener, places| listener::serve(listener, places, max_connections, shared);
             let address = self.accepting.at(settings.listen.0, serve).await?;
             self.address.set(address);
             if let Some(address) = address {

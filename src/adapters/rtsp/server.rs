@@ -11,11 +11,11 @@ use super::player::{self, Form, Player};
 use crate::auth::Action;
 use crate::hub::{Interest, TrackSet, Unavailable, Viewer};
 use crate::net::fanout::{self, Subscriber};
+use crate::net::places::Place;
 use rtsp::Carriage;
 use rtsp::message::Status;
 use rtsp::server::{Access, Event, Offer, Track};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 /// One client.
 pub(super) struct Client {
@@ -47,10 +47,7 @@ impl Client {
 
     /// Until the client has gone or has become a player on a shard. All but the playing of datagrams, which there may
     /// be much of, lies apart.
-    pub(super) async fn run(
-        mut self: Box<Self>,
-        places: Vec<OwnedSemaphorePermit>,
-    ) -> Result<(), Closed> {
+    pub(super) async fn run(mut self: Box<Self>, places: Vec<Place>) -> Result<(), Closed> {
         let mut announced = None;
         loop {
             let withdrawn = async {
@@ -157,7 +154,7 @@ impl Client {
         mut self: Box<Self>,
         offered: Offered,
         tracks: Vec<Track>,
-        places: Vec<OwnedSemaphorePermit>,
+        places: Vec<Place>,
     ) -> Result<(), Closed> {
         if let Some(words) = offered.outdated() {
             // A client that is told so describes the stream anew, on another connection.

@@ -3,6 +3,7 @@
 //! The GET comes first. It is answered at once and waits for the POST with its cookie from the same address; from
 //! then on both are one [`Socket`], which is written as the GET's and read as the POST's.
 
+use crate::net::places::Place;
 use crate::net::socket::Socket;
 use rtsp::message::MAX_HEAD;
 use rtsp::tunnel::{self, Half, Opening, TunnelError};
@@ -12,7 +13,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 /// Halves that may wait for the other at a time; more are refused.
@@ -42,17 +43,12 @@ pub(super) struct Begun {
     /// What comes is base64.
     pub(super) is_tunnel: bool,
     /// Keeps its connections counted.
-    pub(super) places: Vec<OwnedSemaphorePermit>,
+    pub(super) places: Vec<Place>,
 }
 
 impl Tunnels {
     /// Reads the beginning of a connection. None when it is over, or belongs to another one from now on.
-    pub(super) async fn begin(
-        &self,
-        socket: Socket,
-        ip: IpAddr,
-        place: OwnedSemaphorePermit,
-    ) -> Option<Begun> {
+    pub(super) async fn begin(&self, socket: Socket, ip: IpAddr, place: Place) -> Option<Begun> {
         let deadline = Instant::now() + PATIENCE;
         let mut begun = Begun {
             socket,
@@ -192,11 +188,11 @@ async fn read(socket: &Socket, bytes: &mut Vec<u8>) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::places::Places;
     use std::net::Ipv4Addr;
     use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::Semaphore;
 
     /// A GET with that cookie, and how it is answered.
     async fn get(
@@ -210,7 +206,7 @@ mod tests {
         let request = format!("GET /x HTTP/1.0\r\nx-sessioncookie: {cookie}\r\n\r\n");
         client.write_all(request.as_bytes()).await.unwrap();
         let (accepted, address) = listener.accept().await.unwrap();
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let place = Places::default().take(1).unwrap();
         let tunnels = tunnels.clone();
         tokio::spawn(async move {
             tunnels

@@ -8,13 +8,13 @@ use super::{Answer, Door};
 use crate::api::rights;
 use crate::auth::{Origin, Role, Visit};
 use crate::net::listen;
+use crate::net::places::Places;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// Connections at a time; more are closed.
@@ -86,11 +86,10 @@ impl Lines {
 }
 
 /// Serves connections for ever, a bounded number at a time.
-pub async fn serve(listener: Arc<TcpListener>, door: Door) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub async fn serve(listener: Arc<TcpListener>, places: Places, door: Door) {
     loop {
         let (socket, address) = listen::accept(&listener).await;
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = places.take(MAX_CONNECTIONS) else {
             tracing::warn!(%address, limit = MAX_CONNECTIONS, "connection for lines refused: too many");
             continue;
         };

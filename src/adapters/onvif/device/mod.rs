@@ -146,7 +146,7 @@ impl Device {
         let door = Door::new(context, self.settings.clone());
         let limit = settings.max_connections;
         let told = door.clone();
-        let serve = |listener| http::serve(listener, door, limit);
+        let serve = |listener, places| http::serve(listener, places, door, limit);
         let address = self.accepting.at(settings.listen.0, serve).await;
         let address = address.map_err(|error| ListenError {
             key: "device.listen",
