@@ -371,9 +371,10 @@ async fn who_joins_begins_with_the_first_of_several_pictures() {
         units.push((unit.track, unit.dts));
     }
     let both = |dts| [(VIDEO, dts), (second, dts)];
-    let expected = [both(400), both(440)].concat();
+    // The time of a stream begins at one second.
+    let expected = [both(1_400), both(1_440)].concat();
     assert_eq!(units[..4], expected);
-    assert_eq!(units[4..], [(second, 480)]);
+    assert_eq!(units[4..], [(second, 1_480)]);
 }
 
 #[tokio::test]
