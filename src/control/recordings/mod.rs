@@ -2,7 +2,7 @@
 //!
 //! What is to be recorded stands in the broadcast; a recording begins when it is asked for or when its
 //! stream is published, and ends with the stream. Every file has its document in the store from its first
-//! byte on, so that what a killed server left is found and completed ([`recovery`]).
+//! byte on, so that what a killed server left is found and completed (`recovery`).
 
 mod export;
 pub mod hls;
