@@ -1,8 +1,10 @@
 //! RTMP that no client sends: chunks, messages and values made to cost memory or time, and media that are
 //! none. Each connection is closed, and nobody else notices.
 
-use crate::support::rtmp::{Answer, Client};
+use crate::support::camera::pull;
+use crate::support::rtmp::{Answer, Client, server_that_never_begins};
 use crate::support::seconds;
+use crate::support::server::Server;
 use crate::support::watched::Watched;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -159,6 +161,17 @@ fn hostile_chunks() -> Vec<(&'static str, Vec<u8>)> {
         ("a value too wide", chunk(20, &wide)),
         ("a continuation of nothing", vec![0xc5; 2_000]),
     ]
+}
+
+#[test]
+fn a_server_that_sends_and_never_begins_is_left() {
+    let server = Server::start();
+    // A message of a video in one chunk (sections 5.3.1 and 7.1.5): an inter frame of 100 bytes, on message stream 1.
+    let mut message = vec![6, 0, 0, 0, 0, 0, 100, 9, 1, 0, 0, 0, 0x27, 1];
+    message.resize(12 + 100, 0);
+    let port = server_that_never_begins(message.repeat(1_000));
+    pull(&server, &format!("rtmp://127.0.0.1:{port}/live/cam"));
+    server.wait_log(seconds(30), &["sends and does not say that it plays"]);
 }
 
 /// A connection whose handshake is done (section 5.2 of the RTMP specification).

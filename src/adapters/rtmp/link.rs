@@ -25,6 +25,9 @@ const REFUSED_SILENTLY: &str = "the server closed the connection instead of taki
 /// Bytes read at a time.
 const READ_BUFFER: usize = 16 << 10;
 
+/// Most that a server may send before it says that it plays, in bytes. Some send what they have of the past.
+const MAX_EARLY: usize = 32 << 20;
+
 /// Slices in one call of the system.
 const MAX_SLICES: usize = 64;
 
@@ -48,6 +51,8 @@ pub(super) struct Link {
     live_since: Instant,
     /// What has come and has not been looked at.
     pub(super) early: VecDeque<Event>,
+    /// Memory that all of it has taken so far, in bytes.
+    early_bytes: usize,
     /// The server has said that the stream is over.
     pub(super) is_over: bool,
 }
@@ -131,6 +136,7 @@ impl Link {
             session,
             live_since: Instant::now(),
             early: VecDeque::new(),
+            early_bytes: 0,
             is_over: false,
         };
         loop {
@@ -138,6 +144,11 @@ impl Link {
             if is_live {
                 link.live_since = Instant::now();
                 return Ok(link);
+            }
+            if link.early_bytes > MAX_EARLY {
+                return Err("the server sends and does not say that it plays"
+                    .to_owned()
+                    .into());
             }
             let deadline = deadline.unwrap_or_else(|| Instant::now() + STALLED);
             tokio::select! {
@@ -243,7 +254,13 @@ impl Link {
                 }
                 Output::Event(
                     event @ (Event::Audio { .. } | Event::Video { .. } | Event::Reconnect { .. }),
-                ) => self.early.push_back(event),
+                ) => {
+                    if let Event::Audio { payload, .. } | Event::Video { payload, .. } = &event {
+                        let bytes = payload.len().saturating_add(size_of::<Event>());
+                        self.early_bytes = self.early_bytes.saturating_add(bytes);
+                    }
+                    self.early.push_back(event);
+                }
                 // Nobody asks for metadata: what the tracks are is in the media.
                 Output::Event(Event::Connected | Event::Data { .. }) => {}
                 Output::Timeout(deadline) => {
@@ -368,6 +385,7 @@ mod tests {
             session: session(&Address::parse("rtmp://a/b/c").unwrap(), ""),
             live_since: Instant::now(),
             early: VecDeque::new(),
+            early_bytes: 0,
             is_over: false,
         };
         server.write_all(&[0; 5_000]).await.unwrap();

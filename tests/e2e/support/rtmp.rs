@@ -183,6 +183,37 @@ pub(crate) fn server_that_sends_on(to: &str) -> u16 {
     port
 }
 
+/// A server that answers everything but who wants to play, to whom it sends this over and over; its port.
+pub(crate) fn server_that_never_begins(bytes: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut session = server::Session::new(Instant::now(), server::Config::default());
+            let mut buffer = vec![0; 64 << 10];
+            loop {
+                match session.poll_output() {
+                    Output::Transmit(bytes) if socket.write_all(&bytes).is_err() => break,
+                    Output::Event(server::Event::Play(_)) => {
+                        while socket.write_all(&bytes).is_ok() {}
+                        break;
+                    }
+                    Output::Transmit(_) | Output::Event(_) => {}
+                    Output::Timeout(_) => match socket.read(&mut buffer) {
+                        Ok(count) if count > 0 => {
+                            let input = &buffer[..count];
+                            session.handle_input(Instant::now(), input).unwrap();
+                        }
+                        _ => break,
+                    },
+                }
+            }
+        }
+    });
+    port
+}
+
 /// What is in a clip.
 pub(crate) fn tags(clip: Clip) -> Vec<Tag> {
     let mut reader = Reader::new();
